@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(BIN)/vidgru train sample_videos
+	$(BIN)/vidgru predict sample_videos/test
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/test-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build runs src/vidgru.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "vidgru needs Python 3.11 or newer; give one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+	  || { echo "Cannot make .venv. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --editable .
+	@$(mend_opencv)
+	@touch $@
+
+.venv/test-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[test]'
+	@$(mend_opencv)
+	@touch $@
+
+# opencv-python needs libGL and libglib of the system; a bare server has neither.
+define mend_opencv
+$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+  echo "OpenCV's window libraries are not on this machine: taking opencv-python-headless."; \
+  $(BIN)/pip uninstall --quiet --yes opencv-python opencv-python-headless && \
+  $(BIN)/pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
+endef

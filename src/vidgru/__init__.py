@@ -1,0 +1,73 @@
+"""vidgru: learn from a folder of short videos, then tell what happens in any video.
+
+    import vidgru
+
+    result = vidgru.train("clips/", epochs=50)
+    print(result.validation.accuracy)
+    prediction = vidgru.load(result.run).predict("new.mp4")
+    print(prediction.label, prediction.confidence)
+    for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
+        print(frame.file, frame.seconds)
+
+These are what the command line calls. Every failure is a `vidgru.VidgruError`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidgru.config import ExtractConfig, TrainConfig
+from vidgru.errors import VidgruError
+from vidgru.results import ExtractedFrame, Failure, Prediction, TrainResult
+
+if TYPE_CHECKING:
+    from vidgru.verbs.predict import Model
+
+__all__ = [
+    "ExtractConfig",
+    "ExtractedFrame",
+    "Failure",
+    "Prediction",
+    "TrainConfig",
+    "TrainResult",
+    "VidgruError",
+    "extract",
+    "load",
+    "train",
+]
+
+# Torch and OpenCV are imported when they are needed: together they take about two seconds.
+
+
+def train(folder: str | Path, **options: Any) -> TrainResult:
+    """Learn to tell the classes in a folder of clips.
+
+    `options` are the fields of `vidgru.TrainConfig`, as on the command line. Writes a run folder.
+    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    """
+    from vidgru.verbs.train import train as run
+
+    return run(folder, TrainConfig(**options))
+
+
+def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Model":
+    """Open a run folder or model file; `.predict(source)` then gives a `Prediction`.
+
+    Raises ModelError when the file is not a whole model of vidgru.
+    """
+    from vidgru.verbs.predict import load as run
+
+    return run(path, device=device, threads=threads)
+
+
+def extract(
+    sources: Sequence[str | Path], out: str | Path, **options: Any
+) -> Iterator[ExtractedFrame | Failure]:
+    """Write frames of videos as images into `out`, yielding each one when it is written.
+
+    `options` are the fields of `vidgru.ExtractConfig`, as on the command line. A source that
+    cannot be read yields a Failure. Raises OptionError, OutputError.
+    """
+    from vidgru.verbs.extract import extract as run
+
+    return run(sources, out, ExtractConfig(**options))

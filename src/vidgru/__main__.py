@@ -1,0 +1,5 @@
+"""Run `python -m vidgru`."""
+
+from vidgru.cli.main import main
+
+main()

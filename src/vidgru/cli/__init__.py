@@ -1,0 +1,1 @@
+"""Parsing and printing only; the work is done in `vidgru.verbs`."""

@@ -1,0 +1,55 @@
+"""`vidgru extract`: write frames of videos as images."""
+
+import json
+import sys
+from contextlib import closing
+from itertools import groupby
+from typing import Any
+
+import click
+
+from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.cli.text import printable
+from vidgru.config import ExtractConfig
+from vidgru.results import Failure
+
+
+@click.command("extract")
+@source_arguments
+@click.option("-o", "--out", required=True, metavar="DIR", help="Folder for the images.")
+@config_options(ExtractConfig)
+@json_option
+@quiet_option
+def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Write frames of videos as images, with their times in DIR/frames.csv.
+
+    SOURCE is a video, an image, a folder of images, or a folder to search for videos. One SOURCE
+    is written straight into DIR, several into a folder each. Without --fps, --every and --count,
+    every frame is written.
+    """
+    config = ExtractConfig(**options)
+    from tqdm import tqdm
+
+    from vidgru.verbs.extract import extract
+
+    failed = False
+    # disable=None: no bar where stderr is not a terminal.
+    with (
+        closing(extract(sources, out, config)) as results,
+        tqdm(results, unit=" frames", disable=quiet or None) as shown,
+    ):
+        for source, items in groupby(shown, key=lambda item: item.source):
+            shown.set_description(printable(source))
+            frames = 0
+            for item in items:
+                if as_json:
+                    tqdm.write(json.dumps(item.to_dict()))
+                if isinstance(item, Failure):
+                    failed = True
+                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
+                else:
+                    frames, folder = frames + 1, item.file.parent
+            if frames and not as_json:
+                tqdm.write(printable(f"{source}: {frames} frames in {folder}"))
+    if failed:
+        click.get_current_context().exit(1)

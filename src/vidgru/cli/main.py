@@ -1,0 +1,112 @@
+"""The `vidgru` command: finds the verb, and turns every expected error into one sentence."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from vidgru.cli.text import printable
+from vidgru.errors import OptionError, VidgruError
+
+# Each verb's module is imported when it is called, so that help costs neither torch nor OpenCV.
+VERBS = {
+    "train": "Learn to tell the classes in a folder of clips.",
+    "predict": "Tell what happens in videos.",
+    "extract": "Write frames of videos as images.",
+}
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"vidgru.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vidgru", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+def cli(debug: bool) -> None:
+    """Learn from a folder of short videos, then tell what happens in any video."""
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _say("Warning", record.getMessage())
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; exit codes are 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    words = sys.argv[1:] if args is None else args
+    debug = "--debug" in words
+    # Accepted before and after the verb, since that is where people add it.
+    words = [word for word in words if word != "--debug"]
+    logging.getLogger("vidgru").handlers = [_Warnings()]
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:
+        # The reader of our output is gone (`| head`); nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (VidgruError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        _say("Error", _sentence(error))
+        sys.exit(2 if isinstance(error, OptionError) else 1)
+    except KeyboardInterrupt as error:
+        if debug:
+            raise
+        _say("Stopped", str(error) or "Interrupted.")
+        sys.exit(130)
+
+
+def _run(words: list[str]) -> Any:
+    try:
+        return cli.main(words, prog_name="vidgru", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort as stop:
+        raise KeyboardInterrupt from stop
+    except click.ClickException as wrong:
+        if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
+            print(wrong.ctx.get_usage(), file=sys.stderr)
+        _say("Error", wrong.format_message())
+        return wrong.exit_code
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, VidgruError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        return f"Cannot use{where}: {error.strerror or error}." if where else f"{error}."
+    return "Out of memory: give smaller --size, --frames or --batch-size."
+
+
+def _say(kind: str, sentence: str) -> None:
+    line = f"{kind}: {printable(sentence)}"
+    # A bar on the screen must make room.
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr)

@@ -1,0 +1,80 @@
+"""`vidgru predict`: tell what happens in videos."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.cli.text import printable
+from vidgru.config import PredictConfig
+from vidgru.results import Failure, Prediction
+
+
+@click.command("predict")
+@source_arguments
+@config_options(PredictConfig)
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
+@click.option("--csv", "table", metavar="FILE", help="Also write a table with all probabilities.")
+@json_option
+@quiet_option
+def command(
+    sources: tuple[str, ...],
+    top: int,
+    table: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Tell what happens in videos, each as a whole.
+
+    SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
+    frames slides over the whole video, and the answers are averaged.
+    """
+    config = PredictConfig(**options)
+    from tqdm import tqdm
+
+    from vidgru.cli.render import show_predictions
+    from vidgru.verbs.predict import find_model, find_sources, load, predict_each
+
+    path = find_model(config)
+    if config.model is None and not quiet:
+        print(f"Model: {printable(str(path))}", file=sys.stderr)
+    model = load(path, device=config.device, threads=config.threads)
+    found = find_sources(sources)
+    results: list[Prediction | Failure] = []
+    # disable=None: no bar where stderr is not a terminal.
+    for result in tqdm(
+        predict_each(model, found), total=len(found), unit=" videos", disable=quiet or None
+    ):
+        results.append(result)
+        if as_json:
+            tqdm.write(json.dumps(result.to_dict()))
+        if isinstance(result, Failure):
+            tqdm.write(f"Error: {printable(result.error)}", file=sys.stderr)
+    if not as_json:
+        show_predictions([item for item in results if isinstance(item, Prediction)], top)
+    if table is not None:
+        _write_csv(Path(table), model.spec.labels, results)
+    if any(isinstance(item, Failure) for item in results):
+        click.get_current_context().exit(1)
+
+
+def _write_csv(path: Path, labels: Sequence[str], results: Sequence[Prediction | Failure]) -> None:
+    from vidgru.files import write_bytes
+
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["source", "label", "confidence", *labels, "error"])
+    for item in results:
+        if isinstance(item, Failure):
+            rows.writerow([item.source, *[""] * (2 + len(labels)), item.error])
+        else:
+            shares = [f"{p:.6f}" for p in item.probabilities]
+            rows.writerow([item.source, item.label, f"{item.confidence:.6f}", *shares, ""])
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -1,0 +1,177 @@
+"""What can be set, with the one place where each default and each help text stands."""
+
+import dataclasses
+import math
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidgru.errors import OptionError
+
+CORES = ("gru", "lstm", "rnn")
+INPUTS = ("diff", "rgb", "both")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+IMAGE_FORMATS = ("jpg", "png")
+
+
+def option(default: Any, text: str, **meta: Any) -> Any:
+    """Return a dataclass field that also says how it is offered on the command line.
+
+    `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
+    """
+    return field(default=default, metadata={"help": text, **meta})
+
+
+def check(config: Any) -> None:
+    """Raise OptionError when a field of a config lies outside its declared range or choices."""
+    for item in dataclasses.fields(config):
+        value, meta = getattr(config, item.name), item.metadata
+        if value is None:
+            continue
+        name = "--" + item.name.replace("_", "-")
+        choices = meta.get("choices")
+        if choices and value not in choices:
+            raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+        for bound, words, wrong in (
+            ("low", "at least", operator.lt),
+            ("high", "at most", operator.gt),
+            ("above", "more than", operator.le),
+            ("below", "less than", operator.ge),
+        ):
+            if bound in meta and wrong(value, meta[bound]):
+                raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
+
+
+@dataclass(frozen=True)
+class ExtractConfig:
+    """Which frames `extract` writes, and how. At most one of fps, every and count is set."""
+
+    fps: float | None = option(None, "Frames per second of the source's time.", above=0, high=1000)
+    every: int | None = option(None, "Every Nth frame.", low=1, metavar="N")
+    count: int | None = option(None, "N frames, spread evenly over the video.", low=1, metavar="N")
+    start: float | None = option(None, "Begin at this second.", low=0, metavar="SECONDS")
+    end: float | None = option(None, "Stop before this second.", above=0, metavar="SECONDS")
+    size: str | None = option(
+        None, "WIDTHxHEIGHT, or one number for the longer side.", metavar="SIZE"
+    )
+    format: str = option("jpg", "Image format.", choices=IMAGE_FORMATS)
+    quality: int = option(95, "JPEG quality, 1 to 100.", low=1, high=100)
+    overwrite: bool = option(False, "Replace frames that are already there.")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if sum(value is not None for value in (self.fps, self.every, self.count)) > 1:
+            raise OptionError("Give only one of --fps, --every and --count.")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise OptionError(f"--end {self.end} must be later than --start {self.start}.")
+        self.target_size()
+
+    def target_size(self) -> tuple[int, int] | int | None:
+        """Return (width, height), the longer side, or None for the source's own size."""
+        if self.size is None:
+            return None
+        parts = self.size.lower().split("x")
+        if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+            raise OptionError(f"Invalid --size {self.size!r}. Give 320x240, or 320.")
+        numbers = [int(part) for part in parts]
+        if min(numbers) < 1 or max(numbers) > 16384:
+            raise OptionError(f"Invalid --size {self.size!r}. Sides go from 1 to 16384 pixels.")
+        return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How `train` learns. None means: chosen from the data."""
+
+    val: float = option(
+        0.2, "Share of each class kept for validation.", above=0, below=1, metavar="SHARE"
+    )
+    val_folder: str | None = option(
+        None, "Validate on this folder's classes instead.", metavar="FOLDER"
+    )
+    group_by: str | None = option(
+        None,
+        "Keep clips of one group (person, day, camera ...) on one side of the split: a regular"
+        " expression on the clip's relative path, or a column of FOLDER/groups.csv.",
+        metavar="REGEX|COLUMN",
+    )
+    epochs: int | None = option(
+        None, "Passes over the training clips. Default: from the data set's size.", low=1
+    )
+    minutes: float | None = option(
+        None,
+        "Time for the whole command instead of epochs; the learning rate fits itself to it."
+        " Results then depend on the machine's speed and are not repeatable to the bit.",
+        above=0,
+    )
+    seed: int = option(
+        0,
+        "Same seed, machine and --threads on the CPU: the same model, bit for bit.",
+        low=0,
+        high=2**63 - 1,
+    )
+    threads: int | None = option(None, "CPU threads. Default: all cores.", low=1, high=1024)
+    device: str = option(
+        "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+    )
+    core: str = option("gru", "Recurrent core.", choices=CORES)
+    input: str = option(
+        "both", "What the network sees: changes between frames, pictures, or both.", choices=INPUTS
+    )
+    size: int = option(64, "Side of the square picture that the network sees.", low=16, high=512)
+    frames: int | None = option(
+        None, "Frames of one window. Default: 16 or fewer.", low=4, high=512
+    )
+    fps: float | None = option(
+        None, "Frames per second to sample. Default: from the clips.", low=0.01, high=1000
+    )
+    batch_size: int = option(16, "Clips a training step.", low=2, high=4096)
+    lr: float = option(3e-3, "Highest learning rate.", above=0, high=1)
+    out: str | None = option(
+        None, "Run folder to write; must be new. Default: runs/<folder>-<number>.", metavar="DIR"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.epochs is not None and self.minutes is not None:
+            raise OptionError("Give only one of --epochs and --minutes.")
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How `predict` answers. Everything about the pictures comes from the model file."""
+
+    model: str | None = option(
+        None, "Run folder or model file. Default: the newest run in ./runs.", metavar="RUN"
+    )
+    device: str = option(
+        "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+    )
+    threads: int | None = option(None, "CPU threads. Default: all cores.", low=1, high=1024)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that a model file says beside its weights, enough to predict with it.
+
+    fps: frames/s sampled; frames: of one window; size: side of the square view in pixels.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    input: str
+    core: str
+    hidden: int
+    fps: float
+    frames: int
+    size: int
+
+    @property
+    def side(self) -> int:
+        """Side of the stored square picture out of which views are cut, in pixels."""
+        return self.size * 3 // 2

@@ -1,0 +1,1 @@
+"""Labelled folders of clips, honest splits and the cache of decoded frames."""

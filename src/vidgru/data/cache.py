@@ -1,0 +1,125 @@
+"""Clips decoded once: small frames at a fixed rate, kept on disk and mapped into memory.
+
+A file's key is the clip's content with the sampling settings, so moved clips are found again and
+changed ones are not mistaken for the old.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidgru.errors import OutputError
+from vidgru.video.read import Image, image_files
+from vidgru.video.sample import sample_frames
+
+VERSION = 1  # raise it when the same settings would give other pixels
+MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
+MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
+
+Segments = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How clips are stored: frames/s, side of the square picture, frames of one window."""
+
+    fps: float
+    side: int
+    window: int
+
+
+def cache_folder() -> Path:
+    """Return $VIDGRU_CACHE, or the user's cache folder."""
+    if given := os.environ.get("VIDGRU_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidgru"
+
+
+def cache_key(path: Path, sampling: Sampling) -> str:
+    """Return a hash of the clip's content (of all pictures, for a folder) and the settings."""
+    digest = hashlib.blake2b(json.dumps([VERSION, asdict(sampling)]).encode(), digest_size=20)
+    extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
+    for file in [*image_files(path), *extra] if path.is_dir() else [path]:
+        digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:
+    """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what was wrong with it.
+
+    A short clip is one segment. A clip of more than MAX_FRAMES frames is thinned to evenly spread
+    segments of two windows each, so that memory and disk stay bounded.
+    """
+    length = 2 * sampling.window
+    every, kept = 1, list[list[Image]]()
+    warnings: list[str] = []
+    size = (sampling.side, sampling.side)
+    for number, frame in enumerate(
+        sample_frames(path, sampling.fps, size=size, warn=warnings.append)
+    ):
+        segment, place = divmod(number, length)
+        if segment % every:
+            continue
+        if place == 0:
+            if len(kept) * length >= MAX_FRAMES:
+                kept, every = kept[::2], every * 2
+                if segment % every:
+                    continue
+            kept.append([])
+        kept[-1].append(frame.rgb)
+    if every == 1:
+        return np.stack([[rgb for part in kept for rgb in part]]), warnings
+    return np.stack([part for part in kept if len(part) == length]), warnings
+
+
+def store(key: str, segments: Segments, folder: Path) -> None:
+    """Write segments under a key; readers see the old file or the new one, never half."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, segments, allow_pickle=False)
+            os.replace(name, folder / f"{key}.npy")
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write the cache of decoded frames in {folder}: {error.strerror or error}. "
+            "Set VIDGRU_CACHE to a folder with free space."
+        ) from error
+
+
+def load(key: str, sampling: Sampling, folder: Path) -> Segments | None:
+    """Return the stored segments, mapped from disk, or None when absent or not whole."""
+    path = folder / f"{key}.npy"
+    try:
+        segments: Segments = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = segments.ndim == 5 and segments.dtype == np.uint8 and segments.size > 0
+    if not whole or segments.shape[2:] != (sampling.side, sampling.side, 3):
+        return None
+    os.utime(path)  # marks it as recently used
+    return segments
+
+
+def trim(folder: Path, limit: int = MAX_BYTES) -> None:
+    """Remove the least recently used files until the rest fits into `limit` bytes."""
+    found = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.npy"))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in found:
+        if total <= limit:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,1 @@
+"""The training loop and its files on disk."""

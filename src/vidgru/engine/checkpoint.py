@@ -1,0 +1,134 @@
+"""Model files and checkpoints. Both are safe to open from a stranger: no pickled code runs."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from vidgru.config import CORES, INPUTS, ModelSpec
+from vidgru.errors import ModelError, OutputError
+from vidgru.files import replacing, write_bytes
+from vidgru.nn.network import Network, NetworkConfig
+
+MODEL_NAME = "model.safetensors"
+CHECKPOINT_NAME = "last.ckpt"
+VERSION = 1
+TASKS = ("classify",)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in eval mode with all that its file says of it."""
+
+    path: Path
+    network: Network
+    spec: ModelSpec
+    metrics: dict[str, Any]
+
+
+def save_model(
+    path: Path, weights: dict[str, torch.Tensor], spec: ModelSpec, metrics: dict[str, Any]
+) -> None:
+    """Write a model file: weights, and the spec and metrics as JSON in its metadata."""
+    header = json.dumps({"version": VERSION, "spec": asdict(spec), "metrics": metrics})
+    # One key only: safetensors writes several in an order that changes from run to run.
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(path, save(tensors, metadata={"vidgru": header}))
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Read a model file or a run folder; raises ModelError for anything but a whole model."""
+    if path.is_dir():
+        path = path / MODEL_NAME
+    if not path.is_file():
+        raise ModelError(
+            f"No model at {path}: give a run folder or a model file of `vidgru train`."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("vidgru")
+            if header is None:
+                raise ModelError(f"{path} is not a model of vidgru.")
+            spec, metrics = _read_header(path, header)
+            network = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
+            wanted = network.state_dict()
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+                raise ModelError(f"{path} is damaged: its weights do not fit its description.")
+            weights = {name: file.get_tensor(name) for name in wanted}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"Cannot read the model {path}: it is damaged or cut short.") from error
+    for name, tensor in weights.items():
+        if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
+            raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
+    network.load_state_dict(weights)
+    return LoadedModel(path, network.eval(), spec, metrics)
+
+
+def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
+    """Return what a header says, believing nothing: it may come from anyone."""
+    try:
+        content = json.loads(header)
+        version, raw, metrics = content["version"], content["spec"], content["metrics"]
+        labels = tuple(raw.pop("labels"))
+        spec = ModelSpec(labels=labels, **raw)
+        whole = (
+            isinstance(metrics, dict)
+            and spec.task in TASKS
+            and spec.input in INPUTS
+            and spec.core in CORES
+            and all(isinstance(label, str) for label in labels)
+            and 2 <= len(set(labels)) == len(labels) <= 100_000
+            and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
+            and 1 <= spec.hidden <= 4096
+            and 1 <= spec.frames <= 4096
+            and 8 <= spec.size <= 1024
+            and isinstance(spec.fps, int | float)
+            and math.isfinite(spec.fps)
+            and 0 < spec.fps <= 1000
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged: its description cannot be read.") from error
+    if version != VERSION:
+        raise ModelError(
+            f"{path} was written by another version of vidgru (format {version!r}, not {VERSION})."
+        )
+    if not whole:
+        raise ModelError(f"{path} is damaged: its description makes no sense.")
+    return spec, metrics
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write all that is needed to go on training, as plain tensors and numbers."""
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            raise OutputError(f"Cannot write {path}: {error}.") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote; raises ModelError."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises a different kind for each way of being broken
+        raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"Cannot read the checkpoint {path}: it is not one of vidgru.")
+    return state
+
+
+def newest_run(folder: Path) -> Path:
+    """Return the run in a folder whose model was written last. Raises ModelError if none."""
+    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: path.stat().st_mtime_ns)
+    if not models:
+        raise ModelError(
+            f"No trained model in {folder.absolute()}: give --model, or train one first "
+            "with `vidgru train FOLDER`."
+        )
+    return models[-1].parent

@@ -1,0 +1,185 @@
+"""The training loop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidgru.config import ModelSpec
+from vidgru.data.augment import Augmentation, random_light, random_views
+from vidgru.data.cache import Segments
+from vidgru.engine.device import convolution_dtype
+from vidgru.nn.inputs import look, view_matrix
+from vidgru.nn.network import Network
+from vidgru.nn.sliding import SlidingWindows
+from vidgru.results import Scores
+from vidgru.tasks.classify import Classify
+
+WEIGHT_DECAY = 0.05
+GRADIENT_NORM = 1.0
+WARM_UP = 0.25
+CHUNK = 64
+
+
+def learning_rate(highest: float, done: float) -> float:
+    """Return the one-cycle learning rate when the share `done` of the training is over.
+
+    Half a cosine up from 1/25 of the highest over the first quarter, then half a cosine down to
+    1/10,000 of it (Smith and Topin 2018).
+    """
+    if done < WARM_UP:
+        low, part = 1 / 25, 0.5 - 0.5 * math.cos(math.pi * done / WARM_UP)
+    else:
+        past = (min(done, 1.0) - WARM_UP) / (1 - WARM_UP)
+        low, part = 1e-4, 0.5 + 0.5 * math.cos(math.pi * past)
+    return highest * (low + (1 - low) * part)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Decoded clips and their classes: `segments` as in `data.cache`, `targets` int64 (N,)."""
+
+    segments: Sequence[Segments]
+    targets: Tensor
+
+
+class Trainer:
+    """One network, its optimizer and its random numbers; `step()` learns from one batch.
+
+    Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
+    `state_dict` holds all that is needed to go on to the same bits.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Classify,
+        examples: Examples,
+        spec: ModelSpec,
+        *,
+        batch_size: int,
+        lr: float,
+        seed: int,
+        augmentation: Augmentation,
+        device: torch.device,
+    ) -> None:
+        self.network = network.to(device)
+        self.task, self.examples, self.spec = task, examples, spec
+        self.batch_size, self.lr, self.device = batch_size, lr, device
+        self.augmentation = augmentation
+        self.generator = torch.Generator().manual_seed(seed)
+        self.weights = task.weights(examples.targets).to(device)
+        self.dtype = convolution_dtype(device)
+        # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
+        parameters = list(network.parameters())
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=lr,
+        )
+        self.steps = 0
+        self._order: list[int] = []
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Batches that one pass over the clips takes; batches run on across its end."""
+        return len(self.examples.segments) / self.batch_size
+
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        frames, targets = self._batch()
+        return self.learn(frames, targets, done)
+
+    def learn(self, frames: Tensor, targets: Tensor, done: float) -> float:
+        """Take one step on normalised frames (B, T, 3, S, S) and targets (B,); return the loss."""
+        self.network.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.lr, done)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            main, side = self.network.encode(frames)
+        loss = self.task.loss(self.network.decide(main, side), targets, self.weights)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
+        self.optimizer.step()
+        self.steps += 1
+        return loss.item()
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        while len(self._order) < self.batch_size:
+            count = len(self.examples.segments)
+            self._order += torch.randperm(count, generator=self.generator).tolist()
+        chosen, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
+        clips = torch.stack([self._window(self.examples.segments[k]) for k in chosen])
+        matrix = random_views(len(chosen), self.augmentation, self.generator)
+        light = random_light(len(chosen), self.augmentation, self.generator).to(self.device)
+        frames = look(clips.to(self.device), matrix, self.spec.size)  # (B, T, 3, S, S)
+        factor, offset = light.view(-1, 2, 1, 1, 1, 1).unbind(1)
+        return frames.mul_(factor).add_(offset), self.examples.targets[chosen].to(self.device)
+
+    def _window(self, segments: Segments) -> Tensor:
+        """Return a window at a random place (T, H, W, 3); a short clip's last frame is held."""
+        length = self.spec.frames
+        segment = segments[self._below(len(segments))]
+        start = self._below(max(len(segment) - length, 0) + 1)
+        frames = np.array(segment[start : start + length])
+        if len(frames) < length:
+            frames = np.concatenate([frames, frames[-1:].repeat(length - len(frames), axis=0)])
+        return torch.from_numpy(frames)
+
+    def _below(self, limit: int) -> int:
+        return int(torch.randint(limit, (1,), generator=self.generator))
+
+    def evaluate(self, examples: Examples) -> Scores:
+        """Return how well the network tells whole clips apart, just as `predict` would."""
+        probabilities = torch.stack(
+            [
+                self.task.probabilities(
+                    torch.cat([whole_outputs(self.network, part, self.spec) for part in segments])
+                )
+                for segments in examples.segments
+            ]
+        )
+        return self.task.scores(probabilities, examples.targets)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to go on, as tensors and numbers."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "order": self._order,
+            "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),
+            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state; the next step gives the same bits as it did then."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self._order = state["steps"], list(state["order"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_generator"])
+        if state["cuda_generators"]:
+            torch.cuda.set_rng_state_all(state["cuda_generators"])
+
+
+@torch.inference_mode()
+def whole_outputs(network: Network, frames: Segments, spec: ModelSpec) -> Tensor:
+    """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
+    network.eval()
+    device = next(network.parameters()).device
+    windows = SlidingWindows(network, spec.frames)
+    found = []
+    for start in range(0, len(frames), CHUNK):
+        part = torch.from_numpy(np.array(frames[start : start + CHUNK])).to(device)
+        found += windows.push(look(part[None], view_matrix(1), spec.size)[0])
+    found += windows.finish()
+    return torch.stack([window.output for window in found]).cpu()

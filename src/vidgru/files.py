@@ -1,0 +1,34 @@
+"""Write files so that a kill at any moment leaves the old or the new one, never half of it."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from vidgru.errors import OutputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block succeeds.
+
+    Folders are made as needed. The temporary file has the same suffix, and is removed when the
+    block fails. Raises OutputError for what the system refuses: disk full, no permission.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file at once; raises OutputError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,0 +1,38 @@
+"""Small convolutional networks that turn one frame into one feature vector."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def _convolve(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class FrameEncoder(nn.Module):
+    """Four 3x3 convolutions of stride 2, the last three each followed by a depthwise one.
+
+    Maps pictures (N, channels, H, W) to features (N, 2 * widths[-1]): mean and maximum over space.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        layers = [_convolve(channels, widths[0], stride=2)]
+        for inputs, outputs in pairwise(widths):
+            layers += [
+                _convolve(inputs, outputs, stride=2),
+                _convolve(outputs, outputs, 1, outputs),
+            ]
+        self.layers = nn.Sequential(*layers)
+        self.features = 2 * widths[-1]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return features (N, features)."""
+        maps = self.layers(frames.contiguous(memory_format=torch.channels_last))  # (N, C, h, w)
+        maps = maps.float()
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)

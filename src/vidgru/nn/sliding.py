@@ -1,0 +1,110 @@
+"""Overlapping windows over any number of frames, each frame encoded once, in constant memory."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidgru.nn.inputs import changes
+from vidgru.nn.network import SIDE_EVERY, Network
+
+
+def stride_of(window: int) -> int:
+    """Return the frames between window starts: half a window, on the side encoder's grid."""
+    return max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
+
+
+@dataclass(frozen=True)
+class WindowOutput:
+    """The network's output (outputs,) after the frames start ... end - 1."""
+
+    start: int
+    end: int
+    output: Tensor
+
+
+class SlidingWindows:
+    """Push normalised frames (N, 3, H, W), get what the network says of each complete window.
+
+    A window's output equals `network(frames[start:end])[-1]`: windows start afresh and only share
+    the encoders' work. The network must be in eval mode.
+    """
+
+    def __init__(self, network: Network, window: int) -> None:
+        self.network, self.window, self.stride = network, window, stride_of(window)
+        self._moves = network.config.input != "rgb"
+        self._start = 0  # of the next window
+        self._end = 0  # frames pushed so far
+        self._base = 0  # frame number of the first kept feature, a multiple of SIDE_EVERY
+        self._last: Tensor | None = None  # up to two frames that the next changes need
+        self._main: list[Tensor] = []
+        self._side: list[Tensor] = []
+        # Windows know nothing before their first frame, so their first two frames look otherwise.
+        self._first: Tensor | None = None
+        self._second: dict[int, Tensor] = {}
+
+    @torch.inference_mode()
+    def push(self, frames: Tensor) -> list[WindowOutput]:
+        """Take more frames; return the windows that they complete."""
+        if self._moves:
+            self._encode_changes(frames)
+        else:
+            self._main += self.network.main(frames)
+        if self.network.side is not None:
+            seen = frames[-self._end % SIDE_EVERY :: SIDE_EVERY]
+            self._side += self.network.side(seen) if len(seen) else []
+        self._end += len(frames)
+        spans = []
+        while self._start + self.window <= self._end:
+            spans.append((self._start, self._start + self.window))
+            self._start += self.stride
+        outputs = self._decide(spans)
+        self._forget()
+        return outputs
+
+    @torch.inference_mode()
+    def finish(self) -> list[WindowOutput]:
+        """Return a shorter window of the frames that are left, if worth while or all there are."""
+        left = self._end - self._start
+        covered = self._end - (self._start - self.stride + self.window) <= 0
+        if self._start and (covered or 2 * left < self.window):
+            return []
+        return self._decide([(self._start, self._end)])
+
+    def _encode_changes(self, frames: Tensor) -> None:
+        if self._last is None:
+            self._last = frames[:1]
+            self._first = self.network.main(torch.zeros_like(frames[:1]).repeat(1, 2, 1, 1))[0]
+        known = torch.cat([self._last, frames])
+        shown = changes(known[None])[0, len(self._last) :]
+        # Frames after a window's first are encoded once more, without the change before.
+        seconds = [n for n in range(len(frames)) if (self._end + n) % self.stride == 1]
+        alone = shown[seconds].clone()
+        alone[:, alone.shape[1] // 2 :] = 0
+        encoded = self.network.main(torch.cat([shown, alone]))
+        self._main += encoded[: len(frames)]
+        for n, feature in zip(seconds, encoded[len(frames) :], strict=True):
+            self._second[self._end + n] = feature
+        self._last = known[-2:]
+
+    def _decide(self, spans: list[tuple[int, int]]) -> list[WindowOutput]:
+        if not spans:
+            return []
+        mains, sides = [], []
+        for start, end in spans:
+            main = self._main[start - self._base : end - self._base]
+            if self._first is not None:
+                main[0] = self._first
+                main[1:2] = [self._second[start + 1]] if len(main) > 1 else []
+            mains.append(torch.stack(main))
+            low, high = (start - self._base) // SIDE_EVERY, -((self._base - end) // SIDE_EVERY)
+            sides += [torch.stack(self._side[low:high])] if self._side else []
+        outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
+        return [WindowOutput(*span, out[-1]) for span, out in zip(spans, outputs, strict=True)]
+
+    def _forget(self) -> None:
+        """Drop features that no coming window needs."""
+        drop = self._start - self._base
+        del self._main[:drop], self._side[: drop // SIDE_EVERY]
+        self._base = self._start
+        self._second = {n: kept for n, kept in self._second.items() if n > self._start}

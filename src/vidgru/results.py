@@ -1,0 +1,146 @@
+"""What the verbs give back: frozen dataclasses that any program can read with `to_dict()`."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ExtractedFrame:
+    """One image written by `extract`: its file, its source, its frame index and time in seconds."""
+
+    file: Path
+    source: str
+    index: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "file": str(self.file)}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be read, and the sentence that says why."""
+
+    source: str
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a long job is: `done` of `total` in a stage, and a few words."""
+
+    stage: str
+    done: int
+    total: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a model told clips apart.
+
+    accuracy: share right; balanced: mean recall of the classes present; recall and count: by label;
+    confusion: rows true, columns predicted, in the order of `labels`; loss: mean -log p(true).
+    """
+
+    labels: tuple[str, ...]
+    accuracy: float
+    balanced: float
+    loss: float
+    recall: dict[str, float | None]
+    count: dict[str, int]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` made: the run folder, its model file, and how good it is.
+
+    `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
+    `test` (FOLDER/test, if there is one) was looked at once, at the end.
+    """
+
+    run: Path
+    model: Path
+    labels: tuple[str, ...]
+    validation: Scores
+    test: Scores | None
+    train_clips: int
+    skipped: tuple[Failure, ...]
+    best_epoch: int
+    epochs: int
+    seconds: float
+    parameters: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "run": str(self.run), "model": str(self.model)}
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one window of a video shows: from start to end (seconds), probabilities by label."""
+
+    start: float
+    end: float
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a video shows: the mean of its windows' probabilities, likeliest label first.
+
+    frames: sampled frames that were looked at; seconds: how much of the video they cover.
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    windows: tuple[Window, ...]
+    frames: int
+    seconds: float
+
+    @property
+    def label(self) -> str:
+        """The likeliest label."""
+        return self.top(1)[0][0]
+
+    @property
+    def confidence(self) -> float:
+        """The likeliest label's probability."""
+        return max(self.probabilities)
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Return the `count` likeliest labels with their probabilities, likeliest first."""
+        pairs = zip(self.labels, self.probabilities, strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])[:count]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            "source": self.source,
+            "label": self.label,
+            "confidence": self.confidence,
+            "probabilities": dict(zip(self.labels, self.probabilities, strict=True)),
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "windows": [
+                {
+                    "start": window.start,
+                    "end": window.end,
+                    "label": self.labels[window.probabilities.index(max(window.probabilities))],
+                    "probabilities": dict(zip(self.labels, window.probabilities, strict=True)),
+                }
+                for window in self.windows
+            ],
+        }

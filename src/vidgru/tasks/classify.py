@@ -1,0 +1,80 @@
+"""Task `classify`: which class a clip belongs to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vidgru.results import Prediction, Scores, Window
+
+LABEL_SMOOTHING = 0.1
+
+
+class Classify:
+    """Target, loss, metrics and decoding for classes; one output of the network a label."""
+
+    name = "classify"
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self.outputs = len(self.labels)
+
+    def targets(self, labels: Sequence[str]) -> Tensor:
+        """Return class numbers int64 (B,)."""
+        return torch.tensor([self.labels.index(label) for label in labels])
+
+    def weights(self, targets: Tensor) -> Tensor:
+        """Return a weight for each class that makes all classes count alike in the loss (K,)."""
+        counts = torch.bincount(targets, minlength=self.outputs).float()
+        return len(targets) / (self.outputs * counts.clamp_min(1))
+
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the label-smoothed cross-entropy of a clip's last outputs (B, T, K)."""
+        return functional.cross_entropy(
+            outputs[:, -1], targets, weight=weights, label_smoothing=LABEL_SMOOTHING
+        )
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Return the mean over windows of their probabilities (K,), for outputs (windows, K)."""
+        return outputs.double().softmax(1).mean(0)
+
+    def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
+        """Return how well probabilities (N, K) meet targets (N,)."""
+        confusion = np.zeros((self.outputs, self.outputs), dtype=int)
+        np.add.at(confusion, (targets.numpy(), probabilities.argmax(1).numpy()), 1)
+        counts, right = confusion.sum(1), confusion.diagonal()
+        present = counts > 0
+        recall = {
+            label: float(right[k] / counts[k]) if counts[k] else None
+            for k, label in enumerate(self.labels)
+        }
+        true = probabilities[torch.arange(len(targets)), targets]
+        return Scores(
+            labels=self.labels,
+            accuracy=float(right.sum() / counts.sum()),
+            balanced=float((right[present] / counts[present]).mean()),
+            loss=float(-true.clamp_min(1e-12).log().mean()),
+            recall=recall,
+            count={label: int(counts[k]) for k, label in enumerate(self.labels)},
+            confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        )
+
+    def decode(
+        self, source: str, outputs: Tensor, times: Sequence[tuple[float, float]], frames: int
+    ) -> Prediction:
+        """Return what a video shows, for outputs (windows, K) and their times in seconds."""
+        return Prediction(
+            source=source,
+            labels=self.labels,
+            probabilities=tuple(self.probabilities(outputs).tolist()),
+            windows=tuple(
+                Window(start, end, tuple(row))
+                for (start, end), row in zip(
+                    times, outputs.double().softmax(1).tolist(), strict=True
+                )
+            ),
+            frames=frames,
+            seconds=max(end for _, end in times),
+        )

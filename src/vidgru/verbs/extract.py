@@ -1,0 +1,182 @@
+"""Write frames of videos and image folders as image files, with a table of their times."""
+
+import csv
+import io
+import os
+import re
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidgru.config import ExtractConfig
+from vidgru.errors import OutputError, VideoError
+from vidgru.files import write_bytes
+from vidgru.results import ExtractedFrame, Failure
+from vidgru.video.choose import choose_frames
+from vidgru.video.find import find_videos
+from vidgru.video.read import image_files
+from vidgru.video.write import JPEG_SIDE, write_image
+
+TABLE = "frames.csv"
+FRAME_FILE = re.compile(r"\d{7,}_\d{6,}\.\d{3}s\.(jpg|png)")
+WORKERS = min(4, os.cpu_count() or 1)
+WAITING_BYTES = 1 << 28  # of pixels that wait for their encoder
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: Path
+    folder: Path  # relative to the output folder
+
+
+def extract(
+    sources: Sequence[str | Path], out: str | Path, config: ExtractConfig
+) -> Generator[ExtractedFrame | Failure, None, None]:
+    """Write frames into the folder `out` and yield each when its file is complete.
+
+    A source is a video, an image, a folder of images, or a folder that is searched for videos.
+    One source is written straight into `out`; of several, each into a folder of its own there.
+    frames.csv in `out`, and in each of these folders, lists files, sources, source frame indices
+    and seconds; it is written at the end, also when the reading is broken off. A source that cannot
+    be read gives a Failure after its frames, and the next one follows. Raises OutputError when the
+    disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
+    """
+    out = Path(out)
+    jobs = list(_jobs([Path(source) for source in sources]))
+    _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
+    written: list[ExtractedFrame] = []
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for job in jobs:
+                if isinstance(job, Failure):
+                    yield job
+                else:
+                    yield from _extract_one(job, out, config, pool, written)
+    finally:
+        _write_table(out, written)
+
+
+def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
+    taken: set[str] = set()
+    for source in sources:
+        name = os.path.basename(os.path.abspath(source))
+        if not os.path.isdir(source):
+            yield _Job(source, Path() if len(sources) == 1 else _place(Path(name), taken))
+            continue
+        videos, unreadable = find_videos(source)
+        yield from unreadable
+        for video in videos:
+            yield _Job(video, _place(video.relative_to(source), taken))
+        if not videos and not unreadable:
+            if image_files(source):
+                folder = Path() if len(sources) == 1 else _place(Path(name), taken, keep=True)
+                yield _Job(source, folder)
+            else:
+                error = f"Cannot read {source}: the folder holds neither videos nor images."
+                yield Failure(str(source), error)
+
+
+def _place(source: Path, taken: set[str], keep: bool = False) -> Path:
+    """Return a relative folder for a source's relative path, unlike all those taken so far."""
+    name = source.name if keep else source.stem
+    # A video may be called `...mp4`: its stem is the parent folder's name.
+    name = "source" if name in ("", ".", "..") else name
+    folder, number = source.parent / name, 2
+    # Some file systems hold X and x for the same.
+    while str(folder).casefold() in taken or folder.name.casefold() == TABLE:
+        folder, number = source.parent / f"{name}-{number}", number + 1
+    taken.add(str(folder).casefold())
+    return folder
+
+
+def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise OutputError(f"Cannot write to {out}: it is a file, not a folder.")
+    for job in jobs:
+        if os.path.realpath(job.source) == os.path.realpath(out / job.folder):
+            raise OutputError(
+                f"{job.source} cannot be read and written at once: choose another -o."
+            )
+    for folder in [] if overwrite else sorted({out, *(out / job.folder for job in jobs)}):
+        found = [folder / TABLE] if (folder / TABLE).exists() else _frame_files(folder)
+        if found:
+            raise OutputError(
+                f"{found[0]} is there already. Choose another folder, or give --overwrite."
+            )
+
+
+def _frame_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [folder / name for name in os.listdir(folder) if FRAME_FILE.fullmatch(name)]
+
+
+def _extract_one(
+    job: _Job,
+    out: Path,
+    config: ExtractConfig,
+    pool: ThreadPoolExecutor,
+    written: list[ExtractedFrame],
+) -> Iterator[ExtractedFrame | Failure]:
+    folder, source, first = out / job.folder, str(job.source), len(written)
+    waiting: deque[tuple[Future[None], ExtractedFrame]] = deque()
+
+    def finish_oldest() -> ExtractedFrame:
+        waiting[0][0].result()
+        written.append(waiting.popleft()[1])
+        return written[-1]
+
+    failure = None
+    try:
+        try:
+            for frame in choose_frames(job.source, config):
+                if config.format == "jpg" and max(frame.rgb.shape) > JPEG_SIDE:
+                    raise VideoError(
+                        f"Frames of {source} are too large for jpg: give --format png, or --size."
+                    )
+                while len(waiting) > min(2 * WORKERS, WAITING_BYTES // frame.rgb.nbytes):
+                    yield finish_oldest()
+                file = folder / f"{frame.index:07d}_{frame.time:010.3f}s.{config.format}"
+                item = ExtractedFrame(file, source, frame.index, round(frame.time, 6))
+                waiting.append((pool.submit(write_image, file, frame.rgb, config.quality), item))
+        except VideoError as error:
+            failure = Failure(source, str(error))
+        while waiting:
+            yield finish_oldest()
+    finally:
+        # What was finished before an interruption belongs into the table.
+        written += [item for future, item in waiting if future.exception() is None]
+        if job.folder != Path():
+            _write_table(folder, written[first:])
+    if failure is None and len(written) == first:
+        last = "the end" if config.end is None else f"{config.end:g} s"
+        failure = Failure(
+            source,
+            f"Nothing to extract from {source}: no frame from {config.start or 0:g} s to {last}.",
+        )
+    if failure:
+        yield failure
+    elif config.overwrite:
+        _remove_old(folder, written[first:])
+
+
+def _remove_old(folder: Path, kept: list[ExtractedFrame]) -> None:
+    """Remove an earlier extraction's frames: beside the new ones they would belie the table."""
+    names = {item.file.name for item in kept}
+    for file in _frame_files(folder):
+        if file.name not in names:
+            file.unlink(missing_ok=True)
+
+
+def _write_table(folder: Path, frames: list[ExtractedFrame]) -> None:
+    if not frames:
+        return
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("file", "source", "index", "seconds"))
+    for item in frames:
+        file = item.file.relative_to(folder).as_posix()
+        table.writerow((file, item.source, item.index, f"{item.seconds:.6f}"))
+    write_bytes(folder / TABLE, text.getvalue().encode("utf-8", "surrogateescape"))

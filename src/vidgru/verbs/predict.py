@@ -1,0 +1,99 @@
+"""Tell what happens in videos with a trained model."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vidgru.config import PredictConfig
+from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.run import RUNS
+from vidgru.errors import VideoError
+from vidgru.nn.inputs import look, view_matrix
+from vidgru.nn.sliding import SlidingWindows, WindowOutput
+from vidgru.results import Failure, Prediction
+from vidgru.tasks.classify import Classify
+from vidgru.video.find import find_videos
+from vidgru.video.read import image_files
+from vidgru.video.sample import sample_frames
+
+CHUNK = 32
+
+
+class Model:
+    """A trained model, ready to answer; `vidgru.load` makes it."""
+
+    def __init__(self, loaded: LoadedModel, device: torch.device) -> None:
+        self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
+        self.network = loaded.network.to(device)
+        self.device = device
+        self.task = Classify(loaded.spec.labels)
+
+    @torch.inference_mode()
+    def predict(self, source: str | Path) -> Prediction:
+        """Return what a video, image or folder of images shows, as the mean over its windows.
+
+        Frames are read once, in order, in constant memory. Raises VideoError.
+        """
+        spec = self.spec
+        windows = SlidingWindows(self.network, spec.frames)
+        found: list[WindowOutput] = []
+        frames = sample_frames(source, spec.fps, size=(spec.side, spec.side))
+        count = 0
+        while chunk := [frame.rgb for frame in islice(frames, CHUNK)]:
+            count += len(chunk)
+            pixels = torch.from_numpy(np.stack(chunk)).to(self.device)
+            found += windows.push(look(pixels[None], view_matrix(1), spec.size)[0])
+        found += windows.finish()
+        return self.task.decode(
+            str(source),
+            torch.stack([window.output for window in found]).cpu(),
+            [(window.start / spec.fps, window.end / spec.fps) for window in found],
+            count,
+        )
+
+
+def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
+    """Open a run folder or model file; raises ModelError, or OptionError for the device."""
+    chosen = choose_device(device)
+    prepare(threads)
+    return Model(load_model(Path(path)), chosen)
+
+
+def find_model(config: PredictConfig) -> Path:
+    """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
+    return newest_run(RUNS) if config.model is None else Path(config.model)
+
+
+def find_sources(sources: Sequence[str | Path]) -> list[Path | Failure]:
+    """Return the videos that sources stand for, and a Failure for each that holds none.
+
+    A folder stands for the videos inside it at any depth, or else for the images in it.
+    """
+    found: list[Path | Failure] = []
+    for source in map(Path, sources):
+        if not os.path.isdir(source):
+            found.append(source)
+            continue
+        videos, failures = find_videos(source)
+        found += [*failures, *videos]
+        if not videos and not failures:
+            empty = f"Cannot read {source}: the folder holds neither videos nor images."
+            found.append(source if image_files(source) else Failure(str(source), empty))
+    return found
+
+
+def predict_each(model: Model, sources: Sequence[Path | Failure]) -> Iterator[Prediction | Failure]:
+    """Yield an answer for each source, or the Failure that says why there is none."""
+    for source in sources:
+        if isinstance(source, Failure):
+            yield source
+            continue
+        try:
+            yield model.predict(source)
+        except VideoError as error:
+            yield Failure(str(source), str(error))

@@ -1,0 +1,110 @@
+"""Take frames at a fixed rate out of a source whose frames may come at any rate."""
+
+import logging
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from vidgru.video.read import Frame, Image, open_video
+
+log = logging.getLogger("vidgru")
+
+# Containers round times to milliseconds; a frame this little late still counts as on time.
+TOLERANCE = 0.001
+
+
+def sample_indices(
+    times: Sequence[float],
+    fps: float,
+    *,
+    duration: float | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+) -> list[int]:
+    """Return, for each sample time start + k / fps, the index of the latest frame shown by then.
+
+    `times` are the frames' seconds, rising. `duration` is when the last frame ends; left out, the
+    last frame lasts as long as the one before it. Samples stop before `end` and `duration`.
+    """
+    if not times:
+        return []
+    if duration is None:
+        duration = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1 / fps)
+    stop = duration if end is None else min(duration, end)
+    indices, k = [], 0
+    while (time := start + k / fps + TOLERANCE) < stop:
+        indices.append(max(bisect_right(times, time) - 1, 0))
+        k += 1
+    return indices
+
+
+def sample_frames(
+    source: str | Path,
+    fps: float,
+    *,
+    size: tuple[int, int] | int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    warn: Callable[[str], None] = log.warning,
+) -> Iterator[Frame]:
+    """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
+
+    `Frame.time` is the sample's time, start + k / fps; `Frame.index` is the source's frame. `size`
+    is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
+    expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
+    (variable frame rate), the source is read anew from its beginning with every frame fetched.
+    """
+    given = 0
+    for fetch_all in (False, True):
+        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, warn):
+            if frame is None:
+                break
+            given += 1
+            yield frame
+        else:
+            return
+
+
+def _one_pass(
+    source: str | Path,
+    fps: float,
+    size: tuple[int, int] | int | None,
+    start: float,
+    end: float | None,
+    skip: int,
+    fetch_all: bool,
+    warn: Callable[[str], None],
+) -> Iterator[Frame | None]:
+    """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
+    limit = float("inf") if end is None else end
+    k = skip
+    held: Image | None = None
+    previous = -1.0
+    gap, longest = None, 0.0
+    with open_video(source) as video:
+        nominal = 1 / video.fps
+        while (time := video.grab()) is not None:
+            if previous >= 0:
+                gap = time - previous
+                longest = max(longest, gap)
+            while previous >= 0 and (due := start + k / fps) + TOLERANCE < min(time, limit):
+                if held is None:
+                    yield None
+                    return
+                yield Frame(held, due, video.frames_read - 2)
+                k += 1
+            due = start + k / fps
+            if due + TOLERANCE >= limit:
+                break
+            expected = due + TOLERANCE < time + (longest or nominal)
+            held = video.retrieve(size) if expected or fetch_all else None
+            previous = time
+        stop = min(previous + (gap or 1 / fps), limit)
+        while (due := start + k / fps) + TOLERANCE < stop:
+            if held is None:
+                yield None
+                return
+            yield Frame(held, due, video.frames_read - 1)
+            k += 1
+        for warning in video.warnings:
+            warn(warning)

@@ -1,0 +1,27 @@
+"""Write frames as image files."""
+
+import contextlib
+from pathlib import Path
+
+import cv2
+
+from vidgru.errors import OutputError
+from vidgru.files import write_bytes
+from vidgru.video.read import Image
+
+JPEG_SIDE = 65500  # the longest side that a JPEG can have
+
+
+def write_image(path: Path, rgb: Image, quality: int = 95) -> None:
+    """Encode rgb uint8 (H, W, 3) by the path's suffix, .jpg (with quality 1 to 100) or .png.
+
+    Raises OutputError, also where the format cannot hold the picture.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix == ".jpg" else []
+    good = False
+    with contextlib.suppress(cv2.error):
+        good, data = cv2.imencode(path.suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    if not good:
+        height, width = rgb.shape[:2]
+        raise OutputError(f"Cannot write {path}: the format cannot hold {width}x{height} pixels.")
+    write_bytes(path, data.data)

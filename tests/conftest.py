@@ -1,0 +1,54 @@
+"""Fixtures that several test files use."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from helpers import noise, write_clip
+from numpy.typing import NDArray
+
+from vidgru.cli.main import main
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def vidgru(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+    """Run the command line in this process: vidgru("extract", path, ...) -> (code, out, err)."""
+    log, handler = logging.getLogger("vidgru"), signal.getsignal(signal.SIGTERM)
+
+    def run(*args: object) -> Done:
+        before = list(log.handlers)
+        with pytest.raises(SystemExit) as stop:
+            main([str(arg) for arg in args])
+        log.handlers[:] = before
+        return Done(int(stop.value.code or 0), *capsys.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def frames() -> NDArray[np.uint8]:
+    """Return 20 frames of noise, rgb uint8 (20, 24, 32, 3)."""
+    return noise(20)
+
+
+@pytest.fixture
+def clip(tmp_path: Path, frames: NDArray[np.uint8]) -> Path:
+    """Return a lossless clip of `frames` at 10 frames/s, 2 s long."""
+    return write_clip(tmp_path / "clip.avi", frames, 10)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep decoded frames of a test apart from the user's and from other tests'."""
+    monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path_factory.mktemp("cache")))

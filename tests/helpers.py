@@ -1,0 +1,53 @@
+"""Make small clips for tests."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def write_clip(path: Path, frames: NDArray[np.uint8], fps: float, fourcc: str = "FFV1") -> Path:
+    """Write rgb uint8 (T, H, W, 3) as a video; with FFV1 in .mkv or .avi every pixel is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = frames.shape[2], frames.shape[1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), fps, size)
+    if not writer.isOpened():
+        raise RuntimeError(f"This OpenCV cannot write {fourcc} to {path.suffix}.")
+    for frame in frames:
+        writer.write(frame[..., ::-1].copy())
+    writer.release()
+    return path
+
+
+def write_images(folder: Path, frames: NDArray[np.uint8], names: list[str]) -> Path:
+    """Write rgb uint8 (T, H, W, 3) as PNG files with the given names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in zip(names, frames, strict=True):
+        (folder / name).write_bytes(cv2.imencode(".png", frame[..., ::-1])[1].tobytes())
+    return folder
+
+
+def noise(count: int, height: int = 24, width: int = 32, seed: int = 0) -> NDArray[np.uint8]:
+    """Return rgb uint8 (count, height, width, 3) in which every frame is unlike every other."""
+    shape = (count, height, width, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def moving_squares(path: Path, step: int, seed: int, count: int = 14) -> Path:
+    """Write a small clip of a bright square that moves `step` pixels a frame over noise."""
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(60, 120, (1, 40, 48, 3), dtype=np.uint8).repeat(count, axis=0)
+    y, x = int(rng.integers(4, 24)), 20 - step * count // 2
+    for t in range(count):
+        left = max(x + step * t, 0)
+        frames[t, y : y + 10, left : left + 10] = 230
+    return write_clip(path, frames, 10)
+
+
+def make_folder(root: Path, clips: int = 6) -> Path:
+    """Write FOLDER/{left,right}/<n>.avi, clips of squares that move left or right."""
+    for label, step in (("left", -2), ("right", 2)):
+        for number in range(clips):
+            moving_squares(root / label / f"{number}.avi", step, 10 * number + step)
+    return root

@@ -1,0 +1,150 @@
+"""The cache of decoded frames: right pixels, decoded once, never believed when broken."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import noise, write_clip, write_images
+
+from vidgru.data import cache, decode
+from vidgru.data.cache import Sampling, cache_folder, cache_key, decode_clip, load, store, trim
+from vidgru.data.decode import Decoded, decode_clips
+from vidgru.data.folder import Clip
+from vidgru.errors import OutputError
+from vidgru.video.read import shrink
+
+SAMPLING = Sampling(5.0, 16, 4)
+
+
+def as_clip(path: Path) -> Clip:
+    return Clip(path, path.name, "a")
+
+
+def run(*paths: Path, sampling: Sampling = SAMPLING) -> dict[str, Decoded]:
+    return {r.clip.name: r for r in decode_clips([as_clip(p) for p in paths], sampling)}
+
+
+def test_decodes_at_the_rate_and_size(clip: Path, frames: np.ndarray) -> None:
+    result = run(clip)["clip.avi"]
+    assert result.segments is not None
+    expected = np.stack([shrink(frame, (16, 16)) for frame in frames[::2]])
+    assert np.array_equal(result.segments[0], expected)
+    assert not result.from_cache
+
+
+def test_the_second_time_nothing_is_decoded(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(clip)["clip.avi"]
+    monkeypatch.setattr(decode, "_Worker", None)  # no worker can be made
+    again = run(clip.rename(clip.with_name("moved.avi")))["moved.avi"]
+    assert again.from_cache
+    assert np.array_equal(again.segments, first.segments)
+
+
+def test_the_key_is_content_and_settings(tmp_path: Path, clip: Path) -> None:
+    copy = tmp_path / "copy.avi"
+    copy.write_bytes(clip.read_bytes())
+    keys = {cache_key(clip, SAMPLING), cache_key(copy, SAMPLING)}
+    assert len(keys) == 1
+    copy.write_bytes(clip.read_bytes() + b"x")
+    keys |= {cache_key(copy, SAMPLING)}
+    keys |= {cache_key(clip, Sampling(*other)) for other in [(6, 16, 4), (5, 17, 4), (5, 16, 5)]}
+    folder = write_images(tmp_path / "images", noise(2), ["1.png", "2.png"])
+    keys.add(cache_key(folder, SAMPLING))
+    (folder / "2.png").rename(folder / "0.png")
+    keys.add(cache_key(folder, SAMPLING))
+    assert len(keys) == 7
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle"])
+def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
+    whole = np.array(run(clip)["clip.avi"].segments)
+    path = cache_folder() / f"{cache_key(clip, SAMPLING)}.npy"
+    content = path.read_bytes()
+    if damage == "pickle":
+        np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    else:
+        path.write_bytes({"cut": content[:-1], "empty": b"", "text": b"hello"}[damage])
+    again = run(clip)["clip.avi"]
+    assert not again.from_cache
+    assert np.array_equal(again.segments, whole)
+    assert path.read_bytes() == content
+
+
+def test_one_bad_clip_costs_only_itself(tmp_path: Path, clip: Path) -> None:
+    bad, gone = tmp_path / "bad.mp4", tmp_path / "gone.mp4"
+    bad.write_text("no video")
+    results = run(clip, bad, gone)
+    assert results["clip.avi"].segments is not None
+    assert results["bad.mp4"].error == f"Cannot read {bad}: not a video that OpenCV can open."
+    assert results["gone.mp4"].error == f"Cannot read {gone}: No such file or directory."
+
+
+def test_a_decoder_that_dies_or_hangs_costs_one_clip(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "SECONDS_PER_CLIP", 3.0)
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import os, time\n"
+        "from vidgru.data import worker\n"
+        "real = worker.decode_clip\n"
+        "def fake(path, sampling):\n"
+        "    'die' in path.name and os._exit(9)\n"
+        "    'hang' in path.name and time.sleep(60)\n"
+        "    return real(path, sampling)\n"
+        "worker.decode_clip = fake\n"
+        "worker.main()\n"
+    )
+    monkeypatch.setattr(decode, "WORKER", [sys.executable, str(script)])
+    paths = [clip]
+    for number, name in enumerate(["die.avi", "hang.avi", "fine.avi"]):
+        paths.append(write_clip(tmp_path / name, noise(6, seed=number + 5), 10))
+    results = run(*paths)
+    for name in ("die.avi", "hang.avi"):
+        assert results[name].error == (
+            f"Cannot read {tmp_path / name}: the decoder crashed or hung on it."
+        )
+    assert results["clip.avi"].segments is not None
+    assert results["fine.avi"].segments is not None
+
+
+def test_long_clips_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_FRAMES", 32)
+    frames = (
+        np.zeros((150, 8, 8, 3), np.uint8) + np.arange(150, dtype=np.uint8)[:, None, None, None]
+    )
+    segments, warnings = decode_clip(write_clip(tmp_path / "a.avi", frames, 5), Sampling(5, 8, 4))
+    starts = [int(segment[0, 0, 0, 0]) for segment in segments]
+    assert warnings == []
+    assert segments.shape[1:] == (8, 8, 8, 3)
+    assert len(segments) * 8 <= 32
+    assert starts == list(range(0, 150, 64))[: len(starts)]
+    assert starts[-1] > 100
+    for segment in segments:
+        assert [int(f[0, 0, 0]) for f in segment] == list(
+            range(int(segment[0, 0, 0, 0]), int(segment[0, 0, 0, 0]) + 8)
+        )
+
+
+def test_a_cache_that_cannot_be_written(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="Set VIDGRU_CACHE to a folder with free space"):
+        run(clip)
+
+
+def test_trim_removes_what_was_not_used_lately(tmp_path: Path) -> None:
+    segments = np.zeros((1, 2, 16, 16, 3), np.uint8)
+    for key in ("a", "b", "c"):
+        store(key, segments, tmp_path)
+    size = (tmp_path / "a.npy").stat().st_size
+    for key, when in (("a", 100), ("b", 50), ("c", 200)):
+        path = tmp_path / f"{key}.npy"
+        os.utime(path, (when, when))
+    assert load("b", SAMPLING, tmp_path) is not None  # now the latest
+    trim(tmp_path, limit=2 * size)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.npy", "c.npy"]

@@ -1,0 +1,241 @@
+"""The training loop, checkpoints and model files."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from vidgru.config import ModelSpec
+from vidgru.data.augment import Augmentation, random_light, random_views
+from vidgru.engine.checkpoint import (
+    load_checkpoint,
+    load_model,
+    newest_run,
+    save_checkpoint,
+    save_model,
+)
+from vidgru.engine.loop import Examples, Trainer, learning_rate
+from vidgru.errors import ModelError
+from vidgru.nn.network import Network, NetworkConfig
+from vidgru.tasks.classify import Classify
+
+SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)
+
+
+def trainer(seed: int = 0) -> Trainer:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(0, 255, (1, n, 24, 24, 3), dtype=np.uint8) for n in (4, 6, 9, 12, 7)]
+    for still in (clips[1], clips[3]):
+        still[:] = still[:, :1]
+    return Trainer(
+        Network(NetworkConfig("both", "gru", 2, hidden=8)),
+        Classify(("a", "b")),
+        Examples(clips, torch.tensor([0, 1, 0, 1, 0])),
+        SPEC,
+        batch_size=3,
+        lr=1e-2,
+        seed=seed,
+        augmentation=Augmentation(),
+        device=torch.device("cpu"),
+    )
+
+
+def weights(model: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.network.state_dict().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
+    runs = []
+    for seed in (0, 0, 1):
+        model = trainer(seed)
+        for n in range(4):
+            model.step(n / 4)
+        runs.append(weights(model))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path) -> None:
+    model = trainer()
+    for n in range(7):
+        if n == 3:
+            save_checkpoint(tmp_path / "last.ckpt", model.state_dict())
+        model.step(n / 7)
+    resumed = trainer(seed=5)
+    resumed.load_state_dict(load_checkpoint(tmp_path / "last.ckpt"))
+    for n in range(3, 7):
+        resumed.step(n / 7)
+    assert same(weights(model), weights(resumed))
+
+
+def test_learning_rate_is_one_cycle() -> None:
+    rates = [learning_rate(0.1, n / 1000) for n in range(1001)]
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == rates[250] == pytest.approx(0.1)
+    assert rates[-1] == pytest.approx(1e-5)
+    assert rates[:251] == sorted(rates[:251])
+    assert rates[250:] == sorted(rates[250:], reverse=True)
+
+
+def test_it_learns_what_can_be_learned() -> None:
+    model = trainer()
+    losses = [model.step(n / 60) for n in range(60)]
+    assert np.mean(losses[-10:]) < 0.5 < np.mean(losses[:5])
+
+
+def test_class_weights_make_classes_count_alike() -> None:
+    task = Classify(("a", "b", "c"))
+    targets = torch.tensor([0, 0, 0, 1])
+    assert task.weights(targets).tolist() == pytest.approx([4 / 9, 4 / 3, 4 / 3])
+    outputs = torch.randn(4, 2, 3)
+    loss = task.loss(outputs, targets, task.weights(targets))
+    logs = outputs[:, -1].log_softmax(1)
+    smooth = torch.full((4, 3), 0.1 / 3)
+    smooth[range(4), targets] += 0.9
+    weight = task.weights(targets)
+    expected = -(logs * smooth * weight).sum() / weight[targets].sum()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_scores() -> None:
+    task = Classify(("a", "b", "c"))
+    shares = torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.2, 0.8, 0.0], [0.1, 0.8, 0.1]])
+    scores = task.scores(shares, torch.tensor([0, 0, 1, 0]))
+    assert scores.accuracy == 0.75
+    assert scores.balanced == pytest.approx((2 / 3 + 1) / 2)
+    assert scores.recall == {"a": pytest.approx(2 / 3), "b": 1.0, "c": None}
+    assert scores.count == {"a": 3, "b": 1, "c": 0}
+    assert scores.confusion == ((2, 1, 0), (0, 1, 0), (0, 0, 0))
+    assert scores.loss == pytest.approx(-np.log([0.7, 0.6, 0.8, 0.1]).mean())
+
+
+def test_views_move_turn_and_mirror_within_their_ranges() -> None:
+    ranges = Augmentation(zoom=(0.5, 0.8), rotation=30, shift=0.1, flip=True)
+    matrix = random_views(500, ranges, torch.Generator().manual_seed(0))
+    scale = matrix[:, :, 0].norm(dim=1)
+    assert 0.5 <= scale.min() < 0.52
+    assert 0.78 < scale.max() <= 0.8
+    angle = torch.rad2deg(torch.asin(matrix[:, 1, 1] / matrix[:, :, 1].norm(dim=1)).abs())
+    assert 60 - 0.1 <= angle.min() < 62
+    assert 0.09 < matrix[:, :, 2].abs().max() <= 0.1
+    mirrored = matrix[:, :, :2].det() < 0
+    assert 200 < mirrored.sum() < 300
+    still = Augmentation(zoom=(1, 1), rotation=0, shift=0, flip=False)
+    expected = torch.eye(2, 3).expand(4, 2, 3)
+    assert torch.equal(random_views(4, still, torch.Generator()), expected)
+
+
+def test_light_changes_contrast_and_brightness() -> None:
+    light = random_light(500, Augmentation(), torch.Generator().manual_seed(0))
+    assert 0.8 <= light[:, 0].min() < 0.81
+    assert 1.19 < light[:, 0].max() <= 1.2
+    assert -0.2 <= light[:, 1].min() < -0.19
+    assert 0.19 < light[:, 1].max() <= 0.2
+
+
+def model_file(path: Path, spec: ModelSpec = SPEC) -> Path:
+    torch.manual_seed(0)
+    net = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
+    save_model(path, net.state_dict(), spec, {"validation": {"accuracy": 0.5}})
+    return path
+
+
+def test_a_model_file_gives_back_all_of_it(tmp_path: Path) -> None:
+    path = model_file(tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path)
+    assert loaded.spec == SPEC
+    assert loaded.metrics == {"validation": {"accuracy": 0.5}}
+    assert not loaded.network.training
+    first = path.read_bytes()
+    assert model_file(path).read_bytes() == first
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.999])
+def test_a_model_file_cut_short(tmp_path: Path, share: float) -> None:
+    path = model_file(tmp_path / "model.safetensors")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ModelError, match="damaged or cut short"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 99},
+        {"spec": None},
+        {"labels": ["a"]},
+        {"labels": ["a", "a"]},
+        {"labels": ["a", 3]},
+        {"labels": ["a", "b", "c"]},
+        {"fps": float("nan")},
+        {"fps": "10"},
+        {"fps": 0},
+        {"size": 10**9},
+        {"hidden": 10**9},
+        {"hidden": 9},
+        {"hidden": True},
+        {"frames": 0},
+        {"core": "nope"},
+        {"input": "diff"},
+        {"task": "nope"},
+        {"extra": 1},
+    ],
+)
+def test_a_header_is_not_believed(tmp_path: Path, change: dict[str, object]) -> None:
+    path = model_file(tmp_path / "model.safetensors")
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    inner = json.loads(header["__metadata__"]["vidgru"])
+    (inner if change.keys() & {"version", "spec"} else inner["spec"]).update(change)
+    header["__metadata__"]["vidgru"] = json.dumps(inner)
+    new = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(new)) + new + content[8 + length :])
+    with pytest.raises(ModelError, match=r"damaged|another version"):
+        load_model(path)
+
+
+def test_other_peoples_files(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(save({"x": torch.zeros(3)}))
+    with pytest.raises(ModelError, match="not a model of vidgru"):
+        load_model(path)
+    torch.save({"x": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match="damaged"):
+        load_model(path)
+    with pytest.raises(ModelError, match="No model at"):
+        load_model(tmp_path / "absent")
+    (tmp_path / "last.ckpt").write_bytes(b"junk")
+    with pytest.raises(ModelError, match="damaged"):
+        load_checkpoint(tmp_path / "last.ckpt")
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    net = Network(NetworkConfig("both", "gru", 2, hidden=8))
+    state = net.state_dict()
+    state["head.bias"][0] = float("nan")
+    save_model(tmp_path / "model.safetensors", state, SPEC, {})
+    with pytest.raises(ModelError, match="not finite"):
+        load_model(tmp_path)
+
+
+def test_the_newest_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"No trained model in .*train one first"):
+        newest_run(tmp_path)
+    for name, when in (("x-1", 30), ("x-2", 20), ("x-3", 10)):
+        path = tmp_path / name / "model.safetensors"
+        path.parent.mkdir()
+        path.write_bytes(b"")
+        os.utime(path, (when, when))
+    assert newest_run(tmp_path) == tmp_path / "x-1"

@@ -1,0 +1,458 @@
+import csv
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from helpers import noise, write_clip, write_images
+
+from vidgru.config import ExtractConfig
+from vidgru.errors import OptionError, OutputError
+from vidgru.results import ExtractedFrame
+from vidgru.verbs import extract as verb
+from vidgru.verbs.extract import extract
+from vidgru.video.read import Image, open_video
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "frames.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def indices(folder: Path) -> list[int]:
+    return [int(row["index"]) for row in table(folder)]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def pixels(path: Path) -> Image:
+    return cv2.imread(str(path))[..., ::-1]  # type: ignore[return-value]
+
+
+def test_every_frame_pixel_for_pixel(vidgru: Cli, clip: Path, frames: Image, out: Path) -> None:
+    done = vidgru("extract", clip, "-o", out, "--format", "png")
+    assert done == (0, f"{clip}: 20 frames in {out}\n", "")
+    names = [f"{i:07d}_{i // 10:06d}.{i % 10}00s.png" for i in range(20)]
+    assert files(out) == [*names, "frames.csv"]
+    for name, frame in zip(names, frames, strict=True):
+        assert (pixels(out / name) == frame).all()
+    assert table(out) == [
+        {"file": name, "source": str(clip), "index": str(i), "seconds": f"{i / 10:.6f}"}
+        for i, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--every", 7], [0, 7, 14]),
+        (["--every", 100], [0]),
+        (["--every", 5, "--start", 0.3, "--end", 1.4], [3, 8, 13]),
+        (["--start", 0.5, "--end", 0.8], [5, 6, 7]),
+        (["--start", 1.85], [19]),
+        (["--count", 1], [10]),
+        (["--count", 4], [2, 7, 12, 17]),
+        (["--count", 20], list(range(20))),
+        (["--count", 3, "--start", 0.5, "--end", 1.1], [6, 8, 10]),
+        (["--fps", 5], list(range(0, 20, 2))),
+        (["--fps", 20, "--end", 0.2], [0, 0, 1, 1]),
+        (["--fps", 2.5, "--start", 0.5, "--end", 1.5], [5, 9, 13]),
+    ],
+)
+def test_which_frames(
+    vidgru: Cli, clip: Path, frames: Image, out: Path, options: list[object], expected: list[int]
+) -> None:
+    done = vidgru("extract", clip, "-o", out, "--format", "png", *options)
+    assert done.code == 0
+    assert done.err == ""
+    rows = table(out)
+    assert [int(row["index"]) for row in rows] == expected
+    assert [row["file"] for row in rows] == files(out)[:-1]
+    assert all((pixels(out / row["file"]) == frames[int(row["index"])]).all() for row in rows)
+
+
+def test_seconds_of_fps_are_the_samples_and_else_the_frames_own(clip: Path, out: Path) -> None:
+    sampled = list(extract([clip], out / "a", ExtractConfig(fps=2.5, start=0.25, end=1.3)))
+    assert [item.seconds for item in sampled] == pytest.approx([0.25, 0.65, 1.05])  # type: ignore[union-attr]
+    own = list(extract([clip], out / "b", ExtractConfig(every=4, start=0.25, end=1.3)))
+    assert [item.seconds for item in own] == pytest.approx([0.3, 0.7, 1.1])  # type: ignore[union-attr]
+
+
+def test_count_beyond_the_frames_gives_all_and_says_so(vidgru: Cli, clip: Path, out: Path) -> None:
+    done = vidgru("extract", clip, "-o", out, "--count", 50)
+    assert done.code == 0
+    assert done.err == f"Warning: {clip} has only 20 frames there, --count asks for 50.\n"
+    assert indices(out) == list(range(20))
+
+
+def test_count_does_not_believe_the_file(vidgru: Cli, tmp_path: Path, out: Path) -> None:
+    path = write_clip(tmp_path / "cut.mkv", noise(20), 10)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = vidgru("extract", path, "-o", out, "--count", 2)
+    with open_video(path) as video:
+        total = len(list(video))
+    assert indices(out) == [total // 4, 3 * total // 4]
+    assert done.code == 0
+    assert done.err.count("ends early") == 1
+
+
+@pytest.mark.parametrize(("size", "shape"), [("16", (12, 16)), ("20x30", (30, 20))])
+@pytest.mark.parametrize("option", [[], ["--fps", "5"]])
+def test_size(
+    vidgru: Cli, clip: Path, out: Path, size: str, shape: tuple[int, int], option: list[str]
+) -> None:
+    vidgru("extract", clip, "-o", out, "--size", size, *option)
+    assert {pixels(out / row["file"]).shape for row in table(out)} == {(*shape, 3)}
+
+
+def test_quality(vidgru: Cli, clip: Path, out: Path) -> None:
+    sizes = []
+    for quality in (10, 95):
+        vidgru("extract", clip, "-o", out / str(quality), "--count", 1, "--quality", quality)
+        sizes.append((out / str(quality) / "0000010_000001.000s.jpg").stat().st_size)
+    assert sizes[0] < 0.5 * sizes[1]
+
+
+def test_json_lines(vidgru: Cli, clip: Path, out: Path, tmp_path: Path) -> None:
+    done = vidgru("extract", clip, tmp_path / "no.mp4", "-o", out, "--every", 10, "--json")
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert lines[0] == {
+        "file": str(out / "clip" / "0000000_000000.000s.jpg"),
+        "source": str(clip),
+        "index": 0,
+        "seconds": 0.0,
+    }
+    assert lines[1]["seconds"] == 1.0
+    error = f"Cannot read {tmp_path / 'no.mp4'}: no such file or folder."
+    assert lines[2:] == [{"source": str(tmp_path / "no.mp4"), "error": error}]
+    assert done.err == f"Error: {error}\n"
+    assert done.code == 1
+
+
+def test_one_bad_source_among_many(vidgru: Cli, tmp_path: Path, clip: Path, out: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    other = write_clip(tmp_path / "other.avi", noise(3), 10)
+    done = vidgru("extract", clip, tmp_path / "bad.mp4", other, "-o", out)
+    assert done.code == 1
+    assert done.out == f"{clip}: 20 frames in {out}/clip\n{other}: 3 frames in {out}/other\n"
+    assert done.err.splitlines() == [
+        f"Error: Cannot read {tmp_path / 'bad.mp4'}: not a video that OpenCV can open."
+    ]
+    assert [row["file"].split("/")[0] for row in table(out)] == ["clip"] * 20 + ["other"] * 3
+    assert not (out / "bad").exists()
+
+
+def test_a_folder_of_videos_is_mirrored(vidgru: Cli, tmp_path: Path, out: Path) -> None:
+    videos = tmp_path / "videos"
+    for name in ("b/x.avi", "b/x.mkv", "b/X.v2.avi", "a10.avi", "a2.AVI", ".hidden.avi"):
+        write_clip(videos / name, noise(2), 10)
+    (videos / "b" / "X.divx").write_bytes((videos / "b" / "x.avi").read_bytes())
+    (videos / "cover.jpg").write_bytes(b"")
+    vidgru("extract", videos, "-o", out)
+    first = [row["file"] for row in table(out)[::2]]
+    folders = ["a2", "a10", "b/x", "b/X-2", "b/x-3", "b/X.v2"]
+    assert [Path(name).parent.as_posix() for name in first] == folders
+    assert all((out / name).is_file() for name in first)
+    names = ["0000000_000000.000s.jpg", "0000001_000000.100s.jpg"]
+    assert [row["file"] for row in table(out / "b" / "x-3")] == names
+
+
+def test_an_image_folder_is_one_source(vidgru: Cli, tmp_path: Path, out: Path) -> None:
+    folder = write_images(tmp_path / "v1.5", noise(3), ["2.png", "10.png", "1.png"])
+    vidgru("extract", folder, "-o", out / "one", "--format", "png")
+    assert (pixels(out / "one" / "0000000_000000.000s.png") == noise(3)[2]).all()
+    assert [row["seconds"] for row in table(out / "one")] == ["0.000000", "0.040000", "0.080000"]
+    vidgru("extract", folder, folder / "1.png", "-o", out / "two")
+    assert {Path(row["file"]).parent.name for row in table(out / "two")} == {"v1.5", "1"}
+
+
+def test_an_empty_folder_is_named(vidgru: Cli, tmp_path: Path, out: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = vidgru("extract", tmp_path / "empty", "-o", out)
+    assert done.code == 1
+    assert done.err.endswith("empty: the folder holds neither videos nor images.\n")
+    assert not out.exists()
+
+
+def test_extracted_frames_can_be_a_source_with_their_times(clip: Path, out: Path) -> None:
+    list(extract([clip, clip], out, ExtractConfig(fps=4, start=0.5)))
+    for name in ("clip", "clip-2"):
+        with open_video(out / name) as video:
+            assert [frame.time for frame in video] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1.25])
+
+
+@pytest.mark.parametrize(
+    ("names", "folders"),
+    [
+        (["...avi", "..avi"], ["source", "source-2"]),
+        (["a/b/..", "a"], ["a", "a-2"]),
+        (["frames.csv.avi", "b.avi"], ["b", "frames.csv-2"]),
+    ],
+)
+def test_no_name_leads_out_of_the_folder(
+    vidgru: Cli, tmp_path: Path, out: Path, clip: Path, names: list[str], folders: list[str]
+) -> None:
+    inside = tmp_path / "in"
+    write_images(inside / "a", noise(1), ["1.png"])
+    (inside / "a" / "b").mkdir()
+    for name in names:
+        if name.endswith(".avi"):
+            (inside / name).write_bytes(clip.read_bytes())
+    before = set(tmp_path.rglob("*"))
+    done = vidgru("extract", *(inside / name for name in names), "-o", out)
+    assert done.code == 0
+    assert {path for path in set(tmp_path.rglob("*")) - before if out not in path.parents} == {out}
+    assert sorted({Path(row["file"]).parent.as_posix() for row in table(out)}) == folders
+    assert (out / "frames.csv").is_file()
+
+
+def test_hostile_names_do_not_steer_the_terminal(vidgru: Cli, clip: Path, out: Path) -> None:
+    hostile = clip.rename(clip.with_name("\x1b[31m\u202ered.avi"))
+    done = vidgru("extract", hostile, clip.with_name("\x1bno.avi"), "-o", out)
+    assert "\x1b" not in done.out + done.err
+    assert "\u202e" not in done.out
+    assert r"\x1b[31m\u202ered.avi: 20 frames in" in done.out
+    assert r"\x1bno.avi" in done.err
+
+
+def test_nothing_in_the_given_time_is_a_clear_failure(vidgru: Cli, clip: Path, out: Path) -> None:
+    for option in ([], ["--fps", 5], ["--count", 2], ["--every", 3]):
+        done = vidgru("extract", clip, "-o", out, "--start", 5, "--end", 7.5, *option)
+        assert done.code == 1
+        assert done.err == f"Error: Nothing to extract from {clip}: no frame from 5 s to 7.5 s.\n"
+    assert not out.exists()
+
+
+def test_nothing_is_overwritten_without_a_word(vidgru: Cli, clip: Path, out: Path) -> None:
+    vidgru("extract", clip, "-o", out, "--every", 10)
+    kept = {name: (out / name).read_bytes() for name in files(out)}
+    done = vidgru("extract", clip, "-o", out, "--every", 3, "--size", 8)
+    assert done.code == 1
+    assert done.err == (
+        f"Error: {out}/frames.csv is there already. Choose another folder, or give --overwrite.\n"
+    )
+    (out / "frames.csv").unlink()
+    assert "0.jpg is there" not in done.err
+    assert "s.jpg is there already" in vidgru("extract", clip, "-o", out).err
+    assert {name: (out / name).read_bytes() for name in files(out)}.items() < kept.items()
+
+
+def test_subfolders_are_not_overwritten_either(vidgru: Cli, clip: Path, out: Path) -> None:
+    vidgru("extract", clip, "-o", out / "clip")
+    other = write_clip(clip.with_name("a.avi"), noise(2), 10)
+    assert vidgru("extract", other, clip, "-o", out).code == 1
+    assert not (out / "a").exists()
+
+
+def test_overwrite_leaves_only_the_new_frames(vidgru: Cli, clip: Path, out: Path) -> None:
+    vidgru("extract", clip, "-o", out)
+    (out / "mine.jpg").write_bytes(b"")
+    assert vidgru("extract", clip, "-o", out, "--every", 10, "--overwrite").code == 0
+    assert files(out) == [
+        "0000000_000000.000s.jpg",
+        "0000010_000001.000s.jpg",
+        "frames.csv",
+        "mine.jpg",
+    ]
+    assert indices(out) == [0, 10]
+
+
+def test_without_overwrite_another_programs_frames_stay(clip: Path, out: Path) -> None:
+    results = extract([clip], out, ExtractConfig())
+    next(results)
+    (out / "0000099_000009.900s.jpg").write_bytes(b"")
+    assert len(list(results)) == 19
+    assert (out / "0000099_000009.900s.jpg").exists()
+
+
+def test_a_failed_overwrite_removes_nothing(vidgru: Cli, clip: Path, out: Path) -> None:
+    vidgru("extract", clip, "-o", out)
+    before = files(out)
+    assert vidgru("extract", clip, "-o", out, "--start", 9, "--overwrite").code == 1
+    assert files(out) == before
+
+
+def test_a_folder_is_not_extracted_into_itself(vidgru: Cli, tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "images", noise(2), ["1.png", "2.png"])
+    done = vidgru("extract", folder, "-o", folder, "--overwrite")
+    assert done.code == 1
+    assert "cannot be read and written at once" in done.err
+    assert files(folder) == ["1.png", "2.png"]
+
+
+def test_output_that_is_a_file_or_below_one(vidgru: Cli, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    done = vidgru("extract", clip, "-o", tmp_path / "file")
+    assert done == (1, "", f"Error: Cannot write to {tmp_path}/file: it is a file, not a folder.\n")
+    done = vidgru("extract", clip, "-o", tmp_path / "file" / "sub")
+    assert done.code == 1
+    assert done.err.endswith("frames.csv: Not a directory.\n") or "s.jpg: Not a" in done.err
+    assert (tmp_path / "file").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(("owner", "name"), [(os, "replace"), (Path, "write_bytes")])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("table_too", [False, True])
+def test_a_disk_that_refuses(
+    vidgru: Cli,
+    clip: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    code: int,
+    table_too: bool,
+) -> None:
+    real, calls = getattr(owner, name), iter(range(1000))
+
+    def refuse(path: Path, data: Any) -> Any:
+        if next(calls) >= 5 and (table_too or path.suffix != ".csv"):
+            raise OSError(code, os.strerror(code))
+        return real(path, data)
+
+    monkeypatch.setattr(owner, name, refuse)
+    done = vidgru("extract", clip, "-o", out)
+    monkeypatch.undo()
+    assert done.code == 1
+    assert done.err.startswith(f"Error: Cannot write {out}")
+    assert done.err.endswith(f": {os.strerror(code)}.\n")
+    assert done.err.count("\n") == 1
+    listed = [] if table_too else [*(row["file"] for row in table(out)), "frames.csv"]
+    assert table_too or files(out) == listed
+    assert not [name for name in files(out) if name.startswith(".")]
+
+
+def test_a_picture_too_large_for_jpg_fails_alone(vidgru: Cli, tmp_path: Path, out: Path) -> None:
+    images = write_images(tmp_path / "in", noise(1, 1, 70000), ["long.png"])
+    small = write_images(tmp_path / "in2", noise(1), ["small.png"])
+    done = vidgru("extract", images, small, "-o", out)
+    assert done.code == 1
+    assert "too large for jpg: give --format png" in done.err
+    assert len(table(out)) == 1
+
+
+def stop_after(count: int, error: type[BaseException]) -> Callable[..., Iterator[Any]]:
+    real = verb.choose_frames
+
+    def chosen(*args: Any) -> Iterator[Any]:
+        yield from islice(real(*args), count)
+        raise error("broken")
+
+    return chosen
+
+
+def test_interrupted_the_table_lists_what_was_written(
+    vidgru: Cli, clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "choose_frames", stop_after(9, KeyboardInterrupt))
+    done = vidgru("extract", clip, clip, "-o", out)
+    assert done.code == 130
+    assert indices(out) == indices(out / "clip") == list(range(9))
+    names = [row["file"] for row in table(out)]
+    assert files(out) == sorted([*names, "clip/frames.csv", "frames.csv"])
+
+
+def test_frames_before_a_failure_are_reported(
+    vidgru: Cli, clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "choose_frames", stop_after(9, verb.VideoError))
+    done = vidgru("extract", clip, "-o", out)
+    assert done == (1, f"{clip}: 9 frames in {out}\n", "Error: broken\n")
+    assert indices(out) == list(range(9))
+
+
+def test_a_consumer_may_stop_early(clip: Path, out: Path) -> None:
+    results = extract([clip], out, ExtractConfig())
+    item = next(results)
+    assert isinstance(item, ExtractedFrame)
+    assert item.file.is_file()
+    results.close()
+    assert [row["file"] for row in table(out)] == files(out)[:-1]
+    assert len(table(out)) < 20
+
+
+def test_few_frames_wait_for_their_encoder(
+    clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = iter(range(1000))
+    real = verb.choose_frames
+
+    def counted(*args: Any) -> Iterator[Any]:
+        return (frame for frame in real(*args) if next(taken) >= 0)
+
+    monkeypatch.setattr(verb, "choose_frames", counted)
+    monkeypatch.setattr(verb, "WAITING_BYTES", 2 * noise(1).nbytes)
+    results = extract([clip], out, ExtractConfig())
+    next(results)
+    assert next(taken) <= 4
+    results.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--fps", "0"],
+        ["--fps", "nan"],
+        ["--fps", "2000"],
+        ["--every", "0"],
+        ["--count", "-1"],
+        ["--every", "2", "--count", "3"],
+        ["--start", "3", "--end", "2"],
+        ["--size", "12y8"],
+        ["--size", "0x5"],
+        ["--quality", "101"],
+        ["--format", "gif"],
+        ["--start", "x"],
+    ],
+)
+def test_wrong_usage(vidgru: Cli, clip: Path, out: Path, options: list[str]) -> None:
+    done = vidgru("extract", clip, "-o", out, *options)
+    assert done.code == 2
+    assert done.out == ""
+    assert options[0] in done.err or options[2] in done.err
+    assert not out.exists()
+
+
+def test_wrong_usage_from_python() -> None:
+    with pytest.raises(OptionError, match="only one of"):
+        ExtractConfig(fps=1, count=1)
+
+
+def test_output_error_from_python(clip: Path) -> None:
+    with pytest.raises(OutputError):
+        list(extract([clip], clip, ExtractConfig()))
+
+
+def test_light_imports(clip: Path, out: Path) -> None:
+    code = """if 1:
+        import sys
+        from vidgru.cli.main import main
+        try:
+            main(sys.argv[1:])
+        except SystemExit:
+            pass
+        print(sorted({"cv2", "torch", "tqdm", "rich"} & set(sys.modules)))"""
+    run = [sys.executable, "-c", code, "extract"]
+    help_text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
+    assert help_text.splitlines()[-1] == "[]"
+    full = subprocess.run([*run, clip, "-o", out], capture_output=True, text=True, check=True)
+    assert full.stdout.splitlines()[-1] == "['cv2', 'tqdm']"
+    assert full.stderr == ""
+    assert np.diff(indices(out)).min() == 1

@@ -1,0 +1,109 @@
+"""The network at once, frame by frame, and in sliding windows: the same numbers."""
+
+import pytest
+import torch
+
+from vidgru.config import CORES, INPUTS
+from vidgru.nn.inputs import changes, look, view_matrix
+from vidgru.nn.network import Network, NetworkConfig
+from vidgru.nn.sliding import SlidingWindows, stride_of
+
+BOTH = [(core, "both") for core in CORES] + [("gru", "diff"), ("gru", "rgb")]
+
+
+def network(core: str, seen: str) -> Network:
+    torch.manual_seed(0)
+    net = Network(NetworkConfig(seen, core, 3))
+    # Batch norms that have seen pictures: fresh ones would hide what flows through them.
+    for _ in range(3):
+        net.train()(torch.randn(4, 8, 3, 32, 32))
+    return net.eval()
+
+
+@pytest.mark.parametrize(("core", "seen"), BOTH)
+def test_step_equals_forward_after_every_frame(core: str, seen: str) -> None:
+    net = network(core, seen)
+    clip = torch.randn(2, 11, 3, 32, 32)
+    with torch.inference_mode():
+        whole = net(clip)  # (B, T, 3)
+        state = None
+        for t in range(11):
+            out, state = net.step(clip[:, t], state)
+            torch.testing.assert_close(out, whole[:, t], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 12, 13, 30, 41])
+@pytest.mark.parametrize("window", [4, 5, 12, 16])
+@pytest.mark.parametrize("seen", INPUTS)
+def test_windows_equal_forward_on_their_frames(seen: str, window: int, count: int) -> None:
+    net = network("gru", seen)
+    frames = torch.randn(count, 3, 16, 16)
+    sliding = SlidingWindows(net, window)
+    found = []
+    for start in range(0, count, 7):
+        found += sliding.push(frames[start : start + 7])
+    found += sliding.finish()
+    covered = set()
+    for item in found:
+        covered |= set(range(item.start, item.end))
+        with torch.inference_mode():
+            expected = net(frames[None, item.start : item.end])[0, -1]
+        torch.testing.assert_close(item.output, expected, rtol=0, atol=1e-5)
+    # A last piece of less than half a window is left out, unless it is all there is.
+    assert set(range(count - (window - 1) // 2 if count >= window else count)) <= covered
+    full = [item.start for item in found if item.end - item.start == window]
+    assert full == [s for s in range(0, count, stride_of(window)) if s + window <= count]
+    assert len(found) - len(full) <= 1
+
+
+def test_windows_keep_a_bounded_number_of_features() -> None:
+    sliding = SlidingWindows(network("gru", "both"), 16)
+    sizes = []
+    for _ in range(20):
+        sliding.push(torch.randn(10, 3, 16, 16))
+        assert sliding._main is not None
+        sizes.append(len(sliding._main))
+    assert max(sizes) <= 16 + 10 + 8
+
+
+@pytest.mark.parametrize(("core", "seen"), BOTH)
+def test_every_parameter_gets_a_gradient(core: str, seen: str) -> None:
+    net = network(core, seen).train()
+    net(torch.randn(2, 6, 3, 64, 64))[:, -1].square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_diff_sees_no_still_picture_and_rgb_does() -> None:
+    still = torch.randn(1, 1, 3, 32, 32).expand(1, 6, 3, 32, 32)
+    other = torch.randn(1, 1, 3, 32, 32).expand(1, 6, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(network("gru", "diff")(still), network("gru", "diff")(other))
+        for seen in ("rgb", "both"):
+            assert not torch.allclose(network("gru", seen)(still), network("gru", seen)(other))
+
+
+def test_changes_are_twice_the_difference_now_and_before() -> None:
+    clip = torch.randn(2, 4, 3, 5, 5)
+    now, before = changes(clip).split(3, dim=2)
+    assert (now[:, 0] == 0).all()
+    torch.testing.assert_close(now[:, 1:], 2 * (clip[:, 1:] - clip[:, :-1]))
+    assert (before[:, 0] == 0).all()
+    assert torch.equal(before[:, 1:], now[:, :-1])
+
+
+def test_look_normalises_and_takes_the_middle() -> None:
+    frames = torch.zeros(1, 2, 20, 20, 3, dtype=torch.uint8)
+    frames[..., 0] = 255
+    frames[:, :, :, :10] = 51
+    seen = look(frames, view_matrix(1, 1.0), 20)  # (1, 2, 3, 20, 20)
+    assert seen.shape == (1, 2, 3, 20, 20)
+    torch.testing.assert_close(seen[0, 1, 0, 3, 3], torch.tensor((51 / 255 - 0.45) / 0.25))
+    torch.testing.assert_close(seen[0, 1, 0, 3, 16], torch.tensor((1 - 0.45) / 0.25))
+    torch.testing.assert_close(seen[0, 1, 1, 3, 16], torch.tensor(-0.45 / 0.25))
+    gradient = torch.arange(20, dtype=torch.uint8).view(1, 1, 1, 20, 1).expand(1, 1, 20, 20, 3)
+    half = look(gradient.contiguous(), view_matrix(1, 0.5), 10) * 0.25 + 0.45
+    torch.testing.assert_close(
+        half[0, 0, 0, 4] * 255, torch.arange(5, 15).float(), rtol=0, atol=1e-3
+    )
