@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 
 from vidgru.config import ModelSpec
-from vidgru.data.augment import Augmentation, random_light, random_views
+from vidgru.data.views import Augmentation
 from vidgru.engine.checkpoint import (
     load_checkpoint,
     load_model,
@@ -117,30 +117,6 @@ def test_scores() -> None:
     assert scores.count == {"a": 3, "b": 1, "c": 0}
     assert scores.confusion == ((2, 1, 0), (0, 1, 0), (0, 0, 0))
     assert scores.loss == pytest.approx(-np.log([0.7, 0.6, 0.8, 0.1]).mean())
-
-
-def test_views_move_turn_and_mirror_within_their_ranges() -> None:
-    ranges = Augmentation(zoom=(0.5, 0.8), rotation=30, shift=0.1, flip=True)
-    matrix = random_views(500, ranges, torch.Generator().manual_seed(0))
-    scale = matrix[:, :, 0].norm(dim=1)
-    assert 0.5 <= scale.min() < 0.52
-    assert 0.78 < scale.max() <= 0.8
-    angle = torch.rad2deg(torch.asin(matrix[:, 1, 1] / matrix[:, :, 1].norm(dim=1)).abs())
-    assert 60 - 0.1 <= angle.min() < 62
-    assert 0.09 < matrix[:, :, 2].abs().max() <= 0.1
-    mirrored = matrix[:, :, :2].det() < 0
-    assert 200 < mirrored.sum() < 300
-    still = Augmentation(zoom=(1, 1), rotation=0, shift=0, flip=False)
-    expected = torch.eye(2, 3).expand(4, 2, 3)
-    assert torch.equal(random_views(4, still, torch.Generator()), expected)
-
-
-def test_light_changes_contrast_and_brightness() -> None:
-    light = random_light(500, Augmentation(), torch.Generator().manual_seed(0))
-    assert 0.8 <= light[:, 0].min() < 0.81
-    assert 1.19 < light[:, 0].max() <= 1.2
-    assert -0.2 <= light[:, 1].min() < -0.19
-    assert 0.19 < light[:, 1].max() <= 0.2
 
 
 def model_file(path: Path, spec: ModelSpec = SPEC) -> Path:

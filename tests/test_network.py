@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vidgru.config import CORES, INPUTS
-from vidgru.nn.inputs import changes, look, view_matrix
+from vidgru.nn.inputs import changes, normalise
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.nn.sliding import SlidingWindows, stride_of
 
@@ -93,17 +93,9 @@ def test_changes_are_twice_the_difference_now_and_before() -> None:
     assert torch.equal(before[:, 1:], now[:, :-1])
 
 
-def test_look_normalises_and_takes_the_middle() -> None:
-    frames = torch.zeros(1, 2, 20, 20, 3, dtype=torch.uint8)
-    frames[..., 0] = 255
-    frames[:, :, :, :10] = 51
-    seen = look(frames, view_matrix(1, 1.0), 20)  # (1, 2, 3, 20, 20)
-    assert seen.shape == (1, 2, 3, 20, 20)
-    torch.testing.assert_close(seen[0, 1, 0, 3, 3], torch.tensor((51 / 255 - 0.45) / 0.25))
-    torch.testing.assert_close(seen[0, 1, 0, 3, 16], torch.tensor((1 - 0.45) / 0.25))
-    torch.testing.assert_close(seen[0, 1, 1, 3, 16], torch.tensor(-0.45 / 0.25))
-    gradient = torch.arange(20, dtype=torch.uint8).view(1, 1, 1, 20, 1).expand(1, 1, 20, 20, 3)
-    half = look(gradient.contiguous(), view_matrix(1, 0.5), 10) * 0.25 + 0.45
-    torch.testing.assert_close(
-        half[0, 0, 0, 4] * 255, torch.arange(5, 15).float(), rtol=0, atol=1e-3
-    )
+def test_pixels_are_normalised_and_planar() -> None:
+    pixels = torch.randint(0, 256, (2, 5, 4, 6, 3), dtype=torch.uint8)
+    planes = normalise(pixels)
+    assert planes.shape == (2, 5, 3, 4, 6)
+    expected = (pixels[1, 2, 3, 4] / 255 - 0.45) / 0.25
+    torch.testing.assert_close(planes[1, 2, :, 3, 4], expected)

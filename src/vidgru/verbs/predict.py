@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from vidgru.config import PredictConfig
+from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
 from vidgru.errors import VideoError
-from vidgru.nn.inputs import look, view_matrix
+from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
 from vidgru.tasks.classify import Classify
@@ -46,8 +47,8 @@ class Model:
         count = 0
         while chunk := [frame.rgb for frame in islice(frames, CHUNK)]:
             count += len(chunk)
-            pixels = torch.from_numpy(np.stack(chunk)).to(self.device)
-            found += windows.push(look(pixels[None], view_matrix(1), spec.size)[0])
+            pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), spec.size))
+            found += windows.push(normalise(pixels.to(self.device)))
         found += windows.finish()
         return self.task.decode(
             str(source),

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from vidgru.config import ModelSpec, TrainConfig
-from vidgru.data.augment import Augmentation
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import Decoded, decode_clips, in_order
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
 from vidgru.data.suit import suit
+from vidgru.data.views import Augmentation
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME, save_checkpoint, save_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import Examples, Trainer
@@ -245,10 +245,10 @@ class _Training:
         epochs = self.total / self.trainer.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
-        held: int = sum(part.shape[0] * part.shape[1] for part in self.data.val.segments)
-        learned = self.total * self.config.batch_size * self.spec.frames
-        # Reading a frame forward only costs about a third of learning from it.
-        return max(1, min(VALIDATIONS, round(epochs), round(0.3 * learned / held)))
+        # Up to four windows of each clip, and forward only costs about a third of learning.
+        held = 4 * len(self.data.val.segments) / 3
+        learned = self.total * self.config.batch_size
+        return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
     def steps(self) -> Steps:
         times, passed, loss = self.validations(), 0, 0.0
@@ -275,7 +275,7 @@ class _Training:
 
     def validate(self, loss: float) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
-        scores = self.trainer.evaluate(self.data.val)
+        scores = self.trainer.validate(self.data.val)
         epoch = self.trainer.steps / self.trainer.steps_per_epoch
         self.rows.append(
             {
