@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import noise, write_clip
+from helpers import make_folder, noise, write_clip
 from numpy.typing import NDArray
 
+from vidgru import TrainResult, train
 from vidgru.cli.main import main
 
 
@@ -52,3 +53,18 @@ def clip(tmp_path: Path, frames: NDArray[np.uint8]) -> Path:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep decoded frames of a test apart from the user's and from other tests'."""
     monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of twelve clips in two classes; tests must not change it."""
+    return make_folder(tmp_path_factory.mktemp("data") / "squares")
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return what a short training on `data` made; tests must not change its run folder."""
+    place = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDGRU_CACHE", str(place / "cache"))
+        return train(data, epochs=4, size=16, batch_size=4, threads=1, out=str(place / "run"))

@@ -49,5 +49,5 @@ def make_folder(root: Path, clips: int = 6) -> Path:
     """Write FOLDER/{left,right}/<n>.avi, clips of squares that move left or right."""
     for label, step in (("left", -2), ("right", 2)):
         for number in range(clips):
-            moving_squares(root / label / f"{number}.avi", step, 10 * number + step)
+            moving_squares(root / label / f"{number}.avi", step, 10 * number + step + 2)
     return root

@@ -174,4 +174,9 @@ class ModelSpec:
     @property
     def side(self) -> int:
         """Side of the stored square picture out of which views are cut, in pixels."""
-        return self.size * 3 // 2
+        return stored_side(self.size)
+
+
+def stored_side(size: int) -> int:
+    """Return the side of stored pictures out of which views of this side are cut, in pixels."""
+    return size * 3 // 2

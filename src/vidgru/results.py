@@ -67,7 +67,8 @@ class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
-    `test` (FOLDER/test, if there is one) was looked at once, at the end.
+    `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
+    class the one that its mirror image belongs to, None where mirrored clips were not trained on.
     """
 
     run: Path
@@ -77,6 +78,7 @@ class TrainResult:
     test: Scores | None
     train_clips: int
     skipped: tuple[Failure, ...]
+    mirrored: dict[str, str] | None
     best_epoch: int
     epochs: int
     seconds: float

@@ -54,6 +54,7 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"{len(result.skipped)} unreadable clips were skipped (named above)."))
+    console.print(Text(_mirroring(result.mirrored)))
     console.print(
         Text(
             f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
@@ -64,6 +65,15 @@ def show_training(result: TrainResult) -> None:
     console.print(
         Text(f"Next:  vidgru predict VIDEO --model {printable(_quoted(str(result.run)))}")
     )
+
+
+def _mirroring(mirrored: dict[str, str] | None) -> str:
+    if mirrored is None:
+        return "Mirrored clips were not trained on: what class they belong to stayed unclear."
+    swapped = [f"{a} and {b}" for a, b in mirrored.items() if a < b]
+    if not swapped:
+        return "Mirrored clips were trained on too: they keep their class."
+    return printable(f"Mirrored clips were trained on too: these swap: {', '.join(swapped)}.")
 
 
 def _quoted(path: str) -> str:

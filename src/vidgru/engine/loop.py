@@ -1,8 +1,9 @@
 """The training loop."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ GRADIENT_NORM = 1.0
 WARM_UP = 0.25
 CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training
+PROBED = 16  # clips of one class
+KNOWN, SURE = 0.7, 0.6
 
 
 def learning_rate(highest: float, done: float) -> float:
@@ -86,6 +89,7 @@ class Trainer:
             fused=True,
         )
         self.steps = 0
+        self.images: Tensor | None = None  # the class of each class's mirror image, when known
         self._order: list[int] = []
 
     @property
@@ -128,7 +132,11 @@ class Trainer:
         pixels = [cut(w, view, self.spec.size) for w, view in zip(windows, views, strict=True)]
         frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (B, T, 3, S, S)
         factor, offset = light.to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
-        return frames.mul_(factor).add_(offset), self.examples.targets[chosen].to(self.device)
+        targets = self.examples.targets[chosen]
+        if self.images is not None:
+            mirrored = views[:, :, :2].det() < 0
+            targets = torch.where(mirrored, self.images[targets], targets)
+        return frames.mul_(factor).add_(offset), targets.to(self.device)
 
     def _window(self, segments: Segments) -> Frames:
         """Return a window at a random place (T, H, W, 3)."""
@@ -147,26 +155,61 @@ class Trainer:
         Much faster than `evaluate`, since windows of many clips go through the network together and
         in the precision of training.
         """
-        self.network.eval()
         windows = [
             (owner, segment, int(start))
             for owner, segments in enumerate(examples.segments)
             for segment in segments[:: -(-len(segments) // VALIDATION_WINDOWS)]
             for start in _spread(len(segment), self.spec.frames, len(segments))
         ]
-        outputs = []
-        for first in range(0, len(windows), self.batch_size):
-            chosen = windows[first : first + self.batch_size]
-            clips = [window_at(part, start, self.spec) for _, part, start in chosen]
-            pixels = np.stack([cut(clip, straight_view(), self.spec.size) for clip in clips])
-            frames = normalise(torch.from_numpy(pixels).to(self.device))
-            outputs.append(self._outputs(frames)[:, -1].float().cpu())
+        outputs = self._straight(
+            (window_at(segment, start, self.spec) for _, segment, start in windows), mirrored=False
+        )
         owners = torch.tensor([owner for owner, _, _ in windows])
-        stacked = torch.cat(outputs)
         probabilities = torch.stack(
-            [self.task.probabilities(stacked[owners == k]) for k in range(len(examples.segments))]
+            [self.task.probabilities(outputs[owners == k]) for k in range(len(examples.segments))]
         )
         return self.task.scores(probabilities, examples.targets)
+
+    def _straight(self, windows: Iterable[Frames], mirrored: bool) -> Tensor:
+        """Return the last outputs (N, K) for the straight views of N windows."""
+        self.network.eval()
+        view, size, outputs, rest = straight_view(mirrored), self.spec.size, [], iter(windows)
+        while chosen := [cut(window, view, size) for window in islice(rest, self.batch_size)]:
+            frames = normalise(torch.from_numpy(np.stack(chosen)).to(self.device))
+            outputs.append(self._outputs(frames)[:, -1].float().cpu())
+        return torch.cat(outputs)
+
+    @torch.inference_mode()
+    def learn_mirroring(self) -> None:
+        """Find out which class a clip belongs to when left and right are swapped, and use that.
+
+        Asks the network, which has not seen mirrored clips yet, about training clips and their
+        mirror images. If it knows the clips, and the answers to the images pair up (every class
+        with itself, or two with each other, as `left` and `right`), training goes on with mirrored
+        clips too, each under its image's class. Else nothing changes, and it may be tried later.
+        """
+        counts = [0] * self.task.outputs
+        clips, targets = [], []
+        for segments, target in zip(
+            self.examples.segments, self.examples.targets.tolist(), strict=True
+        ):
+            if counts[target] < PROBED:
+                counts[target] += 1
+                middle = segments[len(segments) // 2]
+                start = max(0, len(middle) - self.spec.frames) // 2
+                clips.append(window_at(middle, start, self.spec))
+                targets.append(target)
+        answers = np.zeros((2, self.task.outputs, self.task.outputs))
+        for shares, mirrored in zip(answers, (False, True), strict=True):
+            for target, outputs in zip(targets, self._straight(clips, mirrored), strict=True):
+                shares[target, int(outputs.argmax())] += 1
+        plain, swapped = answers / np.array(counts)[:, None]
+        images = swapped.argmax(1)
+        classes = np.arange(self.task.outputs)
+        sure = plain.diagonal().mean() >= KNOWN and swapped[classes, images].mean() >= SURE
+        if sure and (images[images] == classes).all():
+            self.images = torch.from_numpy(images)
+            self.augmentation = replace(self.augmentation, flip=True)
 
     def evaluate(self, examples: Examples) -> Scores:
         """Return how well the network tells whole clips apart, just as `predict` would."""
@@ -187,6 +230,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "steps": self.steps,
             "order": self._order,
+            "images": self.images,
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -196,7 +240,8 @@ class Trainer:
         """Go back to a state; the next step gives the same bits as it did then."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self._order = state["steps"], list(state["order"])
+        self.steps, self._order, self.images = state["steps"], list(state["order"]), state["images"]
+        self.augmentation = replace(self.augmentation, flip=self.images is not None)
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
         if state["cuda_generators"]:

@@ -1,39 +1,30 @@
 """Train a network on a folder of labelled clips."""
 
 import copy
-import logging
+import shutil
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
-from vidgru.data.cache import Sampling
-from vidgru.data.decode import Decoded, decode_clips, in_order
-from vidgru.data.folder import Clip, read_folder
-from vidgru.data.split import split_clips
-from vidgru.data.suit import suit
+from vidgru.config import ModelSpec, TrainConfig, stored_side
+from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.data.views import Augmentation
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME, save_checkpoint, save_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.engine.run import create_run, write_json, write_table
-from vidgru.errors import DataError, VidgruError
 from vidgru.nn.network import HIDDEN, Network, NetworkConfig
-from vidgru.results import Failure, Progress, Scores, TrainResult
+from vidgru.results import Progress, Scores, TrainResult
 from vidgru.tasks.classify import Classify
-from vidgru.video.read import open_video
-
-log = logging.getLogger("vidgru")
 
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
-PROBED_CLIPS = 64
 
 Steps = Generator[Progress, None, TrainResult]
 
@@ -49,28 +40,25 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     prepare(config.threads)
     torch.manual_seed(config.seed)
     folder = Path(folder)
-    clips = _read_clips(folder, config)
-    _divide(clips, config)  # says early what is wrong with the folder
-    fps, frames = _suited(clips, config)
+    clips = read_clips(folder, config)
+    sampling = choose_sampling(clips, config, stored_side(config.size))
     run = create_run(folder, config.out)
     try:
-        sampling = Sampling(fps, config.size * 3 // 2, frames)
-        decoded = yield from _decode(clips, sampling)
-        data = _Data.of(decoded, config)
+        data = yield from gather(clips, sampling, config)
         spec = ModelSpec(
             task=Classify.name,
-            labels=data.task.labels,
+            labels=data.labels,
             input=config.input,
             core=config.core,
             hidden=HIDDEN,
-            fps=fps,
-            frames=frames,
+            fps=sampling.fps,
+            frames=sampling.window,
             size=config.size,
         )
         return (yield from _Training(folder, config, data, spec, run, device, began).steps())
     finally:
-        if not any(run.iterdir()):
-            run.rmdir()
+        if not (run / MODEL_NAME).exists():
+            shutil.rmtree(run)
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:
@@ -84,116 +72,6 @@ def train(folder: str | Path, config: TrainConfig) -> TrainResult:
             return result
 
 
-def _read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
-    clips = read_folder(folder, config.group_by)
-    if config.val_folder is not None:
-        held = read_folder(Path(config.val_folder))
-        clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
-        clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
-    labels = {clip.label for clip in clips if clip.part in (None, "train")}
-    if len(labels) < 2:
-        raise DataError(
-            f"{folder} has only one class ({min(labels, default='')!r}); at least two are needed."
-        )
-    if strange := sorted({clip.label for clip in clips} - labels):
-        raise DataError(
-            f"The class {strange[0]!r} is validated or tested but has no training clips."
-        )
-    return clips
-
-
-def _divide(clips: list[Clip], config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Clip]]:
-    """Return (training, validation, test) clips, as the folder says or else split now."""
-    given = {
-        part: [clip for clip in clips if clip.part == part]
-        for part in (None, "train", "val", "test")
-    }
-    learn, held = given["train"] + given[None], given["val"]
-    if not held:
-        learn, held = split_clips(learn, config.val, config.seed)
-    return learn, held, given["test"]
-
-
-def _suited(clips: list[Clip], config: TrainConfig) -> tuple[float, int]:
-    """Return frame rate and window length, looking into some of the clips where not given."""
-    if config.fps is not None and config.frames is not None:
-        return config.fps, config.frames
-    rates, seconds = [], []
-    for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:
-        try:
-            with open_video(clip.path) as video:
-                if video.seconds is not None:
-                    rates.append(video.fps)
-                    seconds.append(video.seconds)
-        except VidgruError:
-            continue  # decoding will name it
-    return suit(rates or [25.0], seconds or [2.0], config.fps, config.frames)
-
-
-def _decode(clips: list[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
-    results: list[Decoded] = []
-    for result in decode_clips(clips, sampling):
-        results.append(result)
-        note = f"{sum(r.from_cache for r in results)} from the cache"
-        yield Progress("reading clips", len(results), len(clips), note)
-    results = in_order(results)
-    for result in results:
-        for warning in result.warnings:
-            log.warning("%s", warning)
-        if result.error:
-            log.warning("Skipped: %s", result.error)
-    return results
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The clips that could be read, on their side of the split."""
-
-    task: Classify
-    train: Examples
-    val: Examples
-    test: Examples | None
-    split: list[dict[str, str]]
-    skipped: tuple[Failure, ...]
-
-    @classmethod
-    def of(cls, decoded: list[Decoded], config: TrainConfig) -> "_Data":
-        frames = {result.clip: result.segments for result in decoded if result.segments is not None}
-        skipped = tuple(
-            Failure(str(result.clip.path), result.error) for result in decoded if result.error
-        )
-        lost = {result.clip.label for result in decoded} - {clip.label for clip in frames}
-        if lost:
-            raise DataError(
-                f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
-                f"The first problem: {skipped[0].error}"
-            )
-        learn, held, test = _divide(list(frames), config)
-        task = Classify(sorted({clip.label for clip in learn}))
-
-        def examples(clips: list[Clip]) -> Examples:
-            return Examples(
-                [frames[clip] for clip in clips], task.targets([clip.label for clip in clips])
-            )
-
-        missing = set(task.labels) - {clip.label for clip in held}
-        if missing:
-            log.warning("No clip of the class %r is left to validate with.", min(missing))
-        parts = {"train": learn, "val": held, "test": test}
-        return cls(
-            task,
-            examples(learn),
-            examples(held),
-            examples(test) if test else None,
-            [
-                {"path": c.name, "label": c.label, "part": part, "group": c.group or ""}
-                for part, clips in parts.items()
-                for c in clips
-            ],
-            skipped,
-        )
-
-
 class _Training:
     """One training from first step to finished run folder."""
 
@@ -201,7 +79,7 @@ class _Training:
         self,
         folder: Path,
         config: TrainConfig,
-        data: _Data,
+        data: Gathered,
         spec: ModelSpec,
         run: Path,
         device: torch.device,
@@ -209,11 +87,14 @@ class _Training:
     ) -> None:
         self.config, self.data, self.spec, self.run = config, data, spec, run
         self.began, self.started = began, time.monotonic()
+        self.task = Classify(spec.labels)
+        self.val = self._examples("val")
+        self.test = self._examples("test") if data.parts["test"] else None
         network = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
         self.trainer = Trainer(
             network,
-            data.task,
-            data.train,
+            self.task,
+            self._examples("train"),
             spec,
             batch_size=config.batch_size,
             lr=config.lr,
@@ -231,7 +112,21 @@ class _Training:
             run / "config.json",
             {"folder": str(folder), **asdict(config), "fps": spec.fps, "frames": spec.frames},
         )
-        write_table(run / "split.csv", data.split)
+        write_table(
+            run / "split.csv",
+            [
+                {"path": clip.name, "label": clip.label, "part": part, "group": clip.group or ""}
+                for part, clips in data.parts.items()
+                for clip in clips
+            ],
+        )
+
+    def _examples(self, part: str) -> Examples:
+        clips = self.data.parts[part]
+        return Examples(
+            [self.data.frames[clip] for clip in clips],
+            self.task.targets([clip.label for clip in clips]),
+        )
 
     def done(self) -> float:
         """Return the share of the training that is over, by steps or by the clock."""
@@ -246,7 +141,7 @@ class _Training:
         if self.config.minutes is not None:
             return VALIDATIONS
         # Up to four windows of each clip, and forward only costs about a third of learning.
-        held = 4 * len(self.data.val.segments) / 3
+        held = 4 * len(self.val.segments) / 3
         learned = self.total * self.config.batch_size
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
@@ -275,7 +170,7 @@ class _Training:
 
     def validate(self, loss: float) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
-        scores = self.trainer.validate(self.data.val)
+        scores = self.trainer.validate(self.val)
         epoch = self.trainer.steps / self.trainer.steps_per_epoch
         self.rows.append(
             {
@@ -289,6 +184,8 @@ class _Training:
             }
         )
         write_table(self.run / "metrics.csv", self.rows)
+        if self.trainer.images is None and self.done() <= 0.5:
+            self.trainer.learn_mirroring()
         if self.best is None or (scores.balanced, -scores.loss) >= self.best:
             self.best, self.best_epoch = (scores.balanced, -scores.loss), max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
@@ -320,10 +217,17 @@ class _Training:
             f"Interrupted after {self.trainer.steps} steps. The best model so far is in {self.run}."
         )
 
+    def mirrored(self) -> dict[str, str] | None:
+        """Return the class of each class's mirror image, or None where it was not found out."""
+        images, labels = self.trainer.images, self.spec.labels
+        if images is None:
+            return None
+        return {label: labels[image] for label, image in zip(labels, images.tolist(), strict=True)}
+
     def finish(self) -> TrainResult:
         self.trainer.network.load_state_dict(self.best_weights)
-        validation = self.trainer.evaluate(self.data.val)
-        test = self.trainer.evaluate(self.data.test) if self.data.test else None
+        validation = self.trainer.evaluate(self.val)
+        test = self.trainer.evaluate(self.test) if self.test else None
         self.save(validation, test)
         plot_curves(self.run / "curves.png", self.rows)
         plot_confusion(self.run / "confusion.png", validation)
@@ -333,8 +237,9 @@ class _Training:
             labels=self.spec.labels,
             validation=validation,
             test=test,
-            train_clips=len(self.data.train.segments),
+            train_clips=len(self.data.parts["train"]),
             skipped=self.data.skipped,
+            mirrored=self.mirrored(),
             best_epoch=self.best_epoch,
             epochs=max(1, round(self.trainer.steps / self.trainer.steps_per_epoch)),
             seconds=time.monotonic() - self.began,

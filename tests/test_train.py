@@ -1,0 +1,429 @@
+"""`vidgru train`: what it writes and prints, that it repeats, and how it fails."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Done
+from helpers import make_folder, moving_squares, noise, write_images
+
+from vidgru import TrainResult, train
+from vidgru.config import CORES, INPUTS
+from vidgru.data import decode
+from vidgru.engine.checkpoint import load_checkpoint, load_model
+from vidgru.engine.loop import Trainer
+from vidgru.errors import DataError
+
+Vidgru = Callable[..., Done]
+
+# One thread: these tests share the machine, and two threads then wait for each other.
+QUICK = ["--size", 16, "--epochs", 2, "--batch-size", 4, "--threads", 1]
+RUN_FILES = {
+    "model.safetensors",
+    "last.ckpt",
+    "metrics.csv",
+    "config.json",
+    "split.csv",
+    "curves.png",
+    "confusion.png",
+}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as table:
+        return list(csv.DictReader(table))
+
+
+def split_of(run: Path) -> dict[str, list[str]]:
+    """Return the clips' names by part."""
+    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for row in rows(run / "split.csv"):
+        parts[row["part"]].append(row["path"])
+    return parts
+
+
+def everything(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def test_the_run_folder(trained: TrainResult, data: Path) -> None:
+    run = trained.run
+    assert {path.name for path in run.iterdir()} == RUN_FILES
+    for plot in ("curves.png", "confusion.png"):
+        assert (run / plot).read_bytes().startswith(b"\x89PNG")
+    assert all(path.stat().st_size for path in run.iterdir())
+    metrics = rows(run / "metrics.csv")
+    assert metrics[-1]["step"] == "10"  # 4 passes over 10 clips in batches of 4
+    assert all(0 <= float(row["val_accuracy"]) <= 1 for row in metrics)
+    assert max(float(row["val_balanced"]) for row in metrics) >= 0.5
+    config = json.loads((run / "config.json").read_text())
+    assert config["folder"] == str(data)
+    assert (config["epochs"], config["size"], config["seed"]) == (4, 16, 0)
+    assert (config["fps"], config["frames"]) == (10, 14)  # chosen from the clips
+    parts = split_of(run)
+    assert sorted(sum(parts.values(), [])) == sorted(
+        f"{label}/{n}.avi" for label in ("left", "right") for n in range(6)
+    )
+    assert {Path(name).parts[0] for name in parts["val"]} == {"left", "right"}
+    assert len(parts["train"]) == trained.train_clips == 10
+    assert parts["test"] == []
+
+
+def test_the_model_file_and_the_checkpoint(trained: TrainResult) -> None:
+    model = load_model(trained.run)
+    assert model.spec.labels == ("left", "right")
+    assert model.metrics["validation"] == json.loads(json.dumps(trained.validation.to_dict()))
+    assert model.metrics["test"] is None
+    assert trained.parameters == sum(p.numel() for p in model.network.parameters())
+    state = load_checkpoint(trained.run / "last.ckpt")
+    assert state["steps"] == 10
+    saved = model.network.state_dict()
+    assert state["best_weights"].keys() == saved.keys()
+    assert all(torch.equal(state["best_weights"][name], saved[name]) for name in saved)
+    assert state["network"].keys() == saved.keys()
+    assert state["optimizer"]["state"]
+
+
+def test_what_it_prints(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "new" / "my run"
+    done = vidgru("train", data, *QUICK, "--out", run)
+    assert (done.code, done.err) == (0, "")  # no bar where nobody looks
+    scores = load_model(run).metrics["validation"]
+    lines = [line.split() for line in done.out.splitlines()]
+    for label in ("left", "right"):
+        assert [label, "1", f"{100 * scores['recall'][label]:.1f}", "%"] in lines
+    assert ["accuracy", "2", f"{100 * scores['accuracy']:.1f}", "%"] in lines
+    assert f"Model: {run / 'model.safetensors'}" in done.out
+    assert f"vidgru predict VIDEO --model '{run}'" in done.out
+    assert "Trained on 10 clips for 2 epochs" in done.out
+
+
+def test_json(vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = vidgru("train", data, *QUICK, "--json")
+    assert (done.code, done.err) == (0, "")
+    (line,) = done.out.splitlines()
+    said = json.loads(line)
+    assert said["run"] == str(Path("runs") / "squares-1")
+    assert Path(said["model"]).is_file()
+    assert said["labels"] == ["left", "right"]
+    assert said["validation"] == load_model(Path(said["run"])).metrics["validation"]
+    assert said["skipped"] == []
+    second = json.loads(vidgru("train", data, *QUICK, "--json").out)
+    assert second["run"] == str(Path("runs") / "squares-2")
+
+
+def test_the_same_command_gives_the_same_bytes_and_decodes_once(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        assert vidgru("train", data, *QUICK, "--seed", seed, "--out", tmp_path / name).code == 0
+        models.append((tmp_path / name / "model.safetensors").read_bytes())
+        monkeypatch.setattr(decode, "_Worker", None)  # from now on nothing can be decoded
+    assert models[0] == models[1]
+    assert models[0] != models[2]
+    assert split_of(tmp_path / "a") == split_of(tmp_path / "b")
+    kept = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in "ab"]
+    without_seconds = [[line.rsplit(",", 1)[0] for line in lines] for lines in kept]
+    assert without_seconds[0] == without_seconds[1]
+
+
+@pytest.mark.parametrize("how", ["regex", "column"])
+def test_a_group_stays_on_one_side(vidgru: Vidgru, tmp_path: Path, how: str) -> None:
+    folder = make_folder(tmp_path / "data")
+    groups = {f"{c}/{n}.avi": str(n // 2) for c in ("left", "right") for n in range(6)}
+    if how == "column":
+        lines = ["clip,camera", *(f"{name},{group}" for name, group in groups.items())]
+        (folder / "groups.csv").write_text("\n".join(lines) + "\n")
+    else:
+        for name, group in groups.items():
+            (folder / name).rename((folder / name).with_name(f"p{group}_{Path(name).name}"))
+    chosen = "camera" if how == "column" else r"/p(\d)_"
+    done = vidgru("train", folder, *QUICK, "--group-by", chosen, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    table = rows(tmp_path / "run" / "split.csv")
+    sides = {part: {r["group"] for r in table if r["part"] == part} for part in ("train", "val")}
+    assert len(sides["val"]) == 1
+    assert len(sides["train"]) == 2
+    assert not sides["train"] & sides["val"]
+    assert len(table) == 12
+
+
+def test_given_parts_are_used_and_the_test_part_is_reported(vidgru: Vidgru, tmp_path: Path) -> None:
+    for part, clips in (("train", 4), ("val", 1), ("test", 3)):
+        make_folder(tmp_path / "data" / part, clips)
+    done = vidgru("train", tmp_path / "data", *QUICK, "--out", tmp_path / "run")
+    assert done.code == 0
+    for part, names in split_of(tmp_path / "run").items():
+        assert len(names) == {"train": 8, "val": 2, "test": 6}[part]
+        assert all(name.startswith(f"{part}/") for name in names)
+    test = load_model(tmp_path / "run").metrics["test"]
+    assert test["count"] == {"left": 3, "right": 3}
+    (accuracy,) = [line for line in done.out.splitlines() if line.strip().startswith("accuracy")]
+    assert accuracy.split()[1::3] == ["2", "6"]
+    assert accuracy.split()[5] == f"{100 * test['accuracy']:.1f}"
+
+
+def test_another_folder_to_validate_with(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
+    other = make_folder(tmp_path / "other", 2)
+    options = [*QUICK, "--val-folder", other, "--out", tmp_path / "run"]
+    assert vidgru("train", data, *options).code == 0
+    parts = split_of(tmp_path / "run")
+    assert len(parts["train"]) == 12
+    assert len(parts["val"]) == 4
+    assert load_model(tmp_path / "run").metrics["validation"]["count"] == {"left": 2, "right": 2}
+
+
+def test_so_many_minutes(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
+    options = ["--size", 16, "--batch-size", 4, "--threads", 1, "--minutes", 0.05]
+    began = time.monotonic()
+    done = vidgru("train", data, *options, "--out", tmp_path / "run")
+    assert done.code == 0
+    assert time.monotonic() - began < 3 + 4  # the clock ends the learning; plots come after
+    assert load_model(tmp_path / "run").spec.labels == ("left", "right")
+    last = rows(tmp_path / "run" / "metrics.csv")[-1]
+    assert float(last["seconds"]) < 3 + 1
+    assert int(last["step"]) >= 2
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [("core", core) for core in CORES if core != "gru"]
+    + [("input", seen) for seen in INPUTS if seen != "both"],
+    ids=str,
+)
+def test_cores_and_inputs(data: Path, tmp_path: Path, choice: tuple[str, str]) -> None:
+    options: dict[str, Any] = {choice[0]: choice[1]}
+    result = train(
+        data, epochs=1, size=16, batch_size=4, threads=1, out=str(tmp_path / "run"), **options
+    )
+    assert getattr(load_model(result.run).spec, choice[0]) == choice[1]
+
+
+def test_image_folders_are_clips(tmp_path: Path, vidgru: Vidgru) -> None:
+    for label in ("a", "b"):
+        for number in range(2):
+            names = [f"{n}.png" for n in range(10)]
+            write_images(tmp_path / "data" / label / str(number), noise(10, seed=number), names)
+    done = vidgru("train", tmp_path / "data", *QUICK, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert sorted(sum(split_of(tmp_path / "run").values(), [])) == ["a/0", "a/1", "b/0", "b/1"]
+
+
+def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", 4)
+    bad = folder / "left" / "bad.mp4"
+    bad.write_text("not a video")
+    done = vidgru("train", folder, *QUICK, "--out", tmp_path / "run")
+    assert done.code == 0
+    assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that OpenCV can open.\n")
+    assert "1 unreadable clip" in done.out
+    assert "left/bad.mp4" not in sum(split_of(tmp_path / "run").values(), [])
+    said = json.loads(vidgru("train", folder, *QUICK, "--json", "--out", tmp_path / "again").out)
+    (skipped,) = said["skipped"]
+    assert skipped["source"] == str(bad)
+    assert "not a video" in skipped["error"]
+
+
+def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+
+    def interrupted(self: Trainer, done: float) -> float:
+        if self.steps == steps:
+            raise KeyboardInterrupt
+        return step(self, done)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+
+
+def test_broken_off_after_a_validation(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(8, monkeypatch)
+    run = tmp_path / "run"
+    options = ["--size", 16, "--epochs", 4, "--batch-size", 4, "--threads", 1, "--out", run]
+    done = vidgru("train", data, *options)
+    assert (done.code, done.out) == (130, "")
+    assert done.err == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}.\n"
+    assert {path.name for path in run.iterdir()} <= RUN_FILES
+    model = load_model(run)
+    assert model.metrics["validation"]["count"] == {"left": 1, "right": 1}
+    assert load_checkpoint(run / "last.ckpt")["steps"] == len(rows(run / "metrics.csv")) * 5
+    assert vidgru("predict", data / "left" / "0.avi", "--model", run).code == 0
+
+
+def test_broken_off_before_a_validation(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(1, monkeypatch)
+    done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
+    assert (done.code, done.out) == (130, "")
+    assert done.err.startswith("Stopped: ")
+    assert len(done.err.splitlines()) == 1
+    assert everything(tmp_path) == set()
+
+
+def no_folder(place: Path) -> list[object]:
+    return [place / "absent"]
+
+
+def a_file(place: Path) -> list[object]:
+    (place / "file").write_text("x")
+    return [place / "file"]
+
+
+def empty(place: Path) -> list[object]:
+    (place / "data").mkdir()
+    return [place / "data"]
+
+
+def one_class(place: Path) -> list[object]:
+    for number in range(3):
+        moving_squares(place / "data" / "only" / f"{number}.avi", 2, number)
+    return [place / "data"]
+
+
+def one_clip(place: Path) -> list[object]:
+    make_folder(place / "data", 2)
+    (place / "data" / "left" / "0.avi").unlink()
+    return [place / "data"]
+
+
+def no_clip_in_a_class(place: Path) -> list[object]:
+    make_folder(place / "data", 2)
+    (place / "data" / "none").mkdir()
+    return [place / "data"]
+
+
+def text_for_clips(place: Path) -> list[object]:
+    make_folder(place / "data", 2)
+    for clip in (place / "data" / "left").iterdir():
+        clip.unlink()
+        clip.with_suffix(".mp4").write_text("not a video")
+    return [place / "data"]
+
+
+def unknown_class_to_validate(place: Path) -> list[object]:
+    make_folder(place / "data", 2)
+    make_folder(place / "other", 2)
+    (place / "other" / "left").rename(place / "other" / "up")
+    return [place / "data", "--val-folder", place / "other"]
+
+
+def no_group(place: Path) -> list[object]:
+    return [make_folder(place / "data", 2), "--group-by", "nowhere"]
+
+
+def one_group(place: Path) -> list[object]:
+    return [make_folder(place / "data", 2), "--group-by", "avi"]
+
+
+def wrong_regex(place: Path) -> list[object]:
+    return [make_folder(place / "data", 2), "--group-by", "(unclosed"]
+
+
+def used_out(place: Path) -> list[object]:
+    (place / "run").mkdir()
+    (place / "run" / "notes.txt").write_text("mine")
+    return [make_folder(place / "data", 2)]
+
+
+def out_below_a_file(place: Path) -> list[object]:
+    (place / "file").write_text("mine")
+    return [make_folder(place / "data", 2), "--out", place / "file" / "run"]
+
+
+def option(*words: object) -> Callable[[Path], list[object]]:
+    return lambda place: [make_folder(place / "data", 2), *words]
+
+
+BAD = {
+    "no folder": (no_folder, 1, "No such folder: {place}/absent."),
+    "a file": (a_file, 1, "{place}/file is not a folder."),
+    "empty folder": (empty, 1, "No video clips found in {place}/data."),
+    "one class": (one_class, 1, "{place}/data has only one class ('only')"),
+    "one clip in a class": (one_clip, 1, "The class 'left' has only one clip"),
+    "no clip in a class": (no_clip_in_a_class, 1, "The class folder {place}/data/none holds no"),
+    "text for clips": (text_for_clips, 1, "No clip of the class 'left' can be read"),
+    "unknown class": (unknown_class_to_validate, 1, "The class 'up' is validated or tested but"),
+    "no group": (no_group, 1, "gives no group for 4 of 4 clips"),
+    "one group": (one_group, 1, "Cannot split by group"),
+    "wrong regex": (wrong_regex, 2, "nor a regular expression: missing ), unterminated"),
+    "used --out": (used_out, 1, "{place}/run exists already"),
+    "--out below a file": (out_below_a_file, 1, "{place}/file is not a folder"),
+    "two lengths": (option("--minutes", 1, "--epochs", 2), 2, "only one of --epochs and --minutes"),
+    "--val 2": (option("--val", 2), 2, "Invalid --val 2.0. It must be less than 1."),
+    "--val nan": (option("--val", "nan"), 2, "Invalid --val nan. It must be a finite number."),
+    "--fps nan": (option("--fps", "nan"), 2, "Invalid --fps nan. It must be a finite number."),
+    "--fps 0": (option("--fps", 0), 2, "Invalid --fps 0.0. It must be at least 0.01."),
+    "--size 0": (option("--size", 0), 2, "Invalid --size 0. It must be at least 16."),
+    "--size x": (option("--size", "x"), 2, "'x' is not a valid integer"),
+    "--epochs 0": (option("--epochs", 0), 2, "Invalid --epochs 0. It must be at least 1."),
+    "--minutes -1": (option("--minutes", -1), 2, "Invalid --minutes -1.0. It must be more than 0."),
+    "--core": (option("--core", "transformer"), 2, "'transformer' is not one of"),
+    "--seed": (option("--seed", 2**64), 2, "Invalid --seed"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gives_one_sentence_and_leaves_nothing(
+    vidgru: Vidgru, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    prepare, code, words = BAD[name]
+    monkeypatch.chdir(tmp_path)
+    args = prepare(tmp_path)
+    before = everything(tmp_path)
+    out = [] if "--out" in args else ["--out", tmp_path / "run"]
+    done = vidgru("train", *args, *QUICK[4:], *out)
+    assert (done.code, done.out) == (code, ""), done.err
+    errors = [line for line in done.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, done.err
+    assert words.format(place=tmp_path) in errors[0]
+    assert "Traceback" not in done.err
+    others = [
+        line
+        for line in done.err.splitlines()
+        if line not in errors and not line.startswith(("Warning: Skipped", "Usage: "))
+    ]
+    assert others == []
+    assert everything(tmp_path) == before
+
+
+def test_the_library_raises_what_the_command_says(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No such folder"):
+        train(tmp_path / "absent")
+
+
+def test_a_hostile_class_name_is_shown_and_steers_nothing(vidgru: Vidgru, tmp_path: Path) -> None:
+    folder, strange = make_folder(tmp_path / "data", 3), "[red]x\x1b[31m"
+    (folder / "left").rename(folder / strange)
+    (folder / strange / "bad.mp4").write_text("no video")
+    for options in ([], ["--json"]):
+        run = tmp_path / f"run{len(options)}"
+        done = vidgru("train", folder, *QUICK, *options, "--out", run)
+        assert done.code == 0
+        assert "\x1b" not in done.out + done.err
+        assert "[red]x\\x1b[31m" in done.err
+        if options:
+            assert strange in json.loads(done.out)["labels"]
+        else:
+            assert "[red]x\\x1b[31m" in done.out
+        assert strange in load_model(run).spec.labels
+    said = vidgru("predict", folder, "--model", tmp_path / "run0")
+    assert said.code == 1  # the clip that is none
+    assert "\x1b" not in said.out + said.err
+    assert "[red]x\\x1b[31m" in said.out
+
+
+def test_the_cache_holds_whole_files_only(data: Path, tmp_path: Path, vidgru: Vidgru) -> None:
+    vidgru("train", data, *QUICK, "--out", tmp_path / "run")
+    cache = Path(os.environ["VIDGRU_CACHE"])
+    assert {path.suffix for path in cache.iterdir()} == {".npy"}
+    assert len(list(cache.iterdir())) == 12
