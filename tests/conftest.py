@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from helpers import make_folder, noise, write_clip
 from numpy.typing import NDArray
 
@@ -53,6 +54,12 @@ def clip(tmp_path: Path, frames: NDArray[np.uint8]) -> Path:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep decoded frames of a test apart from the user's and from other tests'."""
     monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Compute in one thread: two wait for each other wherever the machine has other work."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

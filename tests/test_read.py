@@ -11,7 +11,7 @@ import pytest
 from helpers import noise, write_clip, write_images
 
 from vidgru.errors import VideoError
-from vidgru.video.read import Frame, Image, image_files, open_video
+from vidgru.video.read import Frame, Image, image_files, open_video, shrink
 
 
 def read(source: Path) -> tuple[list[Frame], list[str]]:
@@ -48,6 +48,17 @@ def test_retrieve_resizes(
     if size == (8, 6):
         means = frames[0].reshape(6, 4, 8, 4, 3).mean((1, 3))
         assert np.abs(small - means).max() <= 0.5
+
+
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (360, 640), (405, 720)])
+def test_large_pictures_are_averaged_as_if_at_once(height: int, width: int) -> None:
+    image = cv2.GaussianBlur(noise(1, height, width)[0], (0, 0), 2)
+    small = shrink(image, (96, 80)).astype(int)
+    exact = cv2.resize(image.astype(float), (96, 80), interpolation=cv2.INTER_AREA)
+    assert small.shape == (80, 96, 3)
+    # Each halving rounds, and pixels on a border fall to one side in pairs.
+    assert np.abs(small - exact).mean() < 0.6
+    assert np.abs(small - exact).max() < 3.5
 
 
 def test_a_picture_never_shrinks_to_nothing(tmp_path: Path) -> None:

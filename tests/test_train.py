@@ -1,6 +1,7 @@
 """`vidgru train`: what it writes and prints, that it repeats, and how it fails."""
 
 import csv
+import errno
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from helpers import make_folder, moving_squares, noise, write_images
 from vidgru import TrainResult, train
 from vidgru.config import CORES, INPUTS
 from vidgru.data import decode
+from vidgru.engine import checkpoint
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
 from vidgru.errors import DataError
@@ -38,6 +40,10 @@ RUN_FILES = {
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as table:
         return list(csv.DictReader(table))
+
+
+def names_of(run: Path) -> list[str]:
+    return [row["path"] for row in rows(run / "split.csv")]
 
 
 def split_of(run: Path) -> dict[str, list[str]]:
@@ -67,7 +73,7 @@ def test_the_run_folder(trained: TrainResult, data: Path) -> None:
     assert (config["epochs"], config["size"], config["seed"]) == (4, 16, 0)
     assert (config["fps"], config["frames"]) == (10, 14)  # chosen from the clips
     parts = split_of(run)
-    assert sorted(sum(parts.values(), [])) == sorted(
+    assert sorted(names_of(run)) == sorted(
         f"{label}/{n}.avi" for label in ("left", "right") for n in range(6)
     )
     assert {Path(name).parts[0] for name in parts["val"]} == {"left", "right"}
@@ -214,7 +220,7 @@ def test_image_folders_are_clips(tmp_path: Path, vidgru: Vidgru) -> None:
             write_images(tmp_path / "data" / label / str(number), noise(10, seed=number), names)
     done = vidgru("train", tmp_path / "data", *QUICK, "--out", tmp_path / "run")
     assert done.code == 0, done.err
-    assert sorted(sum(split_of(tmp_path / "run").values(), [])) == ["a/0", "a/1", "b/0", "b/1"]
+    assert sorted(names_of(tmp_path / "run")) == ["a/0", "a/1", "b/0", "b/1"]
 
 
 def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_path: Path) -> None:
@@ -225,7 +231,7 @@ def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_pat
     assert done.code == 0
     assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that OpenCV can open.\n")
     assert "1 unreadable clip" in done.out
-    assert "left/bad.mp4" not in sum(split_of(tmp_path / "run").values(), [])
+    assert "left/bad.mp4" not in names_of(tmp_path / "run")
     said = json.loads(vidgru("train", folder, *QUICK, "--json", "--out", tmp_path / "again").out)
     (skipped,) = said["skipped"]
     assert skipped["source"] == str(bad)
@@ -251,7 +257,10 @@ def test_broken_off_after_a_validation(
     options = ["--size", 16, "--epochs", 4, "--batch-size", 4, "--threads", 1, "--out", run]
     done = vidgru("train", data, *options)
     assert (done.code, done.out) == (130, "")
-    assert done.err == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}.\n"
+    assert (
+        done.err.lstrip()
+        == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}.\n"
+    )
     assert {path.name for path in run.iterdir()} <= RUN_FILES
     model = load_model(run)
     assert model.metrics["validation"]["count"] == {"left": 1, "right": 1}
@@ -265,9 +274,23 @@ def test_broken_off_before_a_validation(
     stop_after(1, monkeypatch)
     done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
     assert (done.code, done.out) == (130, "")
-    assert done.err.startswith("Stopped: ")
-    assert len(done.err.splitlines()) == 1
+    # Click ends the line on which the terminal shows ^C.
+    assert done.err == "\nStopped: Interrupted before the first validation: nothing was kept.\n"
     assert everything(tmp_path) == set()
+
+
+def test_a_full_disk(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.torch, "save", half)
+    done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"Error: Cannot write {tmp_path}/run/last.ckpt: No space left on device.\n"
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= RUN_FILES - {"last.ckpt"}
 
 
 def no_folder(place: Path) -> list[object]:
@@ -357,7 +380,7 @@ BAD = {
     "one group": (one_group, 1, "Cannot split by group"),
     "wrong regex": (wrong_regex, 2, "nor a regular expression: missing ), unterminated"),
     "used --out": (used_out, 1, "{place}/run exists already"),
-    "--out below a file": (out_below_a_file, 1, "{place}/file is not a folder"),
+    "--out below a file": (out_below_a_file, 1, "/file/run: {place}/file is a file."),
     "two lengths": (option("--minutes", 1, "--epochs", 2), 2, "only one of --epochs and --minutes"),
     "--val 2": (option("--val", 2), 2, "Invalid --val 2.0. It must be less than 1."),
     "--val nan": (option("--val", "nan"), 2, "Invalid --val nan. It must be a finite number."),

@@ -149,7 +149,9 @@ class PredictConfig:
     device: str = option(
         "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
     )
-    threads: int | None = option(None, "CPU threads. Default: all cores.", low=1, high=1024)
+    threads: int = option(
+        1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -82,7 +82,8 @@ def _run(words: list[str]) -> Any:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort as stop:
-        raise KeyboardInterrupt from stop
+        # Click makes this of Ctrl-C; what the verb said with it stands in the cause.
+        raise KeyboardInterrupt(*getattr(stop.__cause__, "args", ())) from stop
     except click.ClickException as wrong:
         if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
             print(wrong.ctx.get_usage(), file=sys.stderr)

@@ -18,7 +18,7 @@ from vidgru.errors import OutputError
 from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
-VERSION = 1  # raise it when the same settings would give other pixels
+VERSION = 2  # raise it when the same settings would give other pixels
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
 

@@ -26,7 +26,7 @@ WARM_UP = 0.25
 CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training
 PROBED = 16  # clips of one class
-KNOWN, SURE = 0.7, 0.6
+KNOWN, WELL_KNOWN, DOUBTFUL = 0.5, 0.7, 0.25  # shares: least of a class, of all; mutual
 
 
 def learning_rate(highest: float, done: float) -> float:
@@ -184,9 +184,11 @@ class Trainer:
         """Find out which class a clip belongs to when left and right are swapped, and use that.
 
         Asks the network, which has not seen mirrored clips yet, about training clips and their
-        mirror images. If it knows the clips, and the answers to the images pair up (every class
-        with itself, or two with each other, as `left` and `right`), training goes on with mirrored
-        clips too, each under its image's class. Else nothing changes, and it may be tried later.
+        mirror images. Where a class's images look like another's clips, and that one's images like
+        its own, the two swap, as `left` and `right` do. Swapping is always mutual: where only one
+        side holds, the data merely show that class on one side of the picture, and the image keeps
+        its class. Training then goes on with mirrored clips too, under their images' classes. While
+        the clips are not known well enough, or an answer is doubtful, nothing changes.
         """
         counts = [0] * self.task.outputs
         clips, targets = [], []
@@ -200,16 +202,20 @@ class Trainer:
                 clips.append(window_at(middle, start, self.spec))
                 targets.append(target)
         answers = np.zeros((2, self.task.outputs, self.task.outputs))
-        for shares, mirrored in zip(answers, (False, True), strict=True):
-            for target, outputs in zip(targets, self._straight(clips, mirrored), strict=True):
+        for shares, swap in zip(answers, (False, True), strict=True):
+            for target, outputs in zip(targets, self._straight(clips, swap), strict=True):
                 shares[target, int(outputs.argmax())] += 1
-        plain, swapped = answers / np.array(counts)[:, None]
-        images = swapped.argmax(1)
-        classes = np.arange(self.task.outputs)
-        sure = plain.diagonal().mean() >= KNOWN and swapped[classes, images].mean() >= SURE
-        if sure and (images[images] == classes).all():
-            self.images = torch.from_numpy(images)
-            self.augmentation = replace(self.augmentation, flip=True)
+        plain, mirrored = answers / np.array(counts)[:, None]
+        if plain.diagonal().min() < KNOWN or plain.diagonal().mean() < WELL_KNOWN:
+            return
+        images = np.arange(self.task.outputs)
+        for label, answer in enumerate(mirrored.argmax(1)):
+            if mirrored[answer].argmax() == label:
+                images[label] = answer
+            elif mirrored[answer, label] >= DOUBTFUL:
+                return
+        self.images = torch.from_numpy(images)
+        self.augmentation = replace(self.augmentation, flip=True)
 
     def evaluate(self, examples: Examples) -> Scores:
         """Return how well the network tells whole clips apart, just as `predict` would."""

@@ -20,6 +20,8 @@ def create_run(folder: Path, out: str | None) -> Path:
     try:
         if out is not None:
             run = Path(out)
+            if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
+                raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
             run.parent.mkdir(parents=True, exist_ok=True)
             if run.is_dir() and not any(run.iterdir()):
                 return run

@@ -100,7 +100,9 @@ class SlidingWindows:
             low, high = (start - self._base) // SIDE_EVERY, -((self._base - end) // SIDE_EVERY)
             sides += [torch.stack(self._side[low:high])] if self._side else []
         outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
-        return [WindowOutput(*span, out[-1]) for span, out in zip(spans, outputs, strict=True)]
+        # A copy, or the outputs after every frame would live as long as those after the last.
+        last = outputs[:, -1].clone()
+        return [WindowOutput(*span, output) for span, output in zip(spans, last, strict=True)]
 
     def _forget(self) -> None:
         """Drop features that no coming window needs."""

@@ -59,9 +59,12 @@ class Model:
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
-    """Open a run folder or model file; raises ModelError, or OptionError for the device."""
+    """Open a run folder or model file; raises ModelError, or OptionError for the device.
+
+    `threads` sets how many torch uses in this process; left out, that stays as it is.
+    """
     chosen = choose_device(device)
-    prepare(threads)
+    prepare(threads or torch.get_num_threads())
     return Model(load_model(Path(path)), chosen)
 
 

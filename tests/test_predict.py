@@ -1,0 +1,307 @@
+"""`vidgru predict`: the same answers as in training, for every kind of source, and how it fails."""
+
+import csv
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import Done
+from helpers import noise, write_clip, write_images
+
+import vidgru as library
+from vidgru import TrainResult
+from vidgru.config import ModelSpec
+from vidgru.engine.checkpoint import save_model
+from vidgru.nn.network import Network, NetworkConfig
+from vidgru.results import Prediction
+from vidgru.verbs import predict
+from vidgru.video.read import Frame
+
+Vidgru = Callable[..., Done]
+ONE = ("--threads", 1)  # two threads would wait for other tests
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Return 4.1 s of noise at 10 frames/s: 14 frames fit into a window several times."""
+    return write_clip(tmp_path / "video.avi", noise(41), 10)
+
+
+def answers(done: Done) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_table(vidgru: Vidgru, trained: TrainResult, video: Path, data: Path) -> None:
+    other = data / "right" / "0.avi"
+    done = vidgru("predict", video, other, "--model", trained.run, *ONE)
+    assert (done.code, done.err) == (0, "")
+    model = library.load(trained.run, threads=1)
+    lines = [line.split() for line in done.out.splitlines()]
+    for source in (video, other):
+        said = model.predict(source)
+        (first, best), (second, rest) = said.top(2)
+        row = [str(source), first, f"{100 * best:.1f}", "%", second, f"{100 * rest:.1f}", "%"]
+        assert row in lines
+    narrow = vidgru("predict", video, "--model", trained.run, "--top", 1, *ONE)
+    assert "then" in done.out
+    assert "then" not in narrow.out
+    assert sum(label in narrow.out for label in trained.labels) == 1
+
+
+def test_json(vidgru: Vidgru, trained: TrainResult, video: Path) -> None:
+    done = vidgru("predict", video, "--model", trained.run, "--json", *ONE)
+    assert (done.code, done.err) == (0, "")
+    (said,) = answers(done)
+    shares = said["probabilities"]
+    assert said["source"] == str(video)
+    assert list(shares) == ["left", "right"]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert said["label"] == max(shares, key=shares.__getitem__)
+    assert said["confidence"] == max(shares.values())
+    assert said["frames"] == 41
+    assert said["seconds"] == pytest.approx(4.1)
+    # Windows of 14 frames, a new one after every 4, and the frames that are left.
+    times = [(w["start"], w["end"]) for w in said["windows"]]
+    expected = [(n / 10, (n + 14) / 10) for n in range(0, 28, 4)] + [(2.8, 4.1)]
+    assert np.array(times) == pytest.approx(np.array(expected))
+    for label, share in shares.items():
+        means = np.mean([w["probabilities"][label] for w in said["windows"]])
+        assert share == pytest.approx(means)
+    for window in said["windows"]:
+        assert sum(window["probabilities"].values()) == pytest.approx(1)
+        assert window["label"] == max(window["probabilities"], key=window["probabilities"].get)
+    assert len({w["probabilities"]["left"] for w in said["windows"]}) > 1
+
+
+def test_csv(vidgru: Vidgru, trained: TrainResult, video: Path, tmp_path: Path) -> None:
+    bad, table = tmp_path / "bad.mp4", tmp_path / "new" / "table.csv"
+    bad.write_text("no video")
+    done = vidgru("predict", video, bad, "--model", trained.run, "--csv", table, *ONE)
+    assert done.code == 1
+    with open(table, newline="", encoding="utf-8") as file:
+        good, wrong = csv.DictReader(file)
+    (said,) = answers(vidgru("predict", video, "--model", trained.run, "--json", *ONE))
+    assert good["source"] == str(video)
+    assert good["label"] == said["label"]
+    assert float(good["confidence"]) == pytest.approx(said["confidence"], abs=1e-6)
+    for label, share in said["probabilities"].items():
+        assert float(good[label]) == pytest.approx(share, abs=1e-6)
+    assert wrong["source"] == str(bad)
+    assert wrong["label"] == wrong["left"] == ""
+    assert "not a video" in wrong["error"]
+    assert good["error"] == ""
+    assert [path.name for path in table.parent.iterdir()] == ["table.csv"]
+
+
+def test_a_model_file_a_run_folder_or_the_newest_run(
+    vidgru: Vidgru,
+    trained: TrainResult,
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, when in (("b-1", 3e9), ("a-2", 2e9)):
+        path = tmp_path / "runs" / name / "model.safetensors"
+        path.parent.mkdir(parents=True)
+        shutil.copy(trained.model, path)
+        os.utime(path, (when, when))
+    path.write_bytes(path.read_bytes()[:100])  # not this one
+    os.utime(path, (2e9, 2e9))
+    newest = vidgru("predict", video, "--json", *ONE)
+    assert newest.code == 0
+    assert newest.err == f"Model: {Path('runs') / 'b-1'}\n"
+    assert vidgru("predict", video, "--json", "--quiet", *ONE).err == ""
+    for given in (trained.run, trained.model):
+        done = vidgru("predict", video, "--model", given, "--json", *ONE)
+        assert (done.out, done.err) == (newest.out, "")
+
+
+def test_every_kind_of_source(vidgru: Vidgru, trained: TrainResult, tmp_path: Path) -> None:
+    frames = noise(25)  # 25 images count as one second
+    images = write_images(tmp_path / "images", frames, [f"{n}.png" for n in range(25)])
+    one = write_images(tmp_path / "one", frames[:1], ["only.png"]) / "only.png"
+    tree = tmp_path / "tree"
+    for place in ("b.avi", "a/deep/er/c.avi"):
+        write_clip(tree / place, frames[:12], 10)
+    (tree / "notes.txt").write_text("no video")
+    done = vidgru("predict", images, one, tree, "--model", trained.run, "--json", *ONE)
+    assert (done.code, done.err) == (0, "")
+    said = answers(done)
+    names = [str(p) for p in (images, one, tree / "a" / "deep" / "er" / "c.avi", tree / "b.avi")]
+    assert [item["source"] for item in said] == names
+    assert [item["frames"] for item in said] == [10, 1, 12, 12]
+    assert all(len(item["windows"]) == 1 for item in said)
+
+
+def test_the_unreadable_are_named_and_the_others_answered(
+    vidgru: Vidgru, trained: TrainResult, video: Path, tmp_path: Path
+) -> None:
+    bad, absent, hollow = tmp_path / "bad.mp4", tmp_path / "absent.mp4", tmp_path / "hollow"
+    bad.write_text("no video")
+    hollow.mkdir()
+    sources = [bad, video, absent, hollow, video]
+    done = vidgru("predict", *sources, "--model", trained.run, "--json", *ONE)
+    assert done.code == 1
+    said = answers(done)
+    assert [item["source"] for item in said] == [str(source) for source in sources]
+    assert ["error" in item for item in said] == [True, False, True, True, False]
+    errors = done.err.splitlines()
+    assert errors == [f"Error: {item['error']}" for item in said if "error" in item]
+    for error, source in zip(errors, (bad, absent, hollow), strict=True):
+        assert error.startswith(f"Error: Cannot read {source}: ")
+    table = vidgru("predict", *sources, "--model", trained.run, *ONE)
+    assert table.code == 1
+    assert table.out.count(str(video)) == 2
+    assert table.err == done.err
+
+
+def half_a_model(place: Path, trained: TrainResult) -> Path:
+    content = trained.model.read_bytes()
+    (place / "half.safetensors").write_bytes(content[: len(content) // 2])
+    return place / "half.safetensors"
+
+
+def a_text(place: Path, trained: TrainResult) -> Path:
+    (place / "text.safetensors").write_text("hello")
+    return place / "text.safetensors"
+
+
+def an_empty_run(place: Path, trained: TrainResult) -> Path:
+    (place / "run").mkdir()
+    return place / "run"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (half_a_model, "Cannot read the model {path}: it is damaged or cut short."),
+        (a_text, "Cannot read the model {path}: it is damaged or cut short."),
+        (an_empty_run, "No model at {path}/model.safetensors: give a run folder or a model file"),
+        (lambda place, _: place / "absent", "No model at {path}: give a run folder or a model"),
+    ],
+)
+def test_a_model_that_is_none(
+    vidgru: Vidgru,
+    trained: TrainResult,
+    video: Path,
+    tmp_path: Path,
+    prepare: Callable[[Path, TrainResult], Path],
+    words: str,
+) -> None:
+    path = prepare(tmp_path, trained)
+    done = vidgru("predict", video, "--model", path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"Error: {words.format(path=path)}")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_no_run_at_all(vidgru: Vidgru, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)
+    done = vidgru("predict", video)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("Error: No trained model in ")
+    assert "train one first" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["--top", 0], ["--threads", 0], ["--device", "tpu"], ["--top", "x"]], ids=str
+)
+def test_wrong_usage(vidgru: Vidgru, trained: TrainResult, words: list[object]) -> None:
+    done = vidgru("predict", "video.mp4", "--model", trained.run, *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("Error: ") == 1
+    assert "Traceback" not in done.err
+
+
+def bilinear(image: np.ndarray, size: int, share: float) -> np.ndarray:
+    """Return the middle `share` of a square picture as (size, size, 3), plainly written out."""
+    side = len(image)
+    # Centres of the new pixels, in numbers of the old ones.
+    at = ((np.arange(size) + 0.5) / size - 0.5) * share * side + side / 2 - 0.5
+    low = np.clip(np.floor(at).astype(int), 0, side - 1)
+    high, part = np.clip(low + 1, 0, side - 1), at - low
+    rows = image[low] * (1 - part)[:, None, None] + image[high] * part[:, None, None]
+    return rows[:, low] * (1 - part)[None, :, None] + rows[:, high] * part[None, :, None]
+
+
+def test_it_is_what_the_network_says_of_the_frames(tmp_path: Path) -> None:
+    """Sampling, cutting, normalising and the network, written out beside the program."""
+    # As large as stored frames, so that nothing is resized; soft, so that rounding costs little.
+    soft = [cv2.resize(f, (24, 24), interpolation=cv2.INTER_LINEAR) for f in noise(28, 4, 4)]
+    clip = write_clip(tmp_path / "clip.avi", np.stack(soft), 20)
+    spec = ModelSpec("classify", ("a", "b", "c"), "both", "gru", 32, 10.0, 14, 16)
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(spec.input, spec.core, 3, spec.hidden))
+    for _ in range(20):  # batch norms that know what pictures look like
+        network.train()(torch.randn(4, 14, 3, 16, 16))
+    network.head.weight.data *= 10  # it shall tell clips apart
+    save_model(tmp_path / "model.safetensors", network.state_dict(), spec, {})
+
+    def direct(chosen: list[np.ndarray]) -> list[float]:
+        seen = np.stack([bilinear(frame.astype(float), 16, 0.9) for frame in chosen])
+        normal = torch.from_numpy((seen / 255 - 0.45) / 0.25).float().permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            return list(network.eval()(normal[None])[0, -1].log_softmax(0).tolist())
+
+    said = library.load(tmp_path, threads=1).predict(clip)
+    assert len(said.windows) == 1
+    logs = np.log(said.probabilities)
+    # OpenCV rounds pixels, and places to 32nds of one.
+    assert logs == pytest.approx(np.array(direct(soft[::2])), abs=0.02)
+    for other in (soft[1::2], soft[:14], soft[::-2]):
+        assert np.abs(np.subtract(direct(other), logs)).max() > 0.1
+
+
+def test_predict_agrees_with_the_scores_of_training(trained: TrainResult, data: Path) -> None:
+    with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
+        held = [row for row in csv.DictReader(table) if row["part"] == "val"]
+    model = library.load(trained.run, threads=1)
+    said = [model.predict(data / row["path"]) for row in held]
+    scores = model.metrics["validation"]
+    right = [p.label == row["label"] for p, row in zip(said, held, strict=True)]
+    assert scores["accuracy"] == np.mean(right)
+    true = [
+        dict(zip(p.labels, p.probabilities, strict=True))[row["label"]]
+        for p, row in zip(said, held, strict=True)
+    ]
+    assert scores["loss"] == pytest.approx(-np.log(true).mean(), abs=1e-5)
+    confusion = np.zeros((2, 2), int)
+    for prediction, row in zip(said, held, strict=True):
+        confusion[trained.labels.index(row["label"]), trained.labels.index(prediction.label)] += 1
+    assert scores["confusion"] == confusion.tolist()
+
+
+def test_a_long_video_is_never_held_in_memory(
+    trained: TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = most = 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def endless(source: Path, fps: float, *, size: tuple[int, int]) -> Iterator[Frame]:
+        nonlocal alive, most
+        assert (fps, size) == (10, (24, 24))
+        for n in range(3000):
+            picture = np.full((24, 24, 3), n % 256, np.uint8)
+            weakref.finalize(picture, gone)
+            alive += 1
+            most = max(most, alive)
+            yield Frame(picture, n / fps, n)
+
+    monkeypatch.setattr(predict, "sample_frames", endless)
+    said: Prediction = library.load(trained.run, threads=1).predict("long.mp4")
+    assert said.frames == 3000
+    assert said.windows[-1].end == pytest.approx(300)
+    assert most <= 2 * predict.CHUNK
