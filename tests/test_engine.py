@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save
 
 from vidgru.config import ModelSpec
-from vidgru.data.views import Augmentation
+from vidgru.data.views import Augmentation, cut
+from vidgru.engine import loop
 from vidgru.engine.checkpoint import (
     load_checkpoint,
     load_model,
@@ -215,3 +216,91 @@ def test_the_newest_run(tmp_path: Path) -> None:
         path.write_bytes(b"")
         os.utime(path, (when, when))
     assert newest_run(tmp_path) == tmp_path / "x-1"
+
+
+class TestMirroring:
+    """What is learned from the answers to clips and their mirror images; classes a, b and c."""
+
+    def trainer(
+        self, monkeypatch: pytest.MonkeyPatch, plain: list[str], mirrored: list[str]
+    ) -> Trainer:
+        """Return a trainer of 4 clips a class whose network answers with these labels."""
+        torch.manual_seed(0)
+        rng = np.random.default_rng(0)
+        clips = [rng.integers(0, 255, (1, 6, 24, 24, 3), dtype=np.uint8) for _ in range(12)]
+        found = Trainer(
+            Network(NetworkConfig("both", "gru", 3, hidden=8)),
+            Classify(("a", "b", "c")),
+            Examples(clips, torch.arange(3).repeat_interleave(4)),
+            SPEC,
+            batch_size=12,
+            lr=1e-2,
+            seed=0,
+            augmentation=Augmentation(),
+            device=torch.device("cpu"),
+        )
+
+        def straight(windows: list[object], swap: bool) -> torch.Tensor:
+            assert len(windows) == 12
+            answers = "".join(mirrored if swap else plain)
+            return torch.eye(3)[torch.tensor(["abc".index(answer) for answer in answers])]
+
+        monkeypatch.setattr(found, "_straight", straight)
+        found.learn_mirroring()
+        return found
+
+    @pytest.mark.parametrize(
+        ("plain", "mirrored", "images"),
+        [
+            (["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"], [0, 1, 2]),
+            (["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"], [1, 0, 2]),
+            (["aaab", "bbbc", "ccca"], ["bbba", "aaac", "cccc"], [1, 0, 2]),
+            # b is only ever shown on one side; a's images still look like a.
+            (["aaaa", "bbbb", "cccc"], ["aaaa", "aaaa", "cccc"], [0, 1, 2]),
+            # Mutual by a quarter: may be a swap half learned.
+            (["aaaa", "bbbb", "cccc"], ["aaab", "aaaa", "cccc"], [-1, -1, 2]),
+            # c's clips are not known well enough to ask, nor are those that its images look like.
+            (["aaaa", "bbbb", "caab"], ["aaaa", "cccc", "cccc"], [0, -1, -1]),
+            (["aabb", "bbcc", "ccaa"], ["aaaa", "bbbb", "cccc"], [-1, -1, -1]),
+        ],
+    )
+    def test_swaps_are_mutual(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        plain: list[str],
+        mirrored: list[str],
+        images: list[int],
+    ) -> None:
+        assert self.trainer(monkeypatch, plain, mirrored).images.tolist() == images
+
+    def test_what_is_found_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["bbbb", "aaaa", "cccc"])
+        assert found.images.tolist() == [1, 0, -1]
+        monkeypatch.setattr(
+            found, "_straight", lambda windows, swap: torch.eye(3).repeat_interleave(4, dim=0)
+        )
+        found.learn_mirroring()
+        assert found.images.tolist() == [1, 0, 2]
+
+    def test_what_is_unclear_is_not_mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["aaaa", "bbbb", "cccc"])
+        seen: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
+        )
+        targets = torch.cat([found._draw()[1] for _ in range(4)])
+        mirrored = torch.stack(seen)[:, :, :2].det() < 0
+        assert not mirrored[targets == 2].any()
+        assert 8 < mirrored[targets != 2].sum() < 24
+
+    def test_mirrored_clips_count_as_their_images(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"])
+        state = found.generator.get_state()
+        swapped = found._draw()
+        found.generator.set_state(state)
+        found.images = torch.arange(3)
+        own = found._draw()
+        assert torch.equal(swapped[0], own[0])
+        changed = swapped[1] != own[1]
+        assert 0 < changed.sum() < 8
+        assert torch.equal(swapped[1][changed], 1 - own[1][changed])

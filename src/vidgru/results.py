@@ -68,7 +68,8 @@ class TrainResult:
 
     `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
     `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
-    class the one that its mirror image belongs to, None where mirrored clips were not trained on.
+    class the one that its mirror image belongs to, or None where that stayed unclear and mirrored
+    clips were not trained on.
     """
 
     run: Path
@@ -78,7 +79,7 @@ class TrainResult:
     test: Scores | None
     train_clips: int
     skipped: tuple[Failure, ...]
-    mirrored: dict[str, str] | None
+    mirrored: dict[str, str | None]
     best_epoch: int
     epochs: int
     seconds: float

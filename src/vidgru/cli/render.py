@@ -54,7 +54,7 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"{len(result.skipped)} unreadable clips were skipped (named above)."))
-    console.print(Text(_mirroring(result.mirrored)))
+    console.print(Text(printable(_mirroring(result.mirrored))))
     console.print(
         Text(
             f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
@@ -67,13 +67,15 @@ def show_training(result: TrainResult) -> None:
     )
 
 
-def _mirroring(mirrored: dict[str, str] | None) -> str:
-    if mirrored is None:
-        return "Mirrored clips were not trained on: what class they belong to stayed unclear."
-    swapped = [f"{a} and {b}" for a, b in mirrored.items() if a < b]
-    if not swapped:
-        return "Mirrored clips were trained on too: they keep their class."
-    return printable(f"Mirrored clips were trained on too: these swap: {', '.join(swapped)}.")
+def _mirroring(mirrored: dict[str, str | None]) -> str:
+    """Return what was found out about mirror images, in a sentence or two."""
+    swapped = [f"{a} and {b}" for a, b in mirrored.items() if b is not None and a < b]
+    unclear = [label for label, image in mirrored.items() if image is None]
+    if len(unclear) == len(mirrored):
+        return "Mirrored clips were not trained on: which class they belong to stayed unclear."
+    text = "Mirrored clips were trained on too"
+    text += f"; these swap: {', '.join(swapped)}." if swapped else ", under the same class."
+    return text + (f" Not those of {', '.join(unclear)}: unclear." if unclear else "")
 
 
 def _quoted(path: str) -> str:

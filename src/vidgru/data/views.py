@@ -31,7 +31,7 @@ class Augmentation:
     shift: float = 0.15
     brightness: float = 0.2
     contrast: float = 0.2
-    flip: bool = False
+    flip: bool = True
 
 
 def straight_view(mirrored: bool = False) -> Tensor:

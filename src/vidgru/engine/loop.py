@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,7 @@ WARM_UP = 0.25
 CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training
 PROBED = 16  # clips of one class
-KNOWN, WELL_KNOWN, DOUBTFUL = 0.5, 0.7, 0.25  # shares: least of a class, of all; mutual
+KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
 
 
 def learning_rate(highest: float, done: float) -> float:
@@ -89,7 +89,8 @@ class Trainer:
             fused=True,
         )
         self.steps = 0
-        self.images: Tensor | None = None  # the class of each class's mirror image, when known
+        # The class of each class's mirror image; -1 while not known, and then none is trained on.
+        self.images = torch.full((task.outputs,), -1)
         self._order: list[int] = []
 
     @property
@@ -127,15 +128,16 @@ class Trainer:
             self._order += torch.randperm(count, generator=self.generator).tolist()
         chosen, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
         windows = [self._window(self.examples.segments[k]) for k in chosen]
+        targets = self.examples.targets[chosen]
+        images = self.images[targets]
         views = random_views(len(chosen), self.augmentation, self.generator)
+        mirrored = views[:, :, :2].det() < 0
+        views[mirrored & (images < 0), :, 0] *= -1
+        targets = torch.where(mirrored & (images >= 0), images, targets)
         light = random_light(len(chosen), self.augmentation, self.generator)
         pixels = [cut(w, view, self.spec.size) for w, view in zip(windows, views, strict=True)]
         frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (B, T, 3, S, S)
         factor, offset = light.to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
-        targets = self.examples.targets[chosen]
-        if self.images is not None:
-            mirrored = views[:, :, :2].det() < 0
-            targets = torch.where(mirrored, self.images[targets], targets)
         return frames.mul_(factor).add_(offset), targets.to(self.device)
 
     def _window(self, segments: Segments) -> Frames:
@@ -183,12 +185,12 @@ class Trainer:
     def learn_mirroring(self) -> None:
         """Find out which class a clip belongs to when left and right are swapped, and use that.
 
-        Asks the network, which has not seen mirrored clips yet, about training clips and their
-        mirror images. Where a class's images look like another's clips, and that one's images like
-        its own, the two swap, as `left` and `right` do. Swapping is always mutual: where only one
-        side holds, the data merely show that class on one side of the picture, and the image keeps
-        its class. Training then goes on with mirrored clips too, under their images' classes. While
-        the clips are not known well enough, or an answer is doubtful, nothing changes.
+        Asks the network about training clips and their mirror images. Where a class's images look
+        like another's clips, and that one's images like its own, the two swap, as `left` and
+        `right` do. Swapping is always mutual: where only one side holds, the data merely show that
+        class on one side of the picture, and its images keep the class. From then on mirrored clips
+        of these classes are trained on too, as what they are images of. A class whose clips are not
+        known well enough yet, or whose answers are doubtful, is left for later.
         """
         counts = [0] * self.task.outputs
         clips, targets = [], []
@@ -205,17 +207,16 @@ class Trainer:
         for shares, swap in zip(answers, (False, True), strict=True):
             for target, outputs in zip(targets, self._straight(clips, swap), strict=True):
                 shares[target, int(outputs.argmax())] += 1
-        plain, mirrored = answers / np.array(counts)[:, None]
-        if plain.diagonal().min() < KNOWN or plain.diagonal().mean() < WELL_KNOWN:
-            return
-        images = np.arange(self.task.outputs)
-        for label, answer in enumerate(mirrored.argmax(1)):
-            if mirrored[answer].argmax() == label:
-                images[label] = answer
-            elif mirrored[answer, label] >= DOUBTFUL:
-                return
-        self.images = torch.from_numpy(images)
-        self.augmentation = replace(self.augmentation, flip=True)
+        plain, swapped = answers / np.array(counts)[:, None]
+        known = plain.diagonal() >= KNOWN
+        for label in np.flatnonzero(known & (self.images.numpy() < 0)).tolist():
+            mutual = np.minimum(swapped[label], swapped[:, label])
+            mutual[label] = 0
+            other = int(mutual.argmax())
+            if mutual[other] >= SURE and known[other]:
+                self.images[label], self.images[other] = other, label
+            elif mutual[other] < DOUBTFUL and known[swapped[label].argmax()]:
+                self.images[label] = label
 
     def evaluate(self, examples: Examples) -> Scores:
         """Return how well the network tells whole clips apart, just as `predict` would."""
@@ -236,7 +237,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "steps": self.steps,
             "order": self._order,
-            "images": self.images,
+            "images": self.images.clone(),
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -247,7 +248,6 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps, self._order, self.images = state["steps"], list(state["order"]), state["images"]
-        self.augmentation = replace(self.augmentation, flip=self.images is not None)
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
         if state["cuda_generators"]:

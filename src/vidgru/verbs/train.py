@@ -1,5 +1,6 @@
 """Train a network on a folder of labelled clips."""
 
+import contextlib
 import copy
 import shutil
 import time
@@ -17,7 +18,7 @@ from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME, save_checkpoin
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import create_run, write_json, write_table
+from vidgru.engine.run import RUNS, create_run, write_json, write_table
 from vidgru.nn.network import HIDDEN, Network, NetworkConfig
 from vidgru.results import Progress, Scores, TrainResult
 from vidgru.tasks.classify import Classify
@@ -25,6 +26,7 @@ from vidgru.tasks.classify import Classify
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
+QUESTIONS = 20  # about mirrored clips, as long as something is unclear
 
 Steps = Generator[Progress, None, TrainResult]
 
@@ -59,6 +61,8 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     finally:
         if not (run / MODEL_NAME).exists():
             shutil.rmtree(run)
+            with contextlib.suppress(OSError):
+                RUNS.rmdir()  # only if nothing else is in it
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:
@@ -146,20 +150,23 @@ class _Training:
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
     def steps(self) -> Steps:
-        times, passed, loss = self.validations(), 0, 0.0
+        times, passed, asked, loss = self.validations(), 0, 1, 0.0
         since: list[float] = []
         try:
             while passed < times:
                 since.append(self.trainer.step(min(self.done(), 1.0)))
                 loss = 0.95 * loss + 0.05 * since[-1] if self.trainer.steps > 1 else since[-1]
+                if self.done() >= (asked + 1) / QUESTIONS and (self.trainer.images < 0).any():
+                    asked = int(self.done() * QUESTIONS)
+                    self.trainer.learn_mirroring()
                 if self.done() >= (passed + 1) / times - 1e-9:
                     passed = int(self.done() * times + 1e-9)
                     self.validate(sum(since) / len(since))
                     since = []
                 yield self.progress(loss)
+            return self.finish()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self.farewell()) from None
-        return self.finish()
 
     def progress(self, loss: float) -> Progress:
         best = f", validation accuracy {self.best[0]:.3f} at best" if self.best else ""
@@ -184,8 +191,6 @@ class _Training:
             }
         )
         write_table(self.run / "metrics.csv", self.rows)
-        if self.trainer.images is None and self.done() <= 0.5:
-            self.trainer.learn_mirroring()
         if self.best is None or (scores.balanced, -scores.loss) >= self.best:
             self.best, self.best_epoch = (scores.balanced, -scores.loss), max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
@@ -217,12 +222,13 @@ class _Training:
             f"Interrupted after {self.trainer.steps} steps. The best model so far is in {self.run}."
         )
 
-    def mirrored(self) -> dict[str, str] | None:
-        """Return the class of each class's mirror image, or None where it was not found out."""
-        images, labels = self.trainer.images, self.spec.labels
-        if images is None:
-            return None
-        return {label: labels[image] for label, image in zip(labels, images.tolist(), strict=True)}
+    def mirrored(self) -> dict[str, str | None]:
+        """Return the class of each class's mirror image, None where it was not found out."""
+        labels = self.spec.labels
+        return {
+            label: None if image < 0 else labels[image]
+            for label, image in zip(labels, self.trainer.images.tolist(), strict=True)
+        }
 
     def finish(self) -> TrainResult:
         self.trainer.network.load_state_dict(self.best_weights)
