@@ -200,3 +200,19 @@ def test_debug_shows_the_traceback(words: list[str], tmp_path: Path) -> None:
     assert debug.returncode != 0
     assert "Traceback" in debug.stderr
     assert "OptionError: Invalid --size 'none'" in debug.stderr
+
+
+@pytest.mark.parametrize("first", ["vidgru.verbs.predict", "vidgru.verbs.extract"])
+def test_opencv_keeps_its_own_messages_to_itself(tmp_path: Path, first: str) -> None:
+    (tmp_path / "no.mp4").write_text("no video")
+    code = (
+        f"import {first}\n"
+        "from vidgru.video.read import open_video\n"
+        "try:\n    open_video('no.mp4').__enter__()\n"
+        "except Exception as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "Cannot read no.mp4: not a video that OpenCV can open.\n"
+    assert done.stderr == ""

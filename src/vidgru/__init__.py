@@ -12,6 +12,7 @@
 These are what the command line calls. Every failure is a `vidgru.VidgruError`.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,13 @@ __all__ = [
     "load",
     "train",
 ]
+
+# OpenCV reads these when it is first imported, from whichever of our modules that may be. Its own
+# messages would stand beside our one clear sentence, and a picture header may promise more than
+# memory holds.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 # Torch and OpenCV are imported when they are needed: together they take about two seconds.
 

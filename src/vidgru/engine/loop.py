@@ -256,7 +256,7 @@ class Trainer:
 
 def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
     """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame is held."""
-    frames = np.array(segment[start : start + spec.frames])
+    frames: Frames = np.asarray(segment[start : start + spec.frames])
     if len(frames) < spec.frames:
         missing = spec.frames - len(frames)
         frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
