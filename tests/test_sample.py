@@ -18,6 +18,10 @@ class FakeVideo(Video):
         self.times = times
         self.retrieved: list[int] = []
 
+    @property
+    def seconds(self) -> float | None:
+        return self.times[-1]
+
     def grab(self) -> float | None:
         if self.frames_read == 3:
             self.warnings.append("a scratch")

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Frame:
     index: int
 
 
-class Video:
+class Video(ABC):
     """Frames of one source in order; `open_video` makes it.
 
     `grab()` moves to the next frame cheaply and gives its time; `retrieve()` gives its pixels.
@@ -59,21 +60,22 @@ class Video:
         self.frames_read = 0
 
     @property
+    @abstractmethod
     def seconds(self) -> float | None:
         """How long the source says it is; files may be wrong, None if they say nothing sane."""
-        raise NotImplementedError
 
+    @abstractmethod
     def grab(self) -> float | None:
         """Move to the next frame; return its time in seconds, or None at the end.
 
         Raises VideoError when the source ends before its first frame.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _bgr(self) -> Image:
-        raise NotImplementedError
+        """Return the current frame as uint8 (H, W, 3), blue first."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (pictures hold nothing open)
         """Let go of the source."""
 
     def retrieve(self, size: tuple[int, int] | int | None = None) -> Image:
