@@ -1,12 +1,14 @@
 """The cache of decoded frames: right pixels, decoded once, never believed when broken."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import noise, write_clip, write_images
+from numpy.lib import format as npy
 
 from vidgru.data import cache, decode
 from vidgru.data.cache import Sampling, cache_folder, cache_key, decode_clip, load, store, trim
@@ -57,7 +59,7 @@ def test_the_key_is_content_and_settings(tmp_path: Path, clip: Path) -> None:
     assert len(keys) == 7
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle"])
+@pytest.mark.parametrize("damage", ["cut", "long", "empty", "text", "header", "pickle"])
 def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
     whole = np.array(run(clip)["clip.avi"].segments)
     path = cache_folder() / f"{cache_key(clip, SAMPLING)}.npy"
@@ -65,11 +67,92 @@ def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
     if damage == "pickle":
         np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     else:
-        path.write_bytes({"cut": content[:-1], "empty": b"", "text": b"hello"}[damage])
+        broken = {"cut": content[:-1], "long": content + b"x", "empty": b"", "text": b"hello"}
+        path.write_bytes(broken.get(damage, content.replace(b"{", b"x", 1)))
     again = run(clip)["clip.avi"]
     assert not again.from_cache
     assert np.array_equal(again.segments, whole)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        noise(4, 16, 16),
+        noise(4, 16, 8)[None],
+        noise(0, 16, 16)[None],
+        noise(4, 16, 16)[None].view(np.int8),
+        np.asfortranarray(noise(4, 16, 16)[None]),
+    ],
+    ids=["four axes", "other side", "nothing", "signed", "other order"],
+)
+def test_another_array_is_not_believed(tmp_path: Path, wrong: np.ndarray) -> None:
+    np.save(tmp_path / "key.npy", wrong)
+    assert load("key", SAMPLING, tmp_path) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (1, 10**12), (-1, -4), (1.0, 4), "x"])
+def test_a_header_that_lies_is_not_believed(tmp_path: Path, shape: object) -> None:
+    whole = (*shape, 16, 16, 3) if isinstance(shape, tuple) else shape
+    with open(tmp_path / "key.npy", "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": whole}
+        npy.write_array_header_1_0(file, header)
+        file.write(noise(4, 16, 16).tobytes())
+    assert load("key", SAMPLING, tmp_path) is None
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "key.npy").mkdir()
+    assert load("key", SAMPLING, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", [b"a b%s\n'\"", "caf\u00e9".encode(), b"caf\xe9"], ids=str)
+def test_what_is_loaded_is_mapped_read_only_and_outlives_its_file(
+    tmp_path: Path, name: bytes
+) -> None:
+    folder, segments = tmp_path / os.fsdecode(name), noise(4, 16, 16)[None]
+    store("key", segments, folder)
+    loaded = load("key", SAMPLING, folder)
+    assert loaded is not None
+    (folder / "key.npy").unlink()
+    assert np.array_equal(loaded, segments)
+    assert not loaded.flags.writeable
+
+
+def test_more_clips_than_files_may_be_open(tmp_path: Path) -> None:
+    segments = np.arange(200, dtype=np.uint8).repeat(2 * 16 * 16 * 3).reshape(200, 1, 2, 16, 16, 3)
+    for number, clip in enumerate(segments):
+        store(str(number), clip, tmp_path)
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from vidgru.data.cache import Sampling, load\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "clips = [load(str(n), Sampling(5.0, 16, 4), Path(sys.argv[1])) for n in range(200)]\n"
+        "print([int(clip[-1, -1, -1, -1, -1]) for clip in clips] == list(range(200)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_decoding_processes_do_without_torch() -> None:
+    """It would cost each of them a second and 200 MB."""
+    program = "import sys, vidgru.data.worker; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_file_that_cannot_be_marked_as_used_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    store("key", noise(4, 16, 16)[None], tmp_path)
+    monkeypatch.setattr(os, "utime", refuse)
+    assert load("key", SAMPLING, tmp_path) is not None
 
 
 def test_one_bad_clip_costs_only_itself(tmp_path: Path, clip: Path) -> None:

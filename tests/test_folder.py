@@ -1,5 +1,6 @@
 """Finding labelled clips, their parts and their groups."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,87 @@ def test_runs_in_the_folder_are_no_class_and_a_class_may_be_called_runs(tmp_path
     assert {c.label for c in read_folder(tmp_path / "other")} == {"runs", "walks"}
 
 
+def test_single_images_are_clips_where_there_are_no_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "b/10.png", "b/9.JPG", "a/x y.webp", "a/.hidden.png", "a/notes.txt", "0.png")
+    touch(tmp_path, "a/album.png/notes.txt", "b/sub/.1.png", ".git/c/1.mp4")
+    clips = read_folder(tmp_path)
+    assert [(c.name, c.label, c.part) for c in clips] == [
+        ("a/x y.webp", "a", None),
+        ("b/9.JPG", "b", None),
+        ("b/10.png", "b", None),
+    ]
+    assert [c.path for c in clips] == [tmp_path / c.name for c in clips]
+    assert not caplog.messages
+
+
+def test_single_images_in_parts_and_in_classes_called_like_parts(tmp_path: Path) -> None:
+    touch(tmp_path / "parts", "train/a/1.png", "train/b/2.png", "val/a/3.png", "test/b/4.png")
+    by_name = {c.name: (c.label, c.part) for c in read_folder(tmp_path / "parts")}
+    assert by_name == {
+        "train/a/1.png": ("a", "train"),
+        "train/b/2.png": ("b", "train"),
+        "val/a/3.png": ("a", "val"),
+        "test/b/4.png": ("b", "test"),
+    }
+    touch(tmp_path / "classes", "train/1.png", "bus/2.png", "test/3.png")
+    found = read_folder(tmp_path / "classes")
+    assert [(c.label, c.part) for c in found] == [("bus", None), ("test", None), ("train", None)]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (("a/1.mp4", "b/deep/2.mp4"), ("a", "b")),
+        (("a/first/1.png", "b/second/1.png"), ("a", "b")),
+        (("test/a/1.mp4", "train/a/first/1.png"), ("test/a", "train/a")),
+    ],
+)
+def test_single_images_beside_other_clips_are_left_out(
+    tmp_path: Path,
+    names: tuple[str, ...],
+    classes: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clips = read_folder(touch(tmp_path, *names))
+    assert not caplog.messages
+    touch(tmp_path, *[f"{folder}/{n}.jpg" for folder in classes for n in (10, 9)])
+    assert read_folder(tmp_path) == clips
+    (message,) = caplog.messages
+    first = tmp_path / classes[0] / "9.jpg"
+    assert message.startswith(f"Ignored 4 single images in class folders, the first {first}: ")
+
+
+def test_a_class_of_single_images_beside_videos(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.mp4", "b/1.png")
+    with pytest.raises(DataError, match=r"b holds no clips: .* Its images are none, because other"):
+        read_folder(tmp_path)
+
+
+def test_the_disk_is_not_asked_about_every_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of images on a network's disk would take minutes."""
+    asked = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **kw: asked.append(path) or stat(path, **kw))
+    counts = []
+    for count in (1, 100):
+        touch(tmp_path, *[f"{label}/{n}.png" for label in ("train", "b") for n in range(count)])
+        asked.clear()
+        assert len(read_folder(tmp_path)) == 2 * count
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
 def test_links_to_clips_and_classes_are_followed(tmp_path: Path) -> None:
     touch(tmp_path / "real", "a/1.mp4", "b/2.mp4")
     (tmp_path / "linked/a").mkdir(parents=True)
     (tmp_path / "linked/a/1.mp4").symlink_to(tmp_path / "real/a/1.mp4")
     (tmp_path / "linked/b").symlink_to(tmp_path / "real/b")
     (tmp_path / "linked/a/loop").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked/a/self").symlink_to("self")
     assert [c.name for c in read_folder(tmp_path / "linked")] == ["a/1.mp4", "b/2.mp4"]
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from vidgru import TrainResult
 from vidgru.config import ModelSpec
 from vidgru.engine.checkpoint import save_model
 from vidgru.nn.network import Network, NetworkConfig
-from vidgru.results import Prediction
+from vidgru.results import Failure, Prediction
 from vidgru.verbs import predict
 from vidgru.video.read import Frame
 
@@ -162,6 +163,42 @@ def test_the_unreadable_are_named_and_the_others_answered(
     assert table.code == 1
     assert table.out.count(str(video)) == 2
     assert table.err == done.err
+
+
+def test_folders_for_models_of_single_images(tmp_path: Path) -> None:
+    names = ["10.png", "9.JPG", "b/1.webp", "b/2.mp4", ".hidden.png", "b/notes.txt", "a/c/3.tif"]
+    for name in names:
+        (tmp_path / "mixed" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mixed" / name).write_bytes(b"x")
+    images = write_images(tmp_path / "images", noise(2), ["2.png", "10.png"])
+    (tmp_path / "hollow").mkdir()
+    lone = images / "2.png"
+    sources = [tmp_path / "mixed", images, lone, tmp_path / "hollow"]
+
+    *videos, failure = predict.find_sources(sources)
+    assert videos == [tmp_path / "mixed/b/2.mp4", images, lone]
+    assert isinstance(failure, Failure)
+    *each, again = predict.find_sources(sources, images=True)
+    chosen = ("9.JPG", "10.png", "a/c/3.tif", "b/1.webp", "b/2.mp4")
+    expected = [tmp_path / "mixed" / name for name in chosen]
+    assert each == [*expected, lone, images / "10.png", lone]
+    assert again == failure
+
+
+def test_only_models_of_single_images_take_folders_apart(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = write_images(tmp_path / "images", noise(2), ["2.png", "10.png"])
+    model = library.load(trained.run, threads=1)
+    monkeypatch.setattr(predict, "load", lambda *_, **__: model)
+    for frames, sources in (
+        (14, [images]),
+        (2, [images]),
+        (1, [images / "2.png", images / "10.png"]),
+    ):
+        model.spec = replace(model.spec, frames=frames)
+        done = vidgru("predict", images, "--model", trained.run, "--json", *ONE)
+        assert [item["source"] for item in answers(done)] == [str(source) for source in sources]
 
 
 def half_a_model(place: Path, trained: TrainResult) -> Path:

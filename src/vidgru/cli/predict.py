@@ -46,7 +46,7 @@ def command(
     if config.model is None and not quiet:
         print(f"Model: {printable(str(path))}", file=sys.stderr)
     model = load(path, device=config.device, threads=config.threads)
-    found = find_sources(sources)
+    found = find_sources(sources, images=model.spec.frames == 1)
     results: list[Prediction | Failure] = []
     # disable=None: no bar where stderr is not a terminal.
     for result in tqdm(

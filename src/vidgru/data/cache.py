@@ -6,12 +6,15 @@ changed ones are not mistaken for the old.
 
 import hashlib
 import json
+import math
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vidgru.errors import OutputError
@@ -102,15 +105,34 @@ def store(key: str, segments: Segments, folder: Path) -> None:
 
 def load(key: str, sampling: Sampling, folder: Path) -> Segments | None:
     """Return the stored segments, mapped from disk, or None when absent or not whole."""
+    import torch  # here, since decoding processes do without it
+
     path = folder / f"{key}.npy"
     try:
-        segments: Segments = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with open(path, "rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                return None
+            shape, fortran, dtype = npy.read_array_header_1_0(file)
+            start, length = file.tell(), os.fstat(file.fileno()).st_size
+        if fortran or dtype != np.uint8 or shape[2:] != (sampling.side, sampling.side, 3):
+            return None
+        # Reading a mapped file behind its end would kill the process.
+        if min(shape) < 1 or start + math.prod(shape) != length:
+            return None
+        # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
+        # As bytes, since torch refuses a str that is not UTF-8.
+        mapped = torch.from_file(
+            os.fsencode(path),  # type: ignore[arg-type]
+            shared=False,
+            size=length,
+            dtype=torch.uint8,
+        )
+    except Exception:  # a damaged header fails in many ways
         return None
-    whole = segments.ndim == 5 and segments.dtype == np.uint8 and segments.size > 0
-    if not whole or segments.shape[2:] != (sampling.side, sampling.side, 3):
-        return None
-    os.utime(path)  # marks it as recently used
+    segments: Segments = mapped.numpy()[start:].reshape(shape)
+    segments.flags.writeable = False
+    with suppress(OSError):  # another process may have removed it, or own it
+        os.utime(path)  # marks it as recently used
     return segments
 
 

@@ -16,7 +16,10 @@ log = logging.getLogger("vidgru")
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 GROUPS_FILE = "groups.csv"
-LAYOUT = "Expected FOLDER/<class>/<clip> or FOLDER/{train,val,test}/<class>/<clip>."
+LAYOUT = (
+    "Expected FOLDER/<class>/<clip> or FOLDER/{train,val,test}/<class>/<clip>; "
+    "a clip is a video, a folder of images, or a single image."
+)
 
 
 @dataclass(frozen=True)
@@ -34,21 +37,25 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     """Return the labelled clips of a folder in natural order, with their groups if asked for.
 
     `group_by` is a column of FOLDER/groups.csv, or a regular expression searched in each clip's
-    relative path; its first group (or the whole match) names the clip's group. Raises DataError
-    when there are no classes or clips, OptionError when `group_by` is neither.
+    relative path; its first group (or the whole match) names the clip's group. Images that lie in
+    the class folders are clips where there are no others. Raises DataError when there are no
+    classes or clips, OptionError when `group_by` is neither.
     """
     if not folder.exists():
         raise DataError(f"No such folder: {folder}.")
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. {LAYOUT}")
     parts = [d for d in _folders(folder) if d.name.lower() in PARTS]
-    clips: list[Clip] = []
+    classes: dict[Path, str | None]
     if any(PARTS[d.name.lower()] == "train" for d in parts) and all(map(_holds_classes, parts)):
-        for part in parts:
-            found = _classes(folder, part)
-            clips += [replace(clip, part=PARTS[part.name.lower()]) for clip in found]
+        classes = {d: PARTS[part.name.lower()] for part in parts for d in _folders(part)}
     else:
-        clips = list(_classes(folder, folder))
+        classes = dict.fromkeys(_folders(folder))
+    clips = [
+        Clip(path, path.relative_to(folder).as_posix(), class_folder.name, classes[class_folder])
+        for class_folder, paths in _paths_by_class(list(classes)).items()
+        for path in paths
+    ]
     if not clips:
         raise DataError(f"No video clips found in {folder}. {LAYOUT}")
     for label, count in Counter(clip.label for clip in clips).items():
@@ -62,40 +69,72 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     return clips if group_by is None else _with_groups(clips, folder, group_by)
 
 
+def _shown(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder and not hidden, in natural order."""
+    with os.scandir(folder) as entries:  # asks the disk once, not once for every entry
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    return sorted(shown, key=lambda entry: natural_key(entry.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # entry.is_dir() fails on a link to itself.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+
+
 def _folders(folder: Path) -> list[Path]:
-    found = [d for d in folder.iterdir() if d.is_dir() and not d.name.startswith(".")]
+    found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
     # Runs are written to ./runs, which may be the very folder that is learned from.
-    found = [d for d in found if not any(d.glob("*/model.safetensors"))]
-    return sorted(found, key=lambda d: natural_key(d.name))
+    return [d for d in found if not any(d.glob("*/model.safetensors"))]
 
 
 def _holds_classes(part: Path) -> bool:
     return bool(_folders(part))
 
 
-def _classes(root: Path, folder: Path) -> Iterator[Clip]:
-    for class_folder in _folders(folder):
-        paths = list(clip_paths(class_folder))
+def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
+    """Return the clips in each class folder: videos and folders of images, or else its images.
+
+    Raises DataError when a class has none.
+    """
+    found = {d: list(clip_paths(d)) for d in folders}
+    loose = {
+        d: [Path(e) for e in _shown(d) if _is_image(e.name) and not _is_folder(e)] for d in folders
+    }
+    if not any(found.values()):
+        found, loose = loose, {}
+    for class_folder, paths in found.items():
         if not paths:
+            note = " Its images are none, because other classes hold videos or folders of images."
             raise DataError(
                 f"The class folder {class_folder} holds no clips: add some or remove it."
+                + (note if loose.get(class_folder) else "")
             )
-        for path in paths:
-            yield Clip(path, path.relative_to(root).as_posix(), class_folder.name)
+    if ignored := [path for paths in loose.values() for path in paths]:
+        # People keep thumbnails beside videos.
+        log.warning(
+            "Ignored %d single images in class folders, the first %s: "
+            "where there are videos or folders of images, only those are clips.",
+            len(ignored),
+            ignored[0],
+        )
+    return found
 
 
 def clip_paths(folder: Path) -> Iterator[Path]:
     """Yield the videos below a folder in natural order; a subfolder of images is one clip."""
-    for entry in sorted(folder.iterdir(), key=lambda p: natural_key(p.name)):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if any(p.suffix.lower() in IMAGE_SUFFIXES for p in entry.iterdir()):
-                yield entry
+    for entry in _shown(folder):
+        path = Path(entry)
+        if _is_folder(entry):
+            if any(map(_is_image, os.listdir(path))):
+                yield path
             elif not entry.is_symlink():
-                yield from clip_paths(entry)
-        elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            yield entry
+                yield from clip_paths(path)
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            yield path
 
 
 def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:

@@ -15,8 +15,8 @@ from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
-from vidgru.video.find import find_videos
-from vidgru.video.read import image_files
+from vidgru.video.find import find_files
+from vidgru.video.read import VIDEO_SUFFIXES, image_files
 from vidgru.video.write import JPEG_SIDE, write_image
 
 TABLE = "frames.csv"
@@ -65,7 +65,7 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
         if not os.path.isdir(source):
             yield _Job(source, Path() if len(sources) == 1 else _place(Path(name), taken))
             continue
-        videos, unreadable = find_videos(source)
+        videos, unreadable = find_files(source, VIDEO_SUFFIXES)
         yield from unreadable
         for video in videos:
             yield _Job(video, _place(video.relative_to(source), taken))

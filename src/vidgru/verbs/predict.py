@@ -18,8 +18,8 @@ from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
 from vidgru.tasks.classify import Classify
-from vidgru.video.find import find_videos
-from vidgru.video.read import image_files
+from vidgru.video.find import find_files
+from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files
 from vidgru.video.sample import sample_frames
 
 CHUNK = 32
@@ -73,19 +73,21 @@ def find_model(config: PredictConfig) -> Path:
     return newest_run(RUNS) if config.model is None else Path(config.model)
 
 
-def find_sources(sources: Sequence[str | Path]) -> list[Path | Failure]:
+def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list[Path | Failure]:
     """Return the videos that sources stand for, and a Failure for each that holds none.
 
-    A folder stands for the videos inside it at any depth, or else for the images in it.
+    A folder stands for the videos inside it at any depth, or else for the images in it as one
+    sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
     """
+    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
     found: list[Path | Failure] = []
     for source in map(Path, sources):
         if not os.path.isdir(source):
             found.append(source)
             continue
-        videos, failures = find_videos(source)
-        found += [*failures, *videos]
-        if not videos and not failures:
+        files, failures = find_files(source, suffixes)
+        found += [*failures, *files]
+        if not files and not failures:
             empty = f"Cannot read {source}: the folder holds neither videos nor images."
             found.append(source if image_files(source) else Failure(str(source), empty))
     return found
