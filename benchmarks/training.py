@@ -18,9 +18,10 @@ import torch
 
 from vidgru.config import ModelSpec, TrainConfig
 from vidgru.data.folder import read_folder
-from vidgru.data.views import Augmentation
+from vidgru.data.views import AUGMENTATIONS
 from vidgru.engine.loop import Examples, Trainer
-from vidgru.nn.network import HIDDEN, Network, NetworkConfig
+from vidgru.nn.build import build
+from vidgru.nn.network import HIDDEN
 from vidgru.tasks.classify import Classify
 from vidgru.verbs.train import train_steps
 
@@ -53,18 +54,16 @@ def timed_training(
 def bare_step(config: TrainConfig, frames: int, labels: int) -> Callable[[], float]:
     """Return a function that learns from one and the same batch in memory."""
     names = tuple(map(str, range(labels)))
-    spec = ModelSpec(
-        "classify", names, config.input, config.core, HIDDEN, 10.0, frames, config.size
-    )
+    spec = ModelSpec("classify", names, "both", config.core, HIDDEN, 10.0, frames, config.size)
     trainer = Trainer(
-        Network(NetworkConfig(config.input, config.core, labels, HIDDEN)),
+        build(spec),
         Classify(names),
         Examples([], torch.arange(labels)),
         spec,
         batch_size=config.batch_size,
         lr=config.lr,
         seed=0,
-        augmentation=Augmentation(),
+        augmentation=AUGMENTATIONS["light"],
         device=torch.device("cpu"),
     )
     batch = torch.randn(config.batch_size, frames, 3, config.size, config.size)

@@ -1,14 +1,19 @@
-"""Cells against equations written apart, in float64, and their three drives against each other."""
+"""Cells against the published equations, in every way of running them."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidgru.nn.cells import CELLS, Cell
-from vidgru.nn.unroll import unroll
+from vidgru.config import CORES, GATED_UPDATES
+from vidgru.nn.cells import CELLS, Cell, GatedCell, LSTMCell, make_cell
+from vidgru.nn.unroll import trace, unroll
 
 Array = NDArray[np.float64]
+
+NAMES = [*(core for core in CORES if core != "gated"), *(f"gated {u}" for u in GATED_UPDATES)]
 
 
 def sigmoid(x: Array) -> Array:
@@ -16,56 +21,107 @@ def sigmoid(x: Array) -> Array:
 
 
 def reference(
-    name: str, w: list[Array], xs: Array, state: list[Array]
-) -> tuple[Array, list[Array]]:
-    """Transcribe the published equations; xs (T, B, input)."""
-    w_x, w_h, b_x, b_h = w
-    ys = []
+    cell: Cell, name: str, xs: Array, state: list[Array]
+) -> tuple[Array, list[Array], dict[str, Array]]:
+    """Transcribe the published equations; xs (T, B, input). Return ys, state and gates."""
+    if name.startswith("gated"):
+        return gated_reference(cell, name, xs, state)
+    w_x, w_h, b_x, b_h = (w.detach().double().numpy() for w in cell.parameters())
+    ys, seen = [], []
     for x in xs:
         h = state[0]
         if name == "rnn":
             state = [np.tanh(x @ w_x.T + b_x + h @ w_h.T + b_h)]
+            seen.append({})
         elif name == "gru":
             (xr, xz, xn), (hr, hz, hn) = (
                 np.split(a, 3, axis=1) for a in (x @ w_x.T + b_x, h @ w_h.T + b_h)
             )
             r, z = sigmoid(xr + hr), sigmoid(xz + hz)
-            state = [(1 - z) * np.tanh(xn + r * hn) + z * h]
+            n = np.tanh(xn + r * hn)
+            state = [(1 - z) * n + z * h]
+            seen.append({"reset": r, "update": z, "candidate": n})
         else:
             i, f, g, o = np.split(x @ w_x.T + b_x + h @ w_h.T + b_h, 4, axis=1)
-            c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
-            state = [sigmoid(o) * np.tanh(c), c]
+            i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+            c = f * state[1] + i * g
+            state = [o * np.tanh(c), c]
+            seen.append({"input": i, "forget": f, "candidate": g, "output": o})
         ys.append(state[0])
-    return np.stack(ys), state
+    return np.stack(ys), state, stacked(seen)
+
+
+def stacked(seen: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.stack([step[name] for step in seen]) for name in seen[0]}
+
+
+def gated_reference(
+    cell: Cell, name: str, xs: Array, state: list[Array]
+) -> tuple[Array, list[Array], dict[str, Array]]:
+    """Transcribe the article's equations, one matrix for each of their terms."""
+    w = {k: v.detach().double().numpy() for k, v in cell.named_parameters()}
+    size = len(w["w_out"])
+    w_x, b, w_c, w_h = {}, {}, {}, {}
+    for k, gate in enumerate("zifgo"):
+        rows = slice(k * size, (k + 1) * size)
+        w_x[gate], b[gate] = w["from_input.weight"][rows], w["from_input.bias"][rows]
+        if gate == "o":
+            w_h[gate], w_c[gate] = w["w_out"][:, :size], w["w_out"][:, size:]
+        else:
+            w_c[gate], w_h[gate] = w["w_state"][rows, :size], w["w_state"][rows, size:]
+    h, c = state
+    ys, seen = [], []
+    for x in xs:
+
+        def gate(k: str, h: Array, c: Array, x: Array = x) -> Array:
+            return x @ w_x[k].T + h @ w_h[k].T + c @ w_c[k].T + b[k]
+
+        i = sigmoid(gate("i", h, c))
+        f = sigmoid(gate("f", h, c))
+        z = sigmoid(gate("z", h, c))
+        g = np.tanh(gate("g", h, c))
+        new = f * c + i * g
+        c = new if name == "gated printed" else z * new + (1 - z) * c
+        o = sigmoid(gate("o", h, c))
+        h = o * np.tanh(c)
+        ys.append(h)
+        seen.append({"input": i, "forget": f, "update": z, "candidate": g, "output": o, "cell": c})
+    return np.stack(ys), [h, c], stacked(seen)
 
 
 def make(name: str, dtype: torch.dtype) -> Cell:
     torch.manual_seed(1)
-    return CELLS[name](5, 7).to(dtype)
+    core, _, update = name.partition(" ")
+    return make_cell(core, 5, 7, update).to(dtype)
+
+
+def test_every_core_is_here() -> None:
+    assert tuple(CELLS) == CORES
+    assert {name.split()[0] for name in NAMES} == set(CORES)
 
 
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_meets_the_equations(name: str, dtype: torch.dtype, bound: float, fused: bool) -> None:
     cell = make(name, dtype)
     xs = torch.randn(3, 64, 5, dtype=dtype)
     state = tuple(torch.randn(3, 7, dtype=dtype) for _ in range(cell.states))
     ys, last = unroll(cell, xs, state, fused=fused)
-    weights = [w.detach().double().numpy() for w in cell.weights()]
-    expected, end = reference(
-        name, weights, xs.double().numpy().swapaxes(0, 1), [s.double().numpy() for s in state]
+    expected, end, _ = reference(
+        cell, name, xs.double().numpy().swapaxes(0, 1), [s.double().numpy() for s in state]
     )
     assert np.abs(ys.detach().numpy().swapaxes(0, 1) - expected).max() <= bound
     for ours, theirs in zip(last, end, strict=True):
         assert np.abs(ours.detach().numpy() - theirs).max() <= bound
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_starts_from_zeros_and_goes_on_from_a_state(name: str) -> None:
     cell = make(name, torch.float64)
     xs = torch.randn(2, 9, 5, dtype=torch.float64)
     assert all((s == 0).all() and s.shape == (2, 7) for s in cell.initial_state(2))
+    assert len(cell.initial_state(2)) == cell.states
     whole, end = unroll(cell, xs)
     first, state = unroll(cell, xs[:, :4])
     second, last = unroll(cell, xs[:, 4:], state)
@@ -73,12 +129,105 @@ def test_starts_from_zeros_and_goes_on_from_a_state(name: str) -> None:
     torch.testing.assert_close(last, end, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CELLS)
+def loss(ys: torch.Tensor, state: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return something that every output and every part of the last state has a share in."""
+    return ys.square().sum() + sum(s.pow(3).sum() for s in state)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_loop_and_fused_give_the_same_gradients(name: str) -> None:
     cell = make(name, torch.float64)
     xs = torch.randn(2, 6, 5, dtype=torch.float64, requires_grad=True)
+    state = tuple(
+        torch.randn(2, 7, dtype=torch.float64, requires_grad=True) for _ in range(cell.states)
+    )
     gradients = []
     for fused in (True, False):
-        ys, _ = unroll(cell, xs, fused=fused)
-        gradients.append(torch.autograd.grad(ys.square().sum(), [xs, *cell.weights()]))
+        end = loss(*unroll(cell, xs, state, fused=fused))
+        gradients.append(torch.autograd.grad(end, [xs, *state, *cell.parameters()]))
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("update", GATED_UPDATES)
+def test_the_hand_written_backward_passes_gradcheck(update: str) -> None:
+    cell = make(f"gated {update}", torch.float64)
+    names = [name for name, _ in cell.named_parameters()]
+
+    def run(
+        xs: torch.Tensor, h: torch.Tensor, c: torch.Tensor, *weights: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        ys, state = torch.func.functional_call(
+            _Unrolled(cell),
+            {f"cell.{name}": weight for name, weight in zip(names, weights, strict=True)},
+            (xs, (h, c)),
+        )
+        return (ys, *state)
+
+    shapes = [(2, 3, 5), (2, 7), (2, 7)]
+    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    weights = [p.detach().clone().requires_grad_() for p in cell.parameters()]
+    assert torch.autograd.gradcheck(run, (*inputs, *weights))
+
+
+class _Unrolled(torch.nn.Module):
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(
+        self, xs: torch.Tensor, state: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        return unroll(self.cell, xs, state)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_gated_without_its_additions_is_lstm(fused: bool) -> None:
+    torch.manual_seed(0)
+    gated, lstm = GatedCell(5, 7), LSTMCell(5, 7)
+    w_x, w_h, b_x, b_h = lstm.parameters()
+    with torch.no_grad():
+        gated.w_state.zero_()
+        gated.w_out.zero_()
+        for theirs, ours in enumerate((1, 2, 3, 4)):  # i f g o stand behind z
+            own, other = slice(ours * 7, ours * 7 + 7), slice(theirs * 7, theirs * 7 + 7)
+            gated.from_input.weight[own] = w_x[other]
+            gated.from_input.bias[own] = b_x[other] + b_h[other]
+            if ours < 4:
+                gated.w_state[own, 7:] = w_h[other]
+            else:
+                gated.w_out[:, :7] = w_h[other]
+        gated.from_input.weight[:7] = 0
+        gated.from_input.bias[:7] = 100  # z = 1
+    xs = torch.randn(3, 40, 5)
+    ours, _ = unroll(gated, xs, fused=fused)
+    torch.testing.assert_close(ours, unroll(lstm, xs)[0], rtol=0, atol=1e-6)
+
+
+def test_the_printed_reading_looks_at_the_update_gate_and_does_not_use_it() -> None:
+    cell = make("gated printed", torch.float64)
+    xs = torch.randn(2, 6, 5, dtype=torch.float64)
+    before, gates = unroll(cell, xs)[0], trace(cell, xs)
+    with torch.no_grad():
+        for parameter in (cell.from_input.weight, cell.from_input.bias, cell.w_state):
+            parameter[:7] += 1
+    assert torch.equal(unroll(cell, xs)[0], before)
+    after = trace(cell, xs)
+    assert not torch.allclose(after["update"], gates["update"])
+    assert torch.equal(after["cell"], gates["cell"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trace_gives_every_gate_over_time(name: str) -> None:
+    cell = make(name, torch.float64)
+    xs = torch.randn(3, 8, 5, dtype=torch.float64)
+    ys, last = unroll(cell, xs)
+    found = trace(cell, xs)
+    zeros = [np.zeros((3, 7)) for _ in range(cell.states)]
+    _, _, expected = reference(cell, name, xs.numpy().swapaxes(0, 1), zeros)
+    assert found.keys() == expected.keys() | {"hidden", "cell"} - (
+        {"cell"} if cell.states == 1 else set()
+    )
+    for key, value in expected.items():
+        assert np.abs(found[key].detach().numpy().swapaxes(0, 1) - value).max() <= 1e-12
+    torch.testing.assert_close(found["hidden"], ys, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found["hidden"][:, -1], last[0], rtol=0, atol=1e-12)

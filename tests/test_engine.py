@@ -1,8 +1,11 @@
 """The training loop, checkpoints and model files."""
 
 import json
+import math
 import os
 import struct
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import torch
 from safetensors.torch import save
 
 from vidgru.config import ModelSpec
-from vidgru.data.views import Augmentation, cut
+from vidgru.data.views import AUGMENTATIONS, VIEW, Frames, cut
 from vidgru.engine import loop
 from vidgru.engine.checkpoint import (
     load_checkpoint,
@@ -22,13 +25,14 @@ from vidgru.engine.checkpoint import (
 )
 from vidgru.engine.loop import Examples, Trainer, learning_rate
 from vidgru.errors import ModelError
+from vidgru.nn.build import build
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.tasks.classify import Classify
 
 SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)
 
 
-def trainer(seed: int = 0) -> Trainer:
+def trainer(seed: int = 0, optimizer: str = "adamw") -> Trainer:
     torch.manual_seed(seed)
     rng = np.random.default_rng(0)
     clips = [rng.integers(0, 255, (1, n, 24, 24, 3), dtype=np.uint8) for n in (4, 6, 9, 12, 7)]
@@ -42,8 +46,9 @@ def trainer(seed: int = 0) -> Trainer:
         batch_size=3,
         lr=1e-2,
         seed=seed,
-        augmentation=Augmentation(),
+        augmentation=AUGMENTATIONS["light"],
         device=torch.device("cpu"),
+        optimizer=optimizer,
     )
 
 
@@ -122,8 +127,7 @@ def test_scores() -> None:
 
 def model_file(path: Path, spec: ModelSpec = SPEC) -> Path:
     torch.manual_seed(0)
-    net = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
-    save_model(path, net.state_dict(), spec, {"validation": {"accuracy": 0.5}})
+    save_model(path, build(spec).state_dict(), spec, {"validation": {"accuracy": 0.5}})
     return path
 
 
@@ -135,6 +139,13 @@ def test_a_model_file_gives_back_all_of_it(tmp_path: Path) -> None:
     assert not loaded.network.training
     first = path.read_bytes()
     assert model_file(path).read_bytes() == first
+
+
+def test_rows_come_one_frame_at_a_time(tmp_path: Path) -> None:
+    spec = replace(SPEC, encoder="rows", input="rgb", frames=1)
+    assert load_model(model_file(tmp_path / "model.safetensors", spec)).spec == spec
+    with pytest.raises(ModelError, match="makes no sense"):
+        load_model(model_file(tmp_path / "model.safetensors", replace(spec, frames=6)))
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.999])
@@ -163,6 +174,12 @@ def test_a_model_file_cut_short(tmp_path: Path, share: float) -> None:
         {"hidden": 9},
         {"hidden": True},
         {"frames": 0},
+        {"frames": 2},
+        {"frames": 1},
+        {"encoder": "rows"},
+        {"encoder": "nope"},
+        {"gated_update": "nope"},
+        {"core": "gated"},
         {"core": "nope"},
         {"input": "diff"},
         {"task": "nope"},
@@ -218,8 +235,8 @@ def test_the_newest_run(tmp_path: Path) -> None:
     assert newest_run(tmp_path) == tmp_path / "x-1"
 
 
-class TestMirroring:
-    """What is learned from the answers to clips and their mirror images; classes a, b and c."""
+class TestTransforms:
+    """What is learned from the answers to clips, mirrored or turned; classes a, b and c."""
 
     def trainer(
         self, monkeypatch: pytest.MonkeyPatch, plain: list[str], mirrored: list[str]
@@ -236,18 +253,42 @@ class TestMirroring:
             batch_size=12,
             lr=1e-2,
             seed=0,
-            augmentation=Augmentation(),
+            augmentation=AUGMENTATIONS["light"],
             device=torch.device("cpu"),
         )
 
-        def straight(windows: list[object], swap: bool) -> torch.Tensor:
-            assert len(windows) == 12
-            answers = "".join(mirrored if swap else plain)
+        self.answer(monkeypatch, found, plain, mirrored)
+        found.learn_transforms()
+        return found
+
+    def answer(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        found: Trainer,
+        plain: list[str],
+        mirrored: list[str],
+        turned: Callable[[str, float], str] = lambda label, degrees: label,
+    ) -> list[tuple[str, float]]:
+        """Make the network answer so, and return where the questions about turning are noted."""
+        asked: list[tuple[str, float]] = []
+
+        def look(seen: Iterable[tuple[Frames, torch.Tensor]]) -> torch.Tensor:
+            answers = []
+            for frames, view in seen:
+                (n,) = [n for n, s in enumerate(found.examples.segments) if (s[0] == frames).all()]
+                degrees = math.degrees(math.atan2(view[1, 1], -view[0, 1])) - 90
+                if view[:, :2].det() < 0:
+                    answers.append("".join(mirrored)[n])
+                elif abs(degrees) > 0.1:
+                    asked.append(("abc"[n // 4], round(degrees, 1)))
+                    answers.append(turned(*asked[-1]))
+                else:
+                    answers.append("".join(plain)[n])
+                assert view[:, :2].det().abs() == pytest.approx(VIEW**2)
             return torch.eye(3)[torch.tensor(["abc".index(answer) for answer in answers])]
 
-        monkeypatch.setattr(found, "_straight", straight)
-        found.learn_mirroring()
-        return found
+        monkeypatch.setattr(found, "_look", look)
+        return asked
 
     @pytest.mark.parametrize(
         ("plain", "mirrored", "images"),
@@ -276,10 +317,9 @@ class TestMirroring:
     def test_what_is_found_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["bbbb", "aaaa", "cccc"])
         assert found.images.tolist() == [1, 0, -1]
-        monkeypatch.setattr(
-            found, "_straight", lambda windows, swap: torch.eye(3).repeat_interleave(4, dim=0)
-        )
-        found.learn_mirroring()
+        same = ["aaaa", "bbbb", "cccc"]
+        self.answer(monkeypatch, found, same, same)
+        found.learn_transforms()
         assert found.images.tolist() == [1, 0, 2]
 
     def test_what_is_unclear_is_not_mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,3 +344,59 @@ class TestMirroring:
         changed = swapped[1] != own[1]
         assert 0 < changed.sum() < 8
         assert torch.equal(swapped[1][changed], 1 - own[1][changed])
+
+    @pytest.mark.parametrize("way", [1, -1])
+    def test_a_class_is_turned_as_far_as_it_is_recognised(
+        self, monkeypatch: pytest.MonkeyPatch, way: int
+    ) -> None:
+        same = ["aaaa", "bbbb", "cccc"]
+        found = self.trainer(monkeypatch, same, same)
+        assert found.turns.tolist() == [8, 8, 8]
+        assert not found.unclear
+        found.augmentation = AUGMENTATIONS["strong"]
+        assert found.unclear
+        # b turned one way by more than 20 degrees looks like c; c is not known without turning.
+        asked = self.answer(
+            monkeypatch,
+            found,
+            ["aaaa", "bbbb", "ccaa"],
+            same,
+            lambda label, degrees: "c" if label == "b" and way * degrees > 20 else label,
+        )
+        for turns in ([12, 12, 8], [18, 18, 8], [27, 18, 8], [40, 18, 8], [40, 18, 8]):
+            asked.clear()
+            found.learn_transforms()
+            assert found.turns.tolist() == pytest.approx(turns, abs=0.6)
+        # Only what is unclear is asked, and either way.
+        assert set(asked) == {("b", -27.0), ("b", 27.0)}
+        assert found.unclear
+
+    def test_clips_are_turned_by_what_their_class_bears(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"])
+        found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
+        found.turns = torch.tensor([0.0, 20.0, 40.0])
+        seen: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
+        )
+        targets = torch.cat([found._draw()[1] for _ in range(20)])
+        views = torch.stack(seen)
+        degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
+        for target, (low, high) in enumerate([(-1, 1e-4), (15, 20.1), (35, 40.1)]):
+            assert low < degrees[targets == target].max() < high
+
+    def test_nothing_is_asked_that_is_not_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaab", "bbba", "cccc"])
+        assert found.unclear
+        found.augmentation = AUGMENTATIONS["none"]
+        assert not found.unclear
+
+
+def test_adam_is_adamw_without_decay() -> None:
+    decays = [
+        {group["weight_decay"] for group in trainer(optimizer=name).optimizer.param_groups}
+        for name in ("adam", "adamw")
+    ]
+    assert decays == [{0.0}, {0.0, 0.05}]

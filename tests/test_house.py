@@ -13,7 +13,7 @@ import click
 import pytest
 
 from vidgru.cli.main import VERBS, cli
-from vidgru.config import ExtractConfig, PredictConfig, TrainConfig
+from vidgru.config import CompareConfig, ExtractConfig, PredictConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -28,7 +28,13 @@ FLOORS = [
     {"verbs"},
     {"cli", "__init__", "__main__"},
 ]
-CONFIGS = (ExtractConfig, TrainConfig, PredictConfig)
+# What each verb offers; fields of a later config replace those of the same name.
+CONFIGS = {
+    "train": (TrainConfig,),
+    "compare": (TrainConfig, CompareConfig),
+    "predict": (PredictConfig,),
+    "extract": (ExtractConfig,),
+}
 
 
 def floor(part: str) -> int:
@@ -151,15 +157,13 @@ def test_verbs_are_named_alike_everywhere() -> None:
 
 
 def test_a_default_stands_in_config_alone() -> None:
-    for config in CONFIGS:
+    for config in {config for configs in CONFIGS.values() for config in configs}:
         for item in dataclasses.fields(config):
             assert item.metadata["help"], item.name
         # What the program itself starts with is allowed, too.
         config()
-    for command, config in zip(
-        commands(), (TrainConfig, PredictConfig, ExtractConfig), strict=True
-    ):
-        fields = {item.name: item.default for item in dataclasses.fields(config)}
+    for command, configs in zip(commands(), CONFIGS.values(), strict=True):
+        fields = {i.name: i.default for config in configs for i in dataclasses.fields(config)}
         options = {p.name: p.default for p in command.params if p.name in fields}
         assert options == fields
 

@@ -4,15 +4,24 @@ import pytest
 import torch
 
 from vidgru.config import CORES, INPUTS
+from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import changes, normalise
 from vidgru.nn.network import Network, NetworkConfig
+from vidgru.nn.rows import RowsNetwork
 from vidgru.nn.sliding import SlidingWindows, stride_of
 
-BOTH = [(core, "both") for core in CORES] + [("gru", "diff"), ("gru", "rgb")]
+BOTH = [
+    *((core, "both") for core in CORES),
+    ("gru", "diff"),
+    ("gru", "rgb"),
+    *((core, "rows") for core in CORES),
+]
 
 
-def network(core: str, seen: str) -> Network:
+def network(core: str, seen: str) -> AnyNetwork:
     torch.manual_seed(0)
+    if seen == "rows":
+        return RowsNetwork(NetworkConfig("rgb", core, 3, size=32)).eval()
     net = Network(NetworkConfig(seen, core, 3))
     # Batch norms that have seen pictures: fresh ones would hide what flows through them.
     for _ in range(3):
@@ -69,7 +78,8 @@ def test_windows_keep_a_bounded_number_of_features() -> None:
 @pytest.mark.parametrize(("core", "seen"), BOTH)
 def test_every_parameter_gets_a_gradient(core: str, seen: str) -> None:
     net = network(core, seen).train()
-    net(torch.randn(2, 6, 3, 64, 64))[:, -1].square().sum().backward()
+    side = 32 if seen == "rows" else 64
+    net(torch.randn(2, 6, 3, side, side))[:, -1].square().sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -99,3 +109,46 @@ def test_pixels_are_normalised_and_planar() -> None:
     assert planes.shape == (2, 5, 3, 4, 6)
     expected = (pixels[1, 2, 3, 4] / 255 - 0.45) / 0.25
     torch.testing.assert_close(planes[1, 2, :, 3, 4], expected)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_trace_shows_what_the_core_did(core: str) -> None:
+    clip = torch.randn(2, 5, 3, 32, 32)
+    net = network(core, "both")
+    seen = net.trace(clip)
+    assert {value.shape for value in seen.values()} == {(2, 5, net.config.hidden)}
+    means = seen["hidden"].cumsum(1) / torch.arange(1, 6).view(1, 5, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(net.head(means), net(clip), rtol=0, atol=1e-5)
+    rows = network(core, "rows")
+    seen = rows.trace(clip)
+    assert {value.shape for value in seen.values()} == {(10, 32, rows.config.hidden)}
+    with torch.inference_mode():
+        outputs = rows.head(seen["hidden"][:, -1]).view(2, 5, 3)
+        torch.testing.assert_close(outputs, rows(clip), rtol=0, atol=1e-5)
+
+
+def test_rows_are_read_from_top_to_bottom_three_colours_a_pixel() -> None:
+    net = network("gru", "rows")
+    clip = torch.randn(1, 1, 3, 32, 32)
+    rows, side = net.encode(clip)
+    assert side is None
+    pixel = 0.25 * clip[0, 0, :, 7, 5] + 0.45
+    torch.testing.assert_close(rows[0, 0, 7, 3 * 5 : 3 * 5 + 3], pixel)
+    assert [layer.out_features for layer in net.head if hasattr(layer, "out_features")] == [
+        1024,
+        512,
+        3,
+    ]
+
+
+def test_windows_of_one_frame_are_all_the_frames() -> None:
+    for net, side in ((network("gru", "rows"), 32), (network("gru", "rgb"), 16)):
+        frames = torch.randn(9, 3, side, side)
+        sliding = SlidingWindows(net, 1)
+        found = [*sliding.push(frames[:4]), *sliding.push(frames[4:]), *sliding.finish()]
+        assert [(item.start, item.end) for item in found] == [(n, n + 1) for n in range(9)]
+        with torch.inference_mode():
+            expected = net(frames[:, None])[:, 0]
+        outputs = torch.stack([item.output for item in found])
+        torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-5)

@@ -264,7 +264,7 @@ def test_broken_off_after_a_validation(
     assert {path.name for path in run.iterdir()} <= RUN_FILES
     model = load_model(run)
     assert model.metrics["validation"]["count"] == {"left": 1, "right": 1}
-    assert load_checkpoint(run / "last.ckpt")["steps"] == len(rows(run / "metrics.csv")) * 5
+    assert load_checkpoint(run / "last.ckpt")["steps"] == int(rows(run / "metrics.csv")[-1]["step"])
     assert vidgru("predict", data / "left" / "0.avi", "--model", run).code == 0
 
 

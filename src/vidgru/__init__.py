@@ -17,14 +17,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgru.config import ExtractConfig, TrainConfig
+from vidgru.config import CORES, CompareConfig, ExtractConfig, TrainConfig, preset_options
 from vidgru.errors import VidgruError
-from vidgru.results import ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 
 if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
 
 __all__ = [
+    "Comparison",
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
@@ -32,6 +33,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "VidgruError",
+    "compare",
     "extract",
     "load",
     "train",
@@ -47,15 +49,36 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 # Torch and OpenCV are imported when they are needed: together they take about two seconds.
 
 
-def train(folder: str | Path, **options: Any) -> TrainResult:
+def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult:
     """Learn to tell the classes in a folder of clips.
 
-    `options` are the fields of `vidgru.TrainConfig`, as on the command line. Writes a run folder.
-    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
+    a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
+    learned from, OptionError, OutputError.
     """
     from vidgru.verbs.train import train as run
 
-    return run(folder, TrainConfig(**options))
+    return run(folder, TrainConfig(**preset_options(preset, options)))
+
+
+def compare(
+    folder: str | Path,
+    *,
+    cores: Sequence[str] = CORES,
+    inputs: Sequence[str] = (),
+    seeds: int = CompareConfig.seeds,
+    **options: Any,
+) -> Comparison:
+    """Train each core with each input on the same clips, each with so many seeds.
+
+    `options` are the fields of `vidgru.TrainConfig` otherwise; `seed` is the first one, `minutes`
+    are for each training. Writes a folder of run folders. Raises as `train` does.
+    """
+    from vidgru.verbs.compare import compare as run
+
+    # `core` and `input` stand here so that Python refuses them among the options.
+    config = TrainConfig(core=CORES[0], input=None, **options)
+    return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Model":

@@ -8,8 +8,12 @@ from typing import Any
 
 from vidgru.errors import OptionError
 
-CORES = ("gru", "lstm", "rnn")
+CORES = ("gru", "lstm", "rnn", "gated")
+GATED_UPDATES = ("blend", "printed")
+ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")
+OPTIMIZERS = ("adamw", "adam")
+AUGMENTS = ("none", "light", "strong")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 IMAGE_FORMATS = ("jpg", "png")
 
@@ -30,8 +34,9 @@ def check(config: Any) -> None:
             continue
         name = "--" + item.name.replace("_", "-")
         choices = meta.get("choices")
-        if choices and value not in choices:
-            raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
+        for one in value if isinstance(value, tuple) else (value,):
+            if choices and one not in choices:
+                raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
         for bound, words, wrong in (
@@ -116,9 +121,24 @@ class TrainConfig:
     device: str = option(
         "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
     )
+    encoder: str = option(
+        "cnn",
+        "What the core reads: features of each frame (cnn), or each frame by itself, a row of"
+        " pixels at a time (rows, for single images).",
+        choices=ENCODERS,
+    )
     core: str = option("gru", "Recurrent core.", choices=CORES)
-    input: str = option(
-        "both", "What the network sees: changes between frames, pictures, or both.", choices=INPUTS
+    gated_update: str = option(
+        "blend",
+        "How the core `gated` uses its update gate: blend old and new cell state with it, or leave"
+        " it out, as the article's formula is printed.",
+        choices=GATED_UPDATES,
+    )
+    input: str | None = option(
+        None,
+        "What the network sees: changes between frames, pictures, or both. Default: both, or"
+        " pictures where all clips are single images.",
+        choices=INPUTS,
     )
     size: int = option(64, "Side of the square picture that the network sees.", low=16, high=512)
     frames: int | None = option(
@@ -128,7 +148,31 @@ class TrainConfig:
         None, "Frames per second to sample. Default: from the clips.", low=0.01, high=1000
     )
     batch_size: int = option(16, "Clips a training step.", low=2, high=4096)
+    optimizer: str = option(
+        "adamw",
+        "AdamW, which pulls weights towards zero, or Adam, which does not.",
+        choices=OPTIMIZERS,
+    )
     lr: float = option(3e-3, "Highest learning rate.", above=0, high=1)
+    augment: str = option(
+        "light",
+        "How much training changes the pictures of a clip, all of them alike. What would change"
+        " a clip's class is found out and left out. The options below replace single settings.",
+        choices=AUGMENTS,
+    )
+    rotation: float | None = option(
+        None, "Turn by up to so many degrees.", low=0, high=180, metavar="DEGREES"
+    )
+    shift: float | None = option(
+        None, "Move by up to this share of width and height.", low=0, high=1, metavar="SHARE"
+    )
+    shear: float | None = option(
+        None, "Slant by up to this share of the height.", low=0, high=1, metavar="SHARE"
+    )
+    zoom: float | None = option(
+        None, "Show up to this share more or less.", low=0, below=1, metavar="SHARE"
+    )
+    flip: bool | None = option(None, "Swap left and right at random.")
     out: str | None = option(
         None, "Run folder to write; must be new. Default: runs/<folder>-<number>.", metavar="DIR"
     )
@@ -137,6 +181,64 @@ class TrainConfig:
         check(self)
         if self.epochs is not None and self.minutes is not None:
             raise OptionError("Give only one of --epochs and --minutes.")
+        if self.encoder == "rows" and (self.input or "rgb") != "rgb":
+            raise OptionError("--encoder rows reads pictures: leave out --input.")
+        if self.encoder == "rows" and self.frames is not None:
+            raise OptionError("--encoder rows reads each frame by itself: leave out --frames.")
+
+
+# Named settings; what is given beside them replaces theirs.
+PRESETS: dict[str, dict[str, Any]] = {
+    # The article's image classifier; it leaves the learning rate open.
+    "article": {
+        "encoder": "rows",
+        "core": "gru",
+        "size": 64,
+        "optimizer": "adam",
+        "lr": 2e-3,
+        "batch_size": 32,
+        "epochs": 10,
+    },
+}
+
+
+def preset_options(preset: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of `TrainConfig` that a preset and those given beside it make.
+
+    Raises OptionError for an unknown preset.
+    """
+    if preset is None:
+        return options
+    if preset not in PRESETS:
+        names = ", ".join(PRESETS)
+        raise OptionError(f"Invalid --preset {preset!r}. Choose one of: {names}.")
+    settings = PRESETS[preset]
+    if options.get("minutes") is not None:
+        settings = {name: value for name, value in settings.items() if name != "epochs"}
+    return {**settings, **options}
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """What `compare` compares: each core with each input. How all are trained says TrainConfig."""
+
+    core: tuple[str, ...] = option(CORES, "Recurrent core to compare; give several.", choices=CORES)
+    input: tuple[str, ...] = option(
+        (),
+        "Input to compare: changes between frames, pictures, or both; give several. Default: the"
+        " one that `train` takes.",
+        choices=INPUTS,
+    )
+    seeds: int = option(3, "How often to train each, with --seed and those after it.", low=1)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if len(self.variants()) < 2:
+            raise OptionError("Nothing to compare: give at least two of --core, or of --input.")
+
+    def variants(self) -> list[tuple[str, str | None]]:
+        """Return (core, input) of each variant once; the input is None where none was given."""
+        return list(dict.fromkeys((c, i) for c in self.core for i in self.input or (None,)))
 
 
 @dataclass(frozen=True)
@@ -161,7 +263,8 @@ class PredictConfig:
 class ModelSpec:
     """All that a model file says beside its weights, enough to predict with it.
 
-    fps: frames/s sampled; frames: of one window; size: side of the square view in pixels.
+    fps: frames/s sampled; frames: of one window, 1 where it learned from single pictures; size:
+    side of the square view in pixels.
     """
 
     task: str
@@ -172,6 +275,8 @@ class ModelSpec:
     fps: float
     frames: int
     size: int
+    encoder: str = "cnn"
+    gated_update: str = "blend"
 
     @property
     def side(self) -> int:

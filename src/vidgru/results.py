@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 
@@ -69,7 +70,9 @@ class TrainResult:
     `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
     `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
     class the one that its mirror image belongs to, or None where that stayed unclear and mirrored
-    clips were not trained on.
+    clips were not trained on; it is None where none were wanted. `turned` gives the degrees by
+    which clips of each class were turned at most. `step_seconds` is the median time of a training
+    step, validating and saving left out; `seconds` are those of all.
     """
 
     run: Path
@@ -79,10 +82,12 @@ class TrainResult:
     test: Scores | None
     train_clips: int
     skipped: tuple[Failure, ...]
-    mirrored: dict[str, str | None]
+    mirrored: dict[str, str | None] | None
+    turned: dict[str, float]
     best_epoch: int
     epochs: int
     seconds: float
+    step_seconds: float
     parameters: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,3 +152,61 @@ class Prediction:
                 for window in self.windows
             ],
         }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of one core with one input, trained once a seed.
+
+    accuracies: on the clips that are measured; last: of the last epoch, on validation clips; runs:
+    run folders; all three in the order of `seeds`. step_seconds: median time of a training step.
+    """
+
+    core: str
+    input: str
+    parameters: int
+    step_seconds: float
+    seeds: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    last: tuple[float, ...]
+    runs: tuple[Path, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over the seeds."""
+        return fmean(self.accuracies)
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation of the accuracy over the seeds, None for one seed."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            **asdict(self),
+            "runs": [str(run) for run in self.runs],
+            "mean": self.mean,
+            "spread": self.spread,
+            "min": min(self.accuracies),
+            "max": max(self.accuracies),
+            "mean_last": fmean(self.last),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found: variants, best first, and the folder that holds their runs.
+
+    measured: "test" where there are test clips, else "validation"; clips: how many those are.
+    """
+
+    folder: Path
+    measured: str
+    clips: int
+    rows: tuple[Compared, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        rows = [row.to_dict() for row in self.rows]
+        return {**asdict(self), "folder": str(self.folder), "rows": rows}

@@ -9,37 +9,52 @@ from typing import Any
 import click
 
 
-def config_options(config: type, *only: str) -> Callable[[Any], Any]:
-    """Return a decorator that adds one option for each field of a config dataclass (or `only`)."""
+def config_options(
+    config: type, *only: str, without: tuple[str, ...] = (), **texts: str
+) -> Callable[[Any], Any]:
+    """Return a decorator that adds one option for each field of a config dataclass.
+
+    Or for `only` some of them, or all `without` some. `texts` are help texts, by field, that
+    replace the config's own.
+    """
     hints = typing.get_type_hints(config)
 
     def decorate(command: Any) -> Any:
         for item in reversed(dataclasses.fields(config)):
-            if not only or item.name in only:
-                command = _option(item, hints[item.name])(command)
+            if (not only or item.name in only) and item.name not in without:
+                text = texts.get(item.name, item.metadata["help"])
+                command = _option(item, hints[item.name], text)(command)
         return command
 
     return decorate
 
 
-def _option(item: dataclasses.Field[Any], hint: Any) -> Callable[[Any], Any]:
+def _option(item: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Any], Any]:
     name = "--" + item.name.replace("_", "-")
-    text = item.metadata["help"]
-    if hint is bool:
-        return click.option(name, item.name, is_flag=True, default=item.default, help=text)
+    several = typing.get_origin(hint) is tuple
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+    if hint is bool:
+        names = f"{name}/--no-{name[2:]}" if item.default is None else name
+        return click.option(names, item.name, is_flag=True, default=item.default, help=text)
     choices = item.metadata.get("choices")
     kind = click.Choice(choices) if choices else hint
     return click.option(
         name,
         item.name,
         type=kind,
+        multiple=several,
         default=item.default,
-        show_default=item.default is not None,
+        show_default=item.default not in (None, ()),
         metavar=item.metadata.get("metavar"),
         help=text,
     )
+
+
+def given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were not left at their defaults."""
+    default = click.core.ParameterSource.DEFAULT
+    return {k: v for k, v in options.items() if context.get_parameter_source(k) is not default}
 
 
 def source_arguments(command: Any) -> Any:

@@ -1,6 +1,7 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from rich import box
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.results import Prediction, Scores, TrainResult
+from vidgru.results import Comparison, Prediction, Scores, TrainResult
 
 
 def _console() -> Console:
@@ -54,7 +55,9 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"{len(result.skipped)} unreadable clips were skipped (named above)."))
-    console.print(Text(printable(_mirroring(result.mirrored))))
+    for sentence in (_mirroring(result.mirrored), _turning(result.turned)):
+        if sentence:
+            console.print(Text(printable(sentence)))
     console.print(
         Text(
             f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
@@ -67,8 +70,10 @@ def show_training(result: TrainResult) -> None:
     )
 
 
-def _mirroring(mirrored: dict[str, str | None]) -> str:
+def _mirroring(mirrored: dict[str, str | None] | None) -> str:
     """Return what was found out about mirror images, in a sentence or two."""
+    if mirrored is None:
+        return ""
     swapped = [f"{a} and {b}" for a, b in mirrored.items() if b is not None and a < b]
     unclear = [label for label, image in mirrored.items() if image is None]
     if len(unclear) == len(mirrored):
@@ -76,6 +81,18 @@ def _mirroring(mirrored: dict[str, str | None]) -> str:
     text = "Mirrored clips were trained on too"
     text += f"; these swap: {', '.join(swapped)}." if swapped else ", under the same class."
     return text + (f" Not those of {', '.join(unclear)}: unclear." if unclear else "")
+
+
+def _turning(turned: dict[str, float]) -> str:
+    """Return by how much clips were turned, in a sentence."""
+    most = max(turned.values())
+    if most <= 0:
+        return ""
+    less = [f"{label} {turn:.0f}" for label, turn in turned.items() if turn < most]
+    text = f"Clips were turned by up to {most:.0f} degrees"
+    if not less:
+        return f"{text}."
+    return f"{text}; by less where the class was no longer recognised: {', '.join(less)}."
 
 
 def _quoted(path: str) -> str:
@@ -100,3 +117,50 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
         row = [_name(prediction.source), _name(ranked[0][0]), Text(_share(ranked[0][1]))]
         table.add_row(*row, *([Text(others)] if top > 1 else []))
     _console().print(table)
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print a row for each variant, best first, and what a difference between two is worth."""
+    console, rows, measured = _console(), comparison.rows, comparison.measured
+    inputs, seeds = {row.input for row in rows}, len(rows[0].seeds)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("core")
+    if len(inputs) > 1:
+        table.add_column("input")
+    for title in ("parameters", "ms a\nstep", f"{measured}\naccuracy"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if seeds > 1:
+        table.add_column("min - max", justify="right", no_wrap=True)
+    table.add_column("last\nepoch", justify="right", no_wrap=True)
+    for row in rows:
+        spread = "" if row.spread is None else f" +- {100 * row.spread:.1f}"
+        low, high = min(row.accuracies), max(row.accuracies)
+        table.add_row(
+            row.core,
+            *([row.input] if len(inputs) > 1 else []),
+            f"{row.parameters:,}",
+            f"{1000 * row.step_seconds:.1f}",
+            _share(row.mean) + spread,
+            *([f"{100 * low:.1f} - {100 * high:.1f}"] if seeds > 1 else []),
+            _share(fmean(row.last)),
+        )
+    console.print(table)
+    sentences = [
+        f"{comparison.clips} {measured} clips: one clip is {_share(1 / comparison.clips)}."
+    ]
+    if seeds > 1:
+        sentences.append(f"+- is the standard deviation over {seeds} seeds, all on the same split.")
+    else:
+        sentences.append("One seed tells nothing of chance: give more --seeds.")
+    console.print(Text(" ".join(sentences)))
+    if measured == "validation":
+        last = "Accuracy is that of the best epoch on these very clips, so it flatters."
+    else:
+        last = "The last epoch's accuracy is that on validation clips."
+    console.print(Text(last))
+    console.print(
+        Text(
+            f"Runs, comparison.png and comparison.json: {printable(str(comparison.folder))}",
+            overflow="fold",
+        )
+    )

@@ -87,8 +87,9 @@ def _is_image(name: str) -> bool:
 
 def _folders(folder: Path) -> list[Path]:
     found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
-    # Runs are written to ./runs, which may be the very folder that is learned from.
-    return [d for d in found if not any(d.glob("*/model.safetensors"))]
+    # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
+    marks = ("*/model.safetensors", "*/*/model.safetensors")
+    return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
 
 
 def _holds_classes(part: Path) -> bool:

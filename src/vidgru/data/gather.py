@@ -10,10 +10,10 @@ from vidgru.data.cache import Sampling, Segments
 from vidgru.data.decode import Decoded, decode_clips, in_order
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
-from vidgru.data.suit import suit
+from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Failure, Progress
-from vidgru.video.read import open_video
+from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
 
@@ -69,8 +69,16 @@ def _divide(clips: list[Clip], config: TrainConfig) -> Parts:
 
 
 def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampling:
-    """Return frame rate and window length, asking some of the clips for what is not given."""
+    """Return frame rate and window length, asking some of the clips for what is not given.
+
+    The window is one frame where the network reads each frame by itself, or clips have no more.
+    """
     fps, frames = config.fps, config.frames
+    pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
+    if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
+        frames = 1
+    if pictures:
+        return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or FEWEST)
     if fps is None or frames is None:
         rates, seconds = [], []
         for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:

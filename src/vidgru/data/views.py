@@ -4,13 +4,15 @@ Every frame of a clip is cut the same way. A view is a matrix (2, 3) from output
 coordinates, both from -1 at the left or top border to 1 at the right or bottom one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from vidgru.config import TrainConfig
 
 Frames = NDArray[np.uint8]
 
@@ -21,46 +23,83 @@ VIEW = 0.9
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges: zoom factors, degrees, shift as a share of the picture, brightness, contrast, flip.
+    """How far a view may be from the straight one, either way.
 
-    Brightness is added to normalised pixels, contrast multiplies them by 1 +- contrast.
+    zoom: share more or less of the picture; rotation: degrees; shift: share of width and height;
+    shear: share of the height by which top and bottom slide apart; brightness: added to normalised
+    pixels; contrast: share by which they are multiplied; flip: mirrored half the time.
     """
 
-    zoom: tuple[float, float] = (0.75, 1.05)
-    rotation: float = 8.0
-    shift: float = 0.15
-    brightness: float = 0.2
-    contrast: float = 0.2
-    flip: bool = True
+    zoom: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    flip: bool = False
 
 
-def straight_view(mirrored: bool = False) -> Tensor:
-    """Return the view (2, 3) of the middle of a picture, left and right swapped if `mirrored`."""
-    return torch.tensor([[-VIEW if mirrored else VIEW, 0.0, 0.0], [0.0, VIEW, 0.0]])
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "light": Augmentation(
+        zoom=1 / 6, rotation=8, shift=0.075, brightness=0.2, contrast=0.2, flip=True
+    ),
+    # The article's: what its image generator is told, edges filled with the nearest pixel.
+    "strong": Augmentation(
+        zoom=0.2, rotation=40, shift=0.2, shear=0.2, brightness=0.2, contrast=0.2, flip=True
+    ),
+}
 
 
-def random_views(batch: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:
-    """Return random views (B, 2, 3).
+def augmentation(config: TrainConfig) -> Augmentation:
+    """Return a config's augmentation: its level, with the single settings that are given."""
+    names = ("zoom", "rotation", "shift", "shear", "flip")
+    given = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+    return replace(AUGMENTATIONS[config.augment], **given)
 
-    A zoom z looks at the share z of the picture's width and height; the shift is that share of the
-    half picture by which the view's middle is moved.
+
+def straight_view(degrees: float = 0.0, mirrored: bool = False) -> Tensor:
+    """Return the view (2, 3) of the middle of a picture, turned, left and right swapped."""
+    angle = torch.deg2rad(torch.tensor([degrees]))
+    mirror = torch.tensor([-1.0 if mirrored else 1.0])
+    zero = torch.zeros(1)
+    return _views(torch.tensor([VIEW]), angle, zero, mirror, torch.zeros(1, 2))[0]
+
+
+def _views(zoom: Tensor, angle: Tensor, shear: Tensor, mirror: Tensor, shift: Tensor) -> Tensor:
+    """Return views (B, 2, 3) that mirror, then slant, turn (radians), zoom and shift what is seen.
+
+    That is the order for places in the view; a thing in the picture meets them the other way round.
+    """
+    matrix = torch.empty(len(zoom), 2, 3)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    matrix[:, 0, 0] = zoom * cos * mirror
+    matrix[:, 0, 1] = zoom * (cos * shear - sin)
+    matrix[:, 1, 0] = zoom * sin * mirror
+    matrix[:, 1, 1] = zoom * (sin * shear + cos)
+    matrix[:, :, 2] = shift
+    return matrix
+
+
+def random_views(
+    batch: int, ranges: Augmentation, generator: torch.Generator, degrees: Tensor | None = None
+) -> Tensor:
+    """Return random views (B, 2, 3); `degrees` (B,) limits each one's rotation instead of `ranges`.
+
+    With a zoom of 0.2 a view shows 0.8 to 1.2 times what the straight one does.
     """
 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(batch, generator=generator)
 
-    zoom = uniform(*ranges.zoom)
-    angle = torch.deg2rad(uniform(-ranges.rotation, ranges.rotation))
+    zoom = VIEW * (1 + uniform(-ranges.zoom, ranges.zoom))
+    limit = torch.full((batch,), ranges.rotation) if degrees is None else degrees
+    angle = torch.deg2rad(limit * uniform(-1, 1))
     flipped = torch.rand(batch, generator=generator) < 0.5
     mirror = torch.where(flipped & torch.tensor(ranges.flip), -1.0, 1.0)
-    matrix = torch.empty(batch, 2, 3)
-    matrix[:, 0, 0] = zoom * torch.cos(angle) * mirror
-    matrix[:, 0, 1] = -zoom * torch.sin(angle)
-    matrix[:, 1, 0] = zoom * torch.sin(angle) * mirror
-    matrix[:, 1, 1] = zoom * torch.cos(angle)
-    matrix[:, 0, 2] = uniform(-ranges.shift, ranges.shift)
-    matrix[:, 1, 2] = uniform(-ranges.shift, ranges.shift)
-    return matrix
+    # In units of half a picture, as all coordinates are.
+    shift = torch.stack([uniform(-2, 2) * ranges.shift, uniform(-2, 2) * ranges.shift], dim=1)
+    return _views(zoom, angle, uniform(-ranges.shear, ranges.shear), mirror, shift)
 
 
 def random_light(batch: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:

@@ -10,14 +10,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, INPUTS, ModelSpec
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, ModelSpec
 from vidgru.errors import ModelError, OutputError
 from vidgru.files import replacing, write_bytes
-from vidgru.nn.network import Network, NetworkConfig
+from vidgru.nn.build import AnyNetwork, build
 
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
-VERSION = 1
+VERSION = 2
 TASKS = ("classify",)
 
 
@@ -26,7 +26,7 @@ class LoadedModel:
     """A network in eval mode with all that its file says of it."""
 
     path: Path
-    network: Network
+    network: AnyNetwork
     spec: ModelSpec
     metrics: dict[str, Any]
 
@@ -55,7 +55,7 @@ def load_model(path: Path) -> LoadedModel:
             if header is None:
                 raise ModelError(f"{path} is not a model of vidgru.")
             spec, metrics = _read_header(path, header)
-            network = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
+            network = build(spec)
             wanted = network.state_dict()
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
@@ -82,11 +82,14 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
             and spec.task in TASKS
             and spec.input in INPUTS
             and spec.core in CORES
+            and spec.encoder in ENCODERS
+            and spec.gated_update in GATED_UPDATES
             and all(isinstance(label, str) for label in labels)
             and 2 <= len(set(labels)) == len(labels) <= 100_000
             and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
             and 1 <= spec.hidden <= 4096
-            and 1 <= spec.frames <= 4096
+            and (spec.encoder == "cnn" or spec.frames == 1)
+            and ((spec.frames == 1 and spec.input == "rgb") or 4 <= spec.frames <= 4096)
             and 8 <= spec.size <= 1024
             and isinstance(spec.fps, int | float)
             and math.isfinite(spec.fps)

@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,8 +14,8 @@ from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
+from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
-from vidgru.nn.network import Network
 from vidgru.nn.sliding import SlidingWindows
 from vidgru.results import Scores
 from vidgru.tasks.classify import Classify
@@ -27,6 +27,9 @@ CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training
 PROBED = 16  # clips of one class
 KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
+SMALL_TURN = 8.0  # degrees, that change no class's meaning
+NEXT_TURN = 1.5  # times what a class is turned by already
+RECOGNISED = 0.75  # share of a class's clips, turned further
 
 
 def learning_rate(highest: float, done: float) -> float:
@@ -60,7 +63,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: AnyNetwork,
         task: Classify,
         examples: Examples,
         spec: ModelSpec,
@@ -70,6 +73,7 @@ class Trainer:
         seed: int,
         augmentation: Augmentation,
         device: torch.device,
+        optimizer: str = "adamw",
     ) -> None:
         self.network = network.to(device)
         self.task, self.examples, self.spec = task, examples, spec
@@ -79,18 +83,21 @@ class Trainer:
         self.weights = task.weights(examples.targets).to(device)
         self.dtype = convolution_dtype(device)
         # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
+        decay = WEIGHT_DECAY if optimizer == "adamw" else 0.0
         parameters = list(network.parameters())
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(  # without decay it is Adam
             [
-                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
                 {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
             ],
-            lr=lr,
+            lr=self.lr,
             fused=True,
         )
         self.steps = 0
         # The class of each class's mirror image; -1 while not known, and then none is trained on.
         self.images = torch.full((task.outputs,), -1)
+        # The degrees by which clips of each class may be turned without looking like another's.
+        self.turns = torch.full((task.outputs,), min(SMALL_TURN, augmentation.rotation))
         self._order: list[int] = []
 
     @property
@@ -130,7 +137,8 @@ class Trainer:
         windows = [self._window(self.examples.segments[k]) for k in chosen]
         targets = self.examples.targets[chosen]
         images = self.images[targets]
-        views = random_views(len(chosen), self.augmentation, self.generator)
+        turns = self.turns[targets]
+        views = random_views(len(chosen), self.augmentation, self.generator, turns)
         mirrored = views[:, :, :2].det() < 0
         views[mirrored & (images < 0), :, 0] *= -1
         targets = torch.where(mirrored & (images >= 0), images, targets)
@@ -157,14 +165,9 @@ class Trainer:
         Much faster than `evaluate`, since windows of many clips go through the network together and
         in the precision of training.
         """
-        windows = [
-            (owner, segment, int(start))
-            for owner, segments in enumerate(examples.segments)
-            for segment in segments[:: -(-len(segments) // VALIDATION_WINDOWS)]
-            for start in _spread(len(segment), self.spec.frames, len(segments))
-        ]
-        outputs = self._straight(
-            (window_at(segment, start, self.spec) for _, segment, start in windows), mirrored=False
+        windows = list(self.validation_windows(examples))
+        outputs = self._look(
+            (window_at(segment, start, self.spec), straight_view()) for _, segment, start in windows
         )
         owners = torch.tensor([owner for owner, _, _ in windows])
         probabilities = torch.stack(
@@ -172,45 +175,86 @@ class Trainer:
         )
         return self.task.scores(probabilities, examples.targets)
 
-    def _straight(self, windows: Iterable[Frames], mirrored: bool) -> Tensor:
-        """Return the last outputs (N, K) for the straight views of N windows."""
+    def validation_windows(self, examples: Examples) -> Iterator[tuple[int, Segments, int]]:
+        """Yield the windows that `validate` looks at: clip number, segment, first frame."""
+        for owner, segments in enumerate(examples.segments):
+            for segment in segments[:: -(-len(segments) // VALIDATION_WINDOWS)]:
+                for start in _spread(len(segment), self.spec.frames, len(segments)):
+                    yield owner, segment, start
+
+    def _look(self, seen: Iterable[tuple[Frames, Tensor]]) -> Tensor:
+        """Return the last outputs (N, K) for N windows and the views to take of them."""
         self.network.eval()
-        view, size, outputs, rest = straight_view(mirrored), self.spec.size, [], iter(windows)
-        while chosen := [cut(window, view, size) for window in islice(rest, self.batch_size)]:
+        size, outputs, rest = self.spec.size, [], iter(seen)
+        while chosen := [cut(*pair, size) for pair in islice(rest, self.batch_size)]:
             frames = normalise(torch.from_numpy(np.stack(chosen)).to(self.device))
             outputs.append(self._outputs(frames)[:, -1].float().cpu())
         return torch.cat(outputs)
 
-    @torch.inference_mode()
-    def learn_mirroring(self) -> None:
-        """Find out which class a clip belongs to when left and right are swapped, and use that.
+    @property
+    def unclear(self) -> bool:
+        """Whether there are transforms that are asked for and might still be found harmless."""
+        mirrors = self.augmentation.flip and bool((self.images < 0).any())
+        return mirrors or bool((self.turns < self.augmentation.rotation).any())
 
-        Asks the network about training clips and their mirror images. Where a class's images look
-        like another's clips, and that one's images like its own, the two swap, as `left` and
-        `right` do. Swapping is always mutual: where only one side holds, the data merely show that
-        class on one side of the picture, and its images keep the class. From then on mirrored clips
-        of these classes are trained on too, as what they are images of. A class whose clips are not
-        known well enough yet, or whose answers are doubtful, is left for later.
+    @torch.inference_mode()
+    def learn_transforms(self) -> None:
+        """Find out from training clips which transforms keep a class, and use these from now on.
+
+        Mirroring: where a class's mirror images look to the network like another's clips, and that
+        one's images like its own, the two swap, as `left` and `right` do. Swapping is always
+        mutual: where only one side holds, the data merely show that class on one side of the
+        picture, and its images keep the class. A class whose clips are not known well enough yet,
+        or whose answers are doubtful, is left for later.
+
+        Turning: a class is turned further, step by step, as long as the network, which has learned
+        it less turned, still recognises it turned either way.
         """
-        counts = [0] * self.task.outputs
-        clips, targets = [], []
+        windows: list[Frames] = []
+        targets: list[int] = []
         for segments, target in zip(
             self.examples.segments, self.examples.targets.tolist(), strict=True
         ):
-            if counts[target] < PROBED:
-                counts[target] += 1
+            if targets.count(target) < PROBED:
                 middle = segments[len(segments) // 2]
                 start = max(0, len(middle) - self.spec.frames) // 2
-                clips.append(window_at(middle, start, self.spec))
+                windows.append(window_at(middle, start, self.spec))
                 targets.append(target)
-        answers = np.zeros((2, self.task.outputs, self.task.outputs))
-        for shares, swap in zip(answers, (False, True), strict=True):
-            for target, outputs in zip(targets, self._straight(clips, swap), strict=True):
-                shares[target, int(outputs.argmax())] += 1
-        plain, swapped = answers / np.array(counts)[:, None]
-        known = plain.diagonal() >= KNOWN
-        for label in np.flatnonzero(known & (self.images.numpy() < 0)).tolist():
-            mutual = np.minimum(swapped[label], swapped[:, label])
+
+        def answers(views: dict[int, Tensor]) -> Tensor:
+            """Return the share of each class's clips, in its view, that look like each class."""
+            shares = torch.zeros(self.task.outputs, self.task.outputs)
+            shown = [n for n, target in enumerate(targets) if target in views]
+            outputs = self._look((windows[n], views[targets[n]]) for n in shown)
+            for n, answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
+                shares[targets[n], answer] += 1
+            return shares / shares.sum(1, keepdim=True).clamp_min(1)
+
+        known = answers(dict.fromkeys(targets, straight_view())).diagonal() >= KNOWN
+        if self.augmentation.flip and (self.images < 0).any() and known.any():
+            self._learn_mirroring(known, answers(dict.fromkeys(targets, straight_view(0.0, True))))
+        limit = self.augmentation.rotation
+        further = {
+            label: min(NEXT_TURN * turn, limit)
+            for label, turn in enumerate(self.turns.tolist())
+            if turn < limit and known[label]
+        }
+        if further:
+            left, right = (
+                answers({label: straight_view(sign * turn) for label, turn in further.items()})
+                for sign in (-1, 1)
+            )
+            for label, turn in further.items():
+                if min(left[label, label], right[label, label]) >= RECOGNISED:
+                    self.turns[label] = turn
+
+    def _learn_mirroring(
+        self,
+        known: Tensor,
+        swapped: Tensor,
+    ) -> None:
+        for label in (known & (self.images < 0)).nonzero().flatten().tolist():
+            mutual = torch.minimum(swapped[label], swapped[:, label])
             mutual[label] = 0
             other = int(mutual.argmax())
             if mutual[other] >= SURE and known[other]:
@@ -238,6 +282,7 @@ class Trainer:
             "steps": self.steps,
             "order": self._order,
             "images": self.images.clone(),
+            "turns": self.turns.clone(),
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -247,7 +292,8 @@ class Trainer:
         """Go back to a state; the next step gives the same bits as it did then."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self._order, self.images = state["steps"], list(state["order"]), state["images"]
+        self.steps, self._order = state["steps"], list(state["order"])
+        self.images, self.turns = state["images"].clone(), state["turns"].clone()
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
         if state["cuda_generators"]:
@@ -271,7 +317,7 @@ def _spread(length: int, window: int, segments: int) -> list[int]:
 
 
 @torch.inference_mode()
-def whole_outputs(network: Network, frames: Segments, spec: ModelSpec) -> Tensor:
+def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Tensor:
     """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
     network.eval()
     device = next(network.parameters()).device

@@ -15,8 +15,11 @@ from vidgru.files import write_bytes
 RUNS = Path("runs")
 
 
-def create_run(folder: Path, out: str | None) -> Path:
-    """Make and return a new run folder: `out`, or runs/<folder>-<number>. Raises OutputError."""
+def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
+    """Make and return a new run folder: `out`, or runs/<folder><kind>-<number>.
+
+    Raises OutputError.
+    """
     try:
         if out is not None:
             run = Path(out)
@@ -31,7 +34,7 @@ def create_run(folder: Path, out: str | None) -> Path:
         RUNS.mkdir(exist_ok=True)
         # mkdir is what keeps two trainings at once apart.
         for number in itertools.count(1):
-            run = RUNS / f"{name}-{number}"
+            run = RUNS / f"{name}{kind}-{number}"
             if not run.exists():
                 run.mkdir()
                 return run
@@ -54,3 +57,9 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_numbers(path: Path) -> list[dict[str, float]]:
+    """Return the rows of a table of numbers, as `write_table` wrote it."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]

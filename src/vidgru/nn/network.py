@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidgru.nn.cells import CELLS, State
+from vidgru.nn.cells import State, make_cell
 from vidgru.nn.encoders import FrameEncoder
 from vidgru.nn.inputs import DIFFERENCE_GAIN, changes
-from vidgru.nn.unroll import unroll
+from vidgru.nn.unroll import trace, unroll
 
 MAIN_WIDTHS = (16, 32, 64, 128)
 SIDE_WIDTHS = (12, 24, 48, 96)
@@ -21,12 +21,17 @@ HIDDEN = 128
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What shapes a network: `input` diff, rgb or both; `core` gru, lstm or rnn; outputs."""
+    """What shapes a network: names as in `TrainConfig`, numbers of outputs and hidden values.
+
+    size: side of the pictures in pixels, of which only the network of rows takes notice.
+    """
 
     input: str
     core: str
     outputs: int
     hidden: int = HIDDEN
+    gated_update: str = "blend"
+    size: int = 64
 
 
 class StreamState(NamedTuple):
@@ -54,7 +59,7 @@ class Network(nn.Module):
         features = self.main.features + (self.side.features if self.side else 0)
         self.norm = nn.LayerNorm(features)
         self.dropout = nn.Dropout(FEATURE_DROPOUT)
-        self.core = CELLS[config.core](features, config.hidden)
+        self.core = make_cell(config.core, features, config.hidden, config.gated_update)
         self.head = nn.Linear(config.hidden, config.outputs)
 
     def encode(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -69,12 +74,16 @@ class Network(nn.Module):
         seen = clip[:, ::SIDE_EVERY]
         return main, self.side(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
 
-    def decide(self, main: Tensor, side: Tensor | None) -> Tensor:
-        """Return outputs after every frame (B, T, outputs) from the features of `encode`."""
+    def _join(self, main: Tensor, side: Tensor | None) -> Tensor:
+        """Return what the core reads (B, T, D + E)."""
         if side is not None:
             held = side.repeat_interleave(SIDE_EVERY, dim=1)[:, : main.shape[1]]
             main = torch.cat([main, held], dim=2)
-        ys, _ = unroll(self.core, self.dropout(self.norm(main)))  # (B, T, hidden)
+        return self.dropout(self.norm(main))  # type: ignore[no-any-return]
+
+    def decide(self, main: Tensor, side: Tensor | None) -> Tensor:
+        """Return outputs after every frame (B, T, outputs) from the features of `encode`."""
+        ys, _ = unroll(self.core, self._join(main, side))  # (B, T, hidden)
         counts = torch.arange(1, ys.shape[1] + 1, device=ys.device, dtype=ys.dtype)
         means = ys.cumsum(1) / counts.view(1, -1, 1)
         return self.head(means)  # type: ignore[no-any-return]
@@ -82,6 +91,14 @@ class Network(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """Return outputs after every frame (B, T, outputs) for clip (B, T, 3, H, W)."""
         return self.decide(*self.encode(clip))
+
+    @torch.no_grad()
+    def trace(self, clip: Tensor) -> dict[str, Tensor]:
+        """Return the core's gates and states after every frame, each (B, T, hidden).
+
+        clip: (B, T, 3, H, W), normalised. Names as in `Cell.gates`, and "hidden" (and "cell").
+        """
+        return trace(self.core, self._join(*self.encode(clip)))
 
     def step(self, frame: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
         """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the state to go on."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import changes
-from vidgru.nn.network import SIDE_EVERY, Network
+from vidgru.nn.network import SIDE_EVERY
 
 
 def stride_of(window: int) -> int:
     """Return the frames between window starts: half a window, on the side encoder's grid."""
-    return max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
+    return 1 if window == 1 else max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SlidingWindows:
     the encoders' work. The network must be in eval mode.
     """
 
-    def __init__(self, network: Network, window: int) -> None:
+    def __init__(self, network: AnyNetwork, window: int) -> None:
         self.network, self.window, self.stride = network, window, stride_of(window)
         self._moves = network.config.input != "rgb"
         self._start = 0  # of the next window

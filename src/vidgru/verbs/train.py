@@ -7,26 +7,29 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 from vidgru.config import ModelSpec, TrainConfig, stored_side
+from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
-from vidgru.data.views import Augmentation
+from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME, save_checkpoint, save_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.engine.run import RUNS, create_run, write_json, write_table
-from vidgru.nn.network import HIDDEN, Network, NetworkConfig
+from vidgru.nn.build import build
+from vidgru.nn.network import HIDDEN
 from vidgru.results import Progress, Scores, TrainResult
 from vidgru.tasks.classify import Classify
 
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
-QUESTIONS = 20  # about mirrored clips, as long as something is unclear
+QUESTIONS = 20  # about mirrored and turned clips, as long as something is unclear
 
 Steps = Generator[Progress, None, TrainResult]
 
@@ -38,31 +41,41 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     learned from, and keeps the best model so far when the training is broken off.
     """
     began = time.monotonic()
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
+    choose_device(config.device)
     folder = Path(folder)
     clips = read_clips(folder, config)
     sampling = choose_sampling(clips, config, stored_side(config.size))
     run = create_run(folder, config.out)
     try:
         data = yield from gather(clips, sampling, config)
-        spec = ModelSpec(
-            task=Classify.name,
-            labels=data.labels,
-            input=config.input,
-            core=config.core,
-            hidden=HIDDEN,
-            fps=sampling.fps,
-            frames=sampling.window,
-            size=config.size,
-        )
-        return (yield from _Training(folder, config, data, spec, run, device, began).steps())
+        return (yield from learn_steps(folder, config, data, sampling, run, began))
     finally:
         if not (run / MODEL_NAME).exists():
             shutil.rmtree(run)
             with contextlib.suppress(OSError):
                 RUNS.rmdir()  # only if nothing else is in it
+
+
+def learn_steps(
+    folder: Path, config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+) -> Steps:
+    """Train on clips that are decoded and split already, into an empty run folder."""
+    device = choose_device(config.device)
+    prepare(config.threads)
+    torch.manual_seed(config.seed)
+    spec = ModelSpec(
+        task=Classify.name,
+        labels=data.labels,
+        input=config.input or ("rgb" if sampling.window == 1 else "both"),
+        core=config.core,
+        hidden=HIDDEN,
+        fps=sampling.fps,
+        frames=sampling.window,
+        size=config.size,
+        encoder=config.encoder,
+        gated_update=config.gated_update,
+    )
+    return (yield from _Training(folder, config, data, spec, run, device, began).steps())
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:
@@ -94,21 +107,22 @@ class _Training:
         self.task = Classify(spec.labels)
         self.val = self._examples("val")
         self.test = self._examples("test") if data.parts["test"] else None
-        network = Network(NetworkConfig(spec.input, spec.core, len(spec.labels), spec.hidden))
         self.trainer = Trainer(
-            network,
+            build(spec),
             self.task,
             self._examples("train"),
             spec,
             batch_size=config.batch_size,
             lr=config.lr,
             seed=config.seed,
-            augmentation=Augmentation(),
+            augmentation=augmentation(config),
             device=device,
+            optimizer=config.optimizer,
         )
         epochs = config.epochs or max(USUAL_EPOCHS, FEWEST_STEPS / self.trainer.steps_per_epoch)
         self.total = max(1, round(epochs * self.trainer.steps_per_epoch))
         self.rows: list[dict[str, Any]] = []
+        self.step_seconds: list[float] = []
         self.best: tuple[float, float] | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_epoch = 0
@@ -144,8 +158,8 @@ class _Training:
         epochs = self.total / self.trainer.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
-        # Up to four windows of each clip, and forward only costs about a third of learning.
-        held = 4 * len(self.val.segments) / 3
+        # Forward only costs about a third of learning.
+        held = sum(1 for _ in self.trainer.validation_windows(self.val)) / 3
         learned = self.total * self.config.batch_size
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
@@ -154,11 +168,13 @@ class _Training:
         since: list[float] = []
         try:
             while passed < times:
+                began = time.perf_counter()
                 since.append(self.trainer.step(min(self.done(), 1.0)))
+                self.step_seconds.append(time.perf_counter() - began)
                 loss = 0.95 * loss + 0.05 * since[-1] if self.trainer.steps > 1 else since[-1]
-                if self.done() >= (asked + 1) / QUESTIONS and (self.trainer.images < 0).any():
+                if self.done() >= (asked + 1) / QUESTIONS and self.trainer.unclear:
                     asked = int(self.done() * QUESTIONS)
-                    self.trainer.learn_mirroring()
+                    self.trainer.learn_transforms()
                 if self.done() >= (passed + 1) / times - 1e-9:
                     passed = int(self.done() * times + 1e-9)
                     self.validate(sum(since) / len(since))
@@ -222,8 +238,10 @@ class _Training:
             f"Interrupted after {self.trainer.steps} steps. The best model so far is in {self.run}."
         )
 
-    def mirrored(self) -> dict[str, str | None]:
+    def mirrored(self) -> dict[str, str | None] | None:
         """Return the class of each class's mirror image, None where it was not found out."""
+        if not self.trainer.augmentation.flip:
+            return None
         labels = self.spec.labels
         return {
             label: None if image < 0 else labels[image]
@@ -246,8 +264,10 @@ class _Training:
             train_clips=len(self.data.parts["train"]),
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
+            turned=dict(zip(self.spec.labels, self.trainer.turns.tolist(), strict=True)),
             best_epoch=self.best_epoch,
             epochs=max(1, round(self.trainer.steps / self.trainer.steps_per_epoch)),
             seconds=time.monotonic() - self.began,
+            step_seconds=median(self.step_seconds),
             parameters=sum(p.numel() for p in self.trainer.network.parameters()),
         )

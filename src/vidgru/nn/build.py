@@ -1,0 +1,15 @@
+"""From what a model file says to the network itself."""
+
+from vidgru.config import ModelSpec
+from vidgru.nn.network import Network, NetworkConfig
+from vidgru.nn.rows import RowsNetwork
+
+AnyNetwork = Network | RowsNetwork
+
+
+def build(spec: ModelSpec) -> AnyNetwork:
+    """Return a new network with random weights."""
+    config = NetworkConfig(
+        spec.input, spec.core, len(spec.labels), spec.hidden, spec.gated_update, spec.size
+    )
+    return RowsNetwork(config) if spec.encoder == "rows" else Network(config)

@@ -1,0 +1,148 @@
+"""Train several networks on the same clips, and put them side by side."""
+
+import contextlib
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from vidgru.config import CompareConfig, TrainConfig, stored_side
+from vidgru.data.gather import choose_sampling, gather, read_clips
+from vidgru.engine.checkpoint import load_model
+from vidgru.engine.device import choose_device
+from vidgru.engine.plots import plot_comparison
+from vidgru.engine.run import RUNS, create_run, read_numbers, write_json
+from vidgru.results import Compared, Comparison, Progress, TrainResult
+from vidgru.verbs.train import learn_steps
+
+Steps = Generator[Progress, None, Comparison]
+TrainSteps = Generator[Progress, None, TrainResult]
+Finished = list[tuple[TrainConfig, TrainResult]]
+
+
+def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig) -> Steps:
+    """Train all variants, yielding Progress all along and returning the Comparison.
+
+    All learn from the same clips, split once by the first seed. Raises DataError, OptionError or
+    OutputError. Trainings that are finished when the comparison is broken off are kept, and
+    comparison.json compares them.
+    """
+    choose_device(config.device)
+    folder = Path(folder)
+    # Seed by seed, so that variants can be compared as early as possible.
+    trainings = [
+        (replace(config, core=core, input=seen, seed=config.seed + number), number)
+        for number in range(choice.seeds)
+        for core, seen in choice.variants()
+    ]
+    clips = read_clips(folder, config)
+    # The longest window serves all of them.
+    sampling = max(
+        (
+            choose_sampling(clips, replace(config, input=seen), stored_side(config.size))
+            for seen in choice.input or (None,)
+        ),
+        key=lambda sampling: sampling.window,
+    )
+    place = create_run(folder, config.out, "-compare")
+    finished: Finished = []
+    run: Path | None = None
+    try:
+        data = yield from gather(clips, sampling, config)
+        for one, number in trainings:
+            name = [one.core, *([one.input] if one.input else [])]
+            run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
+            stage = ", ".join([*name, f"seed {number + 1} of {choice.seeds}"])
+            one = replace(one, out=str(run))
+            steps = learn_steps(folder, one, data, sampling, run, time.monotonic())
+            finished.append((one, (yield from _staged(steps, stage))))
+            comparison = _keep(place, finished)
+        return comparison
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_farewell(place, len(finished), len(trainings))) from None
+    finally:
+        if run is not None and all(run != result.run for _, result in finished):
+            shutil.rmtree(run)
+        if not finished:
+            shutil.rmtree(place)
+            with contextlib.suppress(OSError):
+                RUNS.rmdir()  # only if nothing else is in it
+
+
+def compare(folder: str | Path, config: TrainConfig, choice: CompareConfig) -> Comparison:
+    """Train all variants and return how they did; see `compare_steps`."""
+    steps = compare_steps(folder, config, choice)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Comparison = end.value
+            return result
+
+
+def best_first(rows: Iterable[Compared]) -> tuple[Compared, ...]:
+    """Return rows by mean accuracy, and where that is equal the smaller network first."""
+    return tuple(sorted(rows, key=lambda row: (-row.mean, row.parameters)))
+
+
+def _staged(steps: TrainSteps, stage: str) -> TrainSteps:
+    """Pass on a training's progress under another name."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: TrainResult = end.value
+            return result
+        yield replace(progress, stage=stage)
+
+
+def _keep(place: Path, finished: Finished) -> Comparison:
+    """Compare what is finished, and write that down."""
+    variants: dict[tuple[str, str | None], Finished] = defaultdict(list)
+    for config, result in finished:
+        variants[config.core, config.input].append((config, result))
+    first = finished[0][1]
+    comparison = Comparison(
+        folder=place,
+        measured="test" if first.test else "validation",
+        clips=sum((first.test or first.validation).count.values()),
+        rows=best_first(map(_compared, variants.values())),
+    )
+    write_json(place / "comparison.json", comparison.to_dict())
+    several = len({row.input for row in comparison.rows}) > 1
+    plot_comparison(
+        place / "comparison.png",
+        {
+            f"{row.core}, {row.input}" if several else row.core: [*map(_metrics, row.runs)]
+            for row in comparison.rows
+        },
+    )
+    return comparison
+
+
+def _compared(finished: Finished) -> Compared:
+    results = [result for _, result in finished]
+    runs = tuple(result.run for result in results)
+    return Compared(
+        core=finished[0][0].core,
+        input=load_model(runs[0]).spec.input,  # which the config may leave open
+        parameters=results[0].parameters,
+        step_seconds=median(result.step_seconds for result in results),
+        seeds=tuple(config.seed for config, _ in finished),
+        accuracies=tuple((result.test or result.validation).accuracy for result in results),
+        last=tuple(_metrics(run)[-1]["val_accuracy"] for run in runs),
+        runs=runs,
+    )
+
+
+def _metrics(run: Path) -> list[dict[str, float]]:
+    return read_numbers(run / "metrics.csv")
+
+
+def _farewell(place: Path, finished: int, wanted: int) -> str:
+    if not finished:
+        return "Interrupted before the first training was finished: nothing was kept."
+    return f"Interrupted after {finished} of {wanted} trainings, kept and compared in {place}."
