@@ -36,24 +36,25 @@ class _Gated(torch.autograd.Function):
         # c_0 h_0 c_1 h_1 ...: both [c_{t-1}, h_{t-1}] and [h_{t-1}, c_t] are one block each.
         states = from_x.new_empty(2 * steps + 2, size, batch)
         states[0], states[1] = c, h
-        gates = from_x.clone()
+        gates = from_x.clone(memory_format=torch.contiguous_format)
         squashed = from_x.new_empty(steps, size, batch)  # tanh(c_t)
         weights = w_state[first:]
-        befores = states[:-2].view(steps, 2 * size, batch).unbind()
-        afters = states[1:-1].view(steps, 2 * size, batch).unbind()
-        linear = gates[:, first : 4 * size].unbind()
-        sigmoids = gates[:, first : 3 * size].unbind()
-        z, i, f, g, o = (block.unbind() for block in gates.view(steps, 5, size, batch).unbind(1))
-        cells, hiddens, tanhs = states[::2].unbind(), states[3::2].unbind(), squashed.unbind()
+        # Views of single steps are taken one by one: all at once they would be so many objects
+        # that Python's garbage collector ran at every call, for milliseconds.
+        befores = states[:-2].view(steps, 2 * size, batch)
+        afters = states[1:-1].view(steps, 2 * size, batch)
+        linear, sigmoids = gates[:, first : 4 * size], gates[:, first : 3 * size]
+        z, i, f, g, o = gates.view(steps, 5, size, batch).unbind(1)
+        cells, hiddens = states[::2], states[3::2]
         for t in range(steps):
             linear[t].addmm_(weights, befores[t])
             sigmoids[t].sigmoid_()
-            new = torch.mul(f[t], cells[t], out=cells[t + 1])
-            new.addcmul_(i[t], g[t].tanh_())
+            old, new = cells[t], cells[t + 1]
+            torch.mul(f[t], old, out=new).addcmul_(i[t], g[t].tanh_())
             if blend:
-                torch.lerp(cells[t], new, z[t], out=new)
-            o[t].addmm_(w_out, afters[t]).sigmoid_()
-            torch.mul(o[t], torch.tanh(new, out=tanhs[t]), out=hiddens[t])
+                torch.lerp(old, new, z[t], out=new)
+            opening = o[t].addmm_(w_out, afters[t]).sigmoid_()
+            torch.mul(opening, torch.tanh(new, out=squashed[t]), out=hiddens[t])
         ctx.save_for_backward(states, gates, squashed, w_state, w_out)
         ctx.blend = blend
         return states[3::2].clone(), states[-2].clone()
@@ -78,27 +79,26 @@ class _Gated(torch.autograd.Function):
             slopes[:, 0] = (f * before + i * g - before) * z * (1 - z)
             keep = 1 + z * (f - 1)
         # ... and the slope at h_t on its way to o and to c_t.
-        to_o = (squashed * o * (1 - o)).unbind()
-        to_c = (o * (1 - squashed * squashed)).unbind()
+        to_o = squashed * o * (1 - o)
+        to_c = o * (1 - squashed * squashed)
         d_gates = torch.empty_like(gates) if ctx.blend else torch.zeros_like(gates)
         # The slopes at the states lie like the states; those at h_t start with the outputs' own.
         d_states = torch.zeros_like(states)
         d_states[3::2] = d_ys
         d_states[-2] = d_c
-        d_cells, d_hiddens = d_states[::2].unbind(), d_states[1::2].unbind()
-        d_befores = d_states[:-2].view(steps, 2 * size, batch).unbind()
-        d_afters = d_states[1:-1].view(steps, 2 * size, batch).unbind()
-        d_linear = d_gates[:, first : 4 * size].unbind()
-        d_four = d_gates.view(steps, 5, size, batch)[:, first // size : 4].unbind()
-        d_o = d_gates[:, 4 * size :].unbind()
-        slope, kept = slopes[:, first // size :].unbind(), keep.unbind()
+        d_cells, d_hiddens = d_states[::2], d_states[1::2]
+        d_befores = d_states[:-2].view(steps, 2 * size, batch)
+        d_afters = d_states[1:-1].view(steps, 2 * size, batch)
+        d_linear, d_o = d_gates[:, first : 4 * size], d_gates[:, 4 * size :]
+        d_four = d_gates.view(steps, 5, size, batch)[:, first // size : 4]
+        slopes = slopes[:, first // size :]
         back_state, back_out = w_state[first:].t().contiguous(), w_out.t().contiguous()
         for t in range(steps - 1, -1, -1):
-            d_cells[t + 1].addcmul_(d_hiddens[t + 1], to_c[t])
-            torch.mul(d_hiddens[t + 1], to_o[t], out=d_o[t])
-            d_afters[t].addmm_(back_out, d_o[t])
-            torch.mul(d_cells[t + 1], slope[t], out=d_four[t])
-            torch.mul(d_cells[t + 1], kept[t], out=d_cells[t])
+            d_h = d_hiddens[t + 1]
+            d_c_new = d_cells[t + 1].addcmul_(d_h, to_c[t])
+            d_afters[t].addmm_(back_out, torch.mul(d_h, to_o[t], out=d_o[t]))
+            torch.mul(d_c_new, slopes[t], out=d_four[t])
+            torch.mul(d_c_new, keep[t], out=d_cells[t])
             d_befores[t].addmm_(back_state, d_linear[t])
         d_w_state = _outer(d_gates[:, : 4 * size], states[:-2].view(steps, 2 * size, batch))
         d_w_out = _outer(d_gates[:, 4 * size :], states[1:-1].view(steps, 2 * size, batch))
