@@ -161,7 +161,15 @@ def test_one_bad_source_among_many(vidgru: Cli, tmp_path: Path, clip: Path, out:
 
 def test_a_folder_of_videos_is_mirrored(vidgru: Cli, tmp_path: Path, out: Path) -> None:
     videos = tmp_path / "videos"
-    for name in ("b/x.avi", "b/x.mkv", "b/X.v2.avi", "a10.avi", "a2.AVI", ".hidden.avi"):
+    for name in (
+        "b/x.avi",
+        "b/x.mkv",
+        "b/X.v2.avi",
+        "a10.avi",
+        "a2.AVI",
+        ".hidden.avi",
+        ".x/a.avi",
+    ):
         write_clip(videos / name, noise(2), 10)
     (videos / "b" / "X.divx").write_bytes((videos / "b" / "x.avi").read_bytes())
     (videos / "cover.jpg").write_bytes(b"")

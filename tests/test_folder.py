@@ -48,6 +48,15 @@ def test_classes_may_be_called_like_parts(tmp_path: Path) -> None:
     assert {c.label for c in read_folder(tmp_path)} == {"train", "bus", "test"}
 
 
+def test_a_part_without_classes_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "test/3.mp4")
+    with pytest.raises(DataError, match=r"/test holds no class folders, while other parts beside"):
+        read_folder(tmp_path)
+    # Two classes that are called so.
+    touch(tmp_path / "other", "train/1.mp4", "test/2.mp4")
+    assert {c.label for c in read_folder(tmp_path / "other")} == {"train", "test"}
+
+
 def test_runs_in_the_folder_are_no_class_and_a_class_may_be_called_runs(tmp_path: Path) -> None:
     touch(tmp_path, "runs/a-1/model.safetensors", "runs/a-1/curves.png", "a/1.mp4")
     touch(tmp_path, "comparisons/a-compare-1/gru-seed0/model.safetensors")

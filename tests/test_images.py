@@ -10,6 +10,7 @@ from conftest import Done
 from helpers import make_folder, noise, write_images
 
 from vidgru import train
+from vidgru.cli.render import _turning
 from vidgru.config import PRESETS, TrainConfig, preset_options
 from vidgru.engine.checkpoint import load_model
 from vidgru.errors import OptionError
@@ -146,3 +147,11 @@ def test_the_output_says_how_clips_were_changed(
     said = json.loads(vidgru("train", data, *QUICK, *words, "--json", "--out", f"{run}2").out)
     assert said["turned"] == {"left": turned, "right": turned}
     assert (said["mirrored"] is None) == bool(words)
+
+
+def test_classes_that_were_turned_less_are_named() -> None:
+    assert _turning({"a": 40.0, "b": 18.0, "c": 40.0}) == (
+        "Clips were turned by up to 40 degrees; by less where the class was no longer recognised: "
+        "b 18."
+    )
+    assert _turning({"a": 0.0, "b": 0.0}) == ""

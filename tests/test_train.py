@@ -450,3 +450,16 @@ def test_the_cache_holds_whole_files_only(data: Path, tmp_path: Path, vidgru: Vi
     cache = Path(os.environ["VIDGRU_CACHE"])
     assert {path.suffix for path in cache.iterdir()} == {".npy"}
     assert len(list(cache.iterdir())) == 12
+
+
+@pytest.mark.parametrize(("epochs", "asked"), [(4, 3), (40, 5)])
+def test_asking_about_transforms_takes_a_tenth_of_the_time(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, asked: int
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(Trainer, "learn_transforms", lambda trainer: calls.append(trainer.steps))
+    options = {"size": 16, "batch_size": 4, "threads": 1, "out": str(tmp_path / "run")}
+    train(data, epochs=epochs, **options)
+    # Of 10 training clips, each learned from in every epoch, and seen twice for a third of a step.
+    assert len(calls) == asked == max(4, round(0.1 * 10 * epochs / (2 * 10 / 3))) - 1
+    assert calls == sorted(set(calls))

@@ -156,8 +156,10 @@ class TrainConfig:
     lr: float = option(3e-3, "Highest learning rate.", above=0, high=1)
     augment: str = option(
         "light",
-        "How much training changes the pictures of a clip, all of them alike. What would change"
-        " a clip's class is found out and left out. The options below replace single settings.",
+        "How much training changes the pictures of a clip, all of them alike: light (8 degrees, a"
+        " little shift and zoom, flip) or strong (40 degrees; shift, shear and zoom 0.2; flip)."
+        " Flips and turns that would change a clip's class are found out and left out. The options"
+        " below replace single settings.",
         choices=AUGMENTS,
     )
     rotation: float | None = option(

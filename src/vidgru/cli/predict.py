@@ -34,7 +34,8 @@ def command(
     """Tell what happens in videos, each as a whole.
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
-    frames slides over the whole video, and the answers are averaged.
+    frames slides over the whole video, and the answers are averaged. A model that learned from
+    single images answers each image in a folder by itself.
     """
     config = PredictConfig(**options)
     from tqdm import tqdm
@@ -50,7 +51,7 @@ def command(
     results: list[Prediction | Failure] = []
     # disable=None: no bar where stderr is not a terminal.
     for result in tqdm(
-        predict_each(model, found), total=len(found), unit=" videos", disable=quiet or None
+        predict_each(model, found), total=len(found), unit=" sources", disable=quiet or None
     ):
         results.append(result)
         if as_json:

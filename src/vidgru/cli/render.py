@@ -106,7 +106,7 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
     if not predictions:
         return
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("video")
+    table.add_column("source")
     table.add_column("label", style="bold")
     table.add_column("confidence", justify="right")
     if top > 1:

@@ -45,12 +45,19 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
         raise DataError(f"No such folder: {folder}.")
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. {LAYOUT}")
-    parts = [d for d in _folders(folder) if d.name.lower() in PARTS]
+    folders = _folders(folder)
+    parts = [d for d in folders if d.name.lower() in PARTS]
+    empty = [part for part in parts if not _holds_classes(part)]
+    learned = any(PARTS[part.name.lower()] == "train" for part in parts)
+    if learned and empty and parts == folders and len(empty) < len(parts):
+        raise DataError(
+            f"{empty[0]} holds no class folders, while other parts beside it do. {LAYOUT}"
+        )
     classes: dict[Path, str | None]
-    if any(PARTS[d.name.lower()] == "train" for d in parts) and all(map(_holds_classes, parts)):
+    if learned and not empty:
         classes = {d: PARTS[part.name.lower()] for part in parts for d in _folders(part)}
     else:
-        classes = dict.fromkeys(_folders(folder))
+        classes = dict.fromkeys(folders)
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), class_folder.name, classes[class_folder])
         for class_folder, paths in _paths_by_class(list(classes)).items()

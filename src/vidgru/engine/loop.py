@@ -192,6 +192,11 @@ class Trainer:
         return torch.cat(outputs)
 
     @property
+    def probed(self) -> int:
+        """Training clips that `learn_transforms` looks at."""
+        return int(torch.bincount(self.examples.targets).clamp_max(PROBED).sum())
+
+    @property
     def unclear(self) -> bool:
         """Whether there are transforms that are asked for and might still be found harmless."""
         mirrors = self.augmentation.flip and bool((self.images < 0).any())
@@ -210,7 +215,7 @@ class Trainer:
         Turning: a class is turned further, step by step, as long as the network, which has learned
         it less turned, still recognises it turned either way.
         """
-        windows: list[Frames] = []
+        places: list[tuple[Segments, int]] = []
         targets: list[int] = []
         for segments, target in zip(
             self.examples.segments, self.examples.targets.tolist(), strict=True
@@ -218,14 +223,16 @@ class Trainer:
             if targets.count(target) < PROBED:
                 middle = segments[len(segments) // 2]
                 start = max(0, len(middle) - self.spec.frames) // 2
-                windows.append(window_at(middle, start, self.spec))
+                places.append((middle, start))
                 targets.append(target)
 
         def answers(views: dict[int, Tensor]) -> Tensor:
             """Return the share of each class's clips, in its view, that look like each class."""
             shares = torch.zeros(self.task.outputs, self.task.outputs)
             shown = [n for n, target in enumerate(targets) if target in views]
-            outputs = self._look((windows[n], views[targets[n]]) for n in shown)
+            outputs = self._look(
+                (window_at(*places[n], self.spec), views[targets[n]]) for n in shown
+            )
             for n, answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
                 shares[targets[n], answer] += 1
             return shares / shares.sum(1, keepdim=True).clamp_min(1)

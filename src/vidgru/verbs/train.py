@@ -29,7 +29,7 @@ from vidgru.tasks.classify import Classify
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
-QUESTIONS = 20  # about mirrored and turned clips, as long as something is unclear
+MOST_QUESTIONS = 20  # about mirrored and turned clips, as long as something is unclear
 
 Steps = Generator[Progress, None, TrainResult]
 
@@ -163,8 +163,18 @@ class _Training:
         learned = self.total * self.config.batch_size
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
+    def questions(self) -> int:
+        """Return how often to ask about transforms: a tenth of the time at most, as a rule."""
+        if self.config.minutes is not None:
+            return MOST_QUESTIONS
+        # Forward only costs a third; clips are asked about as they are, and mirrored.
+        asked = 2 * self.trainer.probed / 3
+        learned = self.total * self.config.batch_size
+        return max(4, min(MOST_QUESTIONS, round(0.1 * learned / asked)))
+
     def steps(self) -> Steps:
         times, passed, asked, loss = self.validations(), 0, 1, 0.0
+        questions = self.questions()
         since: list[float] = []
         try:
             while passed < times:
@@ -172,8 +182,8 @@ class _Training:
                 since.append(self.trainer.step(min(self.done(), 1.0)))
                 self.step_seconds.append(time.perf_counter() - began)
                 loss = 0.95 * loss + 0.05 * since[-1] if self.trainer.steps > 1 else since[-1]
-                if self.done() >= (asked + 1) / QUESTIONS and self.trainer.unclear:
-                    asked = int(self.done() * QUESTIONS)
+                if self.done() >= (asked + 1) / questions and self.trainer.unclear:
+                    asked = int(self.done() * questions)
                     self.trainer.learn_transforms()
                 if self.done() >= (passed + 1) / times - 1e-9:
                     passed = int(self.done() * times + 1e-9)

@@ -9,17 +9,17 @@ from vidgru.video.read import natural_key
 
 
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
-    """Return the files with such suffixes at any depth, in natural order; hidden ones are left out.
+    """Return the files with such suffixes at any depth, in natural order.
 
-    Suffixes are lower case, with the dot. Each folder that could not be read gives a Failure.
+    Suffixes are lower case, with the dot. Hidden files and folders are left out. Each folder that
+    could not be read gives a Failure.
     """
     errors: list[OSError] = []
-    found = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=errors.append)
-        for name in names
-        if Path(name).suffix.lower() in suffixes and not name.startswith(".")
-    ]
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=errors.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        shown = (Path(parent, name) for name in names if not name.startswith("."))
+        found += [path for path in shown if path.suffix.lower() in suffixes]
     found.sort(key=lambda path: [natural_key(part) for part in path.parts])
     return found, [
         Failure(str(error.filename), f"Cannot read {error.filename}: {error.strerror}.")
