@@ -9,9 +9,19 @@ import numpy as np
 import pytest
 from helpers import noise, write_clip, write_images
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from vidgru.data import cache, decode
-from vidgru.data.cache import Sampling, cache_folder, cache_key, decode_clip, load, store, trim
+from vidgru.data.cache import (
+    SMALL,
+    Sampling,
+    cache_folder,
+    cache_key,
+    decode_clip,
+    load,
+    store,
+    trim,
+)
 from vidgru.data.decode import Decoded, decode_clips
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError
@@ -120,9 +130,9 @@ def test_what_is_loaded_is_mapped_read_only_and_outlives_its_file(
 
 
 def test_more_clips_than_files_may_be_open(tmp_path: Path) -> None:
-    segments = np.arange(200, dtype=np.uint8).repeat(2 * 16 * 16 * 3).reshape(200, 1, 2, 16, 16, 3)
-    for number, clip in enumerate(segments):
-        store(str(number), clip, tmp_path)
+    assert SMALL < 90 * 16 * 16 * 3
+    for number in range(200):
+        store(str(number), np.full((1, 90, 16, 16, 3), number, dtype=np.uint8), tmp_path)
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
@@ -135,6 +145,22 @@ def test_more_clips_than_files_may_be_open(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_more_clips_than_a_system_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, length: int) -> NDArray[np.uint8]:
+        raise RuntimeError("unable to mmap: Cannot allocate memory (12)")
+
+    monkeypatch.setattr(cache, "_map", refuse)
+    sampling = Sampling(5.0, 16, 4)
+    small, large = (np.full((1, n, 16, 16, 3), n, dtype=np.uint8) for n in (1, 90))
+    store("small", small, tmp_path)
+    store("large", large, tmp_path)
+    loaded = load("small", sampling, tmp_path)
+    assert loaded is not None
+    assert np.array_equal(loaded, small)
+    with pytest.raises(OutputError, match=r"Cannot map one more .*train on fewer clips"):
+        load("large", sampling, tmp_path)
 
 
 def test_decoding_processes_do_without_torch() -> None:

@@ -231,3 +231,11 @@ def test_trace_gives_every_gate_over_time(name: str) -> None:
         assert np.abs(found[key].detach().numpy().swapaxes(0, 1) - value).max() <= 1e-12
     torch.testing.assert_close(found["hidden"], ys, rtol=0, atol=1e-12)
     torch.testing.assert_close(found["hidden"][:, -1], last[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_short_numbers_around_it_do_no_harm(name: str) -> None:
+    cell, xs = make(name, torch.float32), torch.randn(2, 6, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        ys, _ = unroll(cell, xs)
+    torch.testing.assert_close(ys.float(), unroll(cell, xs)[0], rtol=0, atol=0.03)

@@ -32,14 +32,14 @@ from vidgru.tasks.classify import Classify
 SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)
 
 
-def trainer(seed: int = 0, optimizer: str = "adamw") -> Trainer:
+def trainer(seed: int = 0, optimizer: str = "adamw", core: str = "gru") -> Trainer:
     torch.manual_seed(seed)
     rng = np.random.default_rng(0)
     clips = [rng.integers(0, 255, (1, n, 24, 24, 3), dtype=np.uint8) for n in (4, 6, 9, 12, 7)]
     for still in (clips[1], clips[3]):
         still[:] = still[:, :1]
     return Trainer(
-        Network(NetworkConfig("both", "gru", 2, hidden=8)),
+        Network(NetworkConfig("both", core, 2, hidden=8)),
         Classify(("a", "b")),
         Examples(clips, torch.tensor([0, 1, 0, 1, 0])),
         SPEC,
@@ -71,13 +71,15 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
     assert not same(runs[0], runs[2])
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path) -> None:
-    model = trainer()
+@pytest.mark.parametrize("core", ["gru", "gated"])
+def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path, core: str) -> None:
+    model = trainer(core=core)
+    model.images, model.turns = torch.tensor([1, 0]), torch.tensor([0.0, 8.0])
     for n in range(7):
         if n == 3:
             save_checkpoint(tmp_path / "last.ckpt", model.state_dict())
         model.step(n / 7)
-    resumed = trainer(seed=5)
+    resumed = trainer(seed=5, core=core)
     resumed.load_state_dict(load_checkpoint(tmp_path / "last.ckpt"))
     for n in range(3, 7):
         resumed.step(n / 7)
@@ -300,6 +302,8 @@ class TestTransforms:
             (["aaaa", "bbbb", "cccc"], ["aaaa", "aaaa", "cccc"], [0, 1, 2]),
             # Mutual by a quarter: may be a swap half learned.
             (["aaaa", "bbbb", "cccc"], ["aaab", "aaaa", "cccc"], [-1, -1, 2]),
+            # Each half of two others': mutual, but with nobody more than with another.
+            (["aaaa", "bbbb", "cccc"], ["aabb", "aacc", "bbcc"], [-1, -1, -1]),
             # c's clips are not known well enough to ask, nor are those that its images look like.
             (["aaaa", "bbbb", "caab"], ["aaaa", "cccc", "cccc"], [0, -1, -1]),
             (["aabb", "bbcc", "ccaa"], ["aaaa", "bbbb", "cccc"], [-1, -1, -1]),
@@ -365,7 +369,9 @@ class TestTransforms:
         )
         for turns in ([12, 12, 8], [18, 18, 8], [27, 18, 8], [40, 18, 8], [40, 18, 8]):
             asked.clear()
-            found.learn_transforms()
+            assert found.next_looks == 3 * 12
+            # Plain clips, and those of known classes that may be turned further, either way.
+            assert found.learn_transforms() == 12 + len(asked)
             assert found.turns.tolist() == pytest.approx(turns, abs=0.6)
         # Only what is unclear is asked, and either way.
         assert set(asked) == {("b", -27.0), ("b", 27.0)}
@@ -386,6 +392,22 @@ class TestTransforms:
         degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
         for target, (low, high) in enumerate([(-1, 1e-4), (15, 20.1), (35, 40.1)]):
             assert low < degrees[targets == target].max() < high
+
+    def test_a_mirrored_clip_is_turned_by_what_both_classes_bear(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"])
+        found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
+        found.turns = torch.tensor([40.0, 10.0, 40.0])
+        seen: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
+        )
+        targets = torch.cat([found._draw()[1] for _ in range(20)])
+        views = torch.stack(seen)
+        degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
+        assert 5 < degrees[targets < 2].max() < 10.1
+        assert 30 < degrees[targets == 2].max() < 40.1
 
     def test_nothing_is_asked_that_is_not_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaab", "bbba", "cccc"])

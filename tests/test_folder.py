@@ -60,6 +60,7 @@ def test_a_part_without_classes_is_named(tmp_path: Path) -> None:
 def test_runs_in_the_folder_are_no_class_and_a_class_may_be_called_runs(tmp_path: Path) -> None:
     touch(tmp_path, "runs/a-1/model.safetensors", "runs/a-1/curves.png", "a/1.mp4")
     touch(tmp_path, "comparisons/a-compare-1/gru-seed0/model.safetensors")
+    touch(tmp_path, "my-run/model.safetensors", "my-run/curves.png")
     assert {c.label for c in read_folder(tmp_path)} == {"a"}
     touch(tmp_path / "other", "runs/1.mp4", "walks/1.mp4")
     assert {c.label for c in read_folder(tmp_path / "other")} == {"runs", "walks"}

@@ -22,7 +22,9 @@ from vidgru.data.views import (
 def test_a_view_is_what_grid_sample_gives(shape: tuple[int, int]) -> None:
     smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 5, 5), shape, mode="bicubic")
     frames = (smooth.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).contiguous()
-    views = random_views(20, AUGMENTATIONS["strong"], torch.Generator().manual_seed(1))
+    views = random_views(
+        AUGMENTATIONS["strong"], torch.full((20,), 40.0), torch.Generator().manual_seed(1)
+    )
     for view in [*views, straight_view(), straight_view(30, mirrored=True)]:
         grid = functional.affine_grid(view[None], [1, 1, 16, 16], align_corners=False)
         expected = functional.grid_sample(
@@ -46,7 +48,7 @@ def test_the_straight_view_is_the_middle_and_may_be_mirrored() -> None:
 
 def test_views_move_turn_and_mirror_within_their_ranges() -> None:
     ranges = Augmentation(zoom=0.2, rotation=30, shift=0.1, flip=True)
-    matrix = random_views(500, ranges, torch.Generator().manual_seed(0))
+    matrix = random_views(ranges, torch.full((500,), 30.0), torch.Generator().manual_seed(0))
     scale = matrix[:, :, 0].norm(dim=1)
     assert 0.8 * VIEW <= scale.min() < 0.82 * VIEW
     assert 1.18 * VIEW < scale.max() <= 1.2 * VIEW
@@ -58,11 +60,15 @@ def test_views_move_turn_and_mirror_within_their_ranges() -> None:
     mirrored = matrix[:, :, :2].det() < 0
     assert 200 < mirrored.sum() < 300
     expected = VIEW * torch.eye(2, 3).expand(4, 2, 3)
-    assert torch.equal(random_views(4, AUGMENTATIONS["none"], torch.Generator()), expected)
+    assert torch.equal(
+        random_views(AUGMENTATIONS["none"], torch.zeros(4), torch.Generator()), expected
+    )
 
 
 def test_a_slanted_view_slides_top_and_bottom_apart() -> None:
-    matrix = random_views(500, Augmentation(shear=0.2), torch.Generator().manual_seed(0))
+    matrix = random_views(
+        Augmentation(shear=0.2), torch.zeros(500), torch.Generator().manual_seed(0)
+    )
     top_to_bottom = matrix[:, :, 1]
     assert torch.allclose(top_to_bottom[:, 1], torch.tensor(VIEW))
     share = top_to_bottom[:, 0] / VIEW
@@ -82,7 +88,7 @@ def test_a_turned_view_turns_what_is_seen() -> None:
 def test_each_clip_may_have_its_own_rotation() -> None:
     limits = torch.tensor([0.0, 5.0, 40.0]).repeat(200)
     ranges = Augmentation(rotation=180)
-    matrix = random_views(600, ranges, torch.Generator().manual_seed(0), limits)
+    matrix = random_views(ranges, limits, torch.Generator().manual_seed(0))
     degrees = torch.rad2deg(torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0])).abs().view(200, 3)
     assert (degrees.amax(0) <= torch.tensor([1e-4, 5.001, 40.001])).all()
     assert (degrees.amax(0) >= torch.tensor([0.0, 4.9, 39.0])).all()

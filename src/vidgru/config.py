@@ -157,9 +157,9 @@ class TrainConfig:
     augment: str = option(
         "light",
         "How much training changes the pictures of a clip, all of them alike: light (8 degrees, a"
-        " little shift and zoom, flip) or strong (40 degrees; shift, shear and zoom 0.2; flip)."
-        " Flips and turns that would change a clip's class are found out and left out. The options"
-        " below replace single settings.",
+        " little shift and zoom, flip) or strong (40 degrees; shift, shear and zoom 0.2; flip),"
+        " and brightness and contrast in both. Which class a flipped clip belongs to, and how far"
+        " each class may be turned, is found out. The options below replace single settings.",
         choices=AUGMENTS,
     )
     rotation: float | None = option(
@@ -265,8 +265,8 @@ class PredictConfig:
 class ModelSpec:
     """All that a model file says beside its weights, enough to predict with it.
 
-    fps: frames/s sampled; frames: of one window, 1 where it learned from single pictures; size:
-    side of the square view in pixels.
+    fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
+    of the square view in pixels.
     """
 
     task: str

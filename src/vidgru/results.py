@@ -71,8 +71,8 @@ class TrainResult:
     `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
     class the one that its mirror image belongs to, or None where that stayed unclear and mirrored
     clips were not trained on; it is None where none were wanted. `turned` gives the degrees by
-    which clips of each class were turned at most. `step_seconds` is the median time of a training
-    step, validating and saving left out; `seconds` are those of all.
+    which clips of each class were turned at most, `rotation` those that were wanted. `step_seconds`
+    is the median time of a training step, validating and saving left out; `seconds` are all.
     """
 
     run: Path
@@ -83,6 +83,7 @@ class TrainResult:
     train_clips: int
     skipped: tuple[Failure, ...]
     mirrored: dict[str, str | None] | None
+    rotation: float
     turned: dict[str, float]
     best_epoch: int
     epochs: int
@@ -158,8 +159,9 @@ class Prediction:
 class Compared:
     """What came of one core with one input, trained once a seed.
 
-    accuracies: on the clips that are measured; last: of the last epoch, on validation clips; runs:
-    run folders; all three in the order of `seeds`. step_seconds: median time of a training step.
+    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on up to
+    four windows of each validation clip; runs: run folders; all three in the order of `seeds`.
+    step_seconds: median time of a training step.
     """
 
     core: str

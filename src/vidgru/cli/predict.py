@@ -34,8 +34,8 @@ def command(
     """Tell what happens in videos, each as a whole.
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
-    frames slides over the whole video, and the answers are averaged. A model that learned from
-    single images answers each image in a folder by itself.
+    frames slides over the whole video, and the answers are averaged. A model that reads each
+    picture by itself answers each image in a folder.
     """
     config = PredictConfig(**options)
     from tqdm import tqdm

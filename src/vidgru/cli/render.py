@@ -55,7 +55,7 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"{len(result.skipped)} unreadable clips were skipped (named above)."))
-    for sentence in (_mirroring(result.mirrored), _turning(result.turned)):
+    for sentence in (_mirroring(result.mirrored), _turning(result.turned, result.rotation)):
         if sentence:
             console.print(Text(printable(sentence)))
     console.print(
@@ -83,16 +83,19 @@ def _mirroring(mirrored: dict[str, str | None] | None) -> str:
     return text + (f" Not those of {', '.join(unclear)}: unclear." if unclear else "")
 
 
-def _turning(turned: dict[str, float]) -> str:
-    """Return by how much clips were turned, in a sentence."""
-    most = max(turned.values())
-    if most <= 0:
+def _turning(turned: dict[str, float], wanted: float) -> str:
+    """Return by how many degrees clips were turned, in a sentence."""
+    if wanted <= 0:
         return ""
-    less = [f"{label} {turn:.0f}" for label, turn in turned.items() if turn < most]
-    text = f"Clips were turned by up to {most:.0f} degrees"
-    if not less:
-        return f"{text}."
-    return f"{text}; by less where the class was no longer recognised: {', '.join(less)}."
+    most = max(turned.values())
+    less = [f"{label} {turn:.3g}" for label, turn in turned.items() if turn < most]
+    text = f"Clips were turned by up to {most:.3g}"
+    text += " degrees" if most == wanted else f" of the {wanted:.3g} degrees asked for"
+    if less:
+        text += f", those of some classes by less: {', '.join(less)}"
+    if most < wanted or less:
+        text += "; further they were not recognised for sure"
+    return f"{text}."
 
 
 def _quoted(path: str) -> str:
@@ -157,6 +160,7 @@ def show_comparison(comparison: Comparison) -> None:
         last = "Accuracy is that of the best epoch on these very clips, so it flatters."
     else:
         last = "The last epoch's accuracy is that on validation clips."
+    last += " The last epoch's is measured on up to four windows of each clip."
     console.print(Text(last))
     console.print(
         Text(

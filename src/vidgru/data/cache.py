@@ -12,6 +12,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -22,6 +23,7 @@ from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
 VERSION = 2  # raise it when the same settings would give other pixels
+SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
 
@@ -104,9 +106,10 @@ def store(key: str, segments: Segments, folder: Path) -> None:
 
 
 def load(key: str, sampling: Sampling, folder: Path) -> Segments | None:
-    """Return the stored segments, mapped from disk, or None when absent or not whole."""
-    import torch  # here, since decoding processes do without it
+    """Return the stored segments, or None when absent or not whole.
 
+    They are mapped from disk, unless small. Raises OutputError when the system maps no more files.
+    """
     path = folder / f"{key}.npy"
     try:
         with open(path, "rb") as file:
@@ -119,21 +122,33 @@ def load(key: str, sampling: Sampling, folder: Path) -> Segments | None:
         # Reading a mapped file behind its end would kill the process.
         if min(shape) < 1 or start + math.prod(shape) != length:
             return None
-        # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
-        # As bytes, since torch refuses a str that is not UTF-8.
-        mapped = torch.from_file(
-            os.fsencode(path),  # type: ignore[arg-type]
-            shared=False,
-            size=length,
-            dtype=torch.uint8,
-        )
+        small = np.fromfile(path, np.uint8) if length <= SMALL else None
     except Exception:  # a damaged header fails in many ways
         return None
-    segments: Segments = mapped.numpy()[start:].reshape(shape)
+    try:
+        content = _map(path, length) if small is None else small
+    except RuntimeError as error:
+        if not path.exists():
+            return None
+        raise OutputError(
+            f"Cannot map one more decoded clip into memory ({path}): train on fewer clips, or "
+            "raise the system's limit (vm.max_map_count on Linux)."
+        ) from error
+    segments: Segments = content[start:].reshape(shape)
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
         os.utime(path)  # marks it as recently used
     return segments
+
+
+def _map(path: Path, length: int) -> NDArray[np.uint8]:
+    import torch  # here, since decoding processes do without it
+
+    # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
+    # As bytes, since torch refuses a str that is not UTF-8.
+    name: Any = os.fsencode(path)
+    mapped = torch.from_file(name, shared=False, size=length, dtype=torch.uint8)
+    return mapped.numpy()
 
 
 def trim(folder: Path, limit: int = MAX_BYTES) -> None:

@@ -95,7 +95,7 @@ def _is_image(name: str) -> bool:
 def _folders(folder: Path) -> list[Path]:
     found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
-    marks = ("*/model.safetensors", "*/*/model.safetensors")
+    marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
     return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
 
 

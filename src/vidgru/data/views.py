@@ -44,7 +44,7 @@ AUGMENTATIONS = {
     "light": Augmentation(
         zoom=1 / 6, rotation=8, shift=0.075, brightness=0.2, contrast=0.2, flip=True
     ),
-    # The article's: what its image generator is told, edges filled with the nearest pixel.
+    # Geometry and edges, filled with the nearest pixel, as the article tells its image generator.
     "strong": Augmentation(
         zoom=0.2, rotation=40, shift=0.2, shear=0.2, brightness=0.2, contrast=0.2, flip=True
     ),
@@ -81,20 +81,18 @@ def _views(zoom: Tensor, angle: Tensor, shear: Tensor, mirror: Tensor, shift: Te
     return matrix
 
 
-def random_views(
-    batch: int, ranges: Augmentation, generator: torch.Generator, degrees: Tensor | None = None
-) -> Tensor:
-    """Return random views (B, 2, 3); `degrees` (B,) limits each one's rotation instead of `ranges`.
+def random_views(ranges: Augmentation, degrees: Tensor, generator: torch.Generator) -> Tensor:
+    """Return random views (B, 2, 3); `degrees` (B,) are the most that each one may be turned.
 
     With a zoom of 0.2 a view shows 0.8 to 1.2 times what the straight one does.
     """
+    batch = len(degrees)
 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(batch, generator=generator)
 
     zoom = VIEW * (1 + uniform(-ranges.zoom, ranges.zoom))
-    limit = torch.full((batch,), ranges.rotation) if degrees is None else degrees
-    angle = torch.deg2rad(limit * uniform(-1, 1))
+    angle = torch.deg2rad(degrees * uniform(-1, 1))
     flipped = torch.rand(batch, generator=generator) < 0.5
     mirror = torch.where(flipped & torch.tensor(ranges.flip), -1.0, 1.0)
     # In units of half a picture, as all coordinates are.

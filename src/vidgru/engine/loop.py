@@ -1,8 +1,10 @@
 """The training loop."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -25,7 +27,7 @@ GRADIENT_NORM = 1.0
 WARM_UP = 0.25
 CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training
-PROBED = 16  # clips of one class
+PROBED, FEWEST_PROBED, ALL_PROBED = 16, 8, 512  # clips of one class, and of all together
 KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
 SMALL_TURN = 8.0  # degrees, that change no class's meaning
 NEXT_TURN = 1.5  # times what a class is turned by already
@@ -137,8 +139,9 @@ class Trainer:
         windows = [self._window(self.examples.segments[k]) for k in chosen]
         targets = self.examples.targets[chosen]
         images = self.images[targets]
-        turns = self.turns[targets]
-        views = random_views(len(chosen), self.augmentation, self.generator, turns)
+        # What may become another class's clip must bear turning as that one does, too.
+        turns = self.turns[torch.where(images >= 0, images, targets)].minimum(self.turns[targets])
+        views = random_views(self.augmentation, turns, self.generator)
         mirrored = views[:, :, :2].det() < 0
         views[mirrored & (images < 0), :, 0] *= -1
         targets = torch.where(mirrored & (images >= 0), images, targets)
@@ -191,10 +194,20 @@ class Trainer:
             outputs.append(self._outputs(frames)[:, -1].float().cpu())
         return torch.cat(outputs)
 
-    @property
-    def probed(self) -> int:
-        """Training clips that `learn_transforms` looks at."""
-        return int(torch.bincount(self.examples.targets).clamp_max(PROBED).sum())
+    @cached_property
+    def _probes(self) -> list[tuple[int, Segments, int]]:
+        """The windows that `learn_transforms` looks at: class, segment, first frame."""
+        most = min(PROBED, max(FEWEST_PROBED, ALL_PROBED // self.task.outputs))
+        taken: Counter[int] = Counter()
+        probes = []
+        for segments, target in zip(
+            self.examples.segments, self.examples.targets.tolist(), strict=True
+        ):
+            if taken[target] < most:
+                taken[target] += 1
+                middle = segments[len(segments) // 2]
+                probes.append((target, middle, max(0, len(middle) - self.spec.frames) // 2))
+        return probes
 
     @property
     def unclear(self) -> bool:
@@ -202,9 +215,18 @@ class Trainer:
         mirrors = self.augmentation.flip and bool((self.images < 0).any())
         return mirrors or bool((self.turns < self.augmentation.rotation).any())
 
+    @property
+    def next_looks(self) -> int:
+        """Clips that `learn_transforms` would look at, at most."""
+        mirrors = self.augmentation.flip and bool((self.images < 0).any())
+        turns = bool((self.turns < self.augmentation.rotation).any())
+        return len(self._probes) * (1 + mirrors + 2 * turns)
+
     @torch.inference_mode()
-    def learn_transforms(self) -> None:
+    def learn_transforms(self) -> int:
         """Find out from training clips which transforms keep a class, and use these from now on.
+
+        Returns how many clips were looked at.
 
         Mirroring: where a class's mirror images look to the network like another's clips, and that
         one's images like its own, the two swap, as `left` and `right` do. Swapping is always
@@ -215,31 +237,25 @@ class Trainer:
         Turning: a class is turned further, step by step, as long as the network, which has learned
         it less turned, still recognises it turned either way.
         """
-        places: list[tuple[Segments, int]] = []
-        targets: list[int] = []
-        for segments, target in zip(
-            self.examples.segments, self.examples.targets.tolist(), strict=True
-        ):
-            if targets.count(target) < PROBED:
-                middle = segments[len(segments) // 2]
-                start = max(0, len(middle) - self.spec.frames) // 2
-                places.append((middle, start))
-                targets.append(target)
+        looks, labels = 0, range(self.task.outputs)
 
         def answers(views: dict[int, Tensor]) -> Tensor:
             """Return the share of each class's clips, in its view, that look like each class."""
+            nonlocal looks
             shares = torch.zeros(self.task.outputs, self.task.outputs)
-            shown = [n for n, target in enumerate(targets) if target in views]
+            shown = [probe for probe in self._probes if probe[0] in views]
+            looks += len(shown)
             outputs = self._look(
-                (window_at(*places[n], self.spec), views[targets[n]]) for n in shown
+                (window_at(segment, start, self.spec), views[target])
+                for target, segment, start in shown
             )
-            for n, answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
-                shares[targets[n], answer] += 1
+            for (target, _, _), answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
+                shares[target, answer] += 1
             return shares / shares.sum(1, keepdim=True).clamp_min(1)
 
-        known = answers(dict.fromkeys(targets, straight_view())).diagonal() >= KNOWN
+        known = answers(dict.fromkeys(labels, straight_view())).diagonal() >= KNOWN
         if self.augmentation.flip and (self.images < 0).any() and known.any():
-            self._learn_mirroring(known, answers(dict.fromkeys(targets, straight_view(0.0, True))))
+            self._learn_mirroring(known, answers(dict.fromkeys(labels, straight_view(0.0, True))))
         limit = self.augmentation.rotation
         further = {
             label: min(NEXT_TURN * turn, limit)
@@ -254,18 +270,21 @@ class Trainer:
             for label, turn in further.items():
                 if min(left[label, label], right[label, label]) >= RECOGNISED:
                     self.turns[label] = turn
+        return looks
 
-    def _learn_mirroring(
-        self,
-        known: Tensor,
-        swapped: Tensor,
-    ) -> None:
+    def _learn_mirroring(self, known: Tensor, swapped: Tensor) -> None:
+        """Decide about classes that are `known` (K,), by what their mirror images look like (K, K).
+
+        A row of `swapped` gives the shares of one class's mirror images that look like each class.
+        """
         for label in (known & (self.images < 0)).nonzero().flatten().tolist():
             mutual = torch.minimum(swapped[label], swapped[:, label])
             mutual[label] = 0
             other = int(mutual.argmax())
-            if mutual[other] >= SURE and known[other]:
-                self.images[label], self.images[other] = other, label
+            # Of two classes, only one can have more than half of the images of a third.
+            if mutual[other] > SURE:
+                if known[other] and self.images[other] in (-1, other):
+                    self.images[label], self.images[other] = other, label
             elif mutual[other] < DOUBTFUL and known[swapped[label].argmax()]:
                 self.images[label] = label
 

@@ -177,9 +177,11 @@ class GatedCell(Cell):
 
     def sequence(self, xs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run the fast kernel over xs (B, T, input_size); return ys (B, T, hidden_size), state."""
-        from_x = self.from_input(xs).permute(1, 2, 0)  # (T, 5H, B)
         h, c = state
-        ys, c = gated_sequence(from_x, self.w_state, self.w_out, h.t(), c.t(), self.blend)
+        # The kernel works in the weights' own precision, as torch's recurrent ones do.
+        with torch.autocast(xs.device.type, enabled=False):
+            from_x = self.from_input(xs.to(self.w_out.dtype)).permute(1, 2, 0)  # (T, 5H, B)
+            ys, c = gated_sequence(from_x, self.w_state, self.w_out, h.t(), c.t(), self.blend)
         return ys.permute(2, 0, 1), (ys[-1].t(), c.t())
 
 

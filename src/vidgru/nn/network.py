@@ -96,7 +96,8 @@ class Network(nn.Module):
     def trace(self, clip: Tensor) -> dict[str, Tensor]:
         """Return the core's gates and states after every frame, each (B, T, hidden).
 
-        clip: (B, T, 3, H, W), normalised. Names as in `Cell.gates`, and "hidden" (and "cell").
+        clip: (B, T, 3, H, W), normalised. Names as in `Cell.gates`, and "hidden" (and "cell"). The
+        network must be in eval mode.
         """
         return trace(self.core, self._join(*self.encode(clip)))
 

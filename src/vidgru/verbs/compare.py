@@ -16,7 +16,7 @@ from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import RUNS, create_run, read_numbers, write_json
 from vidgru.results import Compared, Comparison, Progress, TrainResult
-from vidgru.verbs.train import learn_steps
+from vidgru.verbs.train import learn_steps, run_to_end
 
 Steps = Generator[Progress, None, Comparison]
 TrainSteps = Generator[Progress, None, TrainResult]
@@ -74,13 +74,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
 
 def compare(folder: str | Path, config: TrainConfig, choice: CompareConfig) -> Comparison:
     """Train all variants and return how they did; see `compare_steps`."""
-    steps = compare_steps(folder, config, choice)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Comparison = end.value
-            return result
+    return run_to_end(compare_steps(folder, config, choice))
 
 
 def best_first(rows: Iterable[Compared]) -> tuple[Compared, ...]:

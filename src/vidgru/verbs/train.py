@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,9 +29,11 @@ from vidgru.tasks.classify import Classify
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
-MOST_QUESTIONS = 20  # about mirrored and turned clips, as long as something is unclear
+ASKING = 0.1  # share of the time for questions about mirrored and turned clips
+LAST_QUESTION = 0.9  # of the training: what is found later is of no use
 
 Steps = Generator[Progress, None, TrainResult]
+Result = TypeVar("Result")
 
 
 def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
@@ -80,12 +82,16 @@ def learn_steps(
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:
     """Train on a folder of labelled clips and return what came of it; see `train_steps`."""
-    steps = train_steps(folder, config)
+    return run_to_end(train_steps(folder, config))
+
+
+def run_to_end(steps: Generator[Progress, None, Result]) -> Result:
+    """Return the result of a job whose progress nobody looks at."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            result: TrainResult = end.value
+            result: Result = end.value
             return result
 
 
@@ -126,9 +132,17 @@ class _Training:
         self.best: tuple[float, float] | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_epoch = 0
+        # What had been found out about transforms when the best weights were learned.
+        self.best_images, self.best_turns = self.trainer.images, self.trainer.turns
         write_json(
             run / "config.json",
-            {"folder": str(folder), **asdict(config), "fps": spec.fps, "frames": spec.frames},
+            {
+                "folder": str(folder),
+                **asdict(config),
+                "input": spec.input,
+                "fps": spec.fps,
+                "frames": spec.frames,
+            },
         )
         write_table(
             run / "split.csv",
@@ -163,18 +177,16 @@ class _Training:
         learned = self.total * self.config.batch_size
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
-    def questions(self) -> int:
-        """Return how often to ask about transforms: a tenth of the time at most, as a rule."""
-        if self.config.minutes is not None:
-            return MOST_QUESTIONS
-        # Forward only costs a third; clips are asked about as they are, and mirrored.
-        asked = 2 * self.trainer.probed / 3
-        learned = self.total * self.config.batch_size
-        return max(4, min(MOST_QUESTIONS, round(0.1 * learned / asked)))
+    def may_ask(self, looks: int) -> bool:
+        """Return whether it is time to ask about transforms, when so many clips were looked at."""
+        if not self.trainer.unclear or self.done() >= LAST_QUESTION:
+            return False
+        # Looking at a clip costs about a third of learning from it.
+        learned = self.trainer.steps * self.config.batch_size
+        return (looks + self.trainer.next_looks) / 3 <= ASKING * learned
 
     def steps(self) -> Steps:
-        times, passed, asked, loss = self.validations(), 0, 1, 0.0
-        questions = self.questions()
+        times, passed, looks, loss = self.validations(), 0, 0, 0.0
         since: list[float] = []
         try:
             while passed < times:
@@ -182,9 +194,8 @@ class _Training:
                 since.append(self.trainer.step(min(self.done(), 1.0)))
                 self.step_seconds.append(time.perf_counter() - began)
                 loss = 0.95 * loss + 0.05 * since[-1] if self.trainer.steps > 1 else since[-1]
-                if self.done() >= (asked + 1) / questions and self.trainer.unclear:
-                    asked = int(self.done() * questions)
-                    self.trainer.learn_transforms()
+                if self.may_ask(looks):
+                    looks += self.trainer.learn_transforms()
                 if self.done() >= (passed + 1) / times - 1e-9:
                     passed = int(self.done() * times + 1e-9)
                     self.validate(sum(since) / len(since))
@@ -220,6 +231,8 @@ class _Training:
         if self.best is None or (scores.balanced, -scores.loss) >= self.best:
             self.best, self.best_epoch = (scores.balanced, -scores.loss), max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
+            self.best_images = self.trainer.images.clone()
+            self.best_turns = self.trainer.turns.clone()
             self.save(scores, None)
         save_checkpoint(
             self.run / CHECKPOINT_NAME,
@@ -228,6 +241,8 @@ class _Training:
                 "best_weights": self.best_weights,
                 "best": list(self.best),
                 "best_epoch": self.best_epoch,
+                "best_images": self.best_images,
+                "best_turns": self.best_turns,
                 "rows": self.rows,
                 "spec": asdict(self.spec),
             },
@@ -255,7 +270,7 @@ class _Training:
         labels = self.spec.labels
         return {
             label: None if image < 0 else labels[image]
-            for label, image in zip(labels, self.trainer.images.tolist(), strict=True)
+            for label, image in zip(labels, self.best_images.tolist(), strict=True)
         }
 
     def finish(self) -> TrainResult:
@@ -274,7 +289,8 @@ class _Training:
             train_clips=len(self.data.parts["train"]),
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
-            turned=dict(zip(self.spec.labels, self.trainer.turns.tolist(), strict=True)),
+            rotation=self.trainer.augmentation.rotation,
+            turned=dict(zip(self.spec.labels, self.best_turns.tolist(), strict=True)),
             best_epoch=self.best_epoch,
             epochs=max(1, round(self.trainer.steps / self.trainer.steps_per_epoch)),
             seconds=time.monotonic() - self.began,
