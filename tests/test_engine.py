@@ -298,8 +298,9 @@ class TestTransforms:
             (["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"], [0, 1, 2]),
             (["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"], [1, 0, 2]),
             (["aaab", "bbbc", "ccca"], ["bbba", "aaac", "cccc"], [1, 0, 2]),
-            # b is only ever shown on one side; a's images still look like a.
-            (["aaaa", "bbbb", "cccc"], ["aaaa", "aaaa", "cccc"], [0, 1, 2]),
+            # b is only ever shown on one side, or its images are nobody's.
+            (["aaaa", "bbbb", "cccc"], ["aaaa", "aaaa", "cccc"], [0, -1, 2]),
+            (["aaaa", "bbbb", "cccc"], ["aacc", "abcc", "cccc"], [0, -1, 2]),
             # Mutual by a quarter: may be a swap half learned.
             (["aaaa", "bbbb", "cccc"], ["aaab", "aaaa", "cccc"], [-1, -1, 2]),
             # Each half of two others': mutual, but with nobody more than with another.

@@ -229,10 +229,9 @@ class Trainer:
         Returns how many clips were looked at.
 
         Mirroring: where a class's mirror images look to the network like another's clips, and that
-        one's images like its own, the two swap, as `left` and `right` do. Swapping is always
-        mutual: where only one side holds, the data merely show that class on one side of the
-        picture, and its images keep the class. A class whose clips are not known well enough yet,
-        or whose answers are doubtful, is left for later.
+        one's images like its own, the two swap, as `left` and `right` do. Where they look like its
+        own, they keep the class. A class whose clips are not known well enough yet, or whose mirror
+        images look like nothing known, as those of most letters do, is left for later.
 
         Turning: a class is turned further, step by step, as long as the network, which has learned
         it less turned, still recognises it turned either way.
@@ -285,7 +284,7 @@ class Trainer:
             if mutual[other] > SURE:
                 if known[other] and self.images[other] in (-1, other):
                     self.images[label], self.images[other] = other, label
-            elif mutual[other] < DOUBTFUL and known[swapped[label].argmax()]:
+            elif mutual[other] < DOUBTFUL and swapped[label, label] >= SURE:
                 self.images[label] = label
 
     def evaluate(self, examples: Examples) -> Scores:
