@@ -70,9 +70,10 @@ def test_the_run_folder(trained: TrainResult, data: Path) -> None:
     assert all(0 <= float(row["val_accuracy"]) <= 1 for row in metrics)
     assert max(float(row["val_balanced"]) for row in metrics) >= 0.5
     config = json.loads((run / "config.json").read_text())
-    assert config["folder"] == str(data)
+    assert config["folder"] == str(data.absolute())
     assert (config["epochs"], config["size"], config["seed"]) == (4, 16, 0)
-    assert (config["fps"], config["frames"]) == (10, 14)  # chosen from the clips
+    assert config["chosen"] == {"input": "both", "fps": 10, "frames": 14}  # from the clips
+    assert (config["input"], config["fps"], config["frames"]) == (None, None, None)
     parts = split_of(run)
     assert sorted(names_of(run)) == sorted(
         f"{label}/{n}.avi" for label in ("left", "right") for n in range(6)
@@ -260,7 +261,8 @@ def test_broken_off_after_a_validation(
     assert (done.code, done.out) == (130, "")
     assert (
         done.err.lstrip()
-        == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}.\n"
+        == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}. "
+        f"Go on with: vidgru train --resume {run}\n"
     )
     assert {path.name for path in run.iterdir()} <= RUN_FILES
     model = load_model(run)
@@ -276,7 +278,7 @@ def test_broken_off_before_a_validation(
     done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
     assert (done.code, done.out) == (130, "")
     # Click ends the line on which the terminal shows ^C.
-    assert done.err == "\nStopped: Interrupted before the first validation: nothing was kept.\n"
+    assert done.err == "\nStopped: Interrupted before the first checkpoint: nothing was kept.\n"
     assert everything(tmp_path) == set()
 
 

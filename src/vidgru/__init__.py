@@ -36,6 +36,7 @@ __all__ = [
     "compare",
     "extract",
     "load",
+    "resume",
     "train",
 ]
 
@@ -79,6 +80,16 @@ def compare(
     # `core` and `input` stand here so that Python refuses them among the options.
     config = TrainConfig(core=CORES[0], input=None, **options)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
+
+
+def resume(run: str | Path) -> TrainResult:
+    """Go on with a training that was broken off, to the same bits as if it had not been.
+
+    Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
+    """
+    from vidgru.verbs.train import resume as go_on
+
+    return go_on(run)
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Model":

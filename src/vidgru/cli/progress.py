@@ -30,6 +30,10 @@ def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
             bar.total = progress.total
             bar.set_postfix_str(progress.note, refresh=False)
             bar.update(progress.done - bar.n)
+    except KeyboardInterrupt as interrupt:
+        # If it came while the bar was drawn, the job must hear of it, to say how to go on.
+        steps.throw(interrupt)
+        raise
     finally:
         if bar is not None:
             bar.close()

@@ -7,10 +7,11 @@ import click
 
 from vidgru.cli.options import config_options, given, json_option, quiet_option
 from vidgru.config import PRESETS, TrainConfig, preset_options
+from vidgru.errors import OptionError
 
 
 @click.command("train")
-@click.argument("folder")
+@click.argument("folder", required=False)
 @config_options(TrainConfig)
 @click.option(
     "--preset",
@@ -18,14 +19,20 @@ from vidgru.config import PRESETS, TrainConfig, preset_options
     help="The article's image classifier: GRU 128 over the rows of 64x64 pixels, two dense layers,"
     " Adam, batches of 32, 10 epochs. Options beside it replace these.",
 )
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a training that was broken off, to the same bits; alone, without FOLDER.",
+)
 @json_option
 @quiet_option
 @click.pass_context
 def command(
     context: click.Context,
     /,
-    folder: str,
+    folder: str | None,
     preset: str | None,
+    resume: str | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -36,12 +43,18 @@ def command(
     images. Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
     starts at once.
     """
-    config = TrainConfig(**preset_options(preset, given(context, options)))
+    chosen = given(context, options)
+    if resume is not None and (folder is not None or preset is not None or chosen):
+        raise OptionError("--resume goes on as the training began: leave out all but --json, -q.")
+    config = TrainConfig(**preset_options(preset, chosen))
+    if resume is None and folder is None:
+        raise click.MissingParameter(param_hint="FOLDER", param_type="argument")
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_training
-    from vidgru.verbs.train import train_steps
+    from vidgru.verbs.train import resume_steps, train_steps
 
-    result = follow(train_steps(folder, config), quiet)
+    steps = train_steps(folder, config) if folder is not None else resume_steps(str(resume))
+    result = follow(steps, quiet)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     else:

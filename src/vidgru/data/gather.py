@@ -1,5 +1,6 @@
 """Bring a folder's clips to where training can use them: read, decoded, and split."""
 
+import hashlib
 import logging
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -34,6 +35,17 @@ class Gathered:
     def labels(self) -> tuple[str, ...]:
         """The classes, sorted."""
         return tuple(sorted({clip.label for clip in self.parts["train"]}))
+
+
+def fingerprint(data: Gathered) -> str:
+    """Return a hash of which clips there are, how they are split, and each one's first frame."""
+    digest = hashlib.blake2b(digest_size=20)
+    for part, clips in data.parts.items():
+        for clip in clips:
+            segments = data.frames[clip]
+            digest.update(repr((part, clip.name, clip.label, segments.shape)).encode())
+            digest.update(segments[0, 0].tobytes())
+    return digest.hexdigest()
 
 
 def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:

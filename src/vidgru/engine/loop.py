@@ -107,6 +107,12 @@ class Trainer:
         """Batches that one pass over the clips takes; batches run on across its end."""
         return len(self.examples.segments) / self.batch_size
 
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the last step was the last one of a pass over the clips."""
+        epoch = self.steps_per_epoch
+        return int(self.steps / epoch) > int((self.steps - 1) / epoch)
+
     def step(self, done: float) -> float:
         """Learn from one batch when the share `done` of the training is over; return the loss."""
         frames, targets = self._draw()

@@ -5,14 +5,23 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vidgru.errors import OutputError
+from vidgru.config import TrainConfig
+from vidgru.errors import ModelError, OutputError
 from vidgru.files import write_bytes
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 RUNS = Path("runs")
+CONFIG_NAME = "config.json"
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
@@ -43,6 +52,62 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     except OSError as error:
         raise OutputError(f"Cannot make the run folder {run}: {error.strerror}.") from error
     raise OutputError("No free run number.")
+
+
+@contextmanager
+def begin_run(
+    run: Path, folder: Path, config: TrainConfig, chosen: dict[str, Any]
+) -> Iterator[None]:
+    """Write down what is trained on and how, and keep other processes out of the run folder.
+
+    `chosen` are settings that the config left open. Raises OutputError.
+    """
+    paths = {"folder": str(folder.absolute())}
+    if config.val_folder is not None:
+        paths["val_folder"] = str(Path(config.val_folder).absolute())
+    content = {**paths, **asdict(config), **paths, "chosen": chosen}
+    text = json.dumps(content, indent=2) + "\n"
+    try:
+        # Fails when another process was faster.
+        with open(run / CONFIG_NAME, "x", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OutputError(f"{run} exists already: give another --out, or remove it.") from None
+    except OSError as error:
+        raise OutputError(f"Cannot write {run / CONFIG_NAME}: {error.strerror}.") from error
+    with _alone(run):
+        yield
+
+
+@contextmanager
+def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
+    """Give the folder and config that a run began with, and keep other processes out of it.
+
+    Raises ModelError when there is no such run, OutputError when another process trains there.
+    """
+    path = run / CONFIG_NAME
+    if not path.is_file():
+        raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
+    try:
+        written = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        folder, _ = Path(written.pop("folder")), written.pop("chosen")
+        config = TrainConfig(**{**written, "out": str(run)})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(f"Cannot go on with {run}: its {CONFIG_NAME} is damaged.") from error
+    with _alone(run):
+        yield folder, config
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however that ends; systems without go without."""
+    with open(run / CONFIG_NAME, "rb") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"Another process is training in {run}.") from None
+        yield
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import load_model
 from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
-from vidgru.engine.run import RUNS, create_run, read_numbers, write_json
+from vidgru.engine.run import RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.results import Compared, Comparison, Progress, TrainResult
-from vidgru.verbs.train import learn_steps, run_to_end
+from vidgru.verbs.train import chosen, learn_steps, run_to_end
 
 Steps = Generator[Progress, None, Comparison]
 TrainSteps = Generator[Progress, None, TrainResult]
@@ -57,8 +57,9 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
             stage = ", ".join([*name, f"seed {number + 1} of {choice.seeds}"])
             one = replace(one, out=str(run))
-            steps = learn_steps(folder, one, data, sampling, run, time.monotonic())
-            finished.append((one, (yield from _staged(steps, stage))))
+            with begin_run(run, folder, one, chosen(one, sampling)):
+                steps = learn_steps(one, data, sampling, run, time.monotonic())
+                finished.append((one, (yield from _staged(steps, stage))))
             comparison = _keep(place, finished)
         return comparison
     except KeyboardInterrupt:
