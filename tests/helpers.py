@@ -4,7 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from vidgru.engine.loop import Trainer
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], fps: float, fourcc: str = "FFV1") -> Path:
@@ -51,3 +54,15 @@ def make_folder(root: Path, clips: int = 6) -> Path:
         for number in range(clips):
             moving_squares(root / label / f"{number}.avi", step, 10 * number + step + 2)
     return root
+
+
+def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Break training off, as Ctrl-C does, when it has taken so many steps."""
+    step = Trainer.step
+
+    def interrupted(self: Trainer, done: float) -> float:
+        if self.steps == steps:
+            raise KeyboardInterrupt
+        return step(self, done)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)

@@ -292,6 +292,17 @@ class TestTransforms:
         monkeypatch.setattr(found, "_look", look)
         return asked
 
+    def drawn(
+        self, monkeypatch: pytest.MonkeyPatch, found: Trainer, batches: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the views (N, 2, 3) and targets (N,) of so many training batches."""
+        seen: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
+        )
+        targets = torch.cat([found._draw()[1] for _ in range(batches)])
+        return torch.stack(seen), targets
+
     @pytest.mark.parametrize(
         ("plain", "mirrored", "images"),
         [
@@ -329,12 +340,8 @@ class TestTransforms:
 
     def test_what_is_unclear_is_not_mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["aaaa", "bbbb", "cccc"])
-        seen: list[torch.Tensor] = []
-        monkeypatch.setattr(
-            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
-        )
-        targets = torch.cat([found._draw()[1] for _ in range(4)])
-        mirrored = torch.stack(seen)[:, :, :2].det() < 0
+        views, targets = self.drawn(monkeypatch, found, 4)
+        mirrored = views[:, :, :2].det() < 0
         assert not mirrored[targets == 2].any()
         assert 8 < mirrored[targets != 2].sum() < 24
 
@@ -384,12 +391,7 @@ class TestTransforms:
         found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"])
         found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
         found.turns = torch.tensor([0.0, 20.0, 40.0])
-        seen: list[torch.Tensor] = []
-        monkeypatch.setattr(
-            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
-        )
-        targets = torch.cat([found._draw()[1] for _ in range(20)])
-        views = torch.stack(seen)
+        views, targets = self.drawn(monkeypatch, found, 20)
         degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
         for target, (low, high) in enumerate([(-1, 1e-4), (15, 20.1), (35, 40.1)]):
             assert low < degrees[targets == target].max() < high
@@ -400,12 +402,7 @@ class TestTransforms:
         found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"])
         found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
         found.turns = torch.tensor([40.0, 10.0, 40.0])
-        seen: list[torch.Tensor] = []
-        monkeypatch.setattr(
-            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
-        )
-        targets = torch.cat([found._draw()[1] for _ in range(20)])
-        views = torch.stack(seen)
+        views, targets = self.drawn(monkeypatch, found, 20)
         degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
         assert 5 < degrees[targets < 2].max() < 10.1
         assert 30 < degrees[targets == 2].max() < 40.1

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Done
+from helpers import stop_after
 
 from vidgru import resume, train
 from vidgru.cli import progress
@@ -44,17 +45,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "LATEST", -1.0)
 
 
-def break_off(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Trainer.step
-
-    def interrupted(self: Trainer, done: float) -> float:
-        if self.steps == at:
-            raise KeyboardInterrupt
-        return step(self, done)
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
-
-
 def same(run: Path, whole: Path) -> None:
     """Check that what was learned is the same, byte for byte, and so is all that is told of it."""
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
@@ -79,7 +69,7 @@ def test_going_on_from_any_step_gives_the_same_bits(
 ) -> None:
     run = tmp_path / "a run"
     with monkeypatch.context() as patch:
-        break_off(at, patch)
+        stop_after(at, patch)
         done = vidgru("train", data, *OPTIONS, "--out", run)
     assert done.code == 130
     assert done.err.endswith(f"Go on with: vidgru train --resume '{run}'\n")
@@ -101,7 +91,7 @@ def test_going_on_twice_and_after_the_end(
     run = tmp_path / "run"
     for at, words in ((4, [data, *OPTIONS, "--out", run]), (11, ["--resume", run])):
         with monkeypatch.context() as patch:
-            break_off(at, patch)
+            stop_after(at, patch)
             assert vidgru("train", *words).code == 130
     assert resume(run).validation.accuracy == load_model(whole).metrics["validation"]["accuracy"]
     same(run, whole)
@@ -175,7 +165,7 @@ def test_other_clips(
     folder, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(data, folder)
     with monkeypatch.context() as patch:
-        break_off(3, patch)
+        stop_after(3, patch)
         assert vidgru("train", folder, *OPTIONS, "--out", run).code == 130
     if change == "gone":
         (folder / "left" / "0.avi").unlink()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Done
-from helpers import make_folder, moving_squares, noise, write_images
+from helpers import make_folder, moving_squares, noise, stop_after, write_images
 
 from vidgru import TrainResult, train
 from vidgru.config import CORES, INPUTS
@@ -238,17 +238,6 @@ def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_pat
     (skipped,) = said["skipped"]
     assert skipped["source"] == str(bad)
     assert "not a video" in skipped["error"]
-
-
-def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Trainer.step
-
-    def interrupted(self: Trainer, done: float) -> float:
-        if self.steps == steps:
-            raise KeyboardInterrupt
-        return step(self, done)
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
 
 
 def test_broken_off_after_a_validation(
