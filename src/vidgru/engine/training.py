@@ -52,8 +52,10 @@ class Training:
         run: Path,
         device: torch.device,
         began: float,
+        stage: str,
     ) -> None:
         self.config, self.data, self.spec, self.run = config, data, spec, run
+        self.stage = stage
         self.fingerprint = fingerprint(data)
         self.began, self.started = began, time.monotonic()
         self.task = Classify(spec.labels)
@@ -164,7 +166,7 @@ class Training:
         total = self.total
         if self.config.minutes is not None:
             total = max(self.trainer.steps, round(self.trainer.steps / max(self.done(), 1e-6)))
-        return Progress("training", self.trainer.steps, total, f"loss {loss:.3f}{best}")
+        return Progress(self.stage, self.trainer.steps, total, f"loss {loss:.3f}{best}")
 
     def validate(self) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""

@@ -11,7 +11,6 @@ from statistics import median
 
 from vidgru.config import CompareConfig, TrainConfig, stored_side
 from vidgru.data.gather import choose_sampling, gather, read_clips
-from vidgru.engine.checkpoint import load_model
 from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import RUNS, begin_run, create_run, read_numbers, write_json
@@ -19,7 +18,6 @@ from vidgru.results import Compared, Comparison, Progress, TrainResult
 from vidgru.verbs.train import chosen, learn_steps, run_to_end
 
 Steps = Generator[Progress, None, Comparison]
-TrainSteps = Generator[Progress, None, TrainResult]
 Finished = list[tuple[TrainConfig, TrainResult]]
 
 
@@ -56,10 +54,11 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
             name = [one.core, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
             stage = ", ".join([*name, f"seed {number + 1} of {choice.seeds}"])
-            one = replace(one, out=str(run))
-            with begin_run(run, folder, one, chosen(one, sampling)):
-                steps = learn_steps(one, data, sampling, run, time.monotonic())
-                finished.append((one, (yield from _staged(steps, stage))))
+            settings = chosen(one, sampling)
+            one = replace(one, out=str(run), input=settings["input"])
+            with begin_run(run, folder, one, settings):
+                steps = learn_steps(one, data, sampling, run, time.monotonic(), stage)
+                finished.append((one, (yield from steps)))
             comparison = _keep(place, finished)
         return comparison
     except KeyboardInterrupt:
@@ -81,17 +80,6 @@ def compare(folder: str | Path, config: TrainConfig, choice: CompareConfig) -> C
 def best_first(rows: Iterable[Compared]) -> tuple[Compared, ...]:
     """Return rows by mean accuracy, and where that is equal the smaller network first."""
     return tuple(sorted(rows, key=lambda row: (-row.mean, row.parameters)))
-
-
-def _staged(steps: TrainSteps, stage: str) -> TrainSteps:
-    """Pass on a training's progress under another name."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: TrainResult = end.value
-            return result
-        yield replace(progress, stage=stage)
 
 
 def _keep(place: Path, finished: Finished) -> Comparison:
@@ -123,7 +111,7 @@ def _compared(finished: Finished) -> Compared:
     runs = tuple(result.run for result in results)
     return Compared(
         core=finished[0][0].core,
-        input=load_model(runs[0]).spec.input,  # which the config may leave open
+        input=str(finished[0][0].input),
         parameters=results[0].parameters,
         step_seconds=median(result.step_seconds for result in results),
         seeds=tuple(config.seed for config, _ in finished),

@@ -64,9 +64,17 @@ def resume_steps(run: str | Path) -> Steps:
 
 
 def learn_steps(
-    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+    config: TrainConfig,
+    data: Gathered,
+    sampling: Sampling,
+    run: Path,
+    began: float,
+    stage: str = "training",
 ) -> Steps:
-    """Train on clips that are decoded and split already, from the run's checkpoint on if any."""
+    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
+
+    `stage` names the work in its Progress.
+    """
     device = choose_device(config.device)
     prepare(config.threads)
     torch.manual_seed(config.seed)
@@ -80,7 +88,7 @@ def learn_steps(
         gated_update=config.gated_update,
         **chosen(config, sampling),
     )
-    training = Training(config, data, spec, run, device, began)
+    training = Training(config, data, spec, run, device, began, stage)
     if (run / CHECKPOINT_NAME).exists():
         training.go_on()
     return (yield from training.steps())
