@@ -10,18 +10,17 @@ import click
 
 
 def config_options(
-    config: type, *only: str, without: tuple[str, ...] = (), **texts: str
+    config: type, *, without: tuple[str, ...] = (), **texts: str
 ) -> Callable[[Any], Any]:
     """Return a decorator that adds one option for each field of a config dataclass.
 
-    Or for `only` some of them, or all `without` some. `texts` are help texts, by field, that
-    replace the config's own.
+    Or for all `without` some. `texts` are help texts, by field, that replace the config's own.
     """
     hints = typing.get_type_hints(config)
 
     def decorate(command: Any) -> Any:
         for item in reversed(dataclasses.fields(config)):
-            if (not only or item.name in only) and item.name not in without:
+            if item.name not in without:
                 text = texts.get(item.name, item.metadata["help"])
                 command = _option(item, hints[item.name], text)(command)
         return command
