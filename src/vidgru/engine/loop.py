@@ -218,14 +218,18 @@ class Trainer:
     @property
     def unclear(self) -> bool:
         """Whether there are transforms that are asked for and might still be found harmless."""
+        return any(self._open)
+
+    @property
+    def _open(self) -> tuple[bool, bool]:
+        """Whether mirroring, and turning, is asked for and not decided for all classes."""
         mirrors = self.augmentation.flip and bool((self.images < 0).any())
-        return mirrors or bool((self.turns < self.augmentation.rotation).any())
+        return mirrors, bool((self.turns < self.augmentation.rotation).any())
 
     @property
     def next_looks(self) -> int:
         """Clips that `learn_transforms` would look at, at most."""
-        mirrors = self.augmentation.flip and bool((self.images < 0).any())
-        turns = bool((self.turns < self.augmentation.rotation).any())
+        mirrors, turns = self._open
         return len(self._probes) * (1 + mirrors + 2 * turns)
 
     @torch.inference_mode()
@@ -259,7 +263,7 @@ class Trainer:
             return shares / shares.sum(1, keepdim=True).clamp_min(1)
 
         known = answers(dict.fromkeys(labels, straight_view())).diagonal() >= KNOWN
-        if self.augmentation.flip and (self.images < 0).any() and known.any():
+        if self._open[0] and known.any():
             self._learn_mirroring(known, answers(dict.fromkeys(labels, straight_view(0.0, True))))
         limit = self.augmentation.rotation
         further = {
