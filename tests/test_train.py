@@ -232,7 +232,7 @@ def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_pat
     done = vidgru("train", folder, *QUICK, "--out", tmp_path / "run")
     assert done.code == 0
     assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that OpenCV can open.\n")
-    assert "1 unreadable clip" in done.out
+    assert "Unreadable clips, skipped and named above: 1.\n" in done.out
     assert "left/bad.mp4" not in names_of(tmp_path / "run")
     said = json.loads(vidgru("train", folder, *QUICK, "--json", "--out", tmp_path / "again").out)
     (skipped,) = said["skipped"]

@@ -54,7 +54,7 @@ def show_training(result: TrainResult) -> None:
         table.add_row(Text(title, style="bold"), *cells)
     console.print(table)
     if result.skipped:
-        console.print(Text(f"{len(result.skipped)} unreadable clips were skipped (named above)."))
+        console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
     for sentence in (_mirroring(result.mirrored), _turning(result.turned, result.rotation)):
         if sentence:
             console.print(Text(printable(sentence)))
