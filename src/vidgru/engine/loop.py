@@ -2,10 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
+from vidgru.engine.distributed import add_up, part, rank, total, world
+from vidgru.engine.whole import join_parts
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows
@@ -60,7 +61,8 @@ class Trainer:
     """One network, its optimizer and its random numbers; `step()` learns from one batch.
 
     Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
-    `state_dict` holds all that is needed to go on to the same bits.
+    `state_dict` holds all that is needed to go on to the same bits. Several processes share out
+    each batch, and draw all its random numbers alike.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Trainer:
         optimizer: str = "adamw",
     ) -> None:
         self.network = network.to(device)
+        if world() > 1:
+            join_parts(self.network, batch_size)
         self.task, self.examples, self.spec = task, examples, spec
         self.batch_size, self.lr, self.device = batch_size, lr, device
         self.augmentation = augmentation
@@ -119,13 +123,20 @@ class Trainer:
         return self.learn(frames, targets, done)
 
     def learn(self, frames: Tensor, targets: Tensor, done: float) -> float:
-        """Take one step on normalised frames (B, T, 3, S, S) and targets (B,); return the loss."""
+        """Take one step on normalised frames (b, T, 3, S, S) and targets (B,); return the loss.
+
+        The frames are of this process's own part of the batch; alone, that is all of it.
+        """
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.lr, done)
-        loss = self.task.loss(self._outputs(frames), targets, self.weights)
+        own = targets[part(len(targets))]
+        loss = self.task.loss(self._outputs(frames), own, self.weights)
+        if world() > 1:
+            loss = loss * self.task.share(own, targets, self.weights)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = add_up(loss, self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
@@ -152,9 +163,11 @@ class Trainer:
         views[mirrored & (images < 0), :, 0] *= -1
         targets = torch.where(mirrored & (images >= 0), images, targets)
         light = random_light(len(chosen), self.augmentation, self.generator)
-        pixels = [cut(w, view, self.spec.size) for w, view in zip(windows, views, strict=True)]
-        frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (B, T, 3, S, S)
-        factor, offset = light.to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
+        own = part(len(chosen))
+        shown = zip(windows[own], views[own], strict=True)
+        pixels = [cut(window, view, self.spec.size) for window, view in shown]
+        frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (b, T, 3, S, S)
+        factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
         return frames.mul_(factor).add_(offset), targets.to(self.device)
 
     def _window(self, segments: Segments) -> Frames:
@@ -175,9 +188,7 @@ class Trainer:
         in the precision of training.
         """
         windows = list(self.validation_windows(examples))
-        outputs = self._look(
-            (window_at(segment, start, self.spec), straight_view()) for _, segment, start in windows
-        )
+        outputs = self._look([(segment, start, straight_view()) for _, segment, start in windows])
         owners = torch.tensor([owner for owner, _, _ in windows])
         probabilities = torch.stack(
             [self.task.probabilities(outputs[owners == k]) for k in range(len(examples.segments))]
@@ -191,14 +202,20 @@ class Trainer:
                 for start in _spread(len(segment), self.spec.frames, len(segments)):
                     yield owner, segment, start
 
-    def _look(self, seen: Iterable[tuple[Frames, Tensor]]) -> Tensor:
-        """Return the last outputs (N, K) for N windows and the views to take of them."""
+    def _look(self, seen: Sequence[tuple[Segments, int, Tensor]]) -> Tensor:
+        """Return the last outputs (N, K) for N segments, first frames and the views to take."""
         self.network.eval()
-        size, outputs, rest = self.spec.size, [], iter(seen)
-        while chosen := [cut(*pair, size) for pair in islice(rest, self.batch_size)]:
-            frames = normalise(torch.from_numpy(np.stack(chosen)).to(self.device))
-            outputs.append(self._outputs(frames)[:, -1].float().cpu())
-        return torch.cat(outputs)
+        outputs = torch.zeros(len(seen), self.task.outputs)
+        own = range(rank(), len(seen), world())
+        for first in range(0, len(own), self.batch_size):
+            numbers = own[first : first + self.batch_size]
+            pixels = [
+                cut(window_at(segment, start, self.spec), view, self.spec.size)
+                for segment, start, view in (seen[number] for number in numbers)
+            ]
+            frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))
+            outputs[list(numbers)] = self._outputs(frames)[:, -1].float().cpu()
+        return total(outputs)
 
     @cached_property
     def _probes(self) -> list[tuple[int, Segments, int]]:
@@ -254,10 +271,7 @@ class Trainer:
             shares = torch.zeros(self.task.outputs, self.task.outputs)
             shown = [probe for probe in self._probes if probe[0] in views]
             looks += len(shown)
-            outputs = self._look(
-                (window_at(segment, start, self.spec), views[target])
-                for target, segment, start in shown
-            )
+            outputs = self._look([(segment, start, views[t]) for t, segment, start in shown])
             for (target, _, _), answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
                 shares[target, answer] += 1
             return shares / shares.sum(1, keepdim=True).clamp_min(1)
@@ -299,15 +313,14 @@ class Trainer:
 
     def evaluate(self, examples: Examples) -> Scores:
         """Return how well the network tells whole clips apart, just as `predict` would."""
-        probabilities = torch.stack(
-            [
-                self.task.probabilities(
-                    torch.cat([whole_outputs(self.network, part, self.spec) for part in segments])
-                )
-                for segments in examples.segments
+        probabilities = torch.zeros(len(examples.segments), self.task.outputs, dtype=torch.float64)
+        for number in range(rank(), len(examples.segments), world()):
+            outputs = [
+                whole_outputs(self.network, segment, self.spec)
+                for segment in examples.segments[number]
             ]
-        )
-        return self.task.scores(probabilities, examples.targets)
+            probabilities[number] = self.task.probabilities(torch.cat(outputs))
+        return self.task.scores(total(probabilities), examples.targets)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, as tensors and numbers."""
@@ -320,7 +333,9 @@ class Trainer:
             "turns": self.turns.clone(),
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
-            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda_generators": (
+                [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+            ),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -331,8 +346,8 @@ class Trainer:
         self.images, self.turns = state["images"].clone(), state["turns"].clone()
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
-        if state["cuda_generators"]:
-            torch.cuda.set_rng_state_all(state["cuda_generators"])
+        if self.device.type == "cuda" and state["cuda_generators"]:
+            torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)
 
 
 def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:

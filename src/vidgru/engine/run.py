@@ -1,6 +1,7 @@
 """The run folder: what one training leaves on disk."""
 
 import csv
+import glob
 import io
 import itertools
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vidgru.config import TrainConfig
+from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.errors import ModelError, OutputError
 from vidgru.files import write_bytes
 
@@ -39,7 +41,7 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
                 return run
             run.mkdir()
             return run
-        name = re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "run"
+        name = _name(folder)
         RUNS.mkdir(exist_ok=True)
         # mkdir is what keeps two trainings at once apart.
         for number in itertools.count(1):
@@ -54,18 +56,48 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     raise OutputError("No free run number.")
 
 
+def _name(folder: Path) -> str:
+    return re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "run"
+
+
+def _settings(folder: Path, config: TrainConfig) -> dict[str, Any]:
+    paths = {"folder": str(folder.absolute())}
+    if config.val_folder is not None:
+        paths["val_folder"] = str(Path(config.val_folder).absolute())
+    return {**paths, **asdict(config), **paths}
+
+
+def run_before_restart(folder: Path, config: TrainConfig) -> Path | None:
+    """Return the run that processes began in whose place torchrun started these, None if none."""
+    if not restarted():
+        return None
+    sought = {**_settings(folder, config), "launch": launch()}
+    runs = RUNS.glob(f"{glob.escape(_name(folder))}-*")
+    for run in runs if config.out is None else [Path(config.out)]:
+        try:
+            written = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(written, dict) and {key: written.get(key) for key in sought} == sought:
+            return run
+    return None
+
+
 @contextmanager
 def begin_run(
     run: Path, folder: Path, config: TrainConfig, chosen: dict[str, Any]
 ) -> Iterator[None]:
     """Write down what is trained on and how, and keep other processes out of the run folder.
 
-    `chosen` are settings that the config left open. Raises OutputError.
+    `chosen` are settings that the config left open. Of several processes one does all this. Raises
+    OutputError.
     """
-    paths = {"folder": str(folder.absolute())}
-    if config.val_folder is not None:
-        paths["val_folder"] = str(Path(config.val_folder).absolute())
-    content = {**paths, **asdict(config), **paths, "chosen": chosen}
+    if not is_main():
+        yield
+        return
+    content = {**_settings(folder, config), "chosen": chosen}
+    if (started := launch()) is not None:
+        content["launch"] = started
     text = json.dumps(content, indent=2) + "\n"
     try:
         # Fails when another process was faster.
@@ -86,11 +118,12 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
-    if not path.is_file():
+    if is_main() and not path.is_file():
         raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
     try:
-        written = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        written = json.loads(from_main(path.read_bytes).decode("utf-8", "surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
+        written.pop("launch", None)
         config = TrainConfig(**{**written, "out": str(run)})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"Cannot go on with {run}: its {CONFIG_NAME} is damaged.") from error
@@ -101,6 +134,9 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
     """Hold a lock that ends with the process, however that ends; systems without go without."""
+    if not is_main():
+        yield
+        return
     with open(run / CONFIG_NAME, "rb") as file:
         if fcntl is not None:
             try:

@@ -5,7 +5,7 @@ import math
 import shlex
 import time
 from collections.abc import Generator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ from vidgru.engine.checkpoint import (
     save_checkpoint,
     save_model,
 )
+from vidgru.engine.distributed import agree, from_main, is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.engine.run import write_table
@@ -57,6 +58,11 @@ class Training:
         self.config, self.data, self.spec, self.run = config, data, spec, run
         self.stage = stage
         self.fingerprint = fingerprint(data)
+        # Paths and places may differ from machine to machine.
+        alike = replace(config, val_folder=None, out=None, device="auto", threads=None)
+        seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
+        if from_main(lambda: seen) != seen:
+            raise DataError("The processes of this training have other clips or other options.")
         self.began, self.started = began, time.monotonic()
         self.task = Classify(spec.labels)
         self.val = self._examples("val")
@@ -99,7 +105,7 @@ class Training:
         if self.config.minutes is None:
             return self.trainer.steps / self.total
         whole = self.config.minutes * 60 - (self.started - self.began)
-        return (time.monotonic() - self.started) / max(whole, 1e-3)
+        return agree((time.monotonic() - self.started) / max(whole, 1e-3))
 
     def validations(self) -> int:
         """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
@@ -146,6 +152,8 @@ class Training:
 
     def write_split(self) -> None:
         """Write down which clips are learned from, validated on and tested."""
+        if not is_main():
+            return
         write_table(
             self.run / "split.csv",
             [
@@ -157,7 +165,7 @@ class Training:
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""
-        age = time.monotonic() - self.saved
+        age = agree(time.monotonic() - self.saved)
         return age > LATEST or (age > SOONEST and self.trainer.at_epoch_end)
 
     def progress(self, loss: float) -> Progress:
@@ -184,7 +192,8 @@ class Training:
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
-        write_table(self.run / "metrics.csv", self.rows)
+        if is_main():
+            write_table(self.run / "metrics.csv", self.rows)
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
         if self.best is None or scores.balanced >= self.best:
             self.best, self.best_epoch = scores.balanced, max(1, round(epoch))
@@ -197,6 +206,8 @@ class Training:
     def keep(self) -> None:
         """Write all that is needed to go on from here."""
         self.saved = time.monotonic()
+        if not is_main():
+            return
         save_checkpoint(
             self.run / CHECKPOINT_NAME,
             {
@@ -241,6 +252,8 @@ class Training:
 
     def save(self, validation: Scores, test: Scores | None) -> None:
         """Write the model file of the best weights."""
+        if not is_main():
+            return
         metrics = {
             "validation": validation.to_dict(),
             "test": test.to_dict() if test else None,
@@ -281,8 +294,9 @@ class Training:
         validation = self.trainer.evaluate(self.val)
         test = self.trainer.evaluate(self.test) if self.test else None
         self.save(validation, test)
-        plot_curves(self.run / "curves.png", self.rows)
-        plot_confusion(self.run / "confusion.png", validation)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows)
+            plot_confusion(self.run / "confusion.png", validation)
         return TrainResult(
             run=self.run,
             model=self.run / MODEL_NAME,
