@@ -28,6 +28,7 @@ JOINING = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)
 GRACE = 1.0  # seconds for a signal, sent to all processes, to come here, too
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -80,7 +81,8 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
             # Each job has its own names, or it would find the addresses of the one before.
-            store = PrefixStore(f"vidgru{next(_jobs)}", _store())
+            name = f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"
+            store = PrefixStore(name, _store())
             dist.init_process_group(
                 backend,
                 store=store,
@@ -100,9 +102,13 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         except BaseException as error:
             if not isinstance(error, ProcessError | KeyboardInterrupt | GeneratorExit):
                 store.set("error", str(error) or type(error).__name__)
+            # Where one fails, torchrun stops the others; that is not what should be told then.
+            said = _said(store) if isinstance(error, KeyboardInterrupt) else None
             # This closes the connections, which ends the others. NCCL would wait for them instead.
             if backend == "gloo":
                 dist.destroy_process_group()
+            if said is not None:
+                raise ProcessError(said) from None
             raise
         finally:
             log.disabled = False
@@ -126,22 +132,20 @@ def total(tensor: Tensor) -> Tensor:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
-            time.sleep(GRACE)
-            raise ProcessError(_reason()) from error
+            said = _said(dist.distributed_c10d._get_default_store())
+            if said is None:
+                time.sleep(GRACE)
+                said = "Another process of this training ended. Go on with --resume, or train anew."
+            raise ProcessError(said) from error
     return tensor
 
 
-def _reason() -> str:
-    store = dist.distributed_c10d._get_default_store()
+def _said(store: Store) -> str | None:
+    """Return what the first process that failed said, if it could."""
     try:
-        if store.check(["error"]):
-            return store.get("error").decode()
-    except RuntimeError:  # it went down with the process that held it
-        pass
-    return (
-        "Another process of this training ended. Start it again with --resume and the run folder, "
-        "if there is one, to go on from the last checkpoint."
-    )
+        return store.get("error").decode() if store.check(["error"]) else None
+    except RuntimeError:  # it took the store with it
+        return None
 
 
 def agree(value: float) -> float:
@@ -208,4 +212,4 @@ def launch() -> dict[str, Any] | None:
 
 def restarted() -> bool:
     """Return whether torchrun started these processes in place of others that ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return int(os.environ.get(RESTARTS, 0)) > 0
