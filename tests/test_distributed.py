@@ -65,9 +65,11 @@ def vidgru(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of 10 clips to learn from and 3 to validate with."""
+    """Return a folder of 10 clips to learn from, 6 and 4 of a class, and 3 to validate with."""
     root = tmp_path_factory.mktemp("uneven") / "clips"
-    make_folder(root / "train", 5)
+    make_folder(root / "train", 6)
+    for number in (4, 5):
+        (root / "train" / "right" / f"{number}.avi").unlink()
     make_folder(root / "val", 2)
     (root / "val" / "right" / "1.avi").unlink()
     return root
@@ -100,8 +102,8 @@ def test_pieces(tmp_path: Path) -> None:
     assert done == (0, [""] * 3, [""] * 3)
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path, data: Path) -> None:
-    done = run(tmp_path, SCRIPT, "exact", data, tmp_path)
+def test_two_processes_learn_what_one_does(tmp_path: Path, uneven: Path) -> None:
+    done = run(tmp_path, SCRIPT, "exact", uneven, tmp_path)
     assert done.code == 0, done.err
     for batch in (4, 5):
         one, both = (load_checkpoint(tmp_path / f"{n}-{batch}/last.ckpt") for n in ("one", "all"))

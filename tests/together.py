@@ -106,6 +106,8 @@ def talk() -> None:
     strange = os.fsdecode(b"caf\xe9/\xe2\x82\xac")
     assert text_from_main(lambda: strange if rank() == 0 else "") == strange
     assert total(torch.tensor([float("nan"), 1.0]))[1] == count
+    sums = total(torch.randn(10_001, generator=torch.Generator().manual_seed(rank())))
+    assert from_main(lambda: sums.numpy().tobytes()) == sums.numpy().tobytes()
 
 
 @together
@@ -123,6 +125,7 @@ def pieces(place: Path) -> Steps:
         (place / str(rank())).touch()
 
     yield from in_turn(job)
+    torch.optim.AdamW([nn.Parameter(torch.zeros(2))]).step()
     # The others begin when the first one is ready.
     assert done == [0] if rank() == 0 else done[0] > 0
 
@@ -179,6 +182,9 @@ if __name__ == "__main__":
         for name in ("first", "second"):  # more than once in the same processes
             for _ in pieces(Path(words[0], name)):
                 pass
+            # A thread that outlives its group can break off the process when it ends.
+            threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+            assert not [thread for thread in threads if "gloo" in thread]
     elif check == "exact":
         exact(*words)
     else:

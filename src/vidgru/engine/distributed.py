@@ -6,6 +6,7 @@ with the same bits. Only the first one (rank 0) writes and speaks.
 """
 
 import functools
+import importlib
 import itertools
 import logging
 import os
@@ -17,8 +18,6 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
 from vidgru.errors import ProcessError
 from vidgru.results import Progress
@@ -44,12 +43,12 @@ def launched() -> int:
 
 def world() -> int:
     """Return how many processes train together now."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Return the number of this process among those that train together."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if world() > 1 else 0
 
 
 def is_main() -> bool:
@@ -76,13 +75,15 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
 
     @functools.wraps(job)
     def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
-        if launched() == 1 or dist.is_initialized():
+        if launched() == 1 or world() > 1:
             return (yield from job(*args, **kwargs))
+        # An optimizer imports this, and its defaults would keep a group that there is by then: its
+        # threads would outlive it, and could end the process with SIGABRT at its exit.
+        importlib.import_module("torch.distributed.nn")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
             # Each job has its own names, or it would find the addresses of the one before.
-            name = f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"
-            store = PrefixStore(name, _store())
+            store = _store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}")
             dist.init_process_group(
                 backend,
                 store=store,
@@ -116,9 +117,17 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
     return joined
 
 
+def _store(name: str) -> Any:
+    """Return a place for short messages, that outlives the processes under torchrun."""
+    from torch.distributed.distributed_c10d import PrefixStore
+
+    return PrefixStore(name, _whole_store())
+
+
 @functools.cache
-def _store() -> Store:
-    store: Store
+def _whole_store() -> Any:
+    from torch.distributed.rendezvous import rendezvous  # which some systems' torch has not
+
     store, _, _ = next(iter(rendezvous("env://", timeout=JOINING)))
     return store
 
@@ -140,10 +149,10 @@ def total(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _said(store: Store) -> str | None:
+def _said(store: Any) -> str | None:
     """Return what the first process that failed said, if it could."""
     try:
-        return store.get("error").decode() if store.check(["error"]) else None
+        return str(store.get("error"), "utf-8") if store.check(["error"]) else None
     except RuntimeError:  # it took the store with it
         return None
 
