@@ -199,10 +199,10 @@ def test_a_decoder_that_dies_or_hangs_costs_one_clip(
         "import os, time\n"
         "from vidgru.data import worker\n"
         "real = worker.decode_clip\n"
-        "def fake(path, sampling):\n"
+        "def fake(path, *rest):\n"
         "    'die' in path.name and os._exit(9)\n"
         "    'hang' in path.name and time.sleep(60)\n"
-        "    return real(path, sampling)\n"
+        "    return real(path, *rest)\n"
         "worker.decode_clip = fake\n"
         "worker.main()\n"
     )

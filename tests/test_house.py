@@ -164,6 +164,8 @@ def test_a_default_stands_in_config_alone() -> None:
         config()
     for command, configs in zip(commands(), CONFIGS.values(), strict=True):
         fields = {i.name: i.default for config in configs for i in dataclasses.fields(config)}
+        if command.name == "compare":
+            del fields["folds"]  # a comparison splits once
         options = {p.name: p.default for p in command.params if p.name in fields}
         assert options == fields
 

@@ -301,7 +301,7 @@ def test_it_is_what_the_network_says_of_the_frames(tmp_path: Path) -> None:
 
 def test_predict_agrees_with_the_scores_of_training(trained: TrainResult, data: Path) -> None:
     with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
-        held = [row for row in csv.DictReader(table) if row["part"] == "val"]
+        held = [row for row in csv.DictReader(table) if row["split"] == "val"]
     model = library.load(trained.run, threads=1)
     said = [model.predict(data / row["path"]) for row in held]
     scores = model.metrics["validation"]

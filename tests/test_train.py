@@ -51,7 +51,7 @@ def split_of(run: Path) -> dict[str, list[str]]:
     """Return the clips' names by part."""
     parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for row in rows(run / "split.csv"):
-        parts[row["part"]].append(row["path"])
+        parts[row["split"]].append(row["path"])
     return parts
 
 
@@ -157,7 +157,7 @@ def test_a_group_stays_on_one_side(vidgru: Vidgru, tmp_path: Path, how: str) -> 
     done = vidgru("train", folder, *QUICK, "--group-by", chosen, "--out", tmp_path / "run")
     assert done.code == 0, done.err
     table = rows(tmp_path / "run" / "split.csv")
-    sides = {part: {r["group"] for r in table if r["part"] == part} for part in ("train", "val")}
+    sides = {part: {r["group"] for r in table if r["split"] == part} for part in ("train", "val")}
     assert len(sides["val"]) == 1
     assert len(sides["train"]) == 2
     assert not sides["train"] & sides["val"]

@@ -77,8 +77,8 @@ def compare(
     """
     from vidgru.verbs.compare import compare as run
 
-    # `core` and `input` stand here so that Python refuses them among the options.
-    config = TrainConfig(core=CORES[0], input=None, **options)
+    # These stand here so that Python refuses them among the options.
+    config = TrainConfig(core=CORES[0], input=None, folds=None, **options)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 

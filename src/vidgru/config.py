@@ -99,8 +99,21 @@ class TrainConfig:
     group_by: str | None = option(
         None,
         "Keep clips of one group (person, day, camera ...) on one side of the split: a regular"
-        " expression on the clip's relative path, or a column of FOLDER/groups.csv.",
+        " expression on the clip's relative path, or a column of FOLDER/groups.csv (or of the"
+        " list). Default: what names and tables suggest; `none` splits clip by clip.",
         metavar="REGEX|COLUMN",
+    )
+    split: str | None = option(
+        None,
+        "Split as this table says (path,label,split), for example the split.csv of an earlier run.",
+        metavar="FILE",
+    )
+    folds: int | None = option(
+        None,
+        "Cross-validate first: learn so many times, each time with another part held out, then once"
+        " from all clips. Takes so much longer.",
+        low=2,
+        metavar="N",
     )
     epochs: int | None = option(
         None, "Passes over the training clips. Default: from the data set's size.", low=1
@@ -183,6 +196,9 @@ class TrainConfig:
         check(self)
         if self.epochs is not None and self.minutes is not None:
             raise OptionError("Give only one of --epochs and --minutes.")
+        splits = {"--val-folder": self.val_folder, "--split": self.split, "--folds": self.folds}
+        if len(given := [name for name, value in splits.items() if value is not None]) > 1:
+            raise OptionError(f"Give only one of {' and '.join(given)}.")
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
         if self.encoder == "rows" and self.frames is not None:

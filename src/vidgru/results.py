@@ -64,6 +64,41 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How clips were shared out to train, val and test.
+
+    clips and groups: how many by part, groups None where there are none; group_by: what made them;
+    suggested: whether that was taken from names or tables, not given; together: pairs of clips that
+    show the same and were therefore kept on one side.
+    """
+
+    clips: dict[str, int]
+    groups: dict[str, int] | None
+    group_by: str | None
+    suggested: bool
+    together: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation: its run, and how its last epoch does on held-out clips.
+
+    clips and groups: how many were held out, groups None where there are none.
+    """
+
+    run: Path
+    clips: int
+    groups: int | None
+    accuracy: float
+    balanced: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "run": str(self.run)}
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
@@ -73,6 +108,8 @@ class TrainResult:
     clips were not trained on; it is None where none were wanted. `turned` gives the degrees by
     which clips of each class were turned at most, `rotation` those that were wanted. `step_seconds`
     is the median time of a training step, validating and saving left out; `seconds` are all.
+    With `folds`, `validation` puts together what each fold's model says of the clips that it never
+    saw, at its last epoch, and the model itself learned from all clips.
     """
 
     run: Path
@@ -81,6 +118,8 @@ class TrainResult:
     validation: Scores
     test: Scores | None
     train_clips: int
+    split: Split
+    folds: tuple[Fold, ...]
     skipped: tuple[Failure, ...]
     mirrored: dict[str, str | None] | None
     rotation: float
@@ -93,7 +132,8 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        return {**asdict(self), "run": str(self.run), "model": str(self.model)}
+        folds = [fold.to_dict() for fold in self.folds]
+        return {**asdict(self), "run": str(self.run), "model": str(self.model), "folds": folds}
 
 
 @dataclass(frozen=True)

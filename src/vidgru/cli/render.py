@@ -1,7 +1,7 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from rich import box
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.results import Comparison, Prediction, Scores, TrainResult
+from vidgru.results import Comparison, Prediction, TrainResult
 
 
 def _console() -> Console:
@@ -29,7 +29,9 @@ def _share(value: float | None) -> str:
 def show_training(result: TrainResult) -> None:
     """Print accuracy, per-class recall, where the model lies, and what to type next."""
     console = _console()
-    parts: list[tuple[str, Scores]] = [("validation", result.validation)]
+    if result.folds:
+        console.print(_folds(result))
+    parts = [("held-out" if result.folds else "validation", result.validation)]
     if result.test is not None:
         parts.append(("test", result.test))
     table = Table(box=box.SIMPLE_HEAD)
@@ -55,19 +57,59 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
-    for sentence in (_mirroring(result.mirrored), _turning(result.turned, result.rotation)):
+    best = "" if result.folds else f", best at epoch {result.best_epoch}"
+    for sentence in (
+        _splitting(result),
+        _mirroring(result.mirrored),
+        _turning(result.turned, result.rotation),
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{best}; "
+        f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
+    ):
         if sentence:
             console.print(Text(printable(sentence)))
-    console.print(
-        Text(
-            f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-            f"{result.best_epoch}; {result.parameters:,} parameters; {result.seconds:.0f} s in all."
-        )
-    )
     console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
     console.print(
         Text(f"Next:  vidgru predict VIDEO --model {printable(_quoted(str(result.run)))}")
     )
+
+
+def _folds(result: TrainResult) -> Table:
+    """Return a table with a row for each fold, and their mean and spread."""
+    table = Table(box=box.SIMPLE_HEAD)
+    grouped = any(fold.groups for fold in result.folds)
+    table.add_column("fold")
+    for title in ("held-out clips", *(["groups"] if grouped else []), "accuracy", "balanced"):
+        table.add_column(title, justify="right")
+    table.add_column("time", justify="right")
+    for number, fold in enumerate(result.folds, 1):
+        groups = [str(fold.groups)] if grouped else []
+        shares = [_share(fold.accuracy), _share(fold.balanced)]
+        table.add_row(str(number), str(fold.clips), *groups, *shares, f"{fold.seconds:.0f} s")
+    table.add_section()
+    found = [[fold.accuracy for fold in result.folds], [fold.balanced for fold in result.folds]]
+    means = [f"{_share(fmean(values))} +- {100 * stdev(values):.1f}" for values in found]
+    counts = [str(sum(fold.clips for fold in result.folds)), *([""] if grouped else [])]
+    table.add_row(Text("mean", style="bold"), *counts, *means, "")
+    return table
+
+
+def _splitting(result: TrainResult) -> str:
+    """Return how clips were shared out, in a sentence."""
+    split, names = (
+        result.split,
+        {"train": "learn from", "val": "validate with", "test": "test with"},
+    )
+    what = "groups" if split.groups else "clips"
+    counts = [(n, names[part]) for part, n in (split.groups or split.clips).items() if n]
+    if result.folds:
+        text = f"Split by {what} into {len(result.folds)} folds"
+    else:
+        text = f"Split by {what}: " + ", ".join(f"{n} to {use}" for n, use in counts)
+    if split.suggested:
+        text += f" (--group-by '{split.group_by}', found in the names; --group-by none undoes it)"
+    if split.together:
+        text += f"; {split.together} pairs of clips show the same and were kept on one side"
+    return f"{text}."
 
 
 def _mirroring(mirrored: dict[str, str | None] | None) -> str:

@@ -4,6 +4,7 @@ A file's key is the clip's content with the sampling settings, so moved clips ar
 changed ones are not mistaken for the old.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from vidgru.errors import OutputError
+from vidgru.errors import OutputError, VideoError
 from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
@@ -46,30 +47,54 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidgru"
 
 
-def cache_key(path: Path, sampling: Sampling) -> str:
-    """Return a hash of the clip's content (of all pictures, for a folder) and the settings."""
-    digest = hashlib.blake2b(json.dumps([VERSION, asdict(sampling)]).encode(), digest_size=20)
+def cache_key(
+    path: Path,
+    sampling: Sampling,
+    start: float | None = None,
+    end: float | None = None,
+    content: bytes | None = None,
+) -> str:
+    """Return a hash of the clip's content, what is cut out of it, and the settings.
+
+    `content` is the file's `content_hash` if that is known already.
+    """
+    settings = json.dumps([VERSION, asdict(sampling), start, end])
+    digest = hashlib.blake2b(settings.encode(), digest_size=20)
+    digest.update(content_hash(path) if content is None else content)
+    return digest.hexdigest()
+
+
+def content_hash(path: Path) -> bytes:
+    """Return a hash of a file, or of all pictures in a folder; raises OSError."""
+    digest = hashlib.blake2b(digest_size=20)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file")  # opening a pipe would wait for ever
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()
+    return digest.digest()
 
 
-def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:
+def decode_clip(
+    path: Path, sampling: Sampling, start: float | None = None, end: float | None = None
+) -> tuple[Segments, list[str]]:
     """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what was wrong with it.
 
-    A short clip is one segment. A clip of more than MAX_FRAMES frames is thinned to evenly spread
-    segments of two windows each, so that memory and disk stay bounded.
+    start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
+    MAX_FRAMES frames is thinned to evenly spread segments of two windows each, so that memory and
+    disk stay bounded.
     """
     length = 2 * sampling.window
     every, kept = 1, list[list[Image]]()
     warnings: list[str] = []
     size = (sampling.side, sampling.side)
     for number, frame in enumerate(
-        sample_frames(path, sampling.fps, size=size, warn=warnings.append)
+        sample_frames(
+            path, sampling.fps, size=size, start=start or 0.0, end=end, warn=warnings.append
+        )
     ):
         segment, place = divmod(number, length)
         if segment % every:
@@ -81,6 +106,9 @@ def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:
                     continue
             kept.append([])
         kept[-1].append(frame.rgb)
+    if not kept:
+        last = "its end" if end is None else f"{end:g} s"
+        raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
     if every == 1:
         return np.stack([[rgb for part in kept for rgb in part]]), warnings
     return np.stack([part for part in kept if len(part) == length]), warnings

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, load, trim
+from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError, VideoError
 from vidgru.video.read import natural_key
@@ -40,9 +40,12 @@ def decode_clips(
     folder = cache_folder()
     jobs: queue.SimpleQueue[tuple[Clip, str]] = queue.SimpleQueue()
     missing = 0
+    contents: dict[Path, bytes] = {}  # a list may cut many clips out of one long video
     for clip in clips:
         try:
-            key = cache_key(clip.path, sampling)
+            if clip.path not in contents:
+                contents[clip.path] = content_hash(clip.path)
+            key = cache_key(clip.path, sampling, clip.start, clip.end, contents[clip.path])
         except OSError as error:
             yield Decoded(clip, None, f"Cannot read {clip.path}: {error.strerror or error}.")
             continue
@@ -126,6 +129,8 @@ class _Worker(threading.Thread):
         self.process = process = self.process or self._start()
         request = {
             "path": str(clip.path.absolute()),
+            "start": clip.start,
+            "end": clip.end,
             "key": key,
             "folder": str(self.folder.absolute()),
             "sampling": asdict(self.sampling),

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,13 +24,34 @@ LAYOUT = (
 
 @dataclass(frozen=True)
 class Clip:
-    """A labelled clip: `name` is its path in the folder, `part` train, val, test or None."""
+    """A labelled clip: `part` is train, val, test or None; start and end (seconds) cut it out.
+
+    `name` is its path in the folder or list, with what is cut out of it; no two are alike.
+    """
 
     path: Path
     name: str
     label: str
     part: str | None = None
     group: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+    @property
+    def listed(self) -> str:
+        """Its path as the folder or list has it."""
+        return self.name.removesuffix(_span(self.start, self.end))
+
+
+def clip_name(path: str, start: float | None = None, end: float | None = None) -> str:
+    """Return the name of a clip that is listed with such a path and times in seconds."""
+    return path + _span(start, end)
+
+
+def _span(start: float | None, end: float | None) -> str:
+    if start is None and end is None:
+        return ""
+    return f" [{start or 0.0:.9g}-{'' if end is None else f'{end:.9g}'} s]"
 
 
 def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
@@ -148,7 +169,7 @@ def clip_paths(folder: Path) -> Iterator[Path]:
 def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
     groups = _groups_from_column(folder, group_by)
     if groups is None:
-        groups = _groups_from_names(clips, group_by)
+        groups = groups_from_names(clips, group_by)
     missing = [clip.name for clip in clips if clip.name not in groups]
     if missing:
         raise DataError(
@@ -158,7 +179,8 @@ def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
     return [replace(clip, group=groups[clip.name]) for clip in clips]
 
 
-def _groups_from_names(clips: list[Clip], pattern: str) -> dict[str, str]:
+def groups_from_names(clips: Sequence[Clip], pattern: str) -> dict[str, str]:
+    """Return {clip name: group} where the pattern is found; raises OptionError if it is wrong."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:

@@ -10,26 +10,33 @@ from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
 from vidgru.data.decode import Decoded, decode_clips, in_order
 from vidgru.data.folder import Clip, read_folder
-from vidgru.data.split import split_clips
+from vidgru.data.listing import apply_split, read_list
+from vidgru.data.split import Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
-from vidgru.results import Failure, Progress
+from vidgru.results import Failure, Progress, Split
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
+UNGROUPED = "none"  # --group-by
 
 Parts = dict[str, list[Clip]]
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Clips by part (train, val, test), the frames of each, and those that cannot be read."""
+    """Clips by part (train, val, test), the frames of each, and those that cannot be read.
+
+    units: what each clip may not be parted from, see `data.split`; split: how parts were made.
+    """
 
     parts: Parts
     frames: dict[Clip, Segments]
     skipped: tuple[Failure, ...]
+    units: Units
+    split: Split
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,13 +56,22 @@ def fingerprint(data: Gathered) -> str:
 
 
 def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
-    """Return the clips of the folder, and of the validation folder if there is one.
+    """Return the clips of the folder or list, and of the validation folder if there is one.
 
     Raises DataError when there are less than two classes, or no way to split them.
     """
-    clips = read_folder(folder, config.group_by)
+    clips = _read(folder, config.group_by)
+    if config.split is not None:
+        clips, unnamed = apply_split(clips, Path(config.split))
+        if unnamed:
+            log.warning(
+                "%s does not name %d clips, which are left out; the first is %s.",
+                config.split,
+                len(unnamed),
+                unnamed[0].name,
+            )
     if config.val_folder is not None:
-        held = read_folder(Path(config.val_folder))
+        held = _read(Path(config.val_folder))
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
     labels = {clip.label for clip in clips if clip.part in (None, "train")}
@@ -67,16 +83,31 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
         raise DataError(
             f"The class {strange[0]!r} is validated or tested but has no training clips."
         )
-    _divide(clips, config)
+    if config.folds is not None and any(clip.part == "val" for clip in clips):
+        raise DataError(
+            f"{folder} is split into train and val already, and --folds splits anew: "
+            "leave out --folds, or put all clips into train."
+        )
+    _divide(clips, config, units_of(clips))
     return clips
 
 
-def _divide(clips: list[Clip], config: TrainConfig) -> Parts:
+def _read(source: Path, group_by: str | None = None) -> list[Clip]:
+    by = None if group_by == UNGROUPED else group_by
+    if source.suffix.lower() == ".csv" and source.is_file():
+        clips = read_list(source, by)
+        return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
+    return read_folder(source, by)
+
+
+def _divide(clips: list[Clip], config: TrainConfig, units: Units) -> Parts:
     """Return the clips by part, as the folder says or else split now."""
     learn = [clip for clip in clips if clip.part in (None, "train")]
     held = [clip for clip in clips if clip.part == "val"]
-    if not held:
-        learn, held = split_clips(learn, config.val, config.seed)
+    if config.folds is not None:
+        split_folds(learn, config.folds, config.seed, units)  # says now whether it can
+    elif not held:
+        learn, held = split_clips(learn, config.val, config.seed, units)
     return {"train": learn, "val": held, "test": [clip for clip in clips if clip.part == "test"]}
 
 
@@ -96,9 +127,12 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
         for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:
             try:
                 with open_video(clip.path) as video:
-                    if video.seconds is not None:
+                    whole = video.seconds
+                    if clip.end is not None:
+                        whole = min(whole or clip.end, clip.end)
+                    if whole is not None:
                         rates.append(video.fps)
-                        seconds.append(video.seconds)
+                        seconds.append(max(whole - (clip.start or 0.0), 1 / video.fps))
             except VideoError:
                 continue  # decoding will name it
         fps, frames = suit(rates or [25.0], seconds or [2.0], fps, frames)
@@ -106,11 +140,13 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
 
 
 def gather(
-    clips: list[Clip], sampling: Sampling, config: TrainConfig
+    clips: list[Clip], sampling: Sampling, config: TrainConfig, folder: Path
 ) -> Generator[Progress, None, Gathered]:
     """Decode all clips and split those that could be read.
 
-    Raises DataError when a class has none left. Each clip that is skipped is named in a warning.
+    Clips that show the same, or belong to one group by what names and tables suggest, come to the
+    same side, unless the folder or the config says otherwise. Raises DataError when a class has no
+    clip left. Each clip that is skipped is named in a warning.
     """
     results: list[Decoded] = []
     for result in decode_clips(clips, sampling):
@@ -131,8 +167,25 @@ def gather(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {skipped[0].error}"
         )
-    gathered = Gathered(_divide(list(frames), config), frames, skipped)
+    gathered = _split(frames, config, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked:
+    if unchecked and config.folds is None:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
+
+
+def _split(
+    frames: dict[Clip, Segments], config: TrainConfig, skipped: tuple[Failure, ...]
+) -> Gathered:
+    clips = list(frames)
+    units = units_of(clips)
+    parts = _divide(clips, config, units)
+    groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
+    split = Split(
+        clips={part: len(held) for part, held in parts.items()},
+        groups=groups if any(clip.group is not None for clip in clips) else None,
+        group_by=config.group_by,
+        suggested=False,
+        together=0,
+    )
+    return Gathered(parts, frames, skipped, units, split)

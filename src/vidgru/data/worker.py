@@ -17,7 +17,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Decode and store one clip; return its warnings, or the sentence that says why not."""
     path = Path(request["path"])
     try:
-        segments, warnings = decode_clip(path, Sampling(**request["sampling"]))
+        segments, warnings = decode_clip(
+            path, Sampling(**request["sampling"]), request["start"], request["end"]
+        )
         store(request["key"], segments, Path(request["folder"]))
     except OutputError as error:
         return {"error": str(error), "fatal": True}

@@ -39,7 +39,8 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
                 return run
             run.mkdir()
             return run
-        name = re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "run"
+        source = folder.resolve()
+        name = re.sub(r"[^\w.-]+", "_", source.stem if source.is_file() else source.name) or "run"
         RUNS.mkdir(exist_ok=True)
         # mkdir is what keeps two trainings at once apart.
         for number in itertools.count(1):
@@ -63,8 +64,9 @@ def begin_run(
     `chosen` are settings that the config left open. Raises OutputError.
     """
     paths = {"folder": str(folder.absolute())}
-    if config.val_folder is not None:
-        paths["val_folder"] = str(Path(config.val_folder).absolute())
+    for name in ("val_folder", "split"):
+        if (given := getattr(config, name)) is not None:
+            paths[name] = str(Path(given).absolute())
     content = {**paths, **asdict(config), **paths, "chosen": chosen}
     text = json.dumps(content, indent=2) + "\n"
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from vidgru.config import ModelSpec, TrainConfig
+from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import (
@@ -38,6 +39,8 @@ LAST_QUESTION = 0.9  # of the training: what is found later is of no use
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
 
+LAST_WRITTEN = "confusion.png"  # a run that has it is finished
+
 Steps = Generator[Progress, None, TrainResult]
 
 
@@ -53,13 +56,14 @@ class Training:
         device: torch.device,
         began: float,
         stage: str,
+        known: Scores | None = None,
     ) -> None:
         self.config, self.data, self.spec, self.run = config, data, spec, run
-        self.stage = stage
+        self.stage, self.known = stage, known
         self.fingerprint = fingerprint(data)
         self.began, self.started = began, time.monotonic()
         self.task = Classify(spec.labels)
-        self.val = self._examples("val")
+        self.val = self._examples("val") if data.parts["val"] else None
         self.test = self._examples("test") if data.parts["test"] else None
         self.trainer = Trainer(
             build(spec),
@@ -106,6 +110,8 @@ class Training:
         epochs = self.total / self.trainer.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
+        if self.val is None:
+            return max(1, min(VALIDATIONS, round(epochs)))
         # Forward only costs about a third of learning.
         held = sum(1 for _ in self.trainer.validation_windows(self.val)) / 3
         learned = self.total * self.config.batch_size
@@ -148,11 +154,7 @@ class Training:
         """Write down which clips are learned from, validated on and tested."""
         write_table(
             self.run / "split.csv",
-            [
-                {"path": clip.name, "label": clip.label, "part": part, "group": clip.group or ""}
-                for part, clips in self.data.parts.items()
-                for clip in clips
-            ],
+            [_row(clip, part) for part, clips in self.data.parts.items() for clip in clips],
         )
 
     def due(self) -> bool:
@@ -162,7 +164,9 @@ class Training:
 
     def progress(self, loss: float) -> Progress:
         """Return how far the training is."""
-        best = f", validation accuracy {self.best:.3f} at best" if self.best is not None else ""
+        best = ""
+        if self.best is not None and not self.config.folds:
+            best = f", validation accuracy {self.best:.3f} at best"
         total = self.total
         if self.config.minutes is not None:
             total = max(self.trainer.steps, round(self.trainer.steps / max(self.done(), 1e-6)))
@@ -170,7 +174,7 @@ class Training:
 
     def validate(self) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
-        scores = self.trainer.validate(self.val)
+        scores = self.trainer.validate(self.val) if self.val else None
         loss, self.since = sum(self.since) / len(self.since), []
         epoch = self.trainer.steps / self.trainer.steps_per_epoch
         self.rows.append(
@@ -178,20 +182,20 @@ class Training:
                 "epoch": round(epoch, 2),
                 "step": self.trainer.steps,
                 "train_loss": round(loss, 6),
-                "val_loss": round(scores.loss, 6),
-                "val_accuracy": round(scores.accuracy, 6),
-                "val_balanced": round(scores.balanced, 6),
+                **_columns(scores),
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
         write_table(self.run / "metrics.csv", self.rows)
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
-        if self.best is None or scores.balanced >= self.best:
-            self.best, self.best_epoch = scores.balanced, max(1, round(epoch))
+        # Where folds tell how good it is, nothing is chosen on the clips that are held out.
+        chosen = 0.0 if scores is None or self.config.folds else scores.balanced
+        if self.best is None or chosen >= self.best:
+            self.best, self.best_epoch = chosen, max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
             self.best_images = self.trainer.images.clone()
             self.best_turns = self.trainer.turns.clone()
-            self.save(scores, None)
+            self.save(scores or self.known, None)
         self.keep()
 
     def keep(self) -> None:
@@ -239,10 +243,10 @@ class Training:
         self.started -= learning
         self.began = self.started - preparing
 
-    def save(self, validation: Scores, test: Scores | None) -> None:
+    def save(self, validation: Scores | None, test: Scores | None) -> None:
         """Write the model file of the best weights."""
         metrics = {
-            "validation": validation.to_dict(),
+            "validation": validation.to_dict() if validation else None,
             "test": test.to_dict() if test else None,
             "best_epoch": self.best_epoch,
         }
@@ -278,11 +282,13 @@ class Training:
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
         self.trainer.network.load_state_dict(self.best_weights)
-        validation = self.trainer.evaluate(self.val)
+        validation = self.trainer.evaluate(self.val) if self.val else self.known
+        if validation is None:
+            raise DataError("There are no clips to tell how good the model is.")
         test = self.trainer.evaluate(self.test) if self.test else None
         self.save(validation, test)
         plot_curves(self.run / "curves.png", self.rows)
-        plot_confusion(self.run / "confusion.png", validation)
+        plot_confusion(self.run / LAST_WRITTEN, validation)
         return TrainResult(
             run=self.run,
             model=self.run / MODEL_NAME,
@@ -290,6 +296,8 @@ class Training:
             validation=validation,
             test=test,
             train_clips=len(self.data.parts["train"]),
+            split=self.data.split,
+            folds=(),
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
             rotation=self.trainer.augmentation.rotation,
@@ -300,3 +308,26 @@ class Training:
             step_seconds=median(self.step_seconds or [0.0]),
             parameters=sum(p.numel() for p in self.trainer.network.parameters()),
         )
+
+
+def _columns(scores: Scores | None) -> dict[str, float]:
+    """Return what metrics.csv says of validation clips, if there are any."""
+    if scores is None:
+        return {}
+    return {
+        "val_loss": round(scores.loss, 6),
+        "val_accuracy": round(scores.accuracy, 6),
+        "val_balanced": round(scores.balanced, 6),
+    }
+
+
+def _row(clip: Clip, part: str) -> dict[str, Any]:
+    """Return a clip's row in split.csv, which can be given back with --split."""
+    return {
+        "path": clip.listed,
+        "label": clip.label,
+        "split": part,
+        "group": clip.group or "",
+        "start": "" if clip.start is None else clip.start,
+        "end": "" if clip.end is None else clip.end,
+    }

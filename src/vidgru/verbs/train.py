@@ -5,20 +5,18 @@ import shutil
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import torch
-
-from vidgru.config import ModelSpec, TrainConfig, stored_side
+from vidgru.config import TrainConfig, stored_side
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import choose_device
 from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with
-from vidgru.engine.training import Steps, Training
-from vidgru.nn.network import HIDDEN
+from vidgru.engine.training import Steps
 from vidgru.results import Progress, TrainResult
-from vidgru.tasks.classify import Classify
+from vidgru.verbs.folds import fold_steps
+from vidgru.verbs.learn import chosen, learn_steps
 
 Result = TypeVar("Result")
 
@@ -38,10 +36,10 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     run = create_run(folder, config.out)
     with begin_run(run, folder, config, chosen(config, sampling)):
         try:
-            data = yield from gather(clips, sampling, config)
-            return (yield from learn_steps(config, data, sampling, run, began))
+            data = yield from gather(clips, sampling, config, folder)
+            return (yield from _learn_or_fold(config, data, sampling, run, began))
         finally:
-            if not any((run / name).exists() for name in (CHECKPOINT_NAME, MODEL_NAME)):
+            if not any(any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)):
                 shutil.rmtree(run)
                 with contextlib.suppress(OSError):
                     RUNS.rmdir()  # only if nothing else is in it
@@ -59,45 +57,16 @@ def resume_steps(run: str | Path) -> Steps:
         choose_device(config.device)
         clips = read_clips(folder, config)
         sampling = choose_sampling(clips, config, stored_side(config.size))
-        data = yield from gather(clips, sampling, config)
-        return (yield from learn_steps(config, data, sampling, run, began))
+        data = yield from gather(clips, sampling, config, folder)
+        return (yield from _learn_or_fold(config, data, sampling, run, began))
 
 
-def learn_steps(
-    config: TrainConfig,
-    data: Gathered,
-    sampling: Sampling,
-    run: Path,
-    began: float,
-    stage: str = "training",
+def _learn_or_fold(
+    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
 ) -> Steps:
-    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
-
-    `stage` names the work in its Progress.
-    """
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
-    spec = ModelSpec(
-        task=Classify.name,
-        labels=data.labels,
-        core=config.core,
-        hidden=HIDDEN,
-        size=config.size,
-        encoder=config.encoder,
-        gated_update=config.gated_update,
-        **chosen(config, sampling),
-    )
-    training = Training(config, data, spec, run, device, began, stage)
-    if (run / CHECKPOINT_NAME).exists():
-        training.go_on()
-    return (yield from training.steps())
-
-
-def chosen(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
-    """Return the settings that a config may leave open."""
-    seen = config.input or ("rgb" if sampling.window == 1 else "both")
-    return {"input": seen, "fps": sampling.fps, "frames": sampling.window}
+    if config.folds is None:
+        return (yield from learn_steps(config, data, sampling, run, began))
+    return (yield from fold_steps(config, data, sampling, run, began))
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:
