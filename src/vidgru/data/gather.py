@@ -14,6 +14,7 @@ from vidgru.data.split import split_clips
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Failure, Progress
+from vidgru.video.facts import Facts
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
@@ -25,10 +26,15 @@ Parts = dict[str, list[Clip]]
 
 @dataclass(frozen=True)
 class Gathered:
-    """Clips by part (train, val, test), the frames of each, and those that cannot be read."""
+    """Clips by part (train, val, test), what is known of each, and those that cannot be read.
+
+    `keys` are equal for clips of equal content.
+    """
 
     parts: Parts
     frames: dict[Clip, Segments]
+    facts: dict[Clip, Facts]
+    keys: dict[Clip, str]
     skipped: tuple[Failure, ...]
 
     @property
@@ -119,7 +125,7 @@ def gather(
         yield Progress("reading clips", len(results), len(clips), note)
     results = in_order(results)
     for result in results:
-        for warning in result.warnings:
+        for warning in result.facts.warnings if result.facts else ():
             log.warning("%s", warning)
         if result.error:
             log.warning("Skipped: %s", result.error)
@@ -131,7 +137,9 @@ def gather(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {skipped[0].error}"
         )
-    gathered = Gathered(_divide(list(frames), config), frames, skipped)
+    facts = {result.clip: result.facts for result in results if result.facts is not None}
+    keys = {result.clip: result.key for result in results if result.facts is not None}
+    gathered = Gathered(_divide(list(frames), config), frames, facts, keys, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
     if unchecked:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
