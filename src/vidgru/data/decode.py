@@ -13,6 +13,7 @@ from pathlib import Path
 from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError, VideoError
+from vidgru.video.facts import Facts
 from vidgru.video.read import natural_key
 
 SECONDS_PER_CLIP = 600.0
@@ -21,12 +22,16 @@ WORKER = [sys.executable, "-m", "vidgru.data.worker"]
 
 @dataclass(frozen=True)
 class Decoded:
-    """One clip's frames, or the sentence that says why there are none."""
+    """One clip's frames and facts, or the sentence that says why there are none.
+
+    `key` is a hash of its content and of how it was sampled; empty where it could not be read.
+    """
 
     clip: Clip
     segments: Segments | None
+    facts: Facts | None = None
+    key: str = ""
     error: str | None = None
-    warnings: tuple[str, ...] = ()
     from_cache: bool = False
 
 
@@ -47,11 +52,12 @@ def decode_clips(
                 contents[clip.path] = content_hash(clip.path)
             key = cache_key(clip.path, sampling, clip.start, clip.end, contents[clip.path])
         except OSError as error:
-            yield Decoded(clip, None, f"Cannot read {clip.path}: {error.strerror or error}.")
+            sentence = f"Cannot read {clip.path}: {error.strerror or error}."
+            yield Decoded(clip, None, error=sentence)
             continue
-        segments = load(key, sampling, folder)
-        if segments is not None:
-            yield Decoded(clip, segments, from_cache=True)
+        stored = load(key, clip.path, sampling, folder)
+        if stored is not None:
+            yield Decoded(clip, *stored, key, from_cache=True)
         else:
             jobs.put((clip, key))
             missing += 1
@@ -149,20 +155,19 @@ class _Worker(threading.Thread):
             late.cancel()
         if not line:
             self.kill()
-            return Decoded(
-                clip, None, f"Cannot read {clip.path}: the decoder crashed or hung on it."
-            )
+            sentence = f"Cannot read {clip.path}: the decoder crashed or hung on it."
+            return Decoded(clip, None, key=key, error=sentence)
         reply = json.loads(line)
         if reply.get("fatal"):
             raise OutputError(reply["error"])
         if "error" in reply:
-            return Decoded(clip, None, reply["error"])
-        segments = load(key, self.sampling, self.folder)
-        if segments is None:
+            return Decoded(clip, None, key=key, error=reply["error"])
+        stored = load(key, clip.path, self.sampling, self.folder)
+        if stored is None:
             raise OutputError(
                 f"The cache of decoded frames in {self.folder} lost a file just written."
             )
-        return Decoded(clip, segments, warnings=tuple(reply["warnings"]))
+        return Decoded(clip, *stored, key)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:

@@ -15,6 +15,7 @@ from vidgru.data.split import Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Failure, Progress, Split
+from vidgru.video.facts import Facts
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
@@ -27,13 +28,16 @@ Parts = dict[str, list[Clip]]
 
 @dataclass(frozen=True)
 class Gathered:
-    """Clips by part (train, val, test), the frames of each, and those that cannot be read.
+    """Clips by part (train, val, test), what is known of each, and those that cannot be read.
 
-    units: what each clip may not be parted from, see `data.split`; split: how parts were made.
+    keys: equal for clips of equal content; units: what each clip may not be parted from, see
+    `data.split`; split: how parts were made.
     """
 
     parts: Parts
     frames: dict[Clip, Segments]
+    facts: dict[Clip, Facts]
+    keys: dict[Clip, str]
     skipped: tuple[Failure, ...]
     units: Units
     split: Split
@@ -155,7 +159,7 @@ def gather(
         yield Progress("reading clips", len(results), len(clips), note)
     results = in_order(results)
     for result in results:
-        for warning in result.warnings:
+        for warning in result.facts.warnings if result.facts else ():
             log.warning("%s", warning)
         if result.error:
             log.warning("Skipped: %s", result.error)
@@ -167,7 +171,9 @@ def gather(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {skipped[0].error}"
         )
-    gathered = _split(frames, config, skipped)
+    facts = {result.clip: result.facts for result in results if result.facts is not None}
+    keys = {result.clip: result.key for result in results if result.facts is not None}
+    gathered = _split(frames, facts, keys, config, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
     if unchecked and config.folds is None:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
@@ -175,7 +181,11 @@ def gather(
 
 
 def _split(
-    frames: dict[Clip, Segments], config: TrainConfig, skipped: tuple[Failure, ...]
+    frames: dict[Clip, Segments],
+    facts: dict[Clip, Facts],
+    keys: dict[Clip, str],
+    config: TrainConfig,
+    skipped: tuple[Failure, ...],
 ) -> Gathered:
     clips = list(frames)
     units = units_of(clips)
@@ -188,4 +198,4 @@ def _split(
         suggested=False,
         together=0,
     )
-    return Gathered(parts, frames, skipped, units, split)
+    return Gathered(parts, frames, facts, keys, skipped, units, split)

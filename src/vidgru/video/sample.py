@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from vidgru.video.facts import Facts
 from vidgru.video.read import Frame, Image, open_video
 
 log = logging.getLogger("vidgru")
@@ -38,6 +39,11 @@ def sample_indices(
     return indices
 
 
+def _log(facts: Facts) -> None:
+    for warning in facts.warnings:
+        log.warning("%s", warning)
+
+
 def sample_frames(
     source: str | Path,
     fps: float,
@@ -45,7 +51,7 @@ def sample_frames(
     size: tuple[int, int] | int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    warn: Callable[[str], None] = log.warning,
+    tell: Callable[[Facts], None] = _log,
 ) -> Iterator[Frame]:
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
 
@@ -53,10 +59,12 @@ def sample_frames(
     is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
     expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
     (variable frame rate), the source is read anew from its beginning with every frame fetched.
+    `tell` is called at the end with what was found out about the source; left out, its warnings are
+    logged.
     """
     given = 0
     for fetch_all in (False, True):
-        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, warn):
+        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, tell):
             if frame is None:
                 break
             given += 1
@@ -73,7 +81,7 @@ def _one_pass(
     end: float | None,
     skip: int,
     fetch_all: bool,
-    warn: Callable[[str], None],
+    tell: Callable[[Facts], None],
 ) -> Iterator[Frame | None]:
     """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
     limit = float("inf") if end is None else end
@@ -106,5 +114,5 @@ def _one_pass(
                 return
             yield Frame(held, due, video.frames_read - 1)
             k += 1
-        for warning in video.warnings:
-            warn(warning)
+        if video.frames_read:
+            tell(video.facts())
