@@ -18,7 +18,7 @@ PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "t
 GROUPS_FILE = "groups.csv"
 LAYOUT = (
     "Expected FOLDER/<class>/<clip> or FOLDER/{train,val,test}/<class>/<clip>; "
-    "a clip is a video, a folder of images, or a single image."
+    "a clip is a video, a folder of images, or a single image. Or give a .csv list: path,label."
 )
 
 
