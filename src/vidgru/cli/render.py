@@ -9,7 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.results import Comparison, Prediction, Scores, TrainResult
+from vidgru.results import (
+    Answered,
+    Calibration,
+    Comparison,
+    Evaluation,
+    Prediction,
+    Scores,
+    TrainResult,
+)
 
 
 def _console() -> Console:
@@ -58,6 +66,7 @@ def show_training(result: TrainResult) -> None:
     for sentence in (_mirroring(result.mirrored), _turning(result.turned, result.rotation)):
         if sentence:
             console.print(Text(printable(sentence)))
+    console.print(_calibrated(result.calibration, "On the validation clips, where it was fitted"))
     console.print(
         Text(
             f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
@@ -67,6 +76,14 @@ def show_training(result: TrainResult) -> None:
     console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
     console.print(
         Text(f"Next:  vidgru predict VIDEO --model {printable(_quoted(str(result.run)))}")
+    )
+
+
+def _calibrated(calibration: Calibration, where: str) -> Text:
+    """Return how far confidence is off, in a sentence."""
+    return Text(
+        f"{where}, confidence is off by {_share(calibration.ece)} on average "
+        f"({_share(calibration.ece_before)} without the temperature {calibration.temperature:.2f})."
     )
 
 
@@ -116,10 +133,66 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
         table.add_column("then")
     for prediction in predictions:
         ranked = prediction.top(top)
-        others = ", ".join(f"{printable(name)} {_share(share)}" for name, share in ranked[1:])
-        row = [_name(prediction.source), _name(ranked[0][0]), Text(_share(ranked[0][1]))]
+        others = ", ".join(
+            f"{printable(name)} {_share(share)}"
+            for name, share in (ranked if prediction.unsure else ranked[1:])
+        )
+        row = [_name(prediction.source), _name(prediction.label), Text(_share(ranked[0][1]))]
         table.add_row(*row, *([Text(others)] if top > 1 else []))
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    if threshold := predictions[0].threshold:
+        count = sum(prediction.unsure for prediction in predictions)
+        console.print(f"{count} of {len(predictions)} below {_share(threshold)}: unsure.")
+
+
+SUREST = 5  # mistakes to name
+PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print a row for each class, accuracy with its interval, and what confidence is worth."""
+    console, scores, clips = _console(), result.scores, len(result.answers)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for title in ("clips", "recall", "precision", "F1"):
+        table.add_column(title, justify="right")
+    for label, count in scores.count.items():
+        shares = (scores.recall[label], result.precision[label], result.f1[label])
+        table.add_row(_name(label), str(count), *map(_share, shares))
+    table.add_section()
+    means = _share(scores.balanced), "", _share(result.macro_f1)
+    table.add_row(Text("mean of the classes", style="bold"), str(clips), *means)
+    console.print(table)
+    wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
+    low, high = result.interval
+    over = f", over {result.groups} groups" if result.groups is not None else ""
+    console.print(
+        Text(
+            f"Accuracy: {_share(scores.accuracy)}, {clips - len(wrong)} of {clips} "
+            f"{PARTS[result.part]} (95 % interval: {_share(low)} to {_share(high)}{over})."
+        )
+    )
+    tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
+    among = f" Among the likeliest {tops}." if tops else ""
+    console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
+    console.print(_calibrated(result.calibration, "Here"))
+    console.print(Text(_answered(result.answered, clips)))
+    for answer in wrong[:SUREST]:
+        said = f"{answer.clip} was called {answer.predicted}, {_share(answer.confidence)}"
+        console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
+    if len(wrong) > SUREST:
+        console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+
+
+def _answered(answered: Answered, clips: int) -> str:
+    """Return what is left of answers that must not often be wrong, in a sentence."""
+    wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
+    if answered.threshold is None:
+        return f"{wanted} there is no threshold: every answer is unsure."
+    text = f"{wanted}, those below {_share(answered.threshold)} are unsure: "
+    text += f"{answered.answered} of {clips} are left"
+    return text + (f", {_share(answered.error)} of them wrong." if answered.answered else ".")
 
 
 def show_comparison(comparison: Comparison) -> None:

@@ -47,15 +47,21 @@ def cache_folder() -> Path:
 
 
 def cache_key(path: Path, sampling: Sampling) -> str:
-    """Return a hash of the clip's content (of all pictures, for a folder) and the settings."""
-    digest = hashlib.blake2b(json.dumps([VERSION, asdict(sampling)]).encode(), digest_size=20)
+    """Return hashes of the clip's content (of all pictures, for a folder) and of the settings."""
+    settings = json.dumps([VERSION, asdict(sampling)]).encode()
+    digest = hashlib.blake2b(digest_size=20)
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()
+    return f"{digest.hexdigest()}-{hashlib.blake2b(settings, digest_size=8).hexdigest()}"
+
+
+def content_of(key: str) -> str:
+    """Return the part of a cache key that tells the content, whatever the settings."""
+    return key.partition("-")[0]
 
 
 def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:

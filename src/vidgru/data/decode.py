@@ -1,6 +1,7 @@
 """Decode many clips into the cache with a few worker processes, and hand out what is stored."""
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -13,7 +14,10 @@ from pathlib import Path
 from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, load, trim
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError, VideoError
+from vidgru.results import Failure
 from vidgru.video.read import natural_key
+
+log = logging.getLogger("vidgru")
 
 SECONDS_PER_CLIP = 600.0
 WORKER = [sys.executable, "-m", "vidgru.data.worker"]
@@ -21,13 +25,17 @@ WORKER = [sys.executable, "-m", "vidgru.data.worker"]
 
 @dataclass(frozen=True)
 class Decoded:
-    """One clip's frames, or the sentence that says why there are none."""
+    """One clip's frames, or the sentence that says why there are none.
+
+    `key` is that of the cache; empty where the clip could not be read.
+    """
 
     clip: Clip
     segments: Segments | None
     error: str | None = None
     warnings: tuple[str, ...] = ()
     from_cache: bool = False
+    key: str = ""
 
 
 def decode_clips(
@@ -48,7 +56,7 @@ def decode_clips(
             continue
         segments = load(key, sampling, folder)
         if segments is not None:
-            yield Decoded(clip, segments, from_cache=True)
+            yield Decoded(clip, segments, from_cache=True, key=key)
         else:
             jobs.put((clip, key))
             missing += 1
@@ -157,7 +165,17 @@ class _Worker(threading.Thread):
             raise OutputError(
                 f"The cache of decoded frames in {self.folder} lost a file just written."
             )
-        return Decoded(clip, segments, warnings=tuple(reply["warnings"]))
+        return Decoded(clip, segments, warnings=tuple(reply["warnings"]), key=key)
+
+
+def say_problems(results: Sequence[Decoded]) -> tuple[Failure, ...]:
+    """Warn of what is wrong with clips, and return those that could not be read."""
+    for result in results:
+        for warning in result.warnings:
+            log.warning("%s", warning)
+        if result.error:
+            log.warning("Skipped: %s", result.error)
+    return tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
-from vidgru.data.decode import Decoded, decode_clips, in_order
+from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
 from vidgru.data.suit import FEWEST, suit
@@ -25,10 +25,14 @@ Parts = dict[str, list[Clip]]
 
 @dataclass(frozen=True)
 class Gathered:
-    """Clips by part (train, val, test), the frames of each, and those that cannot be read."""
+    """Clips by part (train, val, test), the frames of each, and those that cannot be read.
+
+    `keys` are those of the cache.
+    """
 
     parts: Parts
     frames: dict[Clip, Segments]
+    keys: dict[Clip, str]
     skipped: tuple[Failure, ...]
 
     @property
@@ -118,20 +122,16 @@ def gather(
         note = f"{sum(r.from_cache for r in results)} from the cache"
         yield Progress("reading clips", len(results), len(clips), note)
     results = in_order(results)
-    for result in results:
-        for warning in result.warnings:
-            log.warning("%s", warning)
-        if result.error:
-            log.warning("Skipped: %s", result.error)
+    skipped = say_problems(results)
     frames = {result.clip: result.segments for result in results if result.segments is not None}
-    skipped = tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
+    keys = {result.clip: result.key for result in results if result.segments is not None}
     lost = {clip.label for clip in clips} - {clip.label for clip in frames}
     if lost:
         raise DataError(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {skipped[0].error}"
         )
-    gathered = Gathered(_divide(list(frames), config), frames, skipped)
+    gathered = Gathered(_divide(list(frames), config), frames, keys, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
     if unchecked:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
+from vidgru.config import Confidence, ModelSpec, TrainConfig
+from vidgru.data.cache import content_of
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import (
@@ -24,10 +25,11 @@ from vidgru.engine.checkpoint import (
 )
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import write_table
+from vidgru.engine.run import SPLIT_NAME, write_table
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
 from vidgru.results import Progress, Scores, TrainResult
+from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify
 
 FEWEST_STEPS = 800
@@ -147,9 +149,15 @@ class Training:
     def write_split(self) -> None:
         """Write down which clips are learned from, validated on and tested."""
         write_table(
-            self.run / "split.csv",
+            self.run / SPLIT_NAME,
             [
-                {"path": clip.name, "label": clip.label, "part": part, "group": clip.group or ""}
+                {
+                    "path": clip.name,
+                    "label": clip.label,
+                    "part": part,
+                    "group": clip.group or "",
+                    "content": content_of(self.data.keys[clip]),
+                }
                 for part, clips in self.data.parts.items()
                 for clip in clips
             ],
@@ -191,7 +199,7 @@ class Training:
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
             self.best_images = self.trainer.images.clone()
             self.best_turns = self.trainer.turns.clone()
-            self.save(scores, None)
+            self.save(scores, None, Confidence())
         self.keep()
 
     def keep(self) -> None:
@@ -239,14 +247,14 @@ class Training:
         self.started -= learning
         self.began = self.started - preparing
 
-    def save(self, validation: Scores, test: Scores | None) -> None:
+    def save(self, validation: Scores, test: Scores | None, confidence: Confidence) -> None:
         """Write the model file of the best weights."""
         metrics = {
             "validation": validation.to_dict(),
             "test": test.to_dict() if test else None,
             "best_epoch": self.best_epoch,
         }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics, confidence)
 
     def breakdown(self, loss: float) -> str:
         """Return what to say of a loss that is no number."""
@@ -278,9 +286,15 @@ class Training:
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
         self.trainer.network.load_state_dict(self.best_weights)
-        validation = self.trainer.evaluate(self.val)
-        test = self.trainer.evaluate(self.test) if self.test else None
-        self.save(validation, test)
+        outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
+        confidence = fit_confidence(outputs, targets)
+        temperature = confidence.temperature
+        validation = self.task.scores(clip_probabilities(outputs, temperature), targets)
+        test = None
+        if self.test is not None:
+            seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
+            test = self.task.scores(seen, self.test.targets)
+        self.save(validation, test, confidence)
         plot_curves(self.run / "curves.png", self.rows)
         plot_confusion(self.run / "confusion.png", validation)
         return TrainResult(
@@ -289,6 +303,7 @@ class Training:
             labels=self.spec.labels,
             validation=validation,
             test=test,
+            calibration=calibrate(outputs, targets, temperature),
             train_clips=len(self.data.parts["train"]),
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
