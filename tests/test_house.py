@@ -13,7 +13,7 @@ import click
 import pytest
 
 from vidgru.cli.main import VERBS, cli
-from vidgru.config import CompareConfig, ExtractConfig, PredictConfig, TrainConfig
+from vidgru.config import CompareConfig, EvaluateConfig, ExtractConfig, PredictConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -32,6 +32,7 @@ FLOORS = [
 CONFIGS = {
     "train": (TrainConfig,),
     "compare": (TrainConfig, CompareConfig),
+    "evaluate": (EvaluateConfig,),
     "predict": (PredictConfig,),
     "extract": (ExtractConfig,),
 }

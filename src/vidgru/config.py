@@ -272,9 +272,41 @@ class PredictConfig:
     threads: int = option(
         1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
     )
+    max_error: float | None = option(
+        None,
+        "Share of the answers that may be wrong: say `unsure` where the confidence is below the"
+        " threshold that keeps to it on the validation clips. Default: always answer.",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
 
     def __post_init__(self) -> None:
         check(self)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(PredictConfig):
+    """How `evaluate` measures a model; all else as for `predict`."""
+
+    max_error: float = option(
+        0.05,
+        "Share of the answers that may be wrong: count what is left when those that are not sure"
+        " enough become `unsure`.",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
+    group_by: str | None = option(
+        None,
+        "Clips of one group (person, day, camera ...) tell less than as many of their own: widen"
+        " the interval of the accuracy accordingly. A regular expression on the clip's relative"
+        " path, or a column of FOLDER/groups.csv.",
+        metavar="REGEX|COLUMN",
+    )
+    out: str | None = option(
+        None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
+    )
 
 
 @dataclass(frozen=True)
@@ -300,6 +332,19 @@ class ModelSpec:
     def side(self) -> int:
         """Side of the stored square picture out of which views are cut, in pixels."""
         return stored_side(self.size)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What a model file says of how far its confidence can be trusted.
+
+    temperature: what outputs are divided by before they become probabilities; answers: confidence
+    and whether it was right, for clips that were not learned from, least sure first; none when
+    there were no such clips, or the training was not finished.
+    """
+
+    temperature: float = 1.0
+    answers: tuple[tuple[float, bool], ...] = ()
 
 
 def stored_side(size: int) -> int:

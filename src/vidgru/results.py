@@ -5,6 +5,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+UNSURE = "unsure"
+
 
 @dataclass(frozen=True)
 class ExtractedFrame:
@@ -99,17 +101,64 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
+
+    confidence and accuracy are means; both are None for an empty bin.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well confidence tells the share that is right, before and after temperature scaling.
+
+    ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
+    """
+
+    temperature: float
+    ece: float
+    ece_before: float
+    bins: tuple[Bin, ...]
+    bins_before: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is left when answers below a confidence threshold become `unsure`.
+
+    threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
+    if none does that; share: of the clips, that are answered; error: share of the answers that are
+    wrong, None if there are no answers.
+    """
+
+    max_error: float
+    threshold: float | None
+    answered: int
+    share: float
+    error: float | None
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
-    `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
-    class the one that its mirror image belongs to, or None where that stayed unclear and mirrored
-    clips were not trained on; it is None where none were wanted. `turned` gives the degrees by
-    which clips of each class were turned at most, `rotation` those that were wanted. `step_seconds`
-    is the median time of a training step, validating and saving left out; `seconds` are all.
-    With `folds`, `validation` puts together what each fold's model says of the clips that it never
-    saw, at its last epoch, and the model itself learned from all clips.
+    `test` (FOLDER/test, if there is one) was looked at once, at the end. `calibration` is that of
+    the validation clips, on which its temperature was fitted, so it flatters too. `mirrored` gives
+    each class the one that its mirror image belongs to, or None where that stayed unclear and
+    mirrored clips were not trained on; it is None where none were wanted. `turned` gives the
+    degrees by which clips of each class were turned at most, `rotation` those that were wanted.
+    `step_seconds` is the median time of a training step, validating and saving left out; `seconds`
+    are all. With `folds`, `validation` puts together what each fold's model says of the clips that
+    it never saw, at its last epoch, and the model itself learned from all clips; `calibration` is
+    then that of these answers, each with the temperature that the other folds give, and `answered`
+    tells what is left of them where each fold's threshold is chosen on the other folds.
     """
 
     run: Path
@@ -117,9 +166,11 @@ class TrainResult:
     labels: tuple[str, ...]
     validation: Scores
     test: Scores | None
+    calibration: Calibration
     train_clips: int
     split: Split
     folds: tuple[Fold, ...]
+    answered: Answered | None
     skipped: tuple[Failure, ...]
     mirrored: dict[str, str | None] | None
     rotation: float
@@ -149,7 +200,8 @@ class Window:
 class Prediction:
     """What a video shows: the mean of its windows' probabilities, likeliest label first.
 
-    frames: sampled frames that were looked at; seconds: how much of the video they cover.
+    frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
+    whether the confidence is below the `threshold` that was asked for, or no threshold will do.
     """
 
     source: str
@@ -158,10 +210,17 @@ class Prediction:
     windows: tuple[Window, ...]
     frames: int
     seconds: float
+    threshold: float | None = None
+    unsure: bool = False
 
     @property
     def label(self) -> str:
-        """The likeliest label."""
+        """The likeliest label, or "unsure"; only `unsure` tells that from a class of this name."""
+        return UNSURE if self.unsure else self.likeliest
+
+    @property
+    def likeliest(self) -> str:
+        """The likeliest label, however unsure."""
         return self.top(1)[0][0]
 
     @property
@@ -179,7 +238,10 @@ class Prediction:
         return {
             "source": self.source,
             "label": self.label,
+            "unsure": self.unsure,
+            "likeliest": self.likeliest,
             "confidence": self.confidence,
+            "threshold": self.threshold,
             "probabilities": dict(zip(self.labels, self.probabilities, strict=True)),
             "frames": self.frames,
             "seconds": self.seconds,
@@ -266,50 +328,6 @@ class Shortcut:
     accuracy: float
     chance: float
     found: bool
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
-
-    confidence and accuracy are means; both are None for an empty bin.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How well confidence tells the share that is right, before and after temperature scaling.
-
-    ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
-    """
-
-    temperature: float
-    ece: float
-    ece_before: float
-    bins: tuple[Bin, ...]
-    bins_before: tuple[Bin, ...]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What is left when answers below a confidence threshold become `unsure`.
-
-    threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
-    if none does that; share: of the clips, that are answered; error: share of the answers that are
-    wrong, None if there are no answers.
-    """
-
-    max_error: float
-    threshold: float | None
-    answered: int
-    share: float
-    error: float | None
 
 
 @dataclass(frozen=True)

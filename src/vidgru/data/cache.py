@@ -59,14 +59,19 @@ def cache_key(
     end: float | None = None,
     content: bytes | None = None,
 ) -> str:
-    """Return a hash of the clip's content, what is cut out of it, and the settings.
+    """Return hashes of the clip's content, with what is cut out of it, and of the settings.
 
     `content` is the file's `content_hash` if that is known already.
     """
-    settings = json.dumps([VERSION, asdict(sampling), start, end])
-    digest = hashlib.blake2b(settings.encode(), digest_size=20)
+    digest = hashlib.blake2b(json.dumps([start, end]).encode(), digest_size=20)
     digest.update(content_hash(path) if content is None else content)
-    return digest.hexdigest()
+    settings = json.dumps([VERSION, asdict(sampling)]).encode()
+    return f"{digest.hexdigest()}-{hashlib.blake2b(settings, digest_size=8).hexdigest()}"
+
+
+def content_of(key: str) -> str:
+    """Return the part of a cache key that tells the content, whatever the settings."""
+    return key.partition("-")[0]
 
 
 def content_hash(path: Path) -> bytes:

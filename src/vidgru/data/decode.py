@@ -1,6 +1,7 @@
 """Decode many clips into the cache with a few worker processes, and hand out what is stored."""
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -13,8 +14,11 @@ from pathlib import Path
 from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError, VideoError
+from vidgru.results import Failure
 from vidgru.video.facts import Facts
 from vidgru.video.read import natural_key
+
+log = logging.getLogger("vidgru")
 
 SECONDS_PER_CLIP = 600.0
 WORKER = [sys.executable, "-m", "vidgru.data.worker"]
@@ -168,6 +172,16 @@ class _Worker(threading.Thread):
                 f"The cache of decoded frames in {self.folder} lost a file just written."
             )
         return Decoded(clip, *stored, key)
+
+
+def say_problems(results: Sequence[Decoded]) -> tuple[Failure, ...]:
+    """Warn of what is wrong with clips, and return those that could not be read."""
+    for result in results:
+        for warning in result.facts.warnings if result.facts else ():
+            log.warning("%s", warning)
+        if result.error:
+            log.warning("Skipped: %s", result.error)
+    return tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
-from vidgru.data.decode import Decoded, decode_clips, in_order
+from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.listing import apply_split, read_list
 from vidgru.data.split import Units, split_clips, split_folds, units_of
@@ -64,7 +64,7 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
 
     Raises DataError when there are less than two classes, or no way to split them.
     """
-    clips = _read(folder, config.group_by)
+    clips = read_source(folder, config.group_by)
     if config.split is not None:
         clips, unnamed = apply_split(clips, Path(config.split))
         if unnamed:
@@ -75,7 +75,7 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
                 unnamed[0].name,
             )
     if config.val_folder is not None:
-        held = _read(Path(config.val_folder))
+        held = read_source(Path(config.val_folder))
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
     labels = {clip.label for clip in clips if clip.part in (None, "train")}
@@ -96,7 +96,8 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
     return clips
 
 
-def _read(source: Path, group_by: str | None = None) -> list[Clip]:
+def read_source(source: Path, group_by: str | None = None) -> list[Clip]:
+    """Return the clips of a folder or of a list in a .csv file, with groups unless "none"."""
     by = None if group_by == UNGROUPED else group_by
     if source.suffix.lower() == ".csv" and source.is_file():
         clips = read_list(source, by)
@@ -158,13 +159,8 @@ def gather(
         note = f"{sum(r.from_cache for r in results)} from the cache"
         yield Progress("reading clips", len(results), len(clips), note)
     results = in_order(results)
-    for result in results:
-        for warning in result.facts.warnings if result.facts else ():
-            log.warning("%s", warning)
-        if result.error:
-            log.warning("Skipped: %s", result.error)
+    skipped = say_problems(results)
     frames = {result.clip: result.segments for result in results if result.segments is not None}
-    skipped = tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
     lost = {clip.label for clip in clips} - {clip.label for clip in frames}
     if lost:
         raise DataError(

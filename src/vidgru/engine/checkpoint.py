@@ -10,14 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, ModelSpec
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, Confidence, ModelSpec
 from vidgru.errors import ModelError, OutputError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
+from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
-VERSION = 2
+VERSION = 3
 TASKS = ("classify",)
 
 
@@ -29,13 +30,19 @@ class LoadedModel:
     network: AnyNetwork
     spec: ModelSpec
     metrics: dict[str, Any]
+    confidence: Confidence
 
 
 def save_model(
-    path: Path, weights: dict[str, torch.Tensor], spec: ModelSpec, metrics: dict[str, Any]
+    path: Path,
+    weights: dict[str, torch.Tensor],
+    spec: ModelSpec,
+    metrics: dict[str, Any],
+    confidence: Confidence = Confidence(),  # noqa: B008
 ) -> None:
-    """Write a model file: weights, and the spec and metrics as JSON in its metadata."""
-    header = json.dumps({"version": VERSION, "spec": asdict(spec), "metrics": metrics})
+    """Write a model file: weights, and all the rest as JSON in its metadata."""
+    content = {"spec": asdict(spec), "confidence": asdict(confidence), "metrics": metrics}
+    header = json.dumps({"version": VERSION, **content})
     # One key only: safetensors writes several in an order that changes from run to run.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes(path, save(tensors, metadata={"vidgru": header}))
@@ -54,7 +61,7 @@ def load_model(path: Path) -> LoadedModel:
             header = (file.metadata() or {}).get("vidgru")
             if header is None:
                 raise ModelError(f"{path} is not a model of vidgru.")
-            spec, metrics = _read_header(path, header)
+            spec, metrics, confidence = _read_header(path, header)
             network = build(spec)
             wanted = network.state_dict()
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -67,14 +74,20 @@ def load_model(path: Path) -> LoadedModel:
         if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
             raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
     network.load_state_dict(weights)
-    return LoadedModel(path, network.eval(), spec, metrics)
+    return LoadedModel(path, network.eval(), spec, metrics, confidence)
 
 
-def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
+def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Confidence]:
     """Return what a header says, believing nothing: it may come from anyone."""
     try:
         content = json.loads(header)
-        version, raw, metrics = content["version"], content["spec"], content["metrics"]
+        version = content["version"]
+        if version != VERSION:
+            raise ModelError(
+                f"{path} was written by another version of vidgru (format {version!r}, not "
+                f"{VERSION})."
+            )
+        raw, metrics, sure = content["spec"], content["metrics"], content["confidence"]
         labels = tuple(raw.pop("labels"))
         spec = ModelSpec(labels=labels, **raw)
         whole = (
@@ -94,16 +107,21 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
             and isinstance(spec.fps, int | float)
             and math.isfinite(spec.fps)
             and 0 < spec.fps <= 1000
+            and _is_number(sure["temperature"], COLDEST, HOTTEST)
+            and len(sure["answers"]) <= MOST_ANSWERS
+            and all(_is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
         )
+        answers = tuple((float(c), right) for c, right in sure["answers"])
+        confidence = Confidence(sure["temperature"], answers)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: its description cannot be read.") from error
-    if version != VERSION:
-        raise ModelError(
-            f"{path} was written by another version of vidgru (format {version!r}, not {VERSION})."
-        )
     if not whole:
         raise ModelError(f"{path} is damaged: its description makes no sense.")
-    return spec, metrics
+    return spec, metrics, confidence
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # nan is not
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -171,8 +171,8 @@ class Trainer:
     def validate(self, examples: Examples) -> Scores:
         """Return how well the network tells clips apart by at most four windows of each.
 
-        Much faster than `evaluate`, since windows of many clips go through the network together and
-        in the precision of training.
+        Much faster than `clip_outputs`, since windows of many clips go through the network together
+        and in the precision of training.
         """
         windows = list(self.validation_windows(examples))
         outputs = self._look(
@@ -297,17 +297,9 @@ class Trainer:
             elif mutual[other] < DOUBTFUL and swapped[label, label] >= SURE:
                 self.images[label] = label
 
-    def evaluate(self, examples: Examples) -> Scores:
-        """Return how well the network tells whole clips apart, just as `predict` would."""
-        probabilities = torch.stack(
-            [
-                self.task.probabilities(
-                    torch.cat([whole_outputs(self.network, part, self.spec) for part in segments])
-                )
-                for segments in examples.segments
-            ]
-        )
-        return self.task.scores(probabilities, examples.targets)
+    def clip_outputs(self, examples: Examples) -> list[Tensor]:
+        """Return the outputs (windows, K) of whole clips, just as `predict` takes them."""
+        return [clip_outputs(self.network, parts, self.spec) for parts in examples.segments]
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, as tensors and numbers."""
@@ -349,6 +341,11 @@ def _spread(length: int, window: int, segments: int) -> list[int]:
     count = min(max(1, length // window), max(1, VALIDATION_WINDOWS // segments))
     room = max(length - window, 0)
     return [room // 2] if count == 1 else [room * k // (count - 1) for k in range(count)]
+
+
+def clip_outputs(network: AnyNetwork, segments: Segments, spec: ModelSpec) -> Tensor:
+    """Return the outputs (windows, K) for all windows of a stored clip."""
+    return torch.cat([whole_outputs(network, part, spec) for part in segments])
 
 
 @torch.inference_mode()

@@ -22,6 +22,7 @@ except ImportError:  # Windows
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
+SPLIT_NAME = "split.csv"
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
@@ -124,6 +125,29 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_split(run: Path) -> dict[str, str] | None:
+    """Return {hash of its content: part} of the clips that a run knows; None where nothing tells.
+
+    Of clips with the same content, one that was trained on decides. Raises ModelError when the
+    table is damaged.
+    """
+    path = run / SPLIT_NAME
+    if not path.is_file():
+        return None
+    parts: dict[str, str] = {}
+    try:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = csv.DictReader(file)
+            if "content" not in (rows.fieldnames or ()):
+                return None
+            for row in rows:
+                if parts.get(row["content"]) != "train":
+                    parts[row["content"]] = row["split"]
+    except (OSError, csv.Error, KeyError) as error:
+        raise ModelError(f"Cannot tell what {run} learned from: {path} is damaged.") from error
+    return parts
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:

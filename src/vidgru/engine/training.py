@@ -5,14 +5,15 @@ import math
 import shlex
 import time
 from collections.abc import Generator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
+from vidgru.config import Confidence, ModelSpec, TrainConfig
+from vidgru.data.cache import content_of
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
@@ -25,10 +26,11 @@ from vidgru.engine.checkpoint import (
 )
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import write_table
+from vidgru.engine.run import SPLIT_NAME, write_table
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
-from vidgru.results import Progress, Scores, TrainResult
+from vidgru.results import Calibration, Progress, Scores, TrainResult
+from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify
 
 FEWEST_STEPS = 800
@@ -44,6 +46,15 @@ LAST_WRITTEN = "confusion.png"  # a run that has it is finished
 Steps = Generator[Progress, None, TrainResult]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """How good a model is, and how sure it may be."""
+
+    scores: Scores
+    confidence: Confidence
+    calibration: Calibration
+
+
 class Training:
     """One training from first step to finished run folder."""
 
@@ -56,7 +67,7 @@ class Training:
         device: torch.device,
         began: float,
         stage: str,
-        known: Scores | None = None,
+        known: Judged | None = None,
     ) -> None:
         self.config, self.data, self.spec, self.run = config, data, spec, run
         self.stage, self.known = stage, known
@@ -153,8 +164,12 @@ class Training:
     def write_split(self) -> None:
         """Write down which clips are learned from, validated on and tested."""
         write_table(
-            self.run / "split.csv",
-            [_row(clip, part) for part, clips in self.data.parts.items() for clip in clips],
+            self.run / SPLIT_NAME,
+            [
+                _row(clip, part, content_of(self.data.keys[clip]))
+                for part, clips in self.data.parts.items()
+                for clip in clips
+            ],
         )
 
     def due(self) -> bool:
@@ -195,7 +210,7 @@ class Training:
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
             self.best_images = self.trainer.images.clone()
             self.best_turns = self.trainer.turns.clone()
-            self.save(scores or self.known, None)
+            self.save(scores or (self.known.scores if self.known else None), None, Confidence())
         self.keep()
 
     def keep(self) -> None:
@@ -243,14 +258,14 @@ class Training:
         self.started -= learning
         self.began = self.started - preparing
 
-    def save(self, validation: Scores | None, test: Scores | None) -> None:
+    def save(self, validation: Scores | None, test: Scores | None, confidence: Confidence) -> None:
         """Write the model file of the best weights."""
         metrics = {
             "validation": validation.to_dict() if validation else None,
             "test": test.to_dict() if test else None,
             "best_epoch": self.best_epoch,
         }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics, confidence)
 
     def breakdown(self, loss: float) -> str:
         """Return what to say of a loss that is no number."""
@@ -279,25 +294,43 @@ class Training:
             for label, image in zip(labels, self.best_images.tolist(), strict=True)
         }
 
+    def judge(self) -> Judged:
+        """Return how good the best weights are on validation clips, or what folds tell of that."""
+        if self.known is not None:
+            return self.known
+        if self.val is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
+        confidence = fit_confidence(outputs, targets)
+        return Judged(
+            self.task.scores(clip_probabilities(outputs, confidence.temperature), targets),
+            confidence,
+            calibrate(outputs, targets, confidence.temperature),
+        )
+
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
         self.trainer.network.load_state_dict(self.best_weights)
-        validation = self.trainer.evaluate(self.val) if self.val else self.known
-        if validation is None:
-            raise DataError("There are no clips to tell how good the model is.")
-        test = self.trainer.evaluate(self.test) if self.test else None
-        self.save(validation, test)
+        judged = self.judge()
+        temperature = judged.confidence.temperature
+        test = None
+        if self.test is not None:
+            seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
+            test = self.task.scores(seen, self.test.targets)
+        self.save(judged.scores, test, judged.confidence)
         plot_curves(self.run / "curves.png", self.rows)
-        plot_confusion(self.run / LAST_WRITTEN, validation)
+        plot_confusion(self.run / LAST_WRITTEN, judged.scores)
         return TrainResult(
             run=self.run,
             model=self.run / MODEL_NAME,
             labels=self.spec.labels,
-            validation=validation,
+            validation=judged.scores,
             test=test,
+            calibration=judged.calibration,
             train_clips=len(self.data.parts["train"]),
             split=self.data.split,
             folds=(),
+            answered=None,
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
             rotation=self.trainer.augmentation.rotation,
@@ -321,7 +354,7 @@ def _columns(scores: Scores | None) -> dict[str, float]:
     }
 
 
-def _row(clip: Clip, part: str) -> dict[str, Any]:
+def _row(clip: Clip, part: str, content: str) -> dict[str, Any]:
     """Return a clip's row in split.csv, which can be given back with --split."""
     return {
         "path": clip.listed,
@@ -330,4 +363,5 @@ def _row(clip: Clip, part: str) -> dict[str, Any]:
         "group": clip.group or "",
         "start": "" if clip.start is None else clip.start,
         "end": "" if clip.end is None else clip.end,
+        "content": content,
     }

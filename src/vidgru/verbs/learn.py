@@ -10,9 +10,8 @@ from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.training import Steps, Training
+from vidgru.engine.training import Judged, Steps, Training
 from vidgru.nn.network import HIDDEN
-from vidgru.results import Scores
 from vidgru.tasks.classify import Classify
 
 
@@ -23,7 +22,7 @@ def learn_steps(
     run: Path,
     began: float,
     stage: str = "training",
-    known: Scores | None = None,
+    known: Judged | None = None,
 ) -> Steps:
     """Train on clips that are decoded and split already, from the run's checkpoint on if any.
 
