@@ -111,7 +111,7 @@ def test_what_was_learned_from_is_left_out_wherever_it_lies(
 ) -> None:
     with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
-    held = {row["path"] for row in rows if row["part"] == "val"}
+    held = {row["path"] for row in rows if row["split"] == "val"}
     count = len(rows) - len(held)
     said = library.evaluate(data, trained.run, threads=1)
     assert {answer.clip for answer in said.answers} == held
@@ -153,7 +153,7 @@ def test_a_clip_that_was_also_learned_from_counts_as_such(
         with open(run / "split.csv", "w", newline="", encoding="utf-8") as table:
             writer = csv.DictWriter(table, list(row))
             writer.writeheader()
-            writer.writerows([dict(row, part=part) for part in parts])
+            writer.writerows([dict(row, split=part) for part in parts])
         again = library.evaluate(fresh, run, threads=1)
         assert again.trained_on == 1
         assert len(again.answers) == len(said.answers) - 1
@@ -162,7 +162,7 @@ def test_a_clip_that_was_also_learned_from_counts_as_such(
 def test_nothing_left(vidgru: Vidgru, run: Path, data: Path, tmp_path: Path) -> None:
     with open(run / "split.csv", newline="", encoding="utf-8") as table:
         for row in csv.DictReader(table):
-            if row["part"] == "train":
+            if row["split"] == "train":
                 place = tmp_path / "old" / row["path"]
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(data / row["path"], place)
@@ -187,14 +187,14 @@ def test_a_bare_model_file_cannot_tell(
     )
     assert warnings(caplog)[0] == expected
     # One that does not know contents is no help either.
-    (tmp_path / "split.csv").write_text("path,label,part,group\na,left,train,\n")
+    (tmp_path / "split.csv").write_text("path,label,split,group\na,left,train,\n")
     caplog.clear()
     assert len(library.evaluate(data, path, threads=1).answers) == 12
     assert warnings(caplog)[0] == expected
 
 
 def test_a_damaged_split(run: Path, fresh: Path) -> None:
-    for content in (b"path,content\na,b\n", b'path,part,content\n"' + b"x" * 200_000):
+    for content in (b"path,content\na,b\n", b'path,split,content\n"' + b"x" * 200_000):
         (run / "split.csv").write_bytes(content)
         with pytest.raises(ModelError) as error:
             library.evaluate(fresh, run, threads=1)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
 FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = [
-    {"errors", "config", "results", "files"},
+    {"errors", "config", "results", "findings", "files"},
     {"video"},
     {"data"},
     {"nn"},

@@ -27,9 +27,9 @@ from vidgru.config import (
     preset_options,
 )
 from vidgru.errors import VidgruError
+from vidgru.findings import Evaluation
 from vidgru.results import (
     Comparison,
-    Evaluation,
     ExtractedFrame,
     Failure,
     Prediction,

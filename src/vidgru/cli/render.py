@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
+from vidgru.findings import Evaluation
 from vidgru.results import (
     Answered,
     Calibration,
     Comparison,
-    Evaluation,
     Prediction,
     TrainResult,
 )

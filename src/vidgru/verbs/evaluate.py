@@ -21,7 +21,8 @@ from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import clip_outputs
 from vidgru.engine.run import read_split
 from vidgru.errors import DataError
-from vidgru.results import Answer, Evaluation, Failure, Progress
+from vidgru.findings import Answer, Evaluation
+from vidgru.results import Failure, Progress
 from vidgru.tasks import measure
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, judged
 from vidgru.tasks.classify import Classify
