@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 WIDTH, HEIGHT = 360, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 42
+LEFT, RIGHT, TOP, BOTTOM = 62, 20, 10, 42
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,20 @@ class Axis:
     high: float
     share: bool = False
 
-    def ticks(self) -> list[float]:
-        """Return about five round numbers from low to high."""
+    @property
+    def step(self) -> float:
+        """The round number that lies between ticks."""
         rough = (self.high - self.low) / 5
-        power = 10 ** math.floor(math.log10(rough))
-        step = next(power * n for n in (1, 2, 5, 10) if power * n >= rough * 0.999)
+        power = 10.0 ** math.floor(math.log10(rough))
+        return next(power * n for n in (1, 2, 5, 10) if power * n >= rough * 0.999)
+
+    def rounded(self) -> "Axis":
+        """Return the axis with a tick at its upper end."""
+        return replace(self, high=self.step * math.ceil(self.high / self.step - 1e-9))
+
+    def ticks(self) -> list[float]:
+        """Return some five round numbers from low to high."""
+        step = self.step
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [step * number for number in range(first, last + 1)]
 
@@ -54,7 +63,7 @@ class Chart:
         """Draw a point that says its numbers."""
         left, top = self.at(x, y)
         self.marks.append(
-            f'<circle class="dot {kind}" cx="{left}" cy="{top}" r="3"{_attributes(data)}>'
+            f'<circle class="dot {kind}" cx="{left}" cy="{top}" r="2.5"{_attributes(data)}>'
             f"<title>{escape(title)}</title></circle>"
         )
 

@@ -26,13 +26,15 @@ p{margin:.5rem 0;max-width:46rem}
 .dim,figcaption,summary{color:var(--dim)}
 .warn{border-left:4px solid var(--two);padding-left:.7rem}
 .scroll{overflow-x:auto;max-width:100%}
+data{white-space:nowrap}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 thead th{color:var(--dim);font-weight:normal;vertical-align:bottom}
 th:first-child{text-align:left;padding-left:0}
 tbody th{font-weight:normal;white-space:normal;min-width:8rem;max-width:24rem}
-.bars{width:100%}
-.bars td:nth-child(2){width:55%;min-width:5rem}
+.bars{width:100%;table-layout:fixed}
+.bars th:first-child{width:40%;min-width:0}
+.bars th:last-child{width:5.5rem}
 .bar{display:block;height:.8rem;background:var(--soft)}
 .bar i{display:block;height:100%;background:var(--dim)}
 .bar i.own{background:var(--one)}
@@ -44,7 +46,7 @@ tbody th{font-weight:normal;white-space:normal;min-width:8rem;max-width:24rem}
 .matrix thead th{text-align:center;padding:.2rem 0}
 .matrix tbody th{position:sticky;left:0;background:var(--page);min-width:0;padding-right:.4rem}
 .cell{display:block;padding:.25rem .3rem}
-.none{background:var(--soft);color:var(--dim)}
+.none{background:var(--soft);color:var(--dim)}.none data{opacity:.5}
 .hit{background:rgb(var(--hit) / calc(.08 + .5*var(--s)))}
 .miss{background:rgb(var(--miss) / calc(.08 + .5*var(--s)))}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:1rem}
@@ -53,7 +55,8 @@ svg{width:100%;max-width:32rem;height:auto;display:block}
 svg text{fill:var(--dim);font-size:12px}
 .middle{text-anchor:middle}.end{text-anchor:end}
 .grid{stroke:var(--rule)}
-.line{fill:none;stroke-width:2}.one{stroke:var(--one)}.two{stroke:var(--two)}
+.line{fill:none;stroke-width:2}.line.one{stroke:var(--one)}
+.line.two{stroke:var(--two);stroke-width:5;opacity:.5}
 .even{stroke:var(--dim);stroke-width:1;stroke-dasharray:4 4}
 .dot.one{fill:var(--one)}.dot.two{fill:var(--two)}
 .column{fill:var(--one);opacity:.3}
@@ -61,6 +64,8 @@ svg text{fill:var(--dim);font-size:12px}
 .key.one{background:var(--one)}.key.two{background:var(--two)}
 .strip{display:flex;flex-wrap:wrap;gap:3px;margin-top:.3rem}
 .strip img{display:block;width:96px;height:96px}
+@media (max-width:30rem){table{font-size:.9rem}th,td{padding:.25rem .3rem}
+tbody th{min-width:6.5rem}}
 summary{cursor:pointer;padding:.3rem 0}
 """
 

@@ -110,19 +110,18 @@ def _baselines(numbers: Numbers) -> str:
     cues = numbers.content["shortcuts"]
     best = sorted(range(len(cues)), key=lambda n: -(cues[n]["accuracy"] or 0))[:CUES]
     if best:
-        rows = [
-            (own, _bar(numbers["scores", "balanced"], "own"), numbers("scores", "balanced"), "")
-        ]
+        balanced = numbers("scores", "balanced")
+        rows = [(own, _bar(numbers["scores", "balanced"], "own"), balanced)]
         for n in best:
-            name = named(cues[n]["cue"]) + (" (a shortcut)" if cues[n]["found"] else "")
             said, chance = (numbers("shortcuts", n, key) for key in ("accuracy", "chance"))
-            rows.append((f"Only from {name}", _bar(cues[n]["accuracy"]), said, chance))
-        head = ["balanced accuracy", "", "", "by chance"]
+            name = named(cues[n]["cue"]) + (", a shortcut" if cues[n]["found"] else "")
+            rows.append((f"Only from {name} (chance {chance})", _bar(cues[n]["accuracy"]), said))
+        head = ["balanced accuracy", "", ""]
         parts.append(as_table("balanced accuracy beside shortcuts", head, rows, "bars"))
     if any(cue["found"] for cue in cues):
         parts.append(
-            '<p class="warn">Something that should not matter tells the classes apart. What the '
-            "model does beyond that is what it has really learned.</p>\n"
+            '<p class="warn">Something that should not matter tells the classes apart, so part of '
+            "this model's accuracy may rest on it.</p>\n"
         )
     return as_section("baselines", "Beside what needs no learning", *parts)
 
@@ -279,7 +278,7 @@ def _curves(rows: Sequence[dict[str, float]]) -> str:
     loss, accuracy = ("train_loss", "val_loss"), ("val_accuracy", "val_balanced")
     highest = max((row[key] for row in rows for key in loss if math.isfinite(row[key])), default=0)
     figures = [
-        _curve("Loss over epochs", rows, loss, Axis("loss", 0, highest or 1)),
+        _curve("Loss over epochs", rows, loss, Axis("loss", 0, highest or 1).rounded()),
         _curve("Accuracy over epochs", rows, accuracy, Axis("accuracy", 0, 1, share=True)),
     ]
     keys = (*loss, *accuracy, "seconds")
@@ -299,7 +298,8 @@ def _curves(rows: Sequence[dict[str, float]]) -> str:
 def _curve(title: str, rows: Sequence[dict[str, float]], keys: Sequence[str], y: Axis) -> str:
     epochs = [row["epoch"] for row in rows]
     chart = Chart(title, Axis("epoch", min(0, *epochs), max(1, *epochs)), y)
-    for key, kind in zip(keys, ("one", "two"), strict=True):
+    # The thin line is drawn over the thick one.
+    for key, kind in zip(reversed(keys), ("two", "one"), strict=True):
         points = [
             (n, row["epoch"], row[key]) for n, row in enumerate(rows) if math.isfinite(row[key])
         ]
@@ -331,7 +331,8 @@ def _left_out(numbers: Numbers) -> str:
     skipped = numbers.content["skipped"]
     if skipped:
         lines = "".join(
-            f"<li>{named(each['source'])}: {named(each['error'])}</li>\n" for each in skipped
+            f"<li>{'' if source in error else f'{named(source)}: '}{named(error)}</li>\n"
+            for source, error in ((each["source"], each["error"]) for each in skipped)
         )
         opened = " open" if len(skipped) <= MISTAKES else ""
         parts.append(
