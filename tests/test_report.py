@@ -114,7 +114,7 @@ def evaluation(
         majority=1 / 3,
         shortcuts=(
             Shortcut("aspect ratio", 0.55, 1 / 3, True),
-            Shortcut("duration", 0.31, 1 / 3, False),
+            Shortcut("duration", 0.31, 0.34, False),
         ),
         answers=tuple(answers),
         trained_on=1234,
@@ -137,7 +137,7 @@ def bare() -> Evaluation:
         calibration=Calibration(1.0, 0.0, 0.0, empty, empty),
         answered=Answered(0.05, None, 0, 0.0, None),
         shortcuts=(),
-        skipped=(),
+        skipped=(Failure("lost.avi", "No frame came out."),),
         trained_on=0,
     )
 
@@ -308,8 +308,8 @@ def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
     assert "88.3 % of 60 test clips told right" in text
     assert "Model runs/clips-1/model.safetensors on the test clips of clips." in text
     assert "95 % interval: 80.2 % to 94.0 %, over 7 independent groups of clips." in text
-    assert "Only from aspect ratio, a shortcut (chance 33.3 %)" in text
-    assert "Only from duration (chance 33.3 %)" in text
+    assert "Only from aspect ratio, a shortcut (chance 33.3 %)55.0 %\n" in text
+    assert "Only from duration (chance 34.0 %)31.0 %\n" in text
     assert "Something that should not matter tells the classes apart, so part of" in text
     assert "Answers below a confidence of 62.0 % become unsure" in text
     assert "\nCannot read broken.mp4: not a video.\nlost.avi: No frame came out.\n" in text
@@ -329,6 +329,7 @@ def test_what_is_unknown_or_empty_is_said_so(tmp_path: Path) -> None:
     assert "None: every clip was told right." in text
     assert "On validation clips, no threshold leaves at most 5.0 % of the answers wrong." in text
     assert "Because the model learned from them: 0 clips." in text
+    assert "Because they could not be read: 1 clip." in text
     assert "balanced accuracy beside" not in (tmp_path / "report.html").read_text("utf-8")
 
 
@@ -378,6 +379,25 @@ def test_no_number_that_is_none_gets_into_the_json(tmp_path: Path) -> None:
     assert sorted(drawn) == [f"{n}.{key}" for n in range(3) for key in drawn_keys]
 
 
+def test_bars_and_cells_are_drawn_as_their_numbers_say(tmp_path: Path) -> None:
+    result = replace(evaluation(("a", "b", "c", "d"), 30, 0.3), top={})
+    page = report(tmp_path, result)
+    cues = result.shortcuts
+    scores, shares = result.scores, [cue.accuracy for cue in cues]
+    wanted = [scores.accuracy, result.majority, 1 / 4, scores.balanced, *shares]
+    widths = [attributes["style"] for tag, attributes in page.elements if tag == "i" and attributes]
+    assert widths == [f"width:{100 * share:.2f}%" for share in wanted]
+    spans = [attributes for tag, attributes in page.elements if tag == "span"]
+    cells = [span for span in spans if span["class"].startswith("cell")]
+    for i, row in enumerate(scores.confusion):
+        for j, count in enumerate(row):
+            cell = cells.pop(0)
+            kind = ("hit" if i == j else "miss") if count else "none"
+            assert cell["class"] == f"cell {kind}"
+            assert cell.get("style") == (f"--s:{count / sum(row):.3f}" if count else None)
+    assert cells == []
+
+
 def test_charts_carry_their_numbers(tmp_path: Path) -> None:
     result, rows = evaluation(), curves(9)
     page = report(tmp_path, result, rows)
@@ -391,6 +411,22 @@ def test_charts_carry_their_numbers(tmp_path: Path) -> None:
     place = next(point for point in points if point["data-row"] == "8.val_accuracy")
     assert float(place["cx"]) == 340
     assert float(place["cy"]) == pytest.approx(198 - 188 * rows[8]["val_accuracy"], abs=0.01)
+    colors = {point["data-row"].split(".")[1]: point["class"] for point in points}
+    assert colors == {
+        "train_loss": "dot one",
+        "val_loss": "dot two",
+        "val_accuracy": "dot one",
+        "val_balanced": "dot two",
+    }
+    assert all(10 <= float(point["cy"]) <= 198 for point in points)
+    html = (tmp_path / "report.html").read_text("utf-8")
+    assert f"<title>epoch 22.5: training loss {rows[8]['train_loss']:.3f}</title>" in html
+    assert (
+        f"<title>epoch 22.5: validation accuracy {rows[8]['val_accuracy']:.1%}".replace("%", " %")
+        in html
+    )
+    # A first loss of 2.3 ends between two ticks: the axis goes on to the next, 2.5.
+    assert ">2.5</text>" in html
     content = as_json(result)
     columns = [attributes for tag, attributes in page.elements if tag == "rect"]
     for marks in (columns, [circle for circle in circles if "data-bin" in circle]):
@@ -426,6 +462,7 @@ def test_the_most_confident_mistakes_come_first_with_their_frames(tmp_path: Path
     assert len(wrong) > 12
     frames = noise(6, 96, 96)
     frames = np.stack([cv2.GaussianBlur(frame, (0, 0), 6) for frame in frames])
+    frames[..., 2] //= 3
     second = result.answers[wrong[1]].clip
     page = report(tmp_path, result, strips={second: list(frames)})
     shown = [
@@ -442,8 +479,10 @@ def test_the_most_confident_mistakes_come_first_with_their_frames(tmp_path: Path
         seen = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
         assert seen.shape == (96, 96, 3)
         assert np.abs(seen[..., ::-1].astype(int) - frame).mean() < 4
+    page = report(tmp_path, result, strips=strips_of(result, 14))
+    assert len([tag for tag, _ in page.elements if tag == "img"]) == 6 * 14
     label = next(a["aria-label"] for _, a in page.elements if a.get("class") == "strip")
-    assert label == f"Frames of {second}"
+    assert label == f"Frames of {result.answers[wrong[0]].clip}"
 
 
 def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:
