@@ -21,16 +21,8 @@ from numpy.typing import NDArray
 from vidgru.engine.charts import Axis
 from vidgru.engine.page import visible
 from vidgru.engine.report import write_report
-from vidgru.results import (
-    Answer,
-    Answered,
-    Bin,
-    Calibration,
-    Evaluation,
-    Failure,
-    Scores,
-    Shortcut,
-)
+from vidgru.findings import Answer, Evaluation, Shortcut
+from vidgru.results import Answered, Bin, Calibration, Failure, Scores
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -122,6 +114,7 @@ def evaluation(
             Failure("broken.mp4", "Cannot read broken.mp4: not a video."),
             Failure("lost.avi", "No frame came out."),
         ),
+        report=Path("report.html"),
     )
 
 

@@ -45,7 +45,7 @@ class Evaluation:
     groups: how many independent groups it is over, None where clips count one by one; precision and
     f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
     majority: accuracy of always saying the commonest class; trained_on: clips left out because the
-    model learned from them.
+    model learned from them; report: the page that tells all this, if one was written.
     """
 
     model: Path
@@ -65,10 +65,13 @@ class Evaluation:
     answers: tuple[Answer, ...]
     trained_on: int
     skipped: tuple[Failure, ...]
+    report: Path | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        return {**asdict(self), "model": str(self.model), "folder": str(self.folder)}
+        paths = {name: getattr(self, name) for name in ("model", "folder", "report")}
+        texts = {name: None if path is None else str(path) for name, path in paths.items()}
+        return {**asdict(self), **texts}
 
 
 @dataclass(frozen=True)

@@ -226,13 +226,15 @@ def show_evaluation(result: Evaluation) -> None:
     tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
     among = f" Among the likeliest {tops}." if tops else ""
     console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
-    console.print(_calibrated(result.calibration, "Here"))
+    console.print(Text(_calibrated(result.calibration, "Here")))
     console.print(Text(_answered(result.answered, clips)))
     for answer in wrong[:SUREST]:
         said = f"{answer.clip} was called {answer.predicted}, {_share(answer.confidence)}"
         console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
     if len(wrong) > SUREST:
         console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+    if result.report is not None:
+        console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
 
 
 def _answered(answered: Answered, clips: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from vidgru.results import Evaluation
+from vidgru.findings import Evaluation
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "

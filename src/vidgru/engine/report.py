@@ -23,7 +23,7 @@ from vidgru.engine.page import (
     whole_page,
 )
 from vidgru.files import write_bytes
-from vidgru.results import Evaluation
+from vidgru.findings import Evaluation
 from vidgru.video.write import encode_image
 
 PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
@@ -275,12 +275,16 @@ def _curves(rows: Sequence[dict[str, float]]) -> str:
     if not rows:
         text = "<p>There is no table of this training beside the model.</p>\n"
         return as_section("curves", "Training", text)
-    loss, accuracy = ("train_loss", "val_loss"), ("val_accuracy", "val_balanced")
+    loss, accuracy = (
+        # A model that learned from all clips had none to validate with.
+        [key for key in keys if key in rows[0]]
+        for keys in (("train_loss", "val_loss"), ("val_accuracy", "val_balanced"))
+    )
     highest = max((row[key] for row in rows for key in loss if math.isfinite(row[key])), default=0)
-    figures = [
-        _curve("Loss over epochs", rows, loss, Axis("loss", 0, highest or 1).rounded()),
-        _curve("Accuracy over epochs", rows, accuracy, Axis("accuracy", 0, 1, share=True)),
-    ]
+    figures = [_curve("Loss over epochs", rows, loss, Axis("loss", 0, highest or 1).rounded())]
+    if accuracy:
+        share = Axis("accuracy", 0, 1, share=True)
+        figures.append(_curve("Accuracy over epochs", rows, accuracy, share))
     keys = (*loss, *accuracy, "seconds")
     cells = [
         [_row_number(n, key, row[key]) for key in ("epoch", *keys)] for n, row in enumerate(rows)
@@ -299,7 +303,8 @@ def _curve(title: str, rows: Sequence[dict[str, float]], keys: Sequence[str], y:
     epochs = [row["epoch"] for row in rows]
     chart = Chart(title, Axis("epoch", min(0, *epochs), max(1, *epochs)), y)
     # The thin line is drawn over the thick one.
-    for key, kind in zip(reversed(keys), ("two", "one"), strict=True):
+    kinds = dict(zip(keys, ("one", "two"), strict=False))
+    for key, kind in reversed(kinds.items()):
         points = [
             (n, row["epoch"], row[key]) for n, row in enumerate(rows) if math.isfinite(row[key])
         ]
@@ -307,7 +312,7 @@ def _curve(title: str, rows: Sequence[dict[str, float]], keys: Sequence[str], y:
         for n, epoch, value in points:
             text = f"epoch {epoch:g}: {NAMES[key]} {_row_text(key, value)}"
             chart.dot(epoch, value, kind, text, {"row": f"{n}.{key}", "value": json.dumps(value)})
-    entries = [(kind, NAMES[key]) for key, kind in zip(keys, ("one", "two"), strict=True)]
+    entries = [(kind, NAMES[key]) for key, kind in kinds.items()]
     return f"<figure>{chart.svg()}{legend(entries)}</figure>\n"
 
 

@@ -22,6 +22,7 @@ except ImportError:  # Windows
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
+METRICS_NAME = "metrics.csv"
 SPLIT_NAME = "split.csv"
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import clip_outputs
-from vidgru.engine.run import read_split
+from vidgru.engine.report import write_report
+from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
 from vidgru.errors import DataError
 from vidgru.findings import Answer, Evaluation
 from vidgru.results import Failure, Progress
@@ -56,7 +57,8 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     """
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
-    model = load_model(find_model(config))
+    given = find_model(config)
+    model = load_model(given)
     part, clips = _part(read_source(folder, config.group_by), folder, model)
     held = yield from _decode(part, clips, folder, model)
     network, outputs = model.network.to(device), list[Tensor]()
@@ -65,7 +67,15 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
             outputs.append(clip_outputs(network, result.segments, model.spec))
         yield Progress("evaluating", len(outputs), len(held.clips))
     threshold = threshold_for(model, config.max_error)
-    return evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    if config.out is None and not given.is_dir():
+        return evaluation
+    report = given / "report.html" if config.out is None else Path(config.out)
+    table = model.path.parent / METRICS_NAME
+    rows = read_numbers(table) if table.is_file() else []
+    evaluation = replace(evaluation, report=report)
+    write_report(report, evaluation, rows, mistake_strips(evaluation, held))
+    return evaluation
 
 
 def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation:
@@ -173,6 +183,7 @@ def evaluation_of(
         ),
         trained_on=held.trained_on,
         skipped=held.skipped,
+        report=None,
     )
 
 

@@ -17,7 +17,7 @@ from vidgru.data.split import split_folds
 from vidgru.engine.checkpoint import load_model
 from vidgru.engine.device import prepare
 from vidgru.engine.loop import clip_outputs
-from vidgru.engine.run import read_numbers
+from vidgru.engine.run import METRICS_NAME, read_numbers
 from vidgru.engine.training import LAST_WRITTEN, Judged, Steps
 from vidgru.results import Answered, Fold, Scores
 from vidgru.tasks.calibrate import (
@@ -128,7 +128,7 @@ def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
         groups=len({clip.group for clip in held if clip.group is not None}) or None,
         accuracy=scores.accuracy,
         balanced=scores.balanced,
-        seconds=read_numbers(place / "metrics.csv")[-1]["seconds"],
+        seconds=read_numbers(place / METRICS_NAME)[-1]["seconds"],
     )
 
 
