@@ -18,6 +18,7 @@ from vidgru.data.cache import (
     Sampling,
     cache_folder,
     cache_key,
+    content_of,
     decode_clip,
     load,
     store,
@@ -105,6 +106,15 @@ def test_the_key_is_content_and_settings(tmp_path: Path, clip: Path) -> None:
     (folder / "2.png").rename(folder / "0.png")
     keys.add(cache_key(folder, SAMPLING))
     assert len(keys) == 7
+    # Of these, the settings are not content.
+    assert len({content_of(key) for key in keys}) == 4
+
+
+def test_results_carry_their_keys(clip: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # decoded, then from the cache
+        results = run(clip, tmp_path / "absent.avi")
+        assert results["clip.avi"].key == cache_key(clip, SAMPLING)
+        assert results["absent.avi"].key == ""
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "header", "pickle"])

@@ -101,7 +101,7 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     if threshold is None:
         fewest, wanted = fewest_answers(max_error), f"{100 * max_error:.3g} %"
         if not answers:
-            reason = "it keeps none, for its training was not finished"
+            reason = "it keeps none, as when its training was not finished"
         elif len(answers) < fewest:
             reason = f"they are {len(answers)}, and that takes {fewest} at least, all right"
         else:
