@@ -25,7 +25,9 @@ def split_clips(clips: Sequence[Clip], val: float, seed: int) -> tuple[list[Clip
     units: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         units[_unit(clip)].append(clip)
-    order = list(np.random.default_rng(seed).permutation(sorted(units)))
+    # Numbers: an array of names makes all as long as the longest, and drops NULs at their end.
+    names = sorted(units)
+    order = [names[k] for k in np.random.default_rng(seed).permutation(len(names))]
     chosen = _choose(order, units, {n: max(1.0, val * labels[n]) for n in labels}, labels)
     train = [clip for clip in clips if _unit(clip) not in chosen]
     held = [clip for clip in clips if _unit(clip) in chosen]
