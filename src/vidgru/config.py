@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import operator
+import typing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ OPTIMIZERS = ("adamw", "adam")
 AUGMENTS = ("none", "light", "strong")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 IMAGE_FORMATS = ("jpg", "png")
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def option(default: Any, text: str, **meta: Any) -> Any:
@@ -27,18 +29,22 @@ def option(default: Any, text: str, **meta: Any) -> Any:
 
 
 def check(config: Any) -> None:
-    """Raise OptionError when a field of a config lies outside its declared range or choices."""
+    """Raise OptionError when a field of a config is not of its type, range or choices."""
+    hints = typing.get_type_hints(type(config))
     for item in dataclasses.fields(config):
         value, meta = getattr(config, item.name), item.metadata
+        name = "--" + item.name.replace("_", "-")
+        _check_type(name, value, hints[item.name])
         if value is None:
             continue
-        name = "--" + item.name.replace("_", "-")
         choices = meta.get("choices")
         for one in value if isinstance(value, tuple) else (value,):
             if choices and one not in choices:
                 raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise OptionError(f"Invalid {name}. The number is too large.")
         for bound, words, wrong in (
             ("low", "at least", operator.lt),
             ("high", "at most", operator.gt),
@@ -47,6 +53,18 @@ def check(config: Any) -> None:
         ):
             if bound in meta and wrong(value, meta[bound]):
                 raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raise OptionError when a value, which a program or a file gave, is not what a hint says."""
+    wanted = typing.get_args(hint) or (hint,)  # of a tuple: the type of its items
+    several = typing.get_origin(hint) is tuple and isinstance(value, tuple)
+    for one in value if several else (value,):
+        # To Python, False is a whole number; to people, whole numbers are numbers.
+        kind = next((kind for kind in TYPES if isinstance(one, kind)), type(one))
+        if kind not in wanted and not (kind is int and float in wanted):
+            words = next(TYPES[kind] for kind in wanted if kind in TYPES)
+            raise OptionError(f"Invalid {name}. It must be {words}, not {type(one).__name__}.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,8 @@ class ExtractConfig:
         if self.size is None:
             return None
         parts = self.size.lower().split("x")
-        if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        digits = all(part.isascii() and part.isdigit() and len(part) < 100 for part in parts)
+        if len(parts) > 2 or not digits:
             raise OptionError(f"Invalid --size {self.size!r}. Give 320x240, or 320.")
         numbers = [int(part) for part in parts]
         if min(numbers) < 1 or max(numbers) > 16384:

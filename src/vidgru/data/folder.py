@@ -62,9 +62,9 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     the class folders are clips where there are no others. Raises DataError when there are no
     classes or clips, OptionError when `group_by` is neither.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):  # folder.exists() fails on too long a name
         raise DataError(f"No such folder: {folder}.")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"{folder} is not a folder. {LAYOUT}")
     folders = _folders(folder)
     parts = [d for d in folders if d.name.lower() in PARTS]
@@ -183,7 +183,7 @@ def groups_from_names(clips: Sequence[Clip], pattern: str) -> dict[str, str]:
     """Return {clip name: group} where the pattern is found; raises OptionError if it is wrong."""
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise OptionError(
             f"--group-by {pattern!r} is neither a column of {GROUPS_FILE} "
             f"nor a regular expression: {error}."

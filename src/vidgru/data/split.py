@@ -43,8 +43,8 @@ def split_clips(
     """
     labels = _count(clips)
     members = _members(clips, units)
-    order = list(np.random.default_rng(seed).permutation(sorted(members)))
-    chosen = _choose(order, members, {n: max(1.0, val * labels[n]) for n in labels}, labels)
+    wanted = {label: max(1.0, val * count) for label, count in labels.items()}
+    chosen = _choose(_shuffled(members, seed), members, wanted, labels)
     held = [clip for unit in chosen for clip in members[unit]]
     return _sides(clips, held, labels)
 
@@ -65,8 +65,7 @@ def split_folds(
             f"--folds {folds} needs at least {folds} groups of clips, but there are only "
             f"{len(members)}: give fewer folds, or another --group-by."
         )
-    order = list(np.random.default_rng(seed).permutation(sorted(members)))
-    order.sort(key=lambda unit: -len(members[unit]))
+    order = sorted(_shuffled(members, seed), key=lambda unit: -len(members[unit]))
     parts: list[list[Clip]] = [[] for _ in range(folds)]
     counts: list[Counter[str]] = [Counter() for _ in range(folds)]
     for unit in order:
@@ -102,6 +101,12 @@ def _members(clips: Sequence[Clip], units: Units | None) -> dict[str, list[Clip]
     for clip in clips:
         members[units[clip]].append(clip)
     return members
+
+
+def _shuffled(members: Iterable[str], seed: int) -> list[str]:
+    # Numbers: an array of names makes all as long as the longest, and drops NULs at their end.
+    names = sorted(members)
+    return [names[k] for k in np.random.default_rng(seed).permutation(len(names))]
 
 
 def _sides(

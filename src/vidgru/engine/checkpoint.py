@@ -1,7 +1,8 @@
 """Model files and checkpoints. Both are safe to open from a stranger: no pickled code runs."""
 
 import json
-import math
+import os
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,10 @@ def save_model(
 
 def load_model(path: Path) -> LoadedModel:
     """Read a model file or a run folder; raises ModelError for anything but a whole model."""
-    if path.is_dir():
+    # Not path.is_dir(), which fails on too long a name.
+    if os.path.isdir(path):
         path = path / MODEL_NAME
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(
             f"No model at {path}: give a run folder or a model file of `vidgru train`."
         )
@@ -62,8 +64,9 @@ def load_model(path: Path) -> LoadedModel:
             if header is None:
                 raise ModelError(f"{path} is not a model of vidgru.")
             spec, metrics, confidence = _read_header(path, header)
-            network = build(spec)
-            wanted = network.state_dict()
+            # Without memory: a description may ask for far more than there is.
+            with torch.device("meta"):
+                wanted = build(spec).state_dict()
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
                 raise ModelError(f"{path} is damaged: its weights do not fit its description.")
@@ -73,6 +76,7 @@ def load_model(path: Path) -> LoadedModel:
     for name, tensor in weights.items():
         if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
             raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
+    network = build(spec)
     network.load_state_dict(weights)
     return LoadedModel(path, network.eval(), spec, metrics, confidence)
 
@@ -82,9 +86,11 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Co
     try:
         content = json.loads(header)
         version = content["version"]
+        if type(version) is not int:
+            raise TypeError("version")
         if version != VERSION:
             raise ModelError(
-                f"{path} was written by another version of vidgru (format {version!r}, not "
+                f"{path} was written by another version of vidgru (format {version}, not "
                 f"{VERSION})."
             )
         raw, metrics, sure = content["spec"], content["metrics"], content["confidence"]
@@ -105,8 +111,7 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Co
             and ((spec.frames == 1 and spec.input == "rgb") or 4 <= spec.frames <= 4096)
             and 8 <= spec.size <= 1024
             and isinstance(spec.fps, int | float)
-            and math.isfinite(spec.fps)
-            and 0 < spec.fps <= 1000
+            and 1e-12 <= spec.fps <= 1000
             and _is_number(sure["temperature"], COLDEST, HOTTEST)
             and len(sure["answers"]) <= MOST_ANSWERS
             and all(_is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
@@ -136,6 +141,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; raises ModelError."""
     try:
+        # What unpacks to more than the file holds may be without end; we write nothing packed.
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
+                raise ValueError("packed")
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error

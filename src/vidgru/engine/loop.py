@@ -16,6 +16,7 @@ from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
+from vidgru.engine.state import fits
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows
@@ -316,15 +317,37 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state; the next step gives the same bits as it did then."""
+        """Go back to a state; the next step gives the same bits as it did then.
+
+        Raises one of Python's errors for what is not a state of this very training.
+        """
+        own = {**self.state_dict(), "order": [0]}
+        optimizer, moments = own.pop("optimizer"), state["optimizer"]["state"]
+        devices = own.pop("cuda_generators")
+        weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
+        like = {
+            number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
+            for number, weight in enumerate(weights)
+        }
+        clips = range(len(self.examples.segments))
+        if not (
+            all(fits(state[name], value) for name, value in own.items())
+            and all(fits(kept, like[number]) for number, kept in moments.items())
+            and all(clip in clips for clip in state["order"])
+            and -1 <= state["images"].min() <= state["images"].max() < self.task.outputs
+            and 0 <= state["turns"].min() <= state["turns"].max() <= self.augmentation.rotation
+            and state["steps"] >= 0
+        ):
+            raise ValueError("Not a state of this training.")
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # The groups' settings are those of the config; only the learning rate changes, every step.
+        self.optimizer.load_state_dict({**optimizer, "state": moments})
         self.steps, self._order = state["steps"], list(state["order"])
         self.images, self.turns = state["images"].clone(), state["turns"].clone()
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
-        if state["cuda_generators"]:
-            torch.cuda.set_rng_state_all(state["cuda_generators"])
+        for device, kept in enumerate(state["cuda_generators"][: len(devices)]):
+            torch.cuda.set_rng_state(kept, device)
 
 
 def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:

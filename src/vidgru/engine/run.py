@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vidgru.config import TrainConfig
-from vidgru.errors import ModelError, OutputError
+from vidgru.errors import ModelError, OptionError, OutputError
 from vidgru.files import write_bytes
 
 try:
@@ -90,13 +91,16 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
-    if not path.is_file():
+    if not os.path.isfile(path):  # path.is_file() fails on a folder that nobody may look into
         raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
     try:
         written = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
         config = TrainConfig(**{**written, "out": str(run)})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+        OptionError,
+    ) as error:
         raise ModelError(f"Cannot go on with {run}: its {CONFIG_NAME} is damaged.") from error
     with _alone(run):
         yield folder, config
@@ -152,6 +156,10 @@ def read_split(run: Path) -> dict[str, str] | None:
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:
-    """Return the rows of a table of numbers, as `write_table` wrote it."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    """Return the rows of a table of numbers, as `write_table` wrote it. Raises ModelError."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise ModelError(f"Cannot read {path}: it is no whole table of numbers.") from error
+    return rows

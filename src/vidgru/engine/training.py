@@ -27,6 +27,7 @@ from vidgru.engine.checkpoint import (
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.engine.run import METRICS_NAME, SPLIT_NAME, write_table
+from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
 from vidgru.results import Calibration, Progress, Scores, TrainResult
@@ -246,14 +247,38 @@ class Training:
                     "they were, or train anew."
                 )
             self.trainer.load_state_dict(state)
-            self.best_weights, self.best_epoch = state["best_weights"], state["best_epoch"]
-            self.best = state["best"]
-            self.best_images, self.best_turns = state["best_images"], state["best_turns"]
-            self.rows = state["rows"]
-            self.passed, self.looks, self.loss, *self.since = state["counts"]
-            preparing, learning = state["clock"]
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            self._load(state)
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise ModelError(f"Cannot go on from {path}: it is damaged.") from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint says beside the trainer's state; raises as that does."""
+        rows, images = state["rows"], state["best_images"]
+        passed, looks, loss, *since = state["counts"]
+        preparing, learning = state["clock"]
+        held = ("val_loss", "val_accuracy", "val_balanced") if self.val else ()
+        numbers = ("epoch", "train_loss", *held, "seconds")
+        own = {
+            "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
+            "best": 0.0 if rows else None,
+            "best_weights": self.trainer.network.state_dict() if rows else {},
+            "best_epoch": 0,
+            "best_images": self.best_images,
+            "best_turns": self.best_turns,
+            "clock": [0.0],
+        }
+        if not (
+            all(fits(state[name], like) for name, like in own.items())
+            and fits([passed, looks], [0])
+            and fits([loss, *since], [0.0])
+            and (passed > 0) == bool(rows)
+            and -1 <= images.min() <= images.max() < len(self.spec.labels)
+        ):
+            raise ValueError("Not what this training keeps.")
+        self.rows, self.best, self.best_epoch = rows, state["best"], state["best_epoch"]
+        self.best_weights = state["best_weights"]
+        self.best_images, self.best_turns = images, state["best_turns"]
+        self.passed, self.looks, self.loss, self.since = passed, looks, loss, since
         self.started = self.saved = time.monotonic()
         self.started -= learning
         self.began = self.started - preparing

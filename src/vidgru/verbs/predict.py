@@ -15,7 +15,7 @@ from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
-from vidgru.errors import VideoError
+from vidgru.errors import ModelError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
@@ -60,9 +60,12 @@ class Model:
             pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), spec.size))
             found += windows.push(normalise(pixels.to(self.device)))
         found += windows.finish()
+        outputs = torch.stack([window.output for window in found]).cpu()
+        if not torch.isfinite(outputs).all():  # each weight by itself may be finite, yet too large
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         said = self.task.decode(
             str(source),
-            torch.stack([window.output for window in found]).cpu(),
+            outputs,
             [(window.start / spec.fps, window.end / spec.fps) for window in found],
             count,
             self.temperature,

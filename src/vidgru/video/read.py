@@ -115,8 +115,17 @@ class Video(ABC):
     def retrieve(self, size: tuple[int, int] | int | None = None) -> Image:
         """Return the current frame as rgb uint8 (H, W, 3).
 
-        `size` resizes it: (width, height), or the longer side with the shape kept.
+        `size` resizes it: (width, height), or the longer side with the shape kept. Raises
+        VideoError.
         """
+        try:
+            return self._resized(size)
+        except cv2.error as error:  # out of memory, mostly
+            raise VideoError(
+                f"Cannot read {self.source}: OpenCV fails on frame {self.frames_read - 1}."
+            ) from error
+
+    def _resized(self, size: tuple[int, int] | int | None) -> Image:
         bgr = self._bgr()
         height, width = bgr.shape[:2]
         if isinstance(size, int):
@@ -300,8 +309,10 @@ def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
     except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return {}
     times = [rows.get(path.name, math.nan) for path in paths]
-    rising = all(b > a for a, b in pairwise(times))
-    if not rising or not all(map(math.isfinite, times)):
+    if not all(map(math.isfinite, times)):
+        return {}
+    # From a picture a microsecond to one in thirty years; anything else are no times.
+    if not all(1e-6 <= b - a <= 1e9 for a, b in pairwise(times)):
         return {}
     return {path.name: time - times[0] for path, time in zip(paths, times, strict=True)}
 
