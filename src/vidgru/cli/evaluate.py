@@ -21,12 +21,13 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Tell how good a model is on FOLDER/<class>/<clip>.
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
-    model learned from are left out, wherever they lie now.
+    model learned from are left out, wherever they lie now. What it finds is also written as a web
+    page, report.html in the run folder.
     """
     config = EvaluateConfig(**options)
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_evaluation
-    from vidgru.verbs.evaluate import evaluate_steps
+    from vidgru.verbs.evaluate import evaluate_steps, report_path
     from vidgru.verbs.predict import find_model
 
     if config.model is None:
@@ -37,4 +38,4 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     else:
-        show_evaluation(result)
+        show_evaluation(result, report_path(config))

@@ -1,6 +1,7 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
 from rich import box
@@ -150,7 +151,7 @@ SUREST = 5  # mistakes to name
 PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
 
 
-def show_evaluation(result: Evaluation) -> None:
+def show_evaluation(result: Evaluation, report: Path | None) -> None:
     """Print a row for each class, accuracy with its interval, and what confidence is worth."""
     console, scores, clips = _console(), result.scores, len(result.answers)
     table = Table(box=box.SIMPLE_HEAD)
@@ -183,6 +184,8 @@ def show_evaluation(result: Evaluation) -> None:
         console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
     if len(wrong) > SUREST:
         console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+    if report is not None:
+        console.print(Text(f"Report: {printable(str(report))}", overflow="fold"))
 
 
 def _answered(answered: Answered, clips: int) -> str:

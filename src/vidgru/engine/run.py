@@ -23,6 +23,7 @@ except ImportError:  # Windows
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
 SPLIT_NAME = "split.csv"
+METRICS_NAME = "metrics.csv"
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:

@@ -25,7 +25,7 @@ from vidgru.engine.checkpoint import (
 )
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import SPLIT_NAME, write_table
+from vidgru.engine.run import METRICS_NAME, SPLIT_NAME, write_table
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
 from vidgru.results import Progress, Scores, TrainResult
@@ -192,7 +192,7 @@ class Training:
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
-        write_table(self.run / "metrics.csv", self.rows)
+        write_table(self.run / METRICS_NAME, self.rows)
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
         if self.best is None or scores.balanced >= self.best:
             self.best, self.best_epoch = scores.balanced, max(1, round(epoch))

@@ -13,7 +13,7 @@ from vidgru.config import CompareConfig, TrainConfig, stored_side
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
-from vidgru.engine.run import RUNS, begin_run, create_run, read_numbers, write_json
+from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.results import Compared, Comparison, Progress, TrainResult
 from vidgru.verbs.train import chosen, learn_steps, run_to_end
 
@@ -122,7 +122,7 @@ def _compared(finished: Finished) -> Compared:
 
 
 def _metrics(run: Path) -> list[dict[str, float]]:
-    return read_numbers(run / "metrics.csv")
+    return read_numbers(run / METRICS_NAME)
 
 
 def _farewell(place: Path, finished: int, wanted: int) -> str:

@@ -1,5 +1,6 @@
 """Tell how good a model is on labelled clips that it did not learn from."""
 
+import csv
 import logging
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -18,7 +19,8 @@ from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import clip_outputs
-from vidgru.engine.run import read_split
+from vidgru.engine.report import MISTAKES, write_report
+from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
 from vidgru.errors import DataError
 from vidgru.results import Answer, Evaluation, Failure, Progress
 from vidgru.tasks import measure
@@ -29,8 +31,8 @@ from vidgru.verbs.train import run_to_end
 
 log = logging.getLogger("vidgru")
 
-MISTAKES = 12  # most confident ones, shown in the report
-STRIP, STRIP_SIDE = 6, 96  # frames of each, and their side in pixels
+REPORT_NAME = "report.html"
+STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
 
 Steps = Generator[Progress, None, Evaluation]
 
@@ -51,6 +53,7 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
     learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
+    Writes a report, too: see `report_path`.
     """
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
@@ -63,12 +66,33 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
             outputs.append(clip_outputs(network, result.segments, model.spec))
         yield Progress("evaluating", len(outputs), len(held.clips))
     threshold = threshold_for(model, config.max_error)
-    return evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    if (path := report_path(config)) is not None:
+        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held))
+    return evaluation
 
 
 def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation:
     """Evaluate a model on a folder of labelled clips; see `evaluate_steps`."""
     return run_to_end(evaluate_steps(folder, config))
+
+
+def report_path(config: EvaluateConfig) -> Path | None:
+    """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
+    if config.out is not None:
+        return Path(config.out)
+    model = find_model(config)
+    return model / REPORT_NAME if model.is_dir() else None
+
+
+def _curves(model: LoadedModel) -> list[dict[str, float]]:
+    """Return what the training of a model measured on its way, as far as that is known."""
+    path = model.path.parent / METRICS_NAME
+    try:
+        return read_numbers(path) if path.is_file() else []
+    except (OSError, ValueError, TypeError, csv.Error):
+        log.warning("The report shows no curves: %s is damaged.", path)
+        return []
 
 
 def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
