@@ -10,16 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Done
 from helpers import moving_squares, noise, write_clip
 
 import vidgru as library
 from vidgru import Evaluation, TrainResult
 from vidgru.config import Confidence, EvaluateConfig
+from vidgru.data.cache import Sampling, cache_key, content_of
+from vidgru.data.decode import Decoded
+from vidgru.data.folder import Clip
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.errors import DataError, ModelError, OptionError
 from vidgru.tasks.measure import accuracy_interval
-from vidgru.verbs.evaluate import evaluate
+from vidgru.verbs.evaluate import Held, evaluate, evaluation_of, mistake_strips
 
 Vidgru = Callable[..., Done]
 ONE = ("--threads", 1)
@@ -107,13 +111,17 @@ def test_calibration_before_and_after(run: Path, fresh: Path) -> None:
 
 
 def test_what_was_learned_from_is_left_out_wherever_it_lies(
-    trained: TrainResult, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    trained: TrainResult,
+    run: Path,
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     held = {row["path"] for row in rows if row["split"] == "val"}
     count = len(rows) - len(held)
-    said = library.evaluate(data, trained.run, threads=1)
+    said = library.evaluate(data, run, threads=1)
     assert {answer.clip for answer in said.answers} == held
     assert said.trained_on == count
     assert said.scores == replace(trained.validation)
@@ -132,7 +140,7 @@ def test_what_was_learned_from_is_left_out_wherever_it_lies(
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data / row["path"], place)
     moving_squares(tmp_path / "moved" / "left" / "new.avi", -2, 77)
-    again = library.evaluate(tmp_path / "moved", trained.run, threads=1)
+    again = library.evaluate(tmp_path / "moved", run, threads=1)
     assert again.trained_on == count
     assert len(again.answers) == len(held) + 1
     assert f"{len(held)} of the {len(held) + 1} clips are those" in warnings(caplog)[1]
@@ -145,8 +153,6 @@ def test_a_clip_that_was_also_learned_from_counts_as_such(
     said = library.evaluate(fresh, run, threads=1)
     with open(run / "split.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
-    from vidgru.data.cache import Sampling, cache_key, content_of
-
     content = content_of(cache_key(clip, Sampling(1.0, 16, 4)))
     row = dict(rows[0], content=content)
     for parts in (("train", "val"), ("val", "train")):
@@ -365,3 +371,62 @@ def test_names_cannot_steer_the_terminal(
     assert done.code == 0
     assert "\x1b" not in done.out
     assert "Wrong: right/[red]\\x1b[31m.avi was called left" in done.out
+
+
+def test_the_report(
+    vidgru: Vidgru, run: Path, trained: TrainResult, fresh: Path, tmp_path: Path
+) -> None:
+    done = vidgru("evaluate", fresh, "--model", run, *ONE)
+    assert done.out.endswith(f"\nReport: {run / 'report.html'}\n")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "day2_7.avi" in page
+    assert "validation accuracy" in page  # of the training's curves
+    # A bare model has no folder of its own, and no curves.
+    bare = Path(shutil.copy(trained.model, tmp_path / "bare.safetensors"))
+    done = vidgru("evaluate", fresh, "--model", bare, *ONE)
+    assert "Report:" not in done.out
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "bare.safetensors"}
+    out = tmp_path / "new" / "page.html"
+    done = vidgru("evaluate", fresh, "--model", bare, "--out", out, *ONE)
+    assert done.out.endswith(f"\nReport: {out}\n")
+    other = out.read_text(encoding="utf-8")
+    assert "validation accuracy" not in other
+    # Else the pages are alike in length; what differs are paths and curves.
+    assert "day2_7.avi" in other
+    done = vidgru("evaluate", fresh, "--model", bare, "--out", bare / "page.html", *ONE)
+    assert (done.code, done.out) == (1, "")
+    assert f"Error: Cannot write {bare / 'page.html'}: " in done.err
+
+
+def test_damaged_curves(run: Path, fresh: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (run / "metrics.csv").write_text("epoch,val_loss\n1,many\n")
+    library.evaluate(fresh, run, threads=1)
+    wanted = f"The report shows no curves: {run / 'metrics.csv'} is damaged."
+    assert wanted in warnings(caplog)
+    assert "validation accuracy" not in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_strips_show_the_surest_mistakes(run: Path, tmp_path: Path) -> None:
+    """Clips of one grey each, brighter frame by frame, all of them said to be of a wrong class."""
+    model = load_model(run)
+    clips, answers = [], []
+    for number in range(20):
+        segments = np.empty((2, 11, 24, 24, 3), np.uint8)
+        segments[:] = 10 * number + np.arange(22).reshape(2, 11, 1, 1, 1)
+        clip = Clip(tmp_path / f"{number}.avi", f"left/{number}.avi", "left")
+        clips.append(Decoded(clip, segments))
+        # Sure of 0 and 19, least of those in the middle; right about 19.
+        answers.append([abs(number - 9.5), 0.0] if number == 19 else [0.0, abs(number - 9.6)])
+    held = Held("all", tuple(clips), 0, ())
+    outputs = [torch.tensor([answer]) for answer in answers]
+    said = evaluation_of(tmp_path, model, held, outputs, None, 0.05)
+    strips = mistake_strips(said, held)
+    order = sorted(range(19), key=lambda number: -abs(number - 9.6))[:12]
+    assert list(strips) == [f"left/{number}.avi" for number in order]
+    for number, strip in zip(order, strips.values(), strict=True):
+        assert all(frame.shape == (96, 96, 3) and frame.dtype == np.uint8 for frame in strip)
+        # The first and the last frame, and four evenly between.
+        assert [int(frame.min()) for frame in strip] == [
+            10 * number + place for place in (0, 4, 8, 13, 17, 21)
+        ]
+        assert all(frame.min() == frame.max() for frame in strip)

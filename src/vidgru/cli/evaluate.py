@@ -21,7 +21,8 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Tell how good a model is on FOLDER/<class>/<clip>.
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
-    model learned from are left out, wherever they lie now.
+    model learned from are left out, wherever they lie now. What it finds is also written as a web
+    page, report.html in the run folder.
     """
     config = EvaluateConfig(**options)
     from vidgru.cli.progress import follow

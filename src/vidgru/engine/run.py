@@ -23,8 +23,8 @@ except ImportError:  # Windows
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
-METRICS_NAME = "metrics.csv"
 SPLIT_NAME = "split.csv"
+METRICS_NAME = "metrics.csv"
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:

@@ -25,7 +25,7 @@ def accuracy_interval(
     centre = share + Z**2 / (2 * count)
     half = Z * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
     low, high = ((centre + sign * half) / (1 + Z**2 / count) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    return min(max(0.0, low), share), max(min(1.0, high), share)  # not even a last bit beyond
 
 
 def effective_count(right: Sequence[bool], groups: Sequence[str] | None) -> float:

@@ -19,9 +19,9 @@ from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.loop import clip_outputs
-from vidgru.engine.report import write_report
+from vidgru.engine.report import MISTAKES, write_report
 from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
-from vidgru.errors import DataError
+from vidgru.errors import DataError, ModelError
 from vidgru.findings import Answer, Evaluation
 from vidgru.results import Failure, Progress
 from vidgru.tasks import measure
@@ -32,8 +32,8 @@ from vidgru.verbs.train import run_to_end
 
 log = logging.getLogger("vidgru")
 
-MISTAKES = 12  # most confident ones, shown in the report
-STRIP, STRIP_SIDE = 6, 96  # frames of each, and their side in pixels
+REPORT_NAME = "report.html"
+STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
 
 Steps = Generator[Progress, None, Evaluation]
 
@@ -54,11 +54,11 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
     learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
+    Writes a report, too: see `report_path`.
     """
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
-    given = find_model(config)
-    model = load_model(given)
+    model = load_model(find_model(config))
     part, clips = _part(read_source(folder, config.group_by), folder, model)
     held = yield from _decode(part, clips, folder, model)
     network, outputs = model.network.to(device), list[Tensor]()
@@ -68,19 +68,33 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
         yield Progress("evaluating", len(outputs), len(held.clips))
     threshold = threshold_for(model, config.max_error)
     evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
-    if config.out is None and not given.is_dir():
-        return evaluation
-    report = given / "report.html" if config.out is None else Path(config.out)
-    table = model.path.parent / METRICS_NAME
-    rows = read_numbers(table) if table.is_file() else []
-    evaluation = replace(evaluation, report=report)
-    write_report(report, evaluation, rows, mistake_strips(evaluation, held))
+    if (path := report_path(config)) is not None:
+        evaluation = replace(evaluation, report=path)
+        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held))
     return evaluation
 
 
 def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation:
     """Evaluate a model on a folder of labelled clips; see `evaluate_steps`."""
     return run_to_end(evaluate_steps(folder, config))
+
+
+def report_path(config: EvaluateConfig) -> Path | None:
+    """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
+    if config.out is not None:
+        return Path(config.out)
+    model = find_model(config)
+    return model / REPORT_NAME if model.is_dir() else None
+
+
+def _curves(model: LoadedModel) -> list[dict[str, float]]:
+    """Return what the training of a model measured on its way, as far as that is known."""
+    path = model.path.parent / METRICS_NAME
+    try:
+        return read_numbers(path) if path.is_file() else []
+    except ModelError:
+        log.warning("The report shows no curves: %s is damaged.", path)
+        return []
 
 
 def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
