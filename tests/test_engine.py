@@ -4,7 +4,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save
 
 from vidgru.config import Confidence, ModelSpec
-from vidgru.data.views import AUGMENTATIONS, VIEW, Frames, cut
+from vidgru.data.cache import Segments
+from vidgru.data.views import AUGMENTATIONS, VIEW, cut
 from vidgru.engine import loop
 from vidgru.engine.checkpoint import (
     load_checkpoint,
@@ -303,9 +304,9 @@ class TestTransforms:
         """Make the network answer so, and return where the questions about turning are noted."""
         asked: list[tuple[str, float]] = []
 
-        def look(seen: Iterable[tuple[Frames, torch.Tensor]]) -> torch.Tensor:
+        def look(seen: Sequence[tuple[Segments, int, torch.Tensor]]) -> torch.Tensor:
             answers = []
-            for frames, view in seen:
+            for frames, _, view in seen:
                 (n,) = [n for n, s in enumerate(found.examples.segments) if (s[0] == frames).all()]
                 degrees = math.degrees(math.atan2(view[1, 1], -view[0, 1])) - 90
                 if view[:, :2].det() < 0:

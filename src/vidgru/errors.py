@@ -6,6 +6,7 @@ VidgruError           anything the user can mend; the message says what, where a
  +- ModelError        a model file or run folder cannot be used
  +- OutputError       a result cannot be written
  +- OptionError       an option's value makes no sense
+ +- ProcessError      another process of the same training failed
 """
 
 
@@ -27,6 +28,10 @@ class ModelError(VidgruError):
 
 class OutputError(VidgruError):
     """A result cannot be written."""
+
+
+class ProcessError(VidgruError):
+    """Another process of the same training failed."""
 
 
 class OptionError(VidgruError):

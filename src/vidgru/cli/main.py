@@ -57,7 +57,13 @@ def main(args: list[str] | None = None) -> None:
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]
     logging.getLogger("vidgru").handlers = [_Warnings()]
-    signal.signal(signal.SIGTERM, _interrupt)
+    if _is_silent(words) and not debug:
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        # Waiting for the others, it would not see a signal otherwise.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    else:
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -91,6 +97,12 @@ def _run(words: list[str]) -> Any:
             print(wrong.ctx.get_usage(), file=sys.stderr)
         _say("Error", wrong.format_message())
         return wrong.exit_code
+
+
+def _is_silent(words: list[str]) -> bool:
+    """Return whether another process of torchrun speaks for this one."""
+    together = words[:1] in (["train"], ["compare"]) and "LOCAL_RANK" in os.environ
+    return together and os.environ.get("RANK", "0") != "0"
 
 
 def _interrupt(signum: int, frame: Any) -> None:

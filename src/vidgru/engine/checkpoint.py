@@ -1,5 +1,6 @@
 """Model files and checkpoints. Both are safe to open from a stranger: no pickled code runs."""
 
+import io
 import json
 import os
 import zipfile
@@ -12,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, Confidence, ModelSpec
-from vidgru.errors import ModelError, OutputError
+from vidgru.engine.distributed import from_main
+from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
 from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
@@ -141,11 +143,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; raises ModelError."""
     try:
+        content = io.BytesIO(from_main(path.read_bytes))
         # What unpacks to more than the file holds may be without end; we write nothing packed.
-        with zipfile.ZipFile(path) as archive:
-            if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
+        with zipfile.ZipFile(content) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
                 raise ValueError("packed")
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        content.seek(0)
+        state = torch.load(content, weights_only=True, map_location="cpu")
+    except ProcessError:
+        raise
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
     if not isinstance(state, dict):

@@ -6,27 +6,41 @@ import sys
 
 import torch
 
+from vidgru.engine.distributed import local_rank, local_world, world
 from vidgru.errors import OptionError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; auto is a GPU if there is one. Raises OptionError."""
+    """Return the device of a name; auto is a GPU if there is one. Raises OptionError.
+
+    Each of several processes on a machine has a GPU of its own.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise OptionError("--device cuda: torch finds no NVIDIA GPU here. Use --device cpu.")
     if name == "mps" and not torch.backends.mps.is_available():
         raise OptionError("--device mps: torch finds no Apple GPU here. Use --device cpu.")
-    return torch.device(name)
+    if world() == 1 or name == "cpu":
+        return torch.device(name)
+    if name == "mps":
+        raise OptionError("--device mps: an Apple GPU serves one process. Leave out torchrun.")
+    if local_world() > torch.cuda.device_count():
+        raise OptionError(
+            f"{local_world()} processes on this machine want a GPU each, and there are "
+            f"{torch.cuda.device_count()}: start fewer, or use --device cpu."
+        )
+    return torch.device(name, local_rank())
 
 
 def prepare(threads: int | None) -> None:
-    """Set the number of CPU threads (all cores left out), and keep freed memory for reuse.
+    """Set the number of CPU threads, and keep freed memory for reuse.
 
+    Left out, threads are as many as cores, shared out to the processes on this machine.
     Training frees and takes the same large blocks at every step; handing them back to the system
     in between cost a third of the time. This changes malloc for the whole process (glibc only).
     """
-    torch.set_num_threads(threads or len(_cores()))
+    torch.set_num_threads(threads or max(1, len(_cores()) // local_world()))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):

@@ -2,10 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,18 +15,18 @@ from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
+from vidgru.engine.distributed import add_up, part, rank, total, world
 from vidgru.engine.state import fits
+from vidgru.engine.whole import join_parts
+from vidgru.engine.windows import VALIDATION_WINDOWS, clip_outputs, spread, window_at
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
-from vidgru.nn.sliding import SlidingWindows
 from vidgru.results import Scores
 from vidgru.tasks.classify import Classify
 
 WEIGHT_DECAY = 0.05
 GRADIENT_NORM = 1.0
 WARM_UP = 0.25
-CHUNK = 64
-VALIDATION_WINDOWS = 4  # of one clip, while training
 PROBED, FEWEST_PROBED, ALL_PROBED = 16, 8, 512  # clips of one class, and of all together
 KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
 SMALL_TURN = 8.0  # degrees, that change no class's meaning
@@ -61,7 +60,8 @@ class Trainer:
     """One network, its optimizer and its random numbers; `step()` learns from one batch.
 
     Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
-    `state_dict` holds all that is needed to go on to the same bits.
+    `state_dict` holds all that is needed to go on to the same bits. Several processes share out
+    each batch, and draw all its random numbers alike.
     """
 
     def __init__(
@@ -79,6 +79,8 @@ class Trainer:
         optimizer: str = "adamw",
     ) -> None:
         self.network = network.to(device)
+        if world() > 1:
+            join_parts(self.network, batch_size)
         self.task, self.examples, self.spec = task, examples, spec
         self.batch_size, self.lr, self.device = batch_size, lr, device
         self.augmentation = augmentation
@@ -120,13 +122,20 @@ class Trainer:
         return self.learn(frames, targets, done)
 
     def learn(self, frames: Tensor, targets: Tensor, done: float) -> float:
-        """Take one step on normalised frames (B, T, 3, S, S) and targets (B,); return the loss."""
+        """Take one step on normalised frames (b, T, 3, S, S) and targets (B,); return the loss.
+
+        The frames are of this process's own part of the batch; alone, that is all of it.
+        """
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.lr, done)
-        loss = self.task.loss(self._outputs(frames), targets, self.weights)
+        own = targets[part(len(targets))]
+        loss = self.task.loss(self._outputs(frames), own, self.weights)
+        if world() > 1:
+            loss = loss * self.task.share(own, targets, self.weights)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = add_up(loss, self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
@@ -153,9 +162,11 @@ class Trainer:
         views[mirrored & (images < 0), :, 0] *= -1
         targets = torch.where(mirrored & (images >= 0), images, targets)
         light = random_light(len(chosen), self.augmentation, self.generator)
-        pixels = [cut(w, view, self.spec.size) for w, view in zip(windows, views, strict=True)]
-        frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (B, T, 3, S, S)
-        factor, offset = light.to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
+        own = part(len(chosen))
+        shown = zip(windows[own], views[own], strict=True)
+        pixels = [cut(window, view, self.spec.size) for window, view in shown]
+        frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (b, T, 3, S, S)
+        factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
         return frames.mul_(factor).add_(offset), targets.to(self.device)
 
     def _window(self, segments: Segments) -> Frames:
@@ -176,9 +187,7 @@ class Trainer:
         and in the precision of training.
         """
         windows = list(self.validation_windows(examples))
-        outputs = self._look(
-            (window_at(segment, start, self.spec), straight_view()) for _, segment, start in windows
-        )
+        outputs = self._look([(segment, start, straight_view()) for _, segment, start in windows])
         owners = torch.tensor([owner for owner, _, _ in windows])
         probabilities = torch.stack(
             [self.task.probabilities(outputs[owners == k]) for k in range(len(examples.segments))]
@@ -189,17 +198,23 @@ class Trainer:
         """Yield the windows that `validate` looks at: clip number, segment, first frame."""
         for owner, segments in enumerate(examples.segments):
             for segment in segments[:: -(-len(segments) // VALIDATION_WINDOWS)]:
-                for start in _spread(len(segment), self.spec.frames, len(segments)):
+                for start in spread(len(segment), self.spec.frames, len(segments)):
                     yield owner, segment, start
 
-    def _look(self, seen: Iterable[tuple[Frames, Tensor]]) -> Tensor:
-        """Return the last outputs (N, K) for N windows and the views to take of them."""
+    def _look(self, seen: Sequence[tuple[Segments, int, Tensor]]) -> Tensor:
+        """Return the last outputs (N, K) for N segments, first frames and the views to take."""
         self.network.eval()
-        size, outputs, rest = self.spec.size, [], iter(seen)
-        while chosen := [cut(*pair, size) for pair in islice(rest, self.batch_size)]:
-            frames = normalise(torch.from_numpy(np.stack(chosen)).to(self.device))
-            outputs.append(self._outputs(frames)[:, -1].float().cpu())
-        return torch.cat(outputs)
+        outputs = torch.zeros(len(seen), self.task.outputs)
+        own = range(rank(), len(seen), world())
+        for first in range(0, len(own), self.batch_size):
+            numbers = own[first : first + self.batch_size]
+            pixels = [
+                cut(window_at(segment, start, self.spec), view, self.spec.size)
+                for segment, start, view in (seen[number] for number in numbers)
+            ]
+            frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))
+            outputs[list(numbers)] = self._outputs(frames)[:, -1].float().cpu()
+        return total(outputs)
 
     @cached_property
     def _probes(self) -> list[tuple[int, Segments, int]]:
@@ -255,10 +270,7 @@ class Trainer:
             shares = torch.zeros(self.task.outputs, self.task.outputs)
             shown = [probe for probe in self._probes if probe[0] in views]
             looks += len(shown)
-            outputs = self._look(
-                (window_at(segment, start, self.spec), views[target])
-                for target, segment, start in shown
-            )
+            outputs = self._look([(segment, start, views[t]) for t, segment, start in shown])
             for (target, _, _), answer in zip(shown, outputs.argmax(1).tolist(), strict=True):
                 shares[target, answer] += 1
             return shares / shares.sum(1, keepdim=True).clamp_min(1)
@@ -300,7 +312,21 @@ class Trainer:
 
     def clip_outputs(self, examples: Examples) -> list[Tensor]:
         """Return the outputs (windows, K) of whole clips, just as `predict` takes them."""
-        return [clip_outputs(self.network, parts, self.spec) for parts in examples.segments]
+        count = len(examples.segments)
+        own = {
+            number: clip_outputs(self.network, examples.segments[number], self.spec)
+            for number in range(rank(), count, world())
+        }
+        lengths = torch.zeros(count, dtype=torch.int64)
+        for number, outputs in own.items():
+            lengths[number] = len(outputs)
+        every = int(total(lengths).sum())
+        found = torch.zeros(every, self.task.outputs)
+        clips: list[Tensor] = list(torch.split(found, lengths.tolist()))
+        for number, outputs in own.items():
+            clips[number].copy_(outputs)
+        total(found)
+        return clips
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, as tensors and numbers."""
@@ -313,7 +339,9 @@ class Trainer:
             "turns": self.turns.clone(),
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
-            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda_generators": (
+                [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+            ),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -346,40 +374,5 @@ class Trainer:
         self.images, self.turns = state["images"].clone(), state["turns"].clone()
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
-        for device, kept in enumerate(state["cuda_generators"][: len(devices)]):
-            torch.cuda.set_rng_state(kept, device)
-
-
-def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
-    """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame is held."""
-    frames: Frames = np.asarray(segment[start : start + spec.frames])
-    if len(frames) < spec.frames:
-        missing = spec.frames - len(frames)
-        frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
-    return frames
-
-
-def _spread(length: int, window: int, segments: int) -> list[int]:
-    """Return evenly spread starts of windows that do not overlap, fewer where segments are many."""
-    count = min(max(1, length // window), max(1, VALIDATION_WINDOWS // segments))
-    room = max(length - window, 0)
-    return [room // 2] if count == 1 else [room * k // (count - 1) for k in range(count)]
-
-
-def clip_outputs(network: AnyNetwork, segments: Segments, spec: ModelSpec) -> Tensor:
-    """Return the outputs (windows, K) for all windows of a stored clip."""
-    return torch.cat([whole_outputs(network, part, spec) for part in segments])
-
-
-@torch.inference_mode()
-def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Tensor:
-    """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
-    network.eval()
-    device = next(network.parameters()).device
-    windows = SlidingWindows(network, spec.frames)
-    found = []
-    for start in range(0, len(frames), CHUNK):
-        pixels = cut(frames[start : start + CHUNK], straight_view(), spec.size)
-        found += windows.push(normalise(torch.from_numpy(pixels).to(device)))
-    found += windows.finish()
-    return torch.stack([window.output for window in found]).cpu()
+        if self.device.type == "cuda" and devices and state["cuda_generators"]:
+            torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)

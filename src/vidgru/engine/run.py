@@ -1,18 +1,22 @@
 """The run folder: what one training leaves on disk."""
 
 import csv
+import glob
 import io
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vidgru.config import TrainConfig
+from vidgru.data.cache import content_of
+from vidgru.data.folder import Clip
+from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.errors import ModelError, OptionError, OutputError
 from vidgru.files import write_bytes
 
@@ -42,8 +46,7 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
                 return run
             run.mkdir()
             return run
-        source = folder.resolve()
-        name = re.sub(r"[^\w.-]+", "_", source.stem if source.is_file() else source.name) or "run"
+        name = _name(folder)
         RUNS.mkdir(exist_ok=True)
         # mkdir is what keeps two trainings at once apart.
         for number in itertools.count(1):
@@ -58,19 +61,50 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     raise OutputError("No free run number.")
 
 
+def _name(folder: Path) -> str:
+    source = folder.resolve()
+    return re.sub(r"[^\w.-]+", "_", source.stem if source.is_file() else source.name) or "run"
+
+
+def _settings(folder: Path, config: TrainConfig) -> dict[str, Any]:
+    paths = {"folder": str(folder.absolute())}
+    for name in ("val_folder", "split"):
+        if (given := getattr(config, name)) is not None:
+            paths[name] = str(Path(given).absolute())
+    return {**paths, **asdict(config), **paths}
+
+
+def run_before_restart(folder: Path, config: TrainConfig) -> Path | None:
+    """Return the run that processes began in whose place torchrun started these, None if none."""
+    if not restarted():
+        return None
+    sought = {**_settings(folder, config), "launch": launch()}
+    runs = RUNS.glob(f"{glob.escape(_name(folder))}-*")
+    for run in runs if config.out is None else [Path(config.out)]:
+        try:
+            written = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(written, dict) and {key: written.get(key) for key in sought} == sought:
+            return run
+    return None
+
+
 @contextmanager
 def begin_run(
     run: Path, folder: Path, config: TrainConfig, chosen: dict[str, Any]
 ) -> Iterator[None]:
     """Write down what is trained on and how, and keep other processes out of the run folder.
 
-    `chosen` are settings that the config left open. Raises OutputError.
+    `chosen` are settings that the config left open. Of several processes one does all this. Raises
+    OutputError.
     """
-    paths = {"folder": str(folder.absolute())}
-    for name in ("val_folder", "split"):
-        if (given := getattr(config, name)) is not None:
-            paths[name] = str(Path(given).absolute())
-    content = {**paths, **asdict(config), **paths, "chosen": chosen}
+    if not is_main():
+        yield
+        return
+    content = {**_settings(folder, config), "chosen": chosen}
+    if (started := launch()) is not None:
+        content["launch"] = started
     text = json.dumps(content, indent=2) + "\n"
     try:
         # Fails when another process was faster.
@@ -91,11 +125,13 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
-    if not os.path.isfile(path):  # path.is_file() fails on a folder that nobody may look into
+    # path.is_file() fails on a folder that nobody may look into.
+    if is_main() and not os.path.isfile(path):
         raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
     try:
-        written = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        written = json.loads(from_main(path.read_bytes).decode("utf-8", "surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
+        written.pop("launch", None)
         config = TrainConfig(**{**written, "out": str(run)})
     except (
         *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
@@ -109,6 +145,9 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
     """Hold a lock that ends with the process, however that ends; systems without go without."""
+    if not is_main():
+        yield
+        return
     with open(run / CONFIG_NAME, "rb") as file:
         if fcntl is not None:
             try:
@@ -130,6 +169,27 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Clip, str]) -> None:
+    """Write down which clips are learned from, validated on and tested, to be given to --split.
+
+    `keys` are those of the cache. Raises OutputError.
+    """
+    rows = [
+        {
+            "path": clip.listed,
+            "label": clip.label,
+            "split": part,
+            "group": clip.group or "",
+            "start": "" if clip.start is None else clip.start,
+            "end": "" if clip.end is None else clip.end,
+            "content": content_of(keys[clip]),
+        }
+        for part, clips in parts.items()
+        for clip in clips
+    ]
+    write_table(run / SPLIT_NAME, rows)
 
 
 def read_split(run: Path) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ import math
 import shlex
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,8 +13,6 @@ from typing import Any
 import torch
 
 from vidgru.config import Confidence, ModelSpec, TrainConfig
-from vidgru.data.cache import content_of
-from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import (
@@ -24,9 +22,10 @@ from vidgru.engine.checkpoint import (
     save_checkpoint,
     save_model,
 )
+from vidgru.engine.distributed import agree, from_main, is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import METRICS_NAME, SPLIT_NAME, write_table
+from vidgru.engine.run import METRICS_NAME, write_split, write_table
 from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
@@ -73,6 +72,11 @@ class Training:
         self.config, self.data, self.spec, self.run = config, data, spec, run
         self.stage, self.known = stage, known
         self.fingerprint = fingerprint(data)
+        # Paths and places may differ from machine to machine.
+        alike = replace(config, val_folder=None, split=None, out=None, device="auto", threads=None)
+        seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
+        if from_main(lambda: seen) != seen:
+            raise DataError("The processes of this training have other clips or other options.")
         self.began, self.started = began, time.monotonic()
         self.task = Classify(spec.labels)
         self.val = self._examples("val") if data.parts["val"] else None
@@ -115,7 +119,7 @@ class Training:
         if self.config.minutes is None:
             return self.trainer.steps / self.total
         whole = self.config.minutes * 60 - (self.started - self.began)
-        return (time.monotonic() - self.started) / max(whole, 1e-3)
+        return agree((time.monotonic() - self.started) / max(whole, 1e-3))
 
     def validations(self) -> int:
         """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
@@ -164,18 +168,13 @@ class Training:
 
     def write_split(self) -> None:
         """Write down which clips are learned from, validated on and tested."""
-        write_table(
-            self.run / SPLIT_NAME,
-            [
-                _row(clip, part, content_of(self.data.keys[clip]))
-                for part, clips in self.data.parts.items()
-                for clip in clips
-            ],
-        )
+        if not is_main():
+            return
+        write_split(self.run, self.data.parts, self.data.keys)
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""
-        age = time.monotonic() - self.saved
+        age = agree(time.monotonic() - self.saved)
         return age > LATEST or (age > SOONEST and self.trainer.at_epoch_end)
 
     def progress(self, loss: float) -> Progress:
@@ -202,7 +201,8 @@ class Training:
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
-        write_table(self.run / METRICS_NAME, self.rows)
+        if is_main():
+            write_table(self.run / METRICS_NAME, self.rows)
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
         # Where folds tell how good it is, nothing is chosen on the clips that are held out.
         chosen = 0.0 if scores is None or self.config.folds else scores.balanced
@@ -217,6 +217,8 @@ class Training:
     def keep(self) -> None:
         """Write all that is needed to go on from here."""
         self.saved = time.monotonic()
+        if not is_main():
+            return
         save_checkpoint(
             self.run / CHECKPOINT_NAME,
             {
@@ -285,6 +287,8 @@ class Training:
 
     def save(self, validation: Scores | None, test: Scores | None, confidence: Confidence) -> None:
         """Write the model file of the best weights."""
+        if not is_main():
+            return
         metrics = {
             "validation": validation.to_dict() if validation else None,
             "test": test.to_dict() if test else None,
@@ -343,8 +347,9 @@ class Training:
             seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
             test = self.task.scores(seen, self.test.targets)
         self.save(judged.scores, test, judged.confidence)
-        plot_curves(self.run / "curves.png", self.rows)
-        plot_confusion(self.run / LAST_WRITTEN, judged.scores)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows)
+            plot_confusion(self.run / LAST_WRITTEN, judged.scores)
         return TrainResult(
             run=self.run,
             model=self.run / MODEL_NAME,
@@ -376,17 +381,4 @@ def _columns(scores: Scores | None) -> dict[str, float]:
         "val_loss": round(scores.loss, 6),
         "val_accuracy": round(scores.accuracy, 6),
         "val_balanced": round(scores.balanced, 6),
-    }
-
-
-def _row(clip: Clip, part: str, content: str) -> dict[str, Any]:
-    """Return a clip's row in split.csv, which can be given back with --split."""
-    return {
-        "path": clip.listed,
-        "label": clip.label,
-        "split": part,
-        "group": clip.group or "",
-        "start": "" if clip.start is None else clip.start,
-        "end": "" if clip.end is None else clip.end,
-        "content": content,
     }

@@ -37,6 +37,13 @@ class Classify:
             outputs[:, -1], targets, weight=weights, label_smoothing=LABEL_SMOOTHING
         )
 
+    def share(self, part: Tensor, whole: Tensor, weights: Tensor) -> Tensor:
+        """Return the factor for the loss of a part of a batch; the products sum to its loss.
+
+        part, whole: targets int64 (b,) of the part, (B,) of the batch.
+        """
+        return weights[part].sum() / weights[whole].sum()
+
     def probabilities(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
         """Return the mean over windows of their probabilities (K,), for outputs (windows, K)."""
         return scaled(outputs, temperature).mean(0)

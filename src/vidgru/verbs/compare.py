@@ -12,8 +12,10 @@ from statistics import median
 from vidgru.config import CompareConfig, TrainConfig, stored_side
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.device import choose_device
+from vidgru.engine.distributed import launched
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
+from vidgru.errors import OptionError
 from vidgru.results import Compared, Comparison, Progress, TrainResult
 from vidgru.verbs.learn import chosen, learn_steps
 from vidgru.verbs.train import run_to_end
@@ -29,6 +31,8 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
     OutputError. Trainings that are finished when the comparison is broken off are kept, and
     comparison.json compares them.
     """
+    if launched() > 1:
+        raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
     choose_device(config.device)
     folder = Path(folder)
     # Seed by seed, so that variants can be compared as early as possible.

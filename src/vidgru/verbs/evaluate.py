@@ -18,9 +18,9 @@ from vidgru.data.gather import read_source
 from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.loop import clip_outputs
 from vidgru.engine.report import MISTAKES, write_report
 from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
+from vidgru.engine.windows import clip_outputs
 from vidgru.errors import DataError, ModelError
 from vidgru.findings import Answer, Evaluation
 from vidgru.results import Failure, Progress

@@ -16,9 +16,9 @@ from vidgru.data.gather import Gathered
 from vidgru.data.split import split_folds
 from vidgru.engine.checkpoint import load_model
 from vidgru.engine.device import prepare
-from vidgru.engine.loop import clip_outputs
 from vidgru.engine.run import METRICS_NAME, read_numbers
 from vidgru.engine.training import LAST_WRITTEN, Judged, Steps
+from vidgru.engine.windows import clip_outputs
 from vidgru.results import Answered, Fold, Scores
 from vidgru.tasks.calibrate import (
     calibration_of,

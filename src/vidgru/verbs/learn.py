@@ -10,6 +10,7 @@ from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
 from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.distributed import agree
 from vidgru.engine.training import Judged, Steps, Training
 from vidgru.nn.network import HIDDEN
 from vidgru.tasks.classify import Classify
@@ -43,7 +44,7 @@ def learn_steps(
         **chosen(config, sampling),
     )
     training = Training(config, data, spec, run, device, began, stage, known)
-    if (run / CHECKPOINT_NAME).exists():
+    if agree((run / CHECKPOINT_NAME).exists()):
         training.go_on()
     return (yield from training.steps())
 

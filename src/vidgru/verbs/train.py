@@ -12,8 +12,10 @@ from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
 from vidgru.engine.device import choose_device
-from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with
+from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
+from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_before_restart
 from vidgru.engine.training import Steps
+from vidgru.errors import OptionError
 from vidgru.results import Progress, TrainResult
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
@@ -21,30 +23,37 @@ from vidgru.verbs.learn import chosen, learn_steps
 Result = TypeVar("Result")
 
 
+@together
 def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     """Train, yielding Progress all along and returning the TrainResult.
 
     Raises DataError, OptionError or OutputError. The run folder appears only when the data can be
     learned from. When the training is broken off it keeps the best model so far, and all that
-    `resume_steps` needs.
+    `resume_steps` needs. Several processes, as torchrun starts them, train together; started once
+    more by it, they go on with their run.
     """
     began = time.monotonic()
-    choose_device(config.device)
+    check_processes(config)
     folder = Path(folder)
+    if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
+        return (yield from resume_steps(before))
     clips = read_clips(folder, config)
     sampling = choose_sampling(clips, config, stored_side(config.size))
-    run = create_run(folder, config.out)
+    run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with begin_run(run, folder, config, chosen(config, sampling)):
         try:
-            data = yield from gather(clips, sampling, config, folder)
+            data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
             return (yield from _learn_or_fold(config, data, sampling, run, began))
         finally:
-            if not any(any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)):
+            if is_main() and not any(
+                any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
+            ):
                 shutil.rmtree(run)
                 with contextlib.suppress(OSError):
                     RUNS.rmdir()  # only if nothing else is in it
 
 
+@together
 def resume_steps(run: str | Path) -> Steps:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
@@ -54,10 +63,10 @@ def resume_steps(run: str | Path) -> Steps:
     began = time.monotonic()
     run = Path(run)
     with go_on_with(run) as (folder, config):
-        choose_device(config.device)
+        check_processes(config)
         clips = read_clips(folder, config)
         sampling = choose_sampling(clips, config, stored_side(config.size))
-        data = yield from gather(clips, sampling, config, folder)
+        data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
         return (yield from _learn_or_fold(config, data, sampling, run, began))
 
 
@@ -67,6 +76,18 @@ def _learn_or_fold(
     if config.folds is None:
         return (yield from learn_steps(config, data, sampling, run, began))
     return (yield from fold_steps(config, data, sampling, run, began))
+
+
+def check_processes(config: TrainConfig) -> None:
+    """Raise OptionError when a config is not for this machine or this many processes."""
+    choose_device(config.device)
+    if config.folds is not None and world() > 1:
+        raise OptionError("--folds trains in one process: leave out torchrun.")
+    if config.batch_size < world():
+        raise OptionError(
+            f"--batch-size {config.batch_size} is too small for {world()} processes: each needs at "
+            "least one clip of a batch."
+        )
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:

@@ -1,0 +1,211 @@
+"""One training in several processes, on one machine or more, as torchrun starts them.
+
+All processes draw the same random numbers and take the same decisions. Each computes its own part
+of every batch and of the clips that are looked at; what they find is added up, so that all go on
+with the same bits. Only the first one (rank 0) writes and speaks.
+"""
+
+import functools
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable, Generator, Iterable
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from vidgru.errors import ProcessError
+from vidgru.results import Progress
+
+# Others wait as long as the first one decodes; a process that ends is noticed at once.
+JOINING = timedelta(minutes=10)
+PATIENCE = timedelta(days=7)
+GRACE = 1.0  # seconds for a signal, sent to all processes, to come here, too
+LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+Job = Generator[Progress, None, Result]
+
+_jobs = itertools.count()
+
+
+def launched() -> int:
+    """Return how many processes torchrun, or one like it, started together with this one."""
+    return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in LAUNCHED) else 1
+
+
+def world() -> int:
+    """Return how many processes train together now."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return the number of this process among those that train together."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def is_main() -> bool:
+    """Return whether this process is the one that writes."""
+    return rank() == 0
+
+
+def local_rank() -> int:
+    """Return the number of this process among those on its machine."""
+    return int(os.environ["LOCAL_RANK"]) if world() > 1 else 0
+
+
+def local_world() -> int:
+    """Return how many processes train together on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", world())) if world() > 1 else 1
+
+
+def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]]:
+    """Let the processes that torchrun started do a job together; alone, it is done as ever.
+
+    When one of them fails, all end: with its own error there, and elsewhere with a ProcessError of
+    the same words.
+    """
+
+    @functools.wraps(job)
+    def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
+        if launched() == 1 or dist.is_initialized():
+            return (yield from job(*args, **kwargs))
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        try:
+            # Each job has its own names, or it would find the addresses of the one before.
+            store = PrefixStore(f"vidgru{next(_jobs)}", _store())
+            dist.init_process_group(
+                backend,
+                store=store,
+                rank=int(os.environ["RANK"]),
+                world_size=launched(),
+                timeout=PATIENCE,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ProcessError(f"Cannot reach the other processes of torchrun: {error}.") from error
+        log = logging.getLogger("vidgru")
+        log.disabled = not is_main()
+        try:
+            result = yield from job(*args, **kwargs)
+            total(torch.zeros(1))
+            dist.destroy_process_group()
+            return result
+        except BaseException as error:
+            if not isinstance(error, ProcessError | KeyboardInterrupt | GeneratorExit):
+                store.set("error", str(error) or type(error).__name__)
+            # This closes the connections, which ends the others. NCCL would wait for them instead.
+            if backend == "gloo":
+                dist.destroy_process_group()
+            raise
+        finally:
+            log.disabled = False
+
+    return joined
+
+
+@functools.cache
+def _store() -> Store:
+    store: Store
+    store, _, _ = next(iter(rendezvous("env://", timeout=JOINING)))
+    return store
+
+
+def total(tensor: Tensor) -> Tensor:
+    """Add up a tensor over all processes, in place; all get the same bits.
+
+    Raises ProcessError when one of them has ended.
+    """
+    if world() > 1:
+        try:
+            dist.all_reduce(tensor)
+        except RuntimeError as error:
+            time.sleep(GRACE)
+            raise ProcessError(_reason()) from error
+    return tensor
+
+
+def _reason() -> str:
+    store = dist.distributed_c10d._get_default_store()
+    try:
+        if store.check(["error"]):
+            return store.get("error").decode()
+    except RuntimeError:  # it went down with the process that held it
+        pass
+    return (
+        "Another process of this training ended. Start it again with --resume and the run folder, "
+        "if there is one, to go on from the last checkpoint."
+    )
+
+
+def agree(value: float) -> float:
+    """Return the first process's value."""
+    if world() == 1:
+        return value
+    return total(torch.tensor([value if is_main() else 0.0], dtype=torch.float64)).item()
+
+
+def from_main(make: Callable[[], bytes]) -> bytes:
+    """Return what the first process makes."""
+    if world() == 1:
+        return make()
+    content = bytearray(make()) if is_main() else bytearray()
+    length = int(agree(len(content)))
+    if length == 0:
+        return b""
+    data = torch.frombuffer(content or bytearray(length), dtype=torch.uint8)
+    return total(data).numpy().tobytes()
+
+
+def text_from_main(make: Callable[[], str]) -> str:
+    """Return the text, of file names too, that the first process makes."""
+    return os.fsdecode(from_main(lambda: os.fsencode(make())))
+
+
+def in_turn(job: Callable[[], Job[Result]]) -> Job[Result]:
+    """Do a job in one process of each machine, then in the others, which find it prepared."""
+    first = local_rank() == 0
+    result = [(yield from job())] if first else []
+    total(torch.zeros(1))
+    return result[0] if first else (yield from job())
+
+
+def part(count: int) -> slice:
+    """Return which of `count` clips of a batch are this process's own; parts differ by one."""
+    return slice(rank() * count // world(), (rank() + 1) * count // world())
+
+
+def add_up(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Return the sum of the processes' losses, with the sums of their gradients in `parameters`."""
+    if world() == 1:
+        return loss
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = total(torch.cat([g.flatten() for g in (*gradients, loss.detach())]))
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+    return flat[-1]
+
+
+def launch() -> dict[str, Any] | None:
+    """Return what tells this launch of torchrun from all others, also after a restart of workers.
+
+    None without torchrun.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    # All workers are children of torchrun's agent, which outlives them.
+    host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    return {"id": os.environ["TORCHELASTIC_RUN_ID"], "host": host, "agent": os.getppid()}
+
+
+def restarted() -> bool:
+    """Return whether torchrun started these processes in place of others that ended."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
