@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,7 +128,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
                 raise ValueError("packed")
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it finds strange; so do we, below
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
     if not isinstance(state, dict):
