@@ -18,7 +18,6 @@ import queue
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,7 @@ import torch
 from fuzz_changes import blind
 from fuzz_loaders import LOADERS, make_run
 
-from vidgru.errors import DataError, VidgruError
+from vidgru.errors import DataError, OptionError, VidgruError
 
 MEGABYTES = 1500
 ENDS = ("loaded", "refused", "foreign", "crash", "hang")
@@ -78,9 +77,9 @@ def attempt(home: Path, name: str, path: Path) -> tuple[str, str]:
             end, note = "loaded", ""
         except VidgruError as error:
             end, note = "refused", str(error)
-            # What is wrong with a folder of clips names these, not the table.
-            named = isinstance(error, DataError) or str(path.parent) in note
-            if not note or "\n" in note or len(note) > 6000 or not named:
+            # What is wrong with a folder of clips, or its groups, is said of these.
+            named = isinstance(error, DataError | OptionError)
+            if not named and (str(path.parent) not in note or "\n" in note or len(note) > 600):
                 end, note = "foreign", f"unclear: {note[:300]!r}"
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
@@ -98,14 +97,15 @@ def attempt(home: Path, name: str, path: Path) -> tuple[str, str]:
 
 
 def serve(home: Path, place: Path, seed: int) -> None:
-    """Be a child: a loader's name and a number a line in, how it ended a line out."""
+    """Be a child: a loader's name and a number a line in, its file and how it ended out."""
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     for line in sys.stdin:
         name, number = json.loads(line)
         path = change(home, name, number, seed, place)
-        print(json.dumps([path.name, *attempt(home, name, path)]), flush=True)
+        print(path.name, flush=True)  # before anything can happen
+        print(json.dumps(attempt(home, name, path)), flush=True)
 
 
 class Child:
@@ -113,7 +113,7 @@ class Child:
 
     def __init__(self, home: Path, place: Path, seed: int, seconds: float) -> None:
         self.command = [sys.executable, __file__, "--serve", str(home), str(place), str(seed)]
-        self.place, self.seconds = place, seconds
+        self.place, self.seconds, self.starting = place, seconds, 60.0
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, name: str, number: int) -> tuple[Path, str, str]:
@@ -126,29 +126,31 @@ class Child:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-            self.warm = False
-        began, process = time.monotonic(), self.process
-        # Starting takes a while.
-        timer = threading.Timer(self.seconds + (0 if self.warm else 60), process.kill)
+            self.patience = self.seconds + self.starting
+        process, late = self.process, threading.Event()
+
+        def kill() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(self.patience, kill)
         timer.start()
-        line = ""
+        file, line = "", ""
         if process.stdin and process.stdout:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps([name, number]) + "\n")
                 process.stdin.flush()
-                line = process.stdout.readline()
+                file, line = process.stdout.readline().strip(), process.stdout.readline()
         timer.cancel()
-        self.warm = True
+        self.patience = self.seconds
         if line:
-            file, end, note = json.loads(line)
+            end, note = json.loads(line)
             if note.startswith("memory"):
                 self.close()  # its peak would stay
             return self.place / name / file, end, note
         code = process.wait()
         self.close()
-        files = sorted((self.place / name).iterdir(), key=lambda file: file.stat().st_mtime_ns)
-        late = time.monotonic() - began >= self.seconds and code == -signal.SIGKILL
-        return files[-1], "hang" if late else "crash", f"exit code {code}"
+        return self.place / name / file, "hang" if late.is_set() else "crash", f"exit code {code}"
 
     def close(self) -> None:
         """End the process."""
