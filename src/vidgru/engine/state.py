@@ -11,8 +11,9 @@ LARGEST = 2**53  # a float holds every whole number up to it
 def fits(value: Any, like: Any) -> bool:
     """Return whether a value is built as another: same types, keys and shapes, finite numbers.
 
-    Torch believes much of this: moments of another shape, or with one number in place of all, let
-    its fused optimizer write to memory that is not its own. Lists may be of any length, of items like the other's first one.
+    Lists may be of any length, of items like the other's first one. Torch believes much of this:
+    moments of another shape, or with one number in place of all, let its fused optimizer write to
+    memory that is not its own.
     """
     if type(value) is not type(like):
         return False
