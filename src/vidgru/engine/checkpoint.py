@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -149,7 +150,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
                 raise ValueError("packed")
         content.seek(0)
-        state = torch.load(content, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it finds strange; so do we, below
+            state = torch.load(content, weights_only=True, map_location="cpu")
     except ProcessError:
         raise
     except Exception as error:  # torch raises a different kind for each way of being broken

@@ -243,10 +243,25 @@ def _read_image(path: Path) -> Image | None:
         if not path.is_file() or path.stat().st_size > MAX_IMAGE_BYTES:
             return None
         # Not cv2.imread, which crashes on a name that is not UTF-8.
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None  # type: ignore[return-value]
+        data = path.read_bytes()
+        if not data or _lacks_chunks(data):
+            return None
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value]
     except (OSError, cv2.error):
         return None
+
+
+def _lacks_chunks(data: bytes) -> bool:
+    """Return whether a PNG file ends before its chunks do.
+
+    OpenCV reads none of those, but first fills as much memory as a chunk promises: up to 4 GB.
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    place = 8
+    while place < len(data) and data[place + 4 : place + 8] != b"IEND":
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place + 12 > len(data)
 
 
 class _Images(Video):
