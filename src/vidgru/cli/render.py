@@ -116,7 +116,8 @@ def _splitting(result: TrainResult) -> str:
     if split.suggested:
         text += f" (--group-by '{split.group_by}', found in the names; --group-by none undoes it)"
     if split.together:
-        text += f"; {split.together} pairs of clips show the same and were kept on one side"
+        text += f"; kept on one side as the same footage: {split.together} "
+        text += "pair of clips" if split.together == 1 else "pairs of clips"
     return f"{text}."
 
 

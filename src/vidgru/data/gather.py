@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
 from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
+from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.listing import apply_split, read_list
 from vidgru.data.split import Units, split_clips, split_folds, units_of
@@ -183,15 +184,37 @@ def _split(
     config: TrainConfig,
     skipped: tuple[Failure, ...],
 ) -> Gathered:
+    """Share clips out so that no two of the same footage come to different sides."""
     clips = list(frames)
-    units = units_of(clips)
-    parts = _divide(clips, config, units)
+    pairs = find_duplicates(clips, frames, keys)
+    units = units_of(clips, [(pair.first, pair.second) for pair in pairs])
+    try:
+        parts = _divide(clips, config, units)
+    except DataError as error:
+        if not pairs:
+            raise
+        raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
+    _warn_of_leaks(pairs, parts)
     groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
         groups=groups if any(clip.group is not None for clip in clips) else None,
         group_by=config.group_by,
         suggested=False,
-        together=0,
+        together=len(pairs),
     )
     return Gathered(parts, frames, facts, keys, skipped, units, split)
+
+
+def _warn_of_leaks(pairs: Sequence[Duplicate], parts: Parts) -> None:
+    """Tell of footage on both sides of a split that the folder or a file prescribes."""
+    part_of = {clip: part for part, clips in parts.items() for clip in clips}
+    leaks = [pair for pair in pairs if part_of[pair.first] != part_of[pair.second]]
+    if leaks:
+        first, second = leaks[0].first, leaks[0].second
+        log.warning(
+            "The same footage is in different parts, so that accuracy flatters: %s (%s) and %s (%s)"
+            "%s.",
+            *(first.name, part_of[first], second.name, part_of[second]),
+            f", and {len(leaks) - 1} more such pairs" if len(leaks) > 1 else "",
+        )
