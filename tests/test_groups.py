@@ -46,6 +46,11 @@ SUGGESTED = {
     ),
     "most of few": (named("{2}_cam{0}_day{1}_.ts", range(3), range(4), "abc"), r"day(\d+)_", 4),
     "names": (named("{0}_{1:02}.mp4", ["alice", "bob", "eve"], range(4)), r"([A-Za-z]+)_", 3),
+    "folders of one class each": (
+        [f"{x}/{x}{n}/{t}.mpg" for x in LABELS for n in range(3) for t in range(2)],
+        r"^(?:[^/]+/){1}([^/]+)/",
+        9,
+    ),
     "folders": (named("{0}/{1}.mp4", ["s1", "s2", "s3"], range(4)), r"^(?:[^/]+/){1}([^/]+)/", 3),
     "dates": (
         named("{0}_{1}.mp4", ["2024-05-01", "2024-05-02", "2024-06-11"], range(3)),
@@ -88,6 +93,9 @@ def test_what_names_say(case: str) -> None:
         named("cam{0}_{1}.mp4", "12", range(9)),  # two groups are none to split by
         [*named("person{0}_{1}.mp4", range(5), range(3)), "run/other.mp4"],
         named("person{0}.mp4", range(9), labels=["a"]),
+        named("person{0}_{1}.mp4", range(9), "x", labels="a") + ["b/person1_0.mp4"],
+        named("person{0}_{1}.mp4", range(4), "xy") + named("person1_{0}.mp4", range(40)),
+        [f"{label}/{label}/{n}.mp4" for label in LABELS for n in range(3)],
     ],
     ids=lambda names: names[0],
 )

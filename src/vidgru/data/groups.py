@@ -27,7 +27,7 @@ LIKELY = frozenset(
     "g game group match rec record recording scene seq sequence sess session source tape vid "
     "video".split()
 )
-# And these count clips or takes.
+# And these are nobody's name.
 COUNTING = frozenset(
     "c chunk clip copy e example f file fr frame i id idx image img index item n no nr num number "
     "part photo pic picture r rep s sample seg segment shot t take trial v".split()
@@ -100,12 +100,9 @@ def _fits(clips: Sequence[Clip], partition: Sequence[int]) -> bool:
     sizes = Counter(partition)
     return (
         len(sizes) >= FEWEST
-        and len(clips) >= 2 * len(sizes)
         and sum(size == 1 for size in sizes.values()) <= len(sizes) / 2
         and max(sizes.values()) <= LARGEST * len(clips)
-        # Neither classes nor parts of classes, such as a class's name with a running number.
-        and len({(clip.label, group) for clip, group in zip(clips, partition, strict=True)})
-        > len(sizes)
+        and partition != _numbers([clip.label for clip in clips])
     )
 
 
@@ -149,8 +146,6 @@ def _subfolders(clips: Sequence[Clip]) -> Iterator[_Candidate]:
 def _numbered(clips: Sequence[Clip], stems: Sequence[str]) -> Iterator[_Candidate]:
     """Yield groups by a word with a number behind it, such as `person01_`."""
     for word, gap in dict.fromkeys(re.findall(r"(?<![A-Za-z])([A-Za-z]+)([-_ ]?)\d", stems[0])):
-        if word.lower() in COUNTING:
-            continue
         core = rf"{word}{gap}(\d+)"
         found = [re.search(rf"(?<![A-Za-z]){core}(.?)", stem) for stem in stems]
         hits = [match for match in found if match]
