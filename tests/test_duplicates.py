@@ -90,6 +90,12 @@ def test_copies_are_found_and_nothing_else(others: dict[str, Pixels], name: str)
     assert found({**others, **copies}) == expected
 
 
+def test_pieces_that_overlap_and_pieces_that_only_adjoin() -> None:
+    whole = take(scene(0), 3, 60)
+    assert found({"a": whole[:25], "b": whole[10:35]}) == [("a", "b", False)]
+    assert found({"a": whole[:25], "b": whole[25:50]}) == []
+
+
 def test_equal_keys_are_exact_and_compared_once(others: dict[str, Pixels]) -> None:
     first = others["fixed 0"]
     takes = {"a": first, "b": first, "c": first, "d": lossy(first), "e": others["fixed 1"]}

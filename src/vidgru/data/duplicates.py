@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidgru.data.cache import Segments
 from vidgru.data.folder import Clip
+from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
 FINE = 48  # side of those that are compared where nothing moves
@@ -37,7 +38,6 @@ ALONE = 3  # look-alikes of a still clip; where there are more, they are one cam
 
 BLOCK = 256  # clips whose products are in memory at once
 
-Array = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 Greys = NDArray[np.float16]
 
@@ -70,8 +70,8 @@ def find_duplicates(
     single = [equal[0] for equal in same.values()]
     total = sum(frames[clip].shape[0] * frames[clip].shape[1] for clip in single)
     every = -(-total // MOST_FRAMES)
-    greys = [_grey(frames[clip][:, ::every], GRID).astype(np.float16) for clip in single]
-    changes = [_changes(grey) for grey in greys]
+    greys = [grey(frames[clip][:, ::every], GRID).astype(np.float16) for clip in single]
+    changes = [changing(grey) for grey in greys]
     moving = [number for number, change in enumerate(changes) if change > MOVING]
     still = [number for number, change in enumerate(changes) if change < STILL]
     found = {(moving[a], moving[b]) for a, b in _same_motion([greys[n] for n in moving])}
@@ -81,29 +81,10 @@ def find_duplicates(
     return sorted(pairs, key=lambda pair: (places[pair.first], places[pair.second]))
 
 
-def _grey(segments: Segments, side: int) -> Array:
-    """Return grey pictures (segments, frames, side, side) of uint8 (..., height, width, 3)."""
-    height, width = segments.shape[2:4]
-    rows, columns = _pool(height, side), np.kron(_pool(width, side), np.ones((1, 3), np.float32))
-    luma = np.tile(np.array([0.299, 0.587, 0.114], np.float32), width)
-    across = segments.reshape(*segments.shape[:3], 3 * width).astype(np.float32)
-    grey: Array = rows @ (across @ (columns * luma).T)
-    return grey
-
-
-def _pool(length: int, side: int) -> Array:
-    """Return the matrix (side, length) that averages `length` pixels into `side` cells."""
-    edges = np.linspace(0, length, side + 1)[:, None]
-    covered: Array = np.clip(np.arange(1, length + 1) - edges, 0, 1).astype(np.float32)
-    cells: Array = covered[:-1] - covered[1:]
-    cells /= cells.sum(1, keepdims=True)
-    return cells
-
-
-def _changes(grey: Greys) -> float:
+def changing(pictures: Greys) -> float:
     """Return by how many grey levels (rms) a clip's pictures differ from its mean picture."""
-    pictures = grey.astype(np.float32)
-    return float(np.sqrt(((pictures - pictures.mean((0, 1))) ** 2).mean()))
+    exact = pictures.astype(np.float32)
+    return float(np.sqrt(((exact - exact.mean((0, 1))) ** 2).mean()))
 
 
 def _normal(pictures: Array) -> Array:
@@ -115,8 +96,8 @@ def _normal(pictures: Array) -> Array:
 
 def _same_motion(greys: Sequence[Greys]) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers of clips that change in the same way before the same background."""
-    units = [unit for grey in greys for unit in grey]  # (T, side, side) each
-    owner = np.repeat(np.arange(len(greys)), [len(grey) for grey in greys])
+    units = [unit for clip in greys for unit in clip]  # (T, side, side) each
+    owner = np.repeat(np.arange(len(greys)), [len(clip) for clip in greys])
     same: dict[tuple[int, int], bool] = {}
     for a, b in _likely(units, owner) if len(greys) > 1 else ():
         pair = int(min(owner[a], owner[b])), int(max(owner[a], owner[b]))
@@ -220,7 +201,7 @@ def _same_pictures(
     count, near = len(clips), min(ALONE + 1, len(clips) - 1)
     if near < 1:
         return
-    pictures = np.stack([grey.mean((0, 1), dtype=np.float32).ravel() for grey in greys])
+    pictures = np.stack([clip.mean((0, 1), dtype=np.float32).ravel() for clip in greys])
     pictures = _normal(pictures)
     pictures /= np.maximum(np.sqrt((pictures**2).sum(1, keepdims=True)), 1e-6)
     nearest = np.empty((count, near), np.int64)
@@ -248,14 +229,14 @@ def _same_pictures(
 
 def _same_noise(a: Greys, b: Greys) -> bool:
     """Return whether what little changes in two still clips, if anything, changes alike."""
-    if min(_changes(a), _changes(b)) < QUIET:
+    if min(changing(a), changing(b)) < QUIET:
         return True
     x, y = (_normal(u[0].reshape(u.shape[1], -1).astype(np.float32)) for u in (a, b))
     return bool(agreements(x, y, x @ y.T)[0].max() > SAME_NOISE)
 
 
 def _same_picture(a: Segments, b: Segments) -> bool:
-    x, y = (_grey(u, FINE).mean((0, 1)).ravel() for u in (a, b))
+    x, y = (grey(u, FINE).mean((0, 1)).ravel() for u in (a, b))
     if min(x.std(), y.std()) < LOUD:
         return False  # nothing to be seen
     x, y = x - x.mean(), y - y.mean()

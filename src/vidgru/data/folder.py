@@ -94,7 +94,7 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
                 label,
                 count,
             )
-    return clips if group_by is None else _with_groups(clips, folder, group_by)
+    return clips if group_by is None else with_groups(clips, folder, group_by)
 
 
 def _shown(folder: Path) -> list[os.DirEntry[str]]:
@@ -166,7 +166,8 @@ def clip_paths(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
+def with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
+    """Return the clips with their groups, as `read_folder` does; DataError if one has none."""
     groups = _groups_from_column(folder, group_by)
     if groups is None:
         groups = groups_from_names(clips, group_by)
