@@ -20,7 +20,7 @@ from vidgru.video.read import open_video
 def gathered(folder: Path, **options: object) -> Gathered:
     config = TrainConfig(**options)
     clips = read_clips(folder, config)
-    return run_to_end(gather(clips, choose_sampling(clips, config, 24), config, folder))
+    return run_to_end(gather(clips, choose_sampling(clips, config, 96), config, folder))
 
 
 def encode_anew(path: Path, copy: Path) -> Path:
@@ -55,7 +55,7 @@ def test_it_is_not_so_by_chance(folder: Path) -> None:
             for part, clips in gathered(folder, seed=seed).parts.items()
             for clip in clips
         }
-        for seed in range(8)
+        for seed in range(24)
     ]
     # Both sides get them, and other pairs are parted.
     assert {part["left/copy.avi"] for part in parts} == {"train", "val"}
@@ -91,3 +91,41 @@ def test_a_class_of_one_footage_cannot_be_split(data: Path, tmp_path: Path) -> N
         shutil.copy(data / "left" / "0.avi", place / "left" / f"{number}.avi")
     with pytest.raises(DataError, match=r"class 'left'.*show the same footage stay together"):
         gathered(place)
+
+
+def named(data: Path, folder: Path, name: str) -> Path:
+    """Copy `data` with other names for the clips, made of the class and a number."""
+    for path in data.glob("*/*.avi"):
+        label = path.parent.name
+        copy = folder / label / name.format(label=label, n=int(path.stem), g=int(path.stem) // 2)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return folder
+
+
+def test_groups_that_names_suggest_are_kept_together(data: Path, tmp_path: Path) -> None:
+    folder = named(data, tmp_path / "named", "person{g}_{label}_{n}.avi")
+    split = gathered(folder).split
+    assert (split.group_by, split.suggested) == (r"person(\d+)_", True)
+    assert split.groups == {"train": 2, "val": 1, "test": 0}
+    assert gathered(folder, group_by="none").split.groups is None
+    given = gathered(folder, group_by=r"_(\d)\.avi").split
+    assert (given.group_by, given.suggested) == (r"_(\d)\.avi", False)
+
+
+def test_suggested_groups_that_cannot_be_kept_apart(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for label, who in (("left", "person1"), ("right", "person2")):
+        for number in range(6):
+            whose = "person3" if label == "right" and number > 2 else who
+            copy = tmp_path / "named" / label / f"{whose}_{number}.avi"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(data / label / f"{number}.avi", copy)
+    split = gathered(tmp_path / "named").split
+    assert (split.groups, split.suggested) == (None, False)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith(
+        r"Names suggest groups (--group-by 'person(\d+)_'), but they cannot be kept apart, so that "
+        "accuracy may flatter. Cannot split by group: no clip of the class 'left' is left to "
+    )

@@ -5,6 +5,7 @@ copies, so what changes must agree, too: over the frames that two clips share, a
 the correlation of (frame - mean frame). Where nothing moves, pictures must agree in detail.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ PARTIAL = (0.94, 0.998)  # at least 4 frames, a quarter of it
 STILL_PICTURE = 0.985  # correlation of the detailed pictures of still clips
 WORST_CELL = 10.0  # grey levels (rms) by which they differ where they differ most
 SAME_NOISE, QUIET = 0.7, 0.25  # correlation of changes wanted of still clips, but of the quietest
+GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in mean pictures; its correlation
 ALONE = 3  # look-alikes of a still clip; where there are more, they are one camera's
 
 BLOCK = 256  # clips whose products are in memory at once
@@ -75,6 +77,7 @@ def find_duplicates(
     moving = [number for number, change in enumerate(changes) if change > MOVING]
     still = [number for number, change in enumerate(changes) if change < STILL]
     found = {(moving[a], moving[b]) for a, b in _same_motion([greys[n] for n in moving])}
+    found = {pair for pair in found if _same_detail(*(frames[single[n]] for n in pair))}
     pictures = [greys[n] for n in still], [single[n] for n in still]
     found |= {(still[a], still[b]) for a, b in _same_pictures(*pictures, frames)}
     pairs += [Duplicate(single[a], single[b], exact=False) for a, b in found]
@@ -154,6 +157,22 @@ def _same_footage(a: Greys, b: Greys) -> bool:
     whole &= changes + pictures > WHOLE_SUM
     partial = (changes > PARTIAL[0]) & (pictures > PARTIAL[1])
     return bool((whole | partial).any())
+
+
+def _same_detail(a: Segments, b: Segments) -> bool:
+    """Return whether the fine grain of two mean pictures, if there is any, is not foreign.
+
+    Drawn clips may move alike before the same plain colour, and yet not be the same.
+    """
+    x, y = (grey(u, FINE).mean((0, 1)) for u in (a, b))
+    ratio = FINE // GRID
+    for picture in (x, y):
+        cells = picture.reshape(GRID, ratio, GRID, ratio)
+        cells -= cells.mean((1, 3), keepdims=True)
+    left, right = float((x * x).sum()), float((y * y).sum())
+    if min(left, right) < GRAIN**2 * x.size:
+        return True
+    return float((x * y).sum()) > SAME_GRAIN * math.sqrt(left * right)
 
 
 def agreements(x: Array, y: Array, products: Array) -> tuple[Array64, Array64, Array64]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
 from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
-from vidgru.data.duplicates import Duplicate, find_duplicates
+from vidgru.data.duplicates import find_duplicates
 from vidgru.data.folder import Clip, read_folder
+from vidgru.data.groups import Grouping, suggest_groups
 from vidgru.data.listing import apply_split, read_list
-from vidgru.data.split import Units, split_clips, split_folds, units_of
+from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Failure, Progress, Split
@@ -170,7 +171,7 @@ def gather(
         )
     facts = {result.clip: result.facts for result in results if result.facts is not None}
     keys = {result.clip: result.key for result in results if result.facts is not None}
-    gathered = _split(frames, facts, keys, config, skipped)
+    gathered = _split(frames, facts, keys, config, folder, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
     if unchecked and config.folds is None:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
@@ -182,36 +183,79 @@ def _split(
     facts: dict[Clip, Facts],
     keys: dict[Clip, str],
     config: TrainConfig,
+    folder: Path,
     skipped: tuple[Failure, ...],
 ) -> Gathered:
-    """Share clips out so that no two of the same footage come to different sides."""
+    """Share clips out so that no two of the same footage or group come to different sides."""
     clips = list(frames)
     pairs = find_duplicates(clips, frames, keys)
-    units = units_of(clips, [(pair.first, pair.second) for pair in pairs])
+    together = [(pair.first, pair.second) for pair in pairs]
+    grouping = _suggested(clips, frames, together, config, folder)
+    if grouping is not None:
+        named = _grouped(clips, grouping)
+        clips = list(named.values())
+        frames = {named[clip]: known for clip, known in frames.items()}
+        facts = {named[clip]: known for clip, known in facts.items()}
+        keys = {named[clip]: known for clip, known in keys.items()}
+        together = [(named[one], named[other]) for one, other in together]
+    units = units_of(clips, together)
     try:
         parts = _divide(clips, config, units)
     except DataError as error:
         if not pairs:
             raise
         raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
-    _warn_of_leaks(pairs, parts)
+    _warn_of_leaks(together, parts)
     groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
         groups=groups if any(clip.group is not None for clip in clips) else None,
-        group_by=config.group_by,
-        suggested=False,
+        group_by=config.group_by if grouping is None else grouping.group_by,
+        suggested=grouping is not None,
         together=len(pairs),
     )
     return Gathered(parts, frames, facts, keys, skipped, units, split)
 
 
-def _warn_of_leaks(pairs: Sequence[Duplicate], parts: Parts) -> None:
+def _suggested(
+    clips: list[Clip],
+    frames: dict[Clip, Segments],
+    together: list[Pair],
+    config: TrainConfig,
+    folder: Path,
+) -> Grouping | None:
+    """Return groups that names or tables suggest, where nobody said how to split."""
+    free = all(clip.group is None and clip.part != "val" for clip in clips)
+    if config.group_by is not None or not free:
+        return None
+    grouping = suggest_groups(clips, folder, frames)
+    if grouping is None:
+        return None
+    named = _grouped(clips, grouping)
+    units = units_of(list(named.values()), [(named[one], named[other]) for one, other in together])
+    try:
+        _divide(list(units), config, units)
+    except DataError as error:
+        log.warning(
+            "Names suggest groups (--group-by '%s'), but they cannot be kept apart, so that "
+            "accuracy may flatter. %s",
+            grouping.group_by,
+            error,
+        )
+        return None
+    return grouping
+
+
+def _grouped(clips: list[Clip], grouping: Grouping) -> dict[Clip, Clip]:
+    return {clip: replace(clip, group=grouping.groups[clip.name]) for clip in clips}
+
+
+def _warn_of_leaks(pairs: Sequence[Pair], parts: Parts) -> None:
     """Tell of footage on both sides of a split that the folder or a file prescribes."""
     part_of = {clip: part for part, clips in parts.items() for clip in clips}
-    leaks = [pair for pair in pairs if part_of[pair.first] != part_of[pair.second]]
+    leaks = [(one, other) for one, other in pairs if part_of[one] != part_of[other]]
     if leaks:
-        first, second = leaks[0].first, leaks[0].second
+        first, second = leaks[0]
         log.warning(
             "The same footage is in different parts, so that accuracy flatters: %s (%s) and %s (%s)"
             "%s.",
