@@ -93,7 +93,7 @@ def test_what_names_say(case: str) -> None:
         named("cam{0}_{1}.mp4", "12", range(9)),  # two groups are none to split by
         [*named("person{0}_{1}.mp4", range(5), range(3)), "run/other.mp4"],
         named("person{0}.mp4", range(9), labels=["a"]),
-        named("person{0}_{1}.mp4", range(9), "x", labels="a") + ["b/person1_0.mp4"],
+        [*named("person{0}_{1}.mp4", range(9), "x", labels="a"), "b/person1_0.mp4"],
         named("person{0}_{1}.mp4", range(4), "xy") + named("person1_{0}.mp4", range(40)),
         [f"{label}/{label}/{n}.mp4" for label in LABELS for n in range(3)],
     ],
