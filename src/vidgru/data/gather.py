@@ -146,6 +146,16 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
     return Sampling(fps, side, frames)
 
 
+def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
+    """Decode clips, those that can be read and those that cannot, and return them in order."""
+    results: list[Decoded] = []
+    for result in decode_clips(clips, sampling):
+        results.append(result)
+        note = f"{sum(r.from_cache for r in results)} from the cache"
+        yield Progress("reading clips", len(results), len(clips), note)
+    return in_order(results)
+
+
 def gather(
     clips: list[Clip], sampling: Sampling, config: TrainConfig, folder: Path
 ) -> Generator[Progress, None, Gathered]:
@@ -155,12 +165,7 @@ def gather(
     same side, unless the folder or the config says otherwise. Raises DataError when a class has no
     clip left. Each clip that is skipped is named in a warning.
     """
-    results: list[Decoded] = []
-    for result in decode_clips(clips, sampling):
-        results.append(result)
-        note = f"{sum(r.from_cache for r in results)} from the cache"
-        yield Progress("reading clips", len(results), len(clips), note)
-    results = in_order(results)
+    results = yield from read_all(clips, sampling)
     skipped = say_problems(results)
     frames = {result.clip: result.segments for result in results if result.segments is not None}
     lost = {clip.label for clip in clips} - {clip.label for clip in frames}

@@ -197,6 +197,8 @@ def _beginnings(clips: Sequence[Clip], stems: Sequence[str]) -> Iterator[_Candid
     )
     for length in range(1, min(map(len, split))):
         groups = tuple(mark.join(parts[:length]) for parts in split)
+        if all(group.endswith(clip.label) for clip, group in zip(clips, groups, strict=True)):
+            break  # a person's clips of one class are no group
         shape = mark.join(_shape([parts[place] for parts in split]) for place in range(length))
         patterns = (rf"({shape}){mark}", rf"({shape}){mark}[^/]*$", rf"([^/]+){mark}[^/]*$")
         yield _Candidate(patterns, groups, known or (shared and length == 1))

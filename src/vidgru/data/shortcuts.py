@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vidgru.data.cache import Segments
 from vidgru.data.folder import Clip
 from vidgru.data.thumbnails import thumbnails
-from vidgru.results import Shortcut
+from vidgru.findings import Shortcut
 from vidgru.video.facts import Facts
 
 FOLDS = 5

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling, content_of
-from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
+from vidgru.data.decode import Decoded, say_problems
 from vidgru.data.folder import Clip
-from vidgru.data.gather import read_source
+from vidgru.data.gather import read_all, read_source
 from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
@@ -122,12 +122,8 @@ def _decode(
             "told apart, and count like the others.",
             model.path,
         )
-    spec, results = model.spec, list[Decoded]()
-    for result in decode_clips(clips, Sampling(spec.fps, spec.side, spec.frames)):
-        results.append(result)
-        note = f"{sum(r.from_cache for r in results)} from the cache"
-        yield Progress("reading clips", len(results), len(clips), note)
-    results = in_order(results)
+    spec = model.spec
+    results = yield from read_all(clips, Sampling(spec.fps, spec.side, spec.frames))
     skipped = say_problems(results)
     readable = [result for result in results if result.segments is not None]
     if not readable:
