@@ -6,6 +6,7 @@ with the same bits. Only the first one (rank 0) writes and speaks.
 """
 
 import functools
+import importlib
 import itertools
 import logging
 import os
@@ -17,8 +18,6 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
 from vidgru.errors import ProcessError
 from vidgru.results import Progress
@@ -28,6 +27,7 @@ JOINING = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)
 GRACE = 1.0  # seconds for a signal, sent to all processes, to come here, too
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -43,12 +43,12 @@ def launched() -> int:
 
 def world() -> int:
     """Return how many processes train together now."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Return the number of this process among those that train together."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if world() > 1 else 0
 
 
 def is_main() -> bool:
@@ -75,12 +75,15 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
 
     @functools.wraps(job)
     def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
-        if launched() == 1 or dist.is_initialized():
+        if launched() == 1 or world() > 1:
             return (yield from job(*args, **kwargs))
+        # An optimizer imports this, and its defaults would keep a group that there is by then: its
+        # threads would outlive it, and could end the process with SIGABRT at its exit.
+        importlib.import_module("torch.distributed.nn")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
             # Each job has its own names, or it would find the addresses of the one before.
-            store = PrefixStore(f"vidgru{next(_jobs)}", _store())
+            store = _store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}")
             dist.init_process_group(
                 backend,
                 store=store,
@@ -100,9 +103,13 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         except BaseException as error:
             if not isinstance(error, ProcessError | KeyboardInterrupt | GeneratorExit):
                 store.set("error", str(error) or type(error).__name__)
+            # Where one fails, torchrun stops the others; that is not what should be told then.
+            said = _said(store) if isinstance(error, KeyboardInterrupt) else None
             # This closes the connections, which ends the others. NCCL would wait for them instead.
             if backend == "gloo":
                 dist.destroy_process_group()
+            if said is not None:
+                raise ProcessError(said) from None
             raise
         finally:
             log.disabled = False
@@ -110,9 +117,17 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
     return joined
 
 
+def _store(name: str) -> Any:
+    """Return a place for short messages, that outlives the processes under torchrun."""
+    from torch.distributed.distributed_c10d import PrefixStore
+
+    return PrefixStore(name, _whole_store())
+
+
 @functools.cache
-def _store() -> Store:
-    store: Store
+def _whole_store() -> Any:
+    from torch.distributed.rendezvous import rendezvous  # which some systems' torch has not
+
     store, _, _ = next(iter(rendezvous("env://", timeout=JOINING)))
     return store
 
@@ -126,22 +141,20 @@ def total(tensor: Tensor) -> Tensor:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
-            time.sleep(GRACE)
-            raise ProcessError(_reason()) from error
+            said = _said(dist.distributed_c10d._get_default_store())
+            if said is None:
+                time.sleep(GRACE)
+                said = "Another process of this training ended. Go on with --resume, or train anew."
+            raise ProcessError(said) from error
     return tensor
 
 
-def _reason() -> str:
-    store = dist.distributed_c10d._get_default_store()
+def _said(store: Any) -> str | None:
+    """Return what the first process that failed said, if it could."""
     try:
-        if store.check(["error"]):
-            return store.get("error").decode()
-    except RuntimeError:  # it went down with the process that held it
-        pass
-    return (
-        "Another process of this training ended. Start it again with --resume and the run folder, "
-        "if there is one, to go on from the last checkpoint."
-    )
+        return str(store.get("error"), "utf-8") if store.check(["error"]) else None
+    except RuntimeError:  # it took the store with it
+        return None
 
 
 def agree(value: float) -> float:
@@ -208,4 +221,4 @@ def launch() -> dict[str, Any] | None:
 
 def restarted() -> bool:
     """Return whether torchrun started these processes in place of others that ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return int(os.environ.get(RESTARTS, 0)) > 0

@@ -74,8 +74,11 @@ class _Normalise(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Any:
         channels = x.shape[1]
+        # Without a long buffer beside it, the statistics of short numbers would be short, too.
+        long = torch.zeros_like(weight)
+        found = torch.batch_norm_update_stats(x, long, long.clone(), 0.0)
         # Sums in float64: the difference of squares below must not cancel.
-        mean, variance = (t.double() for t in torch.batch_norm_update_stats(x, None, None, 0.0))
+        mean, variance = (statistic.double() for statistic in found)
         count = mean.new_tensor([x.numel() // channels])
         sums = total(torch.cat([mean * count, (variance + mean.square()) * count, count]))
         count = sums[-1]

@@ -1,0 +1,223 @@
+"""Training in several processes: the same as in one, whatever happens to one of them."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from helpers import make_folder
+
+import vidgru as package
+from vidgru import resume
+from vidgru.engine.checkpoint import load_checkpoint
+
+SCRIPT = str(Path(__file__).with_name("together.py"))
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+OPTIONS = ["--size", "16", "--epochs", "8", "--batch-size", "5", "--threads", "1"]
+STEPS = 16  # of 10 clips, 8 times
+
+
+class Done(NamedTuple):
+    """What torchrun came to: its exit code, and what each process wrote."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+
+def command(place: Path, *words: object, processes: int = 2, restarts: int = 0) -> list[str]:
+    given = ["--nproc-per-node", processes, "--max-restarts", restarts, "-r", 3, "--log-dir", place]
+    return [*TORCHRUN, *map(str, (*given, *words))]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment, in which the program that is tested is found from any folder."""
+    found = str(Path(package.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
+
+
+def written(place: Path, name: str, processes: int = 2) -> list[str]:
+    """Return what each process wrote, after a restart the later one."""
+    (attempts,) = [folder for folder in place.iterdir() if folder.is_dir()]
+    last = max(attempts.glob("attempt_*"))
+    return [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
+
+
+def run(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
+    place = tmp_path / f"log{len(list(tmp_path.iterdir()))}"
+    all_words = command(place, *words, processes=processes, restarts=restarts)
+    done = subprocess.run(all_words, cwd=tmp_path, env=environment(), capture_output=True)
+    out, err = (written(place, name, processes) for name in ("stdout", "stderr"))
+    return Done(done.returncode, out, err)
+
+
+def vidgru(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
+    return run(tmp_path, "-m", "vidgru", *words, processes=processes, restarts=restarts)
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 10 clips to learn from, 6 and 4 of a class, and 3 to validate with."""
+    root = tmp_path_factory.mktemp("uneven") / "clips"
+    make_folder(root / "train", 6)
+    for number in (4, 5):
+        (root / "train" / "right" / f"{number}.avi").unlink()
+    make_folder(root / "val", 2)
+    (root / "val" / "right" / "1.avi").unlink()
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(uneven: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """Return the run folder of a training that nothing happened to, and what was printed."""
+    place = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDGRU_CACHE", str(place / "cache"))
+        done = vidgru(place, "train", uneven, *OPTIONS, "--json", "--out", place / "run")
+    return place / "run", done
+
+
+def same(run: Path, whole: Path) -> None:
+    for name in ("model.safetensors", "split.csv", "confusion.png"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+    tables = [
+        [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+        for folder in (run, whole)
+    ]
+    assert tables[0] == tables[1]  # but for the seconds
+
+
+def test_pieces(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    done = run(tmp_path, SCRIPT, "pieces", tmp_path, processes=3)
+    assert done == (0, [""] * 3, [""] * 3)
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path, uneven: Path) -> None:
+    done = run(tmp_path, SCRIPT, "exact", uneven, tmp_path)
+    assert done.code == 0, done.err
+    for batch in (4, 5):
+        one, both = (load_checkpoint(tmp_path / f"{n}-{batch}/last.ckpt") for n in ("one", "all"))
+        assert one["steps"] == both["steps"] == 20
+        for name in ("images", "turns", "generator", "torch_generator"):
+            assert torch.equal(one[name], both[name]), name
+        assert one["order"] == both["order"]
+        for name, weights in one["network"].items():
+            torch.testing.assert_close(both["network"][name], weights, rtol=0, atol=1e-9, msg=name)
+        tables = [
+            [{k: v for k, v in row.items() if k != "seconds"} for row in state["rows"]]
+            for state in (one, both)
+        ]
+        assert tables[0] == tables[1]
+
+
+def test_one_process_writes_and_speaks(whole: tuple[Path, Done], uneven: Path) -> None:
+    folder, done = whole
+    assert (done.code, done.err, done.out[1]) == (0, ["", ""], "")
+    said = json.loads(done.out[0])
+    assert said["run"] == str(folder)
+    assert said["validation"]["count"] == {"left": 2, "right": 1}
+    assert said["epochs"] == 8
+    assert not list(folder.glob(".*"))
+    with open(folder / "split.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 13
+
+
+def test_one_process_finds_what_two_found(whole: tuple[Path, Done], tmp_path: Path) -> None:
+    # Going on after the end evaluates the same weights once more, here in one process.
+    before = (whole[0] / "model.safetensors").read_bytes()
+    assert resume(whole[0]).validation.count == {"left": 2, "right": 1}
+    assert (whole[0] / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(("process", "step", "named"), [(1, 12, True), (0, 1, False)], ids=str)
+def test_a_killed_process_is_started_again(
+    tmp_path: Path, uneven: Path, whole: tuple[Path, Done], process: int, step: int, named: bool
+) -> None:
+    words = ["kill", process, step, "train", uneven, *OPTIONS]
+    words += ["--out", tmp_path / "run"] if named else []
+    done = run(tmp_path, SCRIPT, *words, restarts=1)
+    assert (done.code, done.err, done.out[1]) == (0, ["", ""], "")
+    folder = tmp_path / ("run" if named else "runs/clips-1")
+    assert re.search(r"Model: .*(run|clips-1)/model\.safetensors", done.out[0])
+    assert [path.name for path in folder.parent.glob("clips-*")] == ([] if named else ["clips-1"])
+    same(folder, whole[0])
+
+
+def test_a_lost_process_ends_the_others_and_resuming_goes_on(
+    tmp_path: Path, uneven: Path, whole: tuple[Path, Done]
+) -> None:
+    folder = tmp_path / "run"
+    done = run(tmp_path, SCRIPT, "kill", 1, 12, "train", uneven, *OPTIONS, "--out", folder)
+    assert (done.code, done.out, done.err[1]) == (1, ["", ""], "")
+    # Torchrun stops the first one, too, when it sees that the other is gone.
+    assert done.err[0].lstrip() in (
+        "Error: Another process of this training ended. Go on with --resume, or train anew.\n",
+        f"Stopped: Interrupted after 12 steps. The best model so far is in {folder}. "
+        f"Go on with: vidgru train --resume {folder}\n",
+    )
+    assert 0 < load_checkpoint(folder / "last.ckpt")["steps"] < STEPS
+    done = vidgru(tmp_path, "train", "--resume", folder)
+    assert (done.code, done.err, done.out[1]) == (0, ["", ""], "")
+    same(folder, whole[0])
+
+
+def test_what_is_wrong_in_one_process_is_said(tmp_path: Path, uneven: Path) -> None:
+    words = ["fail", 1, 0, "train", uneven, *OPTIONS, "--out", tmp_path / "run"]
+    done = run(tmp_path, SCRIPT, *words)
+    assert (done.code, done.out) == (1, ["", ""])
+    assert done.err == ["Error: This is wrong in one process only.\n", ""]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "absent"], "No such folder: absent."),
+        (["compare", "clips"], "`vidgru compare` trains in one process: leave out torchrun."),
+        (
+            ["train", "clips", "--batch-size", 2],
+            "--batch-size 2 is too small for 3 processes: each needs at least one clip of a batch.",
+        ),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_one_sentence(tmp_path: Path, words: list[object], sentence: str) -> None:
+    done = vidgru(tmp_path, *words, processes=3)
+    assert done == (1, [""] * 3, [f"Error: {sentence}\n", "", ""])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_interrupted(tmp_path: Path, uneven: Path) -> None:
+    folder, log = tmp_path / "run", tmp_path / "log"
+    words = [*OPTIONS, "--epochs", "100000", "--out", folder]
+    process = subprocess.Popen(
+        command(log, "-m", "vidgru", "train", uneven, *words),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    assert written(log, "stdout") == ["", ""]
+    said = written(log, "stderr")
+    assert said[1] == ""
+    assert re.fullmatch(
+        r"Stopped: Interrupted after \d+ steps\.( The best model so far is in \S+)? "
+        rf"Go on with: vidgru train --resume {folder}\n",
+        said[0].lstrip(),
+    )
+    load_checkpoint(folder / "last.ckpt")
