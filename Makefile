@@ -7,6 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 demo: .venv/installed
 	$(BIN)/vidgru train sample_videos
+	$(BIN)/vidgru evaluate sample_videos
 	$(BIN)/vidgru predict sample_videos/test
 
 test: lint

@@ -1,5 +1,6 @@
 """Make small clips for tests."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,37 @@ def write_images(folder: Path, frames: NDArray[np.uint8], names: list[str]) -> P
     for name, frame in zip(names, frames, strict=True):
         (folder / name).write_bytes(cv2.imencode(".png", frame[..., ::-1])[1].tobytes())
     return folder
+
+
+def _patch_box(data: bytes, names: list[bytes], change: Callable[[bytes], bytes]) -> bytes:
+    """Return MP4 boxes in which what the box at a path of names holds is changed."""
+    done, at = b"", 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        name, content = data[at + 4 : at + 8], data[at + 8 : at + size]
+        if name == names[0]:
+            rest = names[1:]
+            content = _patch_box(content, rest, change) if rest else change(content)
+        done += (len(content) + 8).to_bytes(4, "big") + name + content
+        at += size
+    return done
+
+
+def retime(path: Path, gaps: list[int]) -> Path:
+    """Give the frames of an MP4 these gaps instead of its own, in the units of its clock."""
+    table = [(0).to_bytes(4, "big"), len(gaps).to_bytes(4, "big")]
+    table += [(1).to_bytes(4, "big") + gap.to_bytes(4, "big") for gap in gaps]
+    names = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"]
+    path.write_bytes(_patch_box(path.read_bytes(), names, lambda _: b"".join(table)))
+    return path
+
+
+def turn(path: Path) -> Path:
+    """Let an MP4 say that it is to be shown turned by 90 degrees."""
+    matrix = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, 1 << 16, 0, -1 << 16, 0, 0))
+    names = [b"moov", b"trak", b"tkhd"]
+    path.write_bytes(_patch_box(path.read_bytes(), names, lambda old: old[:40] + matrix + old[64:]))
+    return path
 
 
 def noise(count: int, height: int = 24, width: int = 32, seed: int = 0) -> NDArray[np.uint8]:

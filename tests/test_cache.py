@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from vidgru.data.cache import (
     Sampling,
     cache_folder,
     cache_key,
+    content_of,
     decode_clip,
     load,
     store,
@@ -25,9 +27,28 @@ from vidgru.data.cache import (
 from vidgru.data.decode import Decoded, decode_clips
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError
+from vidgru.video.facts import Facts
 from vidgru.video.read import shrink
 
 SAMPLING = Sampling(5.0, 16, 4)
+CLIP = Path("clip.avi")
+FACTS = Facts(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
+
+
+# What may befall a file of the cache.
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[:-1],
+    "long": lambda content: content + b"x",
+    "no facts": lambda content: content[: content.rindex(b"{")],
+    "no object": lambda content: content[: content.rindex(b"{")] + b"[]",
+    "a fact too few": lambda content: content.replace(b'"rotation": 0, ', b""),
+    "a fact too many": lambda content: content.replace(b'"rotation"', b'"x": 1, "rotation"'),
+    "text for a number": lambda content: content.replace(b'"fps": 10.0', b'"fps": "10"'),
+    "no number": lambda content: content.replace(b'"fps": 10.0', b'"fps": NaN'),
+    "no warnings": lambda content: content.replace(b'"warnings": []', b'"warnings": [1]'),
+    "empty": lambda content: b"",
+    "text": lambda content: b"hello",
+}
 
 
 def as_clip(path: Path) -> Clip:
@@ -54,6 +75,24 @@ def test_the_second_time_nothing_is_decoded(clip: Path, monkeypatch: pytest.Monk
     assert np.array_equal(again.segments, first.segments)
 
 
+def test_facts_and_warnings_are_told_the_second_time_too(tmp_path: Path, clip: Path) -> None:
+    first = run(clip)["clip.avi"]
+    assert first.facts == Facts(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
+    assert first.key == cache_key(clip, SAMPLING)
+    folder = write_images(tmp_path / "images", noise(3), ["1.png", "2.png", "3.png"])
+    (folder / "2.png").write_text("no image")
+    moved = tmp_path / "moved"
+    for path in (folder, moved):
+        if path == moved:
+            folder.rename(moved)
+        result = run(clip, path)
+        assert (result["clip.avi"].facts, result["clip.avi"].key) == (first.facts, first.key)
+        facts = result[path.name].facts
+        warning = f"Skipped {path / '2.png'}: not an image that OpenCV can read."
+        assert facts == Facts(32, 24, 25.0, "images", 0, None, 2, 0.16, False, (warning,))
+        assert result[path.name].from_cache == (path == moved)
+
+
 def test_the_key_is_content_and_settings(tmp_path: Path, clip: Path) -> None:
     copy = tmp_path / "copy.avi"
     copy.write_bytes(clip.read_bytes())
@@ -67,9 +106,18 @@ def test_the_key_is_content_and_settings(tmp_path: Path, clip: Path) -> None:
     (folder / "2.png").rename(folder / "0.png")
     keys.add(cache_key(folder, SAMPLING))
     assert len(keys) == 7
+    # Of these, the settings are not content.
+    assert len({content_of(key) for key in keys}) == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "long", "empty", "text", "header", "pickle"])
+def test_results_carry_their_keys(clip: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # decoded, then from the cache
+        results = run(clip, tmp_path / "absent.avi")
+        assert results["clip.avi"].key == cache_key(clip, SAMPLING)
+        assert results["absent.avi"].key == ""
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "header", "pickle"])
 def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
     whole = np.array(run(clip)["clip.avi"].segments)
     path = cache_folder() / f"{cache_key(clip, SAMPLING)}.npy"
@@ -77,8 +125,9 @@ def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
     if damage == "pickle":
         np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     else:
-        broken = {"cut": content[:-1], "long": content + b"x", "empty": b"", "text": b"hello"}
-        path.write_bytes(broken.get(damage, content.replace(b"{", b"x", 1)))
+        change = DAMAGES.get(damage, lambda content: content.replace(b"{", b"x", 1))
+        path.write_bytes(change(content))
+        assert path.read_bytes() != content
     again = run(clip)["clip.avi"]
     assert not again.from_cache
     assert np.array_equal(again.segments, whole)
@@ -98,7 +147,7 @@ def test_a_broken_file_is_rebuilt(clip: Path, damage: str) -> None:
 )
 def test_another_array_is_not_believed(tmp_path: Path, wrong: np.ndarray) -> None:
     np.save(tmp_path / "key.npy", wrong)
-    assert load("key", SAMPLING, tmp_path) is None
+    assert load("key", CLIP, SAMPLING, tmp_path) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (1, 10**12), (-1, -4), (1.0, 4), "x"])
@@ -108,12 +157,12 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path, shape: object) -> No
         header = {"descr": "|u1", "fortran_order": False, "shape": whole}
         npy.write_array_header_1_0(file, header)
         file.write(noise(4, 16, 16).tobytes())
-    assert load("key", SAMPLING, tmp_path) is None
+    assert load("key", CLIP, SAMPLING, tmp_path) is None
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_believed(tmp_path: Path) -> None:
     (tmp_path / "key.npy").mkdir()
-    assert load("key", SAMPLING, tmp_path) is None
+    assert load("key", CLIP, SAMPLING, tmp_path) is None
 
 
 @pytest.mark.parametrize("name", [b"a b%s\n'\"", "caf\u00e9".encode(), b"caf\xe9"], ids=str)
@@ -121,9 +170,11 @@ def test_what_is_loaded_is_mapped_read_only_and_outlives_its_file(
     tmp_path: Path, name: bytes
 ) -> None:
     folder, segments = tmp_path / os.fsdecode(name), noise(4, 16, 16)[None]
-    store("key", segments, folder)
-    loaded = load("key", SAMPLING, folder)
-    assert loaded is not None
+    store("key", CLIP, segments, FACTS, folder)
+    stored = load("key", CLIP, SAMPLING, folder)
+    assert stored is not None
+    loaded, facts = stored
+    assert facts == FACTS
     (folder / "key.npy").unlink()
     assert np.array_equal(loaded, segments)
     assert not loaded.flags.writeable
@@ -132,13 +183,15 @@ def test_what_is_loaded_is_mapped_read_only_and_outlives_its_file(
 def test_more_clips_than_files_may_be_open(tmp_path: Path) -> None:
     assert SMALL < 90 * 16 * 16 * 3
     for number in range(200):
-        store(str(number), np.full((1, 90, 16, 16, 3), number, dtype=np.uint8), tmp_path)
+        segments = np.full((1, 90, 16, 16, 3), number, dtype=np.uint8)
+        store(str(number), CLIP, segments, FACTS, tmp_path)
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from vidgru.data.cache import Sampling, load\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
-        "clips = [load(str(n), Sampling(5.0, 16, 4), Path(sys.argv[1])) for n in range(200)]\n"
+        "folder, sampling = Path(sys.argv[1]), Sampling(5.0, 16, 4)\n"
+        "clips = [load(str(n), folder, sampling, folder)[0] for n in range(200)]\n"
         "print([int(clip[-1, -1, -1, -1, -1]) for clip in clips] == list(range(200)))\n"
     )
     done = subprocess.run(
@@ -154,13 +207,13 @@ def test_more_clips_than_a_system_maps(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(cache, "_map", refuse)
     sampling = Sampling(5.0, 16, 4)
     small, large = (np.full((1, n, 16, 16, 3), n, dtype=np.uint8) for n in (1, 90))
-    store("small", small, tmp_path)
-    store("large", large, tmp_path)
-    loaded = load("small", sampling, tmp_path)
+    store("small", CLIP, small, FACTS, tmp_path)
+    store("large", CLIP, large, FACTS, tmp_path)
+    loaded = load("small", CLIP, sampling, tmp_path)
     assert loaded is not None
-    assert np.array_equal(loaded, small)
+    assert np.array_equal(loaded[0], small)
     with pytest.raises(OutputError, match=r"Cannot map one more .*train on fewer clips"):
-        load("large", sampling, tmp_path)
+        load("large", CLIP, sampling, tmp_path)
 
 
 def test_decoding_processes_do_without_torch() -> None:
@@ -176,9 +229,9 @@ def test_a_file_that_cannot_be_marked_as_used_is_used(
     def refuse(path: Path) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    store("key", noise(4, 16, 16)[None], tmp_path)
+    store("key", CLIP, noise(4, 16, 16)[None], FACTS, tmp_path)
     monkeypatch.setattr(os, "utime", refuse)
-    assert load("key", SAMPLING, tmp_path) is not None
+    assert load("key", CLIP, SAMPLING, tmp_path) is not None
 
 
 def test_one_bad_clip_costs_only_itself(tmp_path: Path, clip: Path) -> None:
@@ -199,10 +252,10 @@ def test_a_decoder_that_dies_or_hangs_costs_one_clip(
         "import os, time\n"
         "from vidgru.data import worker\n"
         "real = worker.decode_clip\n"
-        "def fake(path, sampling):\n"
+        "def fake(path, *rest):\n"
         "    'die' in path.name and os._exit(9)\n"
         "    'hang' in path.name and time.sleep(60)\n"
-        "    return real(path, sampling)\n"
+        "    return real(path, *rest)\n"
         "worker.decode_clip = fake\n"
         "worker.main()\n"
     )
@@ -224,9 +277,9 @@ def test_long_clips_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.Monke
     frames = (
         np.zeros((150, 8, 8, 3), np.uint8) + np.arange(150, dtype=np.uint8)[:, None, None, None]
     )
-    segments, warnings = decode_clip(write_clip(tmp_path / "a.avi", frames, 5), Sampling(5, 8, 4))
+    segments, facts = decode_clip(write_clip(tmp_path / "a.avi", frames, 5), Sampling(5, 8, 4))
     starts = [int(segment[0, 0, 0, 0]) for segment in segments]
-    assert warnings == []
+    assert facts.warnings == ()
     assert segments.shape[1:] == (8, 8, 8, 3)
     assert len(segments) * 8 <= 32
     assert starts == list(range(0, 150, 64))[: len(starts)]
@@ -249,11 +302,11 @@ def test_a_cache_that_cannot_be_written(
 def test_trim_removes_what_was_not_used_lately(tmp_path: Path) -> None:
     segments = np.zeros((1, 2, 16, 16, 3), np.uint8)
     for key in ("a", "b", "c"):
-        store(key, segments, tmp_path)
+        store(key, CLIP, segments, FACTS, tmp_path)
     size = (tmp_path / "a.npy").stat().st_size
     for key, when in (("a", 100), ("b", 50), ("c", 200)):
         path = tmp_path / f"{key}.npy"
         os.utime(path, (when, when))
-    assert load("b", SAMPLING, tmp_path) is not None  # now the latest
+    assert load("b", CLIP, SAMPLING, tmp_path) is not None  # now the latest
     trim(tmp_path, limit=2 * size)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.npy", "c.npy"]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from helpers import make_folder
+from helpers import make_folder, moving_squares
 
 import vidgru as package
 from vidgru import resume
@@ -70,8 +70,8 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_folder(root / "train", 6)
     for number in (4, 5):
         (root / "train" / "right" / f"{number}.avi").unlink()
-    make_folder(root / "val", 2)
-    (root / "val" / "right" / "1.avi").unlink()
+    for label, step, number in (("left", -2, 0), ("left", -2, 1), ("right", 2, 0)):
+        moving_squares(root / "val" / label / f"{number}.avi", step, 200 + 9 * number + step)
     return root
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from vidgru.config import ModelSpec
-from vidgru.data.views import AUGMENTATIONS, VIEW, Frames, cut
+from vidgru.config import Confidence, ModelSpec
+from vidgru.data.cache import Segments
+from vidgru.data.views import AUGMENTATIONS, VIEW, cut
 from vidgru.engine import loop
 from vidgru.engine.checkpoint import (
     load_checkpoint,
@@ -127,9 +128,13 @@ def test_scores() -> None:
     assert scores.loss == pytest.approx(-np.log([0.7, 0.6, 0.8, 0.1]).mean())
 
 
+CONFIDENCE = Confidence(0.1 + 0.2, ((0.123456, False), (0.9, True), (1.0, True)))
+
+
 def model_file(path: Path, spec: ModelSpec = SPEC) -> Path:
     torch.manual_seed(0)
-    save_model(path, build(spec).state_dict(), spec, {"validation": {"accuracy": 0.5}})
+    metrics = {"validation": {"accuracy": 0.5}}
+    save_model(path, build(spec).state_dict(), spec, metrics, CONFIDENCE)
     return path
 
 
@@ -138,6 +143,7 @@ def test_a_model_file_gives_back_all_of_it(tmp_path: Path) -> None:
     loaded = load_model(tmp_path)
     assert loaded.spec == SPEC
     assert loaded.metrics == {"validation": {"accuracy": 0.5}}
+    assert loaded.confidence == CONFIDENCE
     assert not loaded.network.training
     first = path.read_bytes()
     assert model_file(path).read_bytes() == first
@@ -186,6 +192,30 @@ def test_a_model_file_cut_short(tmp_path: Path, share: float) -> None:
         {"input": "diff"},
         {"task": "nope"},
         {"extra": 1},
+        {"confidence": None},
+        {"confidence": {}},
+        *(
+            {"confidence": {"temperature": temperature, "answers": []}}
+            for temperature in (0, 0.01, 20.1, -1, "1", True, None, float("nan"), float("inf"))
+        ),
+        *(
+            {"confidence": {"temperature": 1.0, "answers": answers}}
+            for answers in (
+                None,
+                5,
+                [1],
+                [[0.5]],
+                [[0.5, 1]],
+                [[1.5, True]],
+                [[-0.1, True]],
+                [[float("nan"), True]],
+                [["0.5", True]],
+                [[True, True]],
+                [[0.5, True, 1]],
+                [[0.5, True]] * 4097,
+                {"ab": 1},
+            )
+        ),
     ],
 )
 def test_a_header_is_not_believed(tmp_path: Path, change: dict[str, object]) -> None:
@@ -194,7 +224,7 @@ def test_a_header_is_not_believed(tmp_path: Path, change: dict[str, object]) -> 
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     inner = json.loads(header["__metadata__"]["vidgru"])
-    (inner if change.keys() & {"version", "spec"} else inner["spec"]).update(change)
+    (inner if change.keys() & {"version", "spec", "confidence"} else inner["spec"]).update(change)
     header["__metadata__"]["vidgru"] = json.dumps(inner)
     new = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(new)) + new + content[8 + length :])
@@ -274,9 +304,9 @@ class TestTransforms:
         """Make the network answer so, and return where the questions about turning are noted."""
         asked: list[tuple[str, float]] = []
 
-        def look(seen: Iterable[tuple[Frames, torch.Tensor]]) -> torch.Tensor:
+        def look(seen: Sequence[tuple[Segments, int, torch.Tensor]]) -> torch.Tensor:
             answers = []
-            for frames, view in seen:
+            for frames, _, view in seen:
                 (n,) = [n for n, s in enumerate(found.examples.segments) if (s[0] == frames).all()]
                 degrees = math.degrees(math.atan2(view[1, 1], -view[0, 1])) - 90
                 if view[:, :2].det() < 0:

@@ -19,8 +19,8 @@ from helpers import noise, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.config import ModelSpec
-from vidgru.engine.checkpoint import save_model
+from vidgru.config import Confidence, ModelSpec
+from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
 from vidgru.verbs import predict
@@ -91,12 +91,13 @@ def test_csv(vidgru: Vidgru, trained: TrainResult, video: Path, tmp_path: Path) 
         good, wrong = csv.DictReader(file)
     (said,) = answers(vidgru("predict", video, "--model", trained.run, "--json", *ONE))
     assert good["source"] == str(video)
-    assert good["label"] == said["label"]
+    assert good["label"] == good["likeliest"] == said["label"] == said["likeliest"]
+    assert (good["answered"], said["unsure"], said["threshold"]) == ("yes", False, None)
     assert float(good["confidence"]) == pytest.approx(said["confidence"], abs=1e-6)
     for label, share in said["probabilities"].items():
         assert float(good[label]) == pytest.approx(share, abs=1e-6)
     assert wrong["source"] == str(bad)
-    assert wrong["label"] == wrong["left"] == ""
+    assert wrong["label"] == wrong["answered"] == wrong["likeliest"] == wrong["left"] == ""
     assert "not a video" in wrong["error"]
     assert good["error"] == ""
     assert [path.name for path in table.parent.iterdir()] == ["table.csv"]
@@ -251,13 +252,127 @@ def test_no_run_at_all(vidgru: Vidgru, video: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "words", [["--top", 0], ["--threads", 0], ["--device", "tpu"], ["--top", "x"]], ids=str
+    "words",
+    [
+        ["--top", 0],
+        ["--threads", 0],
+        ["--device", "tpu"],
+        ["--top", "x"],
+        ["--max-error", 0],
+        ["--max-error", 1],
+        ["--max-error", "nan"],
+    ],
+    ids=str,
 )
 def test_wrong_usage(vidgru: Vidgru, trained: TrainResult, words: list[object]) -> None:
     done = vidgru("predict", "video.mp4", "--model", trained.run, *words)
     assert (done.code, done.out) == (2, "")
     assert done.err.count("Error: ") == 1
     assert "Traceback" not in done.err
+
+
+def trusted(trained: TrainResult, place: Path, confidence: Confidence) -> Path:
+    """Write the trained model with another confidence."""
+    model = load_model(trained.run)
+    path = place / "trusted.safetensors"
+    save_model(path, model.network.state_dict(), model.spec, model.metrics, confidence)
+    return path
+
+
+def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_path: Path) -> None:
+    one = library.load(trusted(trained, tmp_path, Confidence(1.0)), threads=1).predict(video)
+    two = library.load(trusted(trained, tmp_path, Confidence(2.0)), threads=1).predict(video)
+    for plain, scaled in zip(one.windows, two.windows, strict=True):
+        # Odds are the exponential of a difference of outputs.
+        odds = plain.probabilities[0] / plain.probabilities[1]
+        assert scaled.probabilities[0] / scaled.probabilities[1] == pytest.approx(np.sqrt(odds))
+    shares = np.mean([window.probabilities for window in two.windows], axis=0)
+    assert two.probabilities == pytest.approx(shares)
+
+
+def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path) -> None:
+    sources = sorted((data / "left").iterdir()) + sorted((data / "right").iterdir())
+    plain = library.load(trusted(trained, tmp_path, Confidence(3.0)), threads=1)
+    said = [plain.predict(source) for source in sources]
+    assert not any(item.unsure or item.threshold is not None for item in said)
+    ranked = sorted(item.confidence for item in said)
+    limit = (ranked[4] + ranked[5]) / 2
+    path = trusted(trained, tmp_path, Confidence(3.0, ((0.1, False), *((limit, True),) * 9)))
+    options = ("--model", path, "--max-error", 0.1, *ONE)
+    table = tmp_path / "table.csv"
+    done = vidgru("predict", *sources, *options, "--json", "--csv", table)
+    assert (done.code, done.err) == (0, "")
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(item["unsure"] for item in answers(done)) == 5
+    for item, told, row in zip(said, answers(done), rows, strict=True):
+        unsure = item.confidence < limit
+        assert (told["unsure"], told["threshold"]) == (unsure, limit)
+        assert told["label"] == row["label"] == ("unsure" if unsure else item.label)
+        assert told["likeliest"] == row["likeliest"] == item.label
+        assert told["confidence"] == pytest.approx(item.confidence)
+        assert row["answered"] == ("no" if unsure else "yes")
+    shown = vidgru("predict", *sources, *options, "--top", 2)
+    assert (shown.code, shown.err) == (0, "")
+    for item in said:
+        (line,) = [line for line in shown.out.splitlines() if f" {item.source} " in line]
+        (first, best), (second, rest) = item.top(2)
+        sure, other = (f"{100 * share:.1f} %" for share in (best, rest))
+        if item.confidence < limit:
+            shown_as = f"unsure {sure} {first} {sure}, {second} {other}"
+        else:
+            shown_as = f"{first} {sure} {second} {other}"
+        assert line.split()[1:] == shown_as.split()
+    assert f"5 of 12 below {100 * limit:.1f} %: unsure." in shown.out
+    # Nine right answers vouch for one wrong in ten, not for less.
+    fewer = library.load(path, threads=1, max_error=0.09)
+    assert fewer.predict(sources[0]).unsure
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        ((), "it keeps none, as when its training was not finished"),
+        (((0.9, True),) * 18, "they are 18, and that takes 19 at least, all right"),
+        (
+            (*((0.5, True),) * 30, (0.9, False)),
+            "1 of 31 are wrong, and too many of the surest ones",
+        ),
+    ],
+    ids=["none", "few", "wrong"],
+)
+def test_no_threshold_will_do(
+    vidgru: Vidgru,
+    trained: TrainResult,
+    video: Path,
+    tmp_path: Path,
+    kept: tuple[tuple[float, bool], ...],
+    reason: str,
+) -> None:
+    path = trusted(trained, tmp_path, Confidence(1.0, tuple(kept)))
+    words = ("predict", video, video, "--model", path, "--max-error", 0.05, "--json", *ONE)
+    done = vidgru(*words)
+    assert done.code == 0
+    assert done.err == (
+        f"Warning: The validation answers of {path} cannot vouch for an error of at most 5 %: "
+        f"{reason}. So every answer is unsure.\n"
+    )
+    for item in answers(done):
+        assert (item["label"], item["unsure"], item["threshold"]) == ("unsure", True, None)
+        assert item["likeliest"] in trained.labels
+
+
+def test_a_class_called_unsure(trained: TrainResult, video: Path, tmp_path: Path) -> None:
+    model = load_model(trained.run)
+    spec = replace(model.spec, labels=("unsure", "sure"))
+    path = tmp_path / "model.safetensors"
+    weights = model.network.state_dict()
+    weights["head.bias"] += torch.tensor([100.0, -100.0])
+    save_model(path, weights, spec, {}, Confidence(1.0, ((0.9, True),) * 30))
+    said = library.load(path, threads=1, max_error=0.05).predict(video)
+    assert (said.label, said.likeliest, said.unsure) == ("unsure", "unsure", False)
+    nothing = library.load(path, threads=1, max_error=0.01).predict(video)
+    assert (nothing.label, nothing.likeliest, nothing.unsure) == ("unsure", "unsure", True)
 
 
 def bilinear(image: np.ndarray, size: int, share: float) -> np.ndarray:
@@ -301,7 +416,7 @@ def test_it_is_what_the_network_says_of_the_frames(tmp_path: Path) -> None:
 
 def test_predict_agrees_with_the_scores_of_training(trained: TrainResult, data: Path) -> None:
     with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
-        held = [row for row in csv.DictReader(table) if row["part"] == "val"]
+        held = [row for row in csv.DictReader(table) if row["split"] == "val"]
     model = library.load(trained.run, threads=1)
     said = [model.predict(data / row["path"]) for row in held]
     scores = model.metrics["validation"]

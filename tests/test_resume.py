@@ -18,6 +18,7 @@ from helpers import stop_after
 
 from vidgru import resume, train
 from vidgru.cli import progress
+from vidgru.config import Confidence
 from vidgru.engine import training
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
@@ -93,6 +94,8 @@ def test_going_on_twice_and_after_the_end(
         with monkeypatch.context() as patch:
             stop_after(at, patch)
             assert vidgru("train", *words).code == 130
+    # What is saved on the way does not pretend to know how far it can be trusted.
+    assert load_model(run).confidence == Confidence()
     assert resume(run).validation.accuracy == load_model(whole).metrics["validation"]["accuracy"]
     same(run, whole)
     assert json.loads(vidgru("train", "--resume", run, "--json").out)["epochs"] == 24

@@ -18,6 +18,7 @@ from helpers import make_folder, moving_squares, noise, stop_after, write_images
 from vidgru import TrainResult, train
 from vidgru.config import CORES, INPUTS
 from vidgru.data import decode
+from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.engine import checkpoint
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
@@ -51,7 +52,7 @@ def split_of(run: Path) -> dict[str, list[str]]:
     """Return the clips' names by part."""
     parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for row in rows(run / "split.csv"):
-        parts[row["part"]].append(row["path"])
+        parts[row["split"]].append(row["path"])
     return parts
 
 
@@ -81,6 +82,9 @@ def test_the_run_folder(trained: TrainResult, data: Path) -> None:
     assert {Path(name).parts[0] for name in parts["val"]} == {"left", "right"}
     assert len(parts["train"]) == trained.train_clips == 10
     assert parts["test"] == []
+    for row in rows(run / "split.csv"):
+        key = cache_key(data / row["path"], Sampling(10, 24, 14))
+        assert row["content"] == content_of(key)
 
 
 def test_the_model_file_and_the_checkpoint(trained: TrainResult) -> None:
@@ -88,6 +92,13 @@ def test_the_model_file_and_the_checkpoint(trained: TrainResult) -> None:
     assert model.spec.labels == ("left", "right")
     assert model.metrics["validation"] == json.loads(json.dumps(trained.validation.to_dict()))
     assert model.metrics["test"] is None
+    confidence = model.confidence
+    assert confidence.temperature == trained.calibration.temperature != 1
+    assert len(confidence.answers) == 2
+    right = sum(right for _, right in confidence.answers)
+    assert right / 2 == trained.validation.accuracy
+    mean = sum(one.count * (one.confidence or 0) for one in trained.calibration.bins) / 2
+    assert sum(sure for sure, _ in confidence.answers) / 2 == pytest.approx(mean, abs=1e-6)
     assert trained.parameters == sum(p.numel() for p in model.network.parameters())
     state = load_checkpoint(trained.run / "last.ckpt")
     assert state["steps"] == 10
@@ -110,6 +121,10 @@ def test_what_it_prints(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
     assert f"Model: {run / 'model.safetensors'}" in done.out
     assert f"vidgru predict VIDEO --model '{run}'" in done.out
     assert "Trained on 10 clips for 2 epochs" in done.out
+    temperature = load_model(run).confidence.temperature
+    (line,) = [line for line in done.out.splitlines() if "confidence" in line]
+    assert line.startswith("On the validation clips, where it was fitted, confidence is off by ")
+    assert line.endswith(f" % without the temperature {temperature:.2f}).")
 
 
 def test_json(vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +172,7 @@ def test_a_group_stays_on_one_side(vidgru: Vidgru, tmp_path: Path, how: str) -> 
     done = vidgru("train", folder, *QUICK, "--group-by", chosen, "--out", tmp_path / "run")
     assert done.code == 0, done.err
     table = rows(tmp_path / "run" / "split.csv")
-    sides = {part: {r["group"] for r in table if r["part"] == part} for part in ("train", "val")}
+    sides = {part: {r["group"] for r in table if r["split"] == part} for part in ("train", "val")}
     assert len(sides["val"]) == 1
     assert len(sides["train"]) == 2
     assert not sides["train"] & sides["val"]

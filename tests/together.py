@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import vidgru
 from vidgru.cli.main import main
-from vidgru.engine import loop
+from vidgru.engine import loop, windows
 from vidgru.engine.distributed import (
     add_up,
     agree,
@@ -145,7 +145,7 @@ def exactly() -> None:
 
     Trainer.__init__, Trainer._outputs = begin, answer
     Tensor.float = lambda t: t if t.dtype == torch.float64 else shorten(t)
-    loop.normalise = lambda pixels: normalise(pixels).double()
+    loop.normalise = windows.normalise = lambda pixels: normalise(pixels).double()
     loop.convolution_dtype = lambda device: torch.float32
 
 

@@ -4,6 +4,7 @@
 
     result = vidgru.train("clips/", epochs=50)
     print(result.validation.accuracy)
+    print(vidgru.evaluate("more_clips/", result.run).scores.accuracy)
     prediction = vidgru.load(result.run).predict("new.mp4")
     print(prediction.label, prediction.confidence)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
@@ -17,15 +18,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgru.config import CORES, CompareConfig, ExtractConfig, TrainConfig, preset_options
+from vidgru.config import (
+    CORES,
+    CompareConfig,
+    EvaluateConfig,
+    ExtractConfig,
+    TrainConfig,
+    preset_options,
+)
 from vidgru.errors import VidgruError
-from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.findings import Evaluation
+from vidgru.results import (
+    Comparison,
+    ExtractedFrame,
+    Failure,
+    Prediction,
+    TrainResult,
+)
 
 if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
 
 __all__ = [
     "Comparison",
+    "Evaluation",
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
@@ -34,6 +50,7 @@ __all__ = [
     "TrainResult",
     "VidgruError",
     "compare",
+    "evaluate",
     "extract",
     "load",
     "resume",
@@ -77,8 +94,8 @@ def compare(
     """
     from vidgru.verbs.compare import compare as run
 
-    # `core` and `input` stand here so that Python refuses them among the options.
-    config = TrainConfig(core=CORES[0], input=None, **options)
+    # These stand here so that Python refuses them among the options.
+    config = TrainConfig(core=CORES[0], input=None, folds=None, **options)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
@@ -92,14 +109,33 @@ def resume(run: str | Path) -> TrainResult:
     return go_on(run)
 
 
-def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Model":
+def load(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    max_error: float | None = None,
+) -> "Model":
     """Open a run folder or model file; `.predict(source)` then gives a `Prediction`.
 
-    Raises ModelError when the file is not a whole model of vidgru.
+    With `max_error`, a prediction is `unsure` where its confidence is below the threshold that
+    keeps to this share of wrong answers on validation clips. Raises ModelError when the file is not
+    a whole model of vidgru, OptionError.
     """
     from vidgru.verbs.predict import load as run
 
-    return run(path, device=device, threads=threads)
+    return run(path, device=device, threads=threads, max_error=max_error)
+
+
+def evaluate(folder: str | Path, model: str | Path, **options: Any) -> Evaluation:
+    """Tell how good a run folder or model file is on labelled clips that it did not learn from.
+
+    `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
+    Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
+    """
+    from vidgru.verbs.evaluate import evaluate as run
+
+    return run(folder, EvaluateConfig(model=str(model), **options))
 
 
 def extract(

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import operator
+import typing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ OPTIMIZERS = ("adamw", "adam")
 AUGMENTS = ("none", "light", "strong")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 IMAGE_FORMATS = ("jpg", "png")
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def option(default: Any, text: str, **meta: Any) -> Any:
@@ -27,12 +29,14 @@ def option(default: Any, text: str, **meta: Any) -> Any:
 
 
 def check(config: Any) -> None:
-    """Raise OptionError when a field of a config lies outside its declared range or choices."""
+    """Raise OptionError when a field of a config is not of its type, range or choices."""
+    hints = typing.get_type_hints(type(config))
     for item in dataclasses.fields(config):
         value, meta = getattr(config, item.name), item.metadata
+        name = "--" + item.name.replace("_", "-")
+        _check_type(name, value, hints[item.name])
         if value is None:
             continue
-        name = "--" + item.name.replace("_", "-")
         choices = meta.get("choices")
         for one in value if isinstance(value, tuple) else (value,):
             if choices and one not in choices:
@@ -46,7 +50,23 @@ def check(config: Any) -> None:
             ("below", "less than", operator.ge),
         ):
             if bound in meta and wrong(value, meta[bound]):
+                if isinstance(value, int) and abs(value) >= 10**100:
+                    break  # Python refuses to write very long numbers
                 raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise OptionError(f"Invalid {name}. The number is too large.")
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raise OptionError when a value, which a program or a file gave, is not what a hint says."""
+    wanted = typing.get_args(hint) or (hint,)  # of a tuple: the type of its items
+    several = typing.get_origin(hint) is tuple and isinstance(value, tuple)
+    for one in value if several else (value,):
+        # To Python, False is a whole number; to people, whole numbers are numbers.
+        kind = next((kind for kind in TYPES if isinstance(one, kind)), type(one))
+        if kind not in wanted and not (kind is int and float in wanted):
+            words = next(TYPES[kind] for kind in wanted if kind in TYPES)
+            raise OptionError(f"Invalid {name}. It must be {words}, not {type(one).__name__}.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +98,8 @@ class ExtractConfig:
         if self.size is None:
             return None
         parts = self.size.lower().split("x")
-        if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        digits = all(part.isascii() and part.isdigit() and len(part) < 100 for part in parts)
+        if len(parts) > 2 or not digits:
             raise OptionError(f"Invalid --size {self.size!r}. Give 320x240, or 320.")
         numbers = [int(part) for part in parts]
         if min(numbers) < 1 or max(numbers) > 16384:
@@ -99,8 +120,21 @@ class TrainConfig:
     group_by: str | None = option(
         None,
         "Keep clips of one group (person, day, camera ...) on one side of the split: a regular"
-        " expression on the clip's relative path, or a column of FOLDER/groups.csv.",
+        " expression on the clip's relative path, or a column of FOLDER/groups.csv (or of the"
+        " list). Default: what names and tables suggest; `none` splits clip by clip.",
         metavar="REGEX|COLUMN",
+    )
+    split: str | None = option(
+        None,
+        "Split as this table says (path,label,split), for example the split.csv of an earlier run.",
+        metavar="FILE",
+    )
+    folds: int | None = option(
+        None,
+        "Cross-validate first: learn so many times, each time with another part held out, then once"
+        " from all clips. Takes so much longer.",
+        low=2,
+        metavar="N",
     )
     epochs: int | None = option(
         None, "Passes over the training clips. Default: from the data set's size.", low=1
@@ -183,6 +217,9 @@ class TrainConfig:
         check(self)
         if self.epochs is not None and self.minutes is not None:
             raise OptionError("Give only one of --epochs and --minutes.")
+        splits = {"--val-folder": self.val_folder, "--split": self.split, "--folds": self.folds}
+        if len(given := [name for name, value in splits.items() if value is not None]) > 1:
+            raise OptionError(f"Give only one of {' and '.join(given)}.")
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
         if self.encoder == "rows" and self.frames is not None:
@@ -256,9 +293,41 @@ class PredictConfig:
     threads: int = option(
         1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
     )
+    max_error: float | None = option(
+        None,
+        "Share of the answers that may be wrong: say `unsure` where the confidence is below the"
+        " threshold that keeps to it on the validation clips. Default: always answer.",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
 
     def __post_init__(self) -> None:
         check(self)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(PredictConfig):
+    """How `evaluate` measures a model; all else as for `predict`."""
+
+    max_error: float = option(
+        0.05,
+        "Share of the answers that may be wrong: count what is left when those that are not sure"
+        " enough become `unsure`.",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
+    group_by: str | None = option(
+        None,
+        "Clips of one group (person, day, camera ...) tell less than as many of their own: widen"
+        " the interval of the accuracy accordingly. A regular expression on the clip's relative"
+        " path, or a column of FOLDER/groups.csv.",
+        metavar="REGEX|COLUMN",
+    )
+    out: str | None = option(
+        None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
+    )
 
 
 @dataclass(frozen=True)
@@ -284,6 +353,19 @@ class ModelSpec:
     def side(self) -> int:
         """Side of the stored square picture out of which views are cut, in pixels."""
         return stored_side(self.size)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What a model file says of how far its confidence can be trusted.
+
+    temperature: what outputs are divided by before they become probabilities; answers: confidence
+    and whether it was right, for clips that were not learned from, least sure first; none when
+    there were no such clips, or the training was not finished.
+    """
+
+    temperature: float = 1.0
+    answers: tuple[tuple[float, bool], ...] = ()
 
 
 def stored_side(size: int) -> int:

@@ -5,6 +5,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+UNSURE = "unsure"
+
 
 @dataclass(frozen=True)
 class ExtractedFrame:
@@ -64,15 +66,99 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How clips were shared out to train, val and test.
+
+    clips and groups: how many by part, groups None where there are none; group_by: what made them;
+    suggested: whether that was taken from names or tables, not given; together: pairs of clips that
+    show the same and were therefore kept on one side.
+    """
+
+    clips: dict[str, int]
+    groups: dict[str, int] | None
+    group_by: str | None
+    suggested: bool
+    together: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation: its run, and how its last epoch does on held-out clips.
+
+    clips and groups: how many were held out, groups None where there are none.
+    """
+
+    run: Path
+    clips: int
+    groups: int | None
+    accuracy: float
+    balanced: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "run": str(self.run)}
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
+
+    confidence and accuracy are means; both are None for an empty bin.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well confidence tells the share that is right, before and after temperature scaling.
+
+    ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
+    """
+
+    temperature: float
+    ece: float
+    ece_before: float
+    bins: tuple[Bin, ...]
+    bins_before: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is left when answers below a confidence threshold become `unsure`.
+
+    threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
+    if none does that; share: of the clips, that are answered; error: share of the answers that are
+    wrong, None if there are no answers.
+    """
+
+    max_error: float
+    threshold: float | None
+    answered: int
+    share: float
+    error: float | None
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
-    `test` (FOLDER/test, if there is one) was looked at once, at the end. `mirrored` gives each
-    class the one that its mirror image belongs to, or None where that stayed unclear and mirrored
-    clips were not trained on; it is None where none were wanted. `turned` gives the degrees by
-    which clips of each class were turned at most, `rotation` those that were wanted. `step_seconds`
-    is the median time of a training step, validating and saving left out; `seconds` are all.
+    `test` (FOLDER/test, if there is one) was looked at once, at the end. `calibration` is that of
+    the validation clips, on which its temperature was fitted, so it flatters too. `mirrored` gives
+    each class the one that its mirror image belongs to, or None where that stayed unclear and
+    mirrored clips were not trained on; it is None where none were wanted. `turned` gives the
+    degrees by which clips of each class were turned at most, `rotation` those that were wanted.
+    `step_seconds` is the median time of a training step, validating and saving left out; `seconds`
+    are all. With `folds`, `validation` puts together what each fold's model says of the clips that
+    it never saw, at its last epoch, and the model itself learned from all clips; `calibration` is
+    then that of these answers, each with the temperature that the other folds give, and `answered`
+    tells what is left of them where each fold's threshold is chosen on the other folds.
     """
 
     run: Path
@@ -80,7 +166,11 @@ class TrainResult:
     labels: tuple[str, ...]
     validation: Scores
     test: Scores | None
+    calibration: Calibration
     train_clips: int
+    split: Split
+    folds: tuple[Fold, ...]
+    answered: Answered | None
     skipped: tuple[Failure, ...]
     mirrored: dict[str, str | None] | None
     rotation: float
@@ -93,7 +183,8 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        return {**asdict(self), "run": str(self.run), "model": str(self.model)}
+        folds = [fold.to_dict() for fold in self.folds]
+        return {**asdict(self), "run": str(self.run), "model": str(self.model), "folds": folds}
 
 
 @dataclass(frozen=True)
@@ -109,7 +200,8 @@ class Window:
 class Prediction:
     """What a video shows: the mean of its windows' probabilities, likeliest label first.
 
-    frames: sampled frames that were looked at; seconds: how much of the video they cover.
+    frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
+    whether the confidence is below the `threshold` that was asked for, or no threshold will do.
     """
 
     source: str
@@ -118,10 +210,17 @@ class Prediction:
     windows: tuple[Window, ...]
     frames: int
     seconds: float
+    threshold: float | None = None
+    unsure: bool = False
 
     @property
     def label(self) -> str:
-        """The likeliest label."""
+        """The likeliest label, or "unsure"; only `unsure` tells that from a class of this name."""
+        return UNSURE if self.unsure else self.likeliest
+
+    @property
+    def likeliest(self) -> str:
+        """The likeliest label, however unsure."""
         return self.top(1)[0][0]
 
     @property
@@ -139,7 +238,10 @@ class Prediction:
         return {
             "source": self.source,
             "label": self.label,
+            "unsure": self.unsure,
+            "likeliest": self.likeliest,
             "confidence": self.confidence,
+            "threshold": self.threshold,
             "probabilities": dict(zip(self.labels, self.probabilities, strict=True)),
             "frames": self.frames,
             "seconds": self.seconds,
@@ -212,145 +314,3 @@ class Comparison:
         """Return plain values only, ready for JSON."""
         rows = [row.to_dict() for row in self.rows]
         return {**asdict(self), "folder": str(self.folder), "rows": rows}
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """How well one thing that should not matter tells the classes apart.
-
-    cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: what
-    guessing would come to; found: whether it is so far above chance that a network may lean on it.
-    """
-
-    cue: str
-    accuracy: float
-    chance: float
-    found: bool
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
-
-    confidence and accuracy are means; both are None for an empty bin.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How well confidence tells the share that is right, before and after temperature scaling.
-
-    ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
-    """
-
-    temperature: float
-    ece: float
-    ece_before: float
-    bins: tuple[Bin, ...]
-    bins_before: tuple[Bin, ...]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What is left when answers below a confidence threshold become `unsure`.
-
-    threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
-    if none does that; share: of the clips, that are answered; error: share of the answers that are
-    wrong, None if there are no answers.
-    """
-
-    max_error: float
-    threshold: float | None
-    answered: int
-    share: float
-    error: float | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model says of one labelled clip; `group` is None where there are none."""
-
-    clip: str
-    label: str
-    predicted: str
-    confidence: float
-    group: str | None = None
-
-    @property
-    def right(self) -> bool:
-        """Whether the model is right."""
-        return self.label == self.predicted
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How good a model is on labelled clips that it did not learn from.
-
-    part: "test", "val" or "all" of the folder; interval: of the accuracy, 95 %, low and high;
-    groups: how many independent groups it is over, None where clips count one by one; precision and
-    f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
-    majority: accuracy of always saying the commonest class; trained_on: clips left out because the
-    model learned from them.
-    """
-
-    model: Path
-    folder: Path
-    part: str
-    scores: Scores
-    interval: tuple[float, float]
-    groups: int | None
-    precision: dict[str, float | None]
-    f1: dict[str, float | None]
-    macro_f1: float
-    top: dict[int, float]
-    calibration: Calibration
-    answered: Answered
-    majority: float
-    shortcuts: tuple[Shortcut, ...]
-    answers: tuple[Answer, ...]
-    trained_on: int
-    skipped: tuple[Failure, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "model": str(self.model), "folder": str(self.folder)}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about a folder of clips that a person should know before training.
-
-    kind: one word or two, the same for all of a kind; severity: "error" (those clips cannot be
-    used), "warning" (numbers will mislead) or "note"; clips: names of those concerned.
-    """
-
-    kind: str
-    severity: str
-    sentence: str
-    clips: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What `check` found in a folder of clips.
-
-    clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
-    suggest none; groups: how many that makes; shortcuts: every cue that was tried.
-    """
-
-    folder: Path
-    clips: dict[str, int]
-    findings: tuple[Finding, ...]
-    group_by: str | None
-    groups: int | None
-    shortcuts: tuple[Shortcut, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "folder": str(self.folder)}

@@ -16,6 +16,7 @@ from vidgru.errors import OptionError, VidgruError
 VERBS = {
     "train": "Learn to tell the classes in a folder of clips.",
     "compare": "Tell which core learns a folder of clips best.",
+    "evaluate": "Tell how good a model is on clips that it did not learn from.",
     "predict": "Tell what happens in videos.",
     "extract": "Write frames of videos as images.",
 }

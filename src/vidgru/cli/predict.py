@@ -46,7 +46,7 @@ def command(
     path = find_model(config)
     if config.model is None and not quiet:
         print(f"Model: {printable(str(path))}", file=sys.stderr)
-    model = load(path, device=config.device, threads=config.threads)
+    model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
     found = find_sources(sources, images=model.spec.frames == 1)
     results: list[Prediction | Failure] = []
     # disable=None: no bar where stderr is not a terminal.
@@ -71,11 +71,12 @@ def _write_csv(path: Path, labels: Sequence[str], results: Sequence[Prediction |
 
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["source", "label", "confidence", *labels, "error"])
+    rows.writerow(["source", "label", "answered", "likeliest", "confidence", *labels, "error"])
     for item in results:
         if isinstance(item, Failure):
-            rows.writerow([item.source, *[""] * (2 + len(labels)), item.error])
+            rows.writerow([item.source, *[""] * (4 + len(labels)), item.error])
         else:
             shares = [f"{p:.6f}" for p in item.probabilities]
-            rows.writerow([item.source, item.label, f"{item.confidence:.6f}", *shares, ""])
+            said = [item.label, "no" if item.unsure else "yes", item.likeliest]
+            rows.writerow([item.source, *said, f"{item.confidence:.6f}", *shares, ""])
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -1,7 +1,7 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from rich import box
 from rich.console import Console
@@ -9,7 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.results import Comparison, Prediction, Scores, TrainResult
+from vidgru.findings import Evaluation
+from vidgru.results import (
+    Answered,
+    Calibration,
+    Comparison,
+    Prediction,
+    TrainResult,
+)
 
 
 def _console() -> Console:
@@ -29,7 +36,9 @@ def _share(value: float | None) -> str:
 def show_training(result: TrainResult) -> None:
     """Print accuracy, per-class recall, where the model lies, and what to type next."""
     console = _console()
-    parts: list[tuple[str, Scores]] = [("validation", result.validation)]
+    if result.folds:
+        console.print(_folds(result))
+    parts = [("held-out" if result.folds else "validation", result.validation)]
     if result.test is not None:
         parts.append(("test", result.test))
     table = Table(box=box.SIMPLE_HEAD)
@@ -55,19 +64,78 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
-    for sentence in (_mirroring(result.mirrored), _turning(result.turned, result.rotation)):
+    best = "" if result.folds else f", best at epoch {result.best_epoch}"
+    where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
+    for sentence in (
+        _splitting(result),
+        _mirroring(result.mirrored),
+        _turning(result.turned, result.rotation),
+        _calibrated(result.calibration, where),
+        _answering(result),
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{best}; "
+        f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
+    ):
         if sentence:
             console.print(Text(printable(sentence)))
-    console.print(
-        Text(
-            f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-            f"{result.best_epoch}; {result.parameters:,} parameters; {result.seconds:.0f} s in all."
-        )
-    )
     console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
     console.print(
         Text(f"Next:  vidgru predict VIDEO --model {printable(_quoted(str(result.run)))}")
     )
+
+
+def _folds(result: TrainResult) -> Table:
+    """Return a table with a row for each fold, and their mean and spread."""
+    table = Table(box=box.SIMPLE_HEAD)
+    grouped = any(fold.groups for fold in result.folds)
+    table.add_column("fold")
+    for title in ("held-out clips", *(["groups"] if grouped else []), "accuracy", "balanced"):
+        table.add_column(title, justify="right")
+    table.add_column("time", justify="right")
+    for number, fold in enumerate(result.folds, 1):
+        groups = [str(fold.groups)] if grouped else []
+        shares = [_share(fold.accuracy), _share(fold.balanced)]
+        table.add_row(str(number), str(fold.clips), *groups, *shares, f"{fold.seconds:.0f} s")
+    table.add_section()
+    found = [[fold.accuracy for fold in result.folds], [fold.balanced for fold in result.folds]]
+    means = [f"{_share(fmean(values))} +- {100 * stdev(values):.1f}" for values in found]
+    counts = [str(sum(fold.clips for fold in result.folds)), *([""] if grouped else [])]
+    table.add_row(Text("mean", style="bold"), *counts, *means, "")
+    return table
+
+
+def _splitting(result: TrainResult) -> str:
+    """Return how clips were shared out, in a sentence."""
+    split = result.split
+    names = {"train": "learn from", "val": "validate with", "test": "test with"}
+    what = "groups" if split.groups else "clips"
+    counts = [(n, names[part]) for part, n in (split.groups or split.clips).items() if n]
+    if result.folds:
+        text = f"Split by {what} into {len(result.folds)} folds"
+    else:
+        text = f"Split by {what}: " + ", ".join(f"{n} to {use}" for n, use in counts)
+    if split.suggested:
+        text += f" (--group-by '{split.group_by}', found in the names; --group-by none undoes it)"
+    if split.together:
+        text += f"; kept on one side as the same footage: {split.together} "
+        text += "pair of clips" if split.together == 1 else "pairs of clips"
+    return f"{text}."
+
+
+def _calibrated(calibration: Calibration, where: str) -> str:
+    """Return how far confidence is off, in a sentence."""
+    return (
+        f"{where}, confidence is off by {_share(calibration.ece)} on average "
+        f"({_share(calibration.ece_before)} without the temperature {calibration.temperature:.2f})."
+    )
+
+
+def _answering(result: TrainResult) -> str:
+    """Return what is left of the folds' answers when some may be `unsure`, in a sentence."""
+    if (answered := result.answered) is None:
+        return ""
+    text = f"With --max-error {answered.max_error:g}, {answered.answered} of "
+    text += f"{sum(result.validation.count.values())} held-out clips are answered"
+    return text + (f", {_share(answered.error)} of them wrong." if answered.answered else ".")
 
 
 def _mirroring(mirrored: dict[str, str | None] | None) -> str:
@@ -116,10 +184,68 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
         table.add_column("then")
     for prediction in predictions:
         ranked = prediction.top(top)
-        others = ", ".join(f"{printable(name)} {_share(share)}" for name, share in ranked[1:])
-        row = [_name(prediction.source), _name(ranked[0][0]), Text(_share(ranked[0][1]))]
+        others = ", ".join(
+            f"{printable(name)} {_share(share)}"
+            for name, share in (ranked if prediction.unsure else ranked[1:])
+        )
+        row = [_name(prediction.source), _name(prediction.label), Text(_share(ranked[0][1]))]
         table.add_row(*row, *([Text(others)] if top > 1 else []))
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    if threshold := predictions[0].threshold:
+        count = sum(prediction.unsure for prediction in predictions)
+        console.print(f"{count} of {len(predictions)} below {_share(threshold)}: unsure.")
+
+
+SUREST = 5  # mistakes to name
+PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print a row for each class, accuracy with its interval, and what confidence is worth."""
+    console, scores, clips = _console(), result.scores, len(result.answers)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for title in ("clips", "recall", "precision", "F1"):
+        table.add_column(title, justify="right")
+    for label, count in scores.count.items():
+        shares = (scores.recall[label], result.precision[label], result.f1[label])
+        table.add_row(_name(label), str(count), *map(_share, shares))
+    table.add_section()
+    means = _share(scores.balanced), "", _share(result.macro_f1)
+    table.add_row(Text("mean of the classes", style="bold"), str(clips), *means)
+    console.print(table)
+    wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
+    low, high = result.interval
+    over = f", over {result.groups} groups" if result.groups is not None else ""
+    console.print(
+        Text(
+            f"Accuracy: {_share(scores.accuracy)}, {clips - len(wrong)} of {clips} "
+            f"{PARTS[result.part]} (95 % interval: {_share(low)} to {_share(high)}{over})."
+        )
+    )
+    tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
+    among = f" Among the likeliest {tops}." if tops else ""
+    console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
+    console.print(Text(_calibrated(result.calibration, "Here")))
+    console.print(Text(_answered(result.answered, clips)))
+    for answer in wrong[:SUREST]:
+        said = f"{answer.clip} was called {answer.predicted}, {_share(answer.confidence)}"
+        console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
+    if len(wrong) > SUREST:
+        console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+    if result.report is not None:
+        console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
+
+
+def _answered(answered: Answered, clips: int) -> str:
+    """Return what is left of answers that must not often be wrong, in a sentence."""
+    wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
+    if answered.threshold is None:
+        return f"{wanted} there is no threshold: every answer is unsure."
+    text = f"{wanted}, those below {_share(answered.threshold)} are unsure: "
+    text += f"{answered.answered} of {clips} are left"
+    return text + (f", {_share(answered.error)} of them wrong." if answered.answered else ".")
 
 
 def show_comparison(comparison: Comparison) -> None:

@@ -39,8 +39,9 @@ def command(
 ) -> None:
     """Learn to tell the classes in FOLDER/<class>/<clip>.
 
-    Or FOLDER/{train,val,test}/<class>/<clip>. Clips are videos, folders of images, or single
-    images. Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
+    Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a .csv file with the columns
+    path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
+    Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
     starts at once.
     """
     chosen = given(context, options)

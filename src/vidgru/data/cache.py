@@ -1,16 +1,18 @@
 """Clips decoded once: small frames at a fixed rate, kept on disk and mapped into memory.
 
 A file's key is the clip's content with the sampling settings, so moved clips are found again and
-changed ones are not mistaken for the old.
+changed ones are not mistaken for the old. The file is an .npy with the clip's facts behind it, as
+JSON, so that neither is ever there without the other.
 """
 
+import errno
 import hashlib
 import json
 import math
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from vidgru.errors import OutputError
+from vidgru.errors import OutputError, VideoError
+from vidgru.video.facts import Facts
 from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
-VERSION = 2  # raise it when the same settings would give other pixels
+VERSION = 3  # raise it when the same settings would give other pixels or facts
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
+
+MAX_FACTS = 1 << 20  # bytes of JSON
+HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
 
 Segments = NDArray[np.uint8]
 
@@ -46,30 +52,57 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidgru"
 
 
-def cache_key(path: Path, sampling: Sampling) -> str:
-    """Return a hash of the clip's content (of all pictures, for a folder) and the settings."""
-    digest = hashlib.blake2b(json.dumps([VERSION, asdict(sampling)]).encode(), digest_size=20)
+def cache_key(
+    path: Path,
+    sampling: Sampling,
+    start: float | None = None,
+    end: float | None = None,
+    content: bytes | None = None,
+) -> str:
+    """Return hashes of the clip's content, with what is cut out of it, and of the settings.
+
+    `content` is the file's `content_hash` if that is known already.
+    """
+    digest = hashlib.blake2b(json.dumps([start, end]).encode(), digest_size=20)
+    digest.update(content_hash(path) if content is None else content)
+    settings = json.dumps([VERSION, asdict(sampling)]).encode()
+    return f"{digest.hexdigest()}-{hashlib.blake2b(settings, digest_size=8).hexdigest()}"
+
+
+def content_of(key: str) -> str:
+    """Return the part of a cache key that tells the content, whatever the settings."""
+    return key.partition("-")[0]
+
+
+def content_hash(path: Path) -> bytes:
+    """Return a hash of a file, or of all pictures in a folder; raises OSError."""
+    digest = hashlib.blake2b(digest_size=20)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file")  # opening a pipe would wait for ever
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()
+    return digest.digest()
 
 
-def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:
-    """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what was wrong with it.
+def decode_clip(
+    path: Path, sampling: Sampling, start: float | None = None, end: float | None = None
+) -> tuple[Segments, Facts]:
+    """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what is known of it.
 
-    A short clip is one segment. A clip of more than MAX_FRAMES frames is thinned to evenly spread
-    segments of two windows each, so that memory and disk stay bounded.
+    start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
+    MAX_FRAMES frames is thinned to evenly spread segments of two windows each, so that memory and
+    disk stay bounded.
     """
     length = 2 * sampling.window
     every, kept = 1, list[list[Image]]()
-    warnings: list[str] = []
+    facts: list[Facts] = []
     size = (sampling.side, sampling.side)
     for number, frame in enumerate(
-        sample_frames(path, sampling.fps, size=size, warn=warnings.append)
+        sample_frames(path, sampling.fps, size=size, start=start or 0.0, end=end, tell=facts.append)
     ):
         segment, place = divmod(number, length)
         if segment % every:
@@ -81,19 +114,28 @@ def decode_clip(path: Path, sampling: Sampling) -> tuple[Segments, list[str]]:
                     continue
             kept.append([])
         kept[-1].append(frame.rgb)
+    if not kept:
+        last = "its end" if end is None else f"{end:g} s"
+        raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
+    known = facts[0]
+    if start is not None or end is not None:
+        known = replace(known, seconds=min(end or math.inf, known.seconds) - (start or 0.0))
     if every == 1:
-        return np.stack([[rgb for part in kept for rgb in part]]), warnings
-    return np.stack([part for part in kept if len(part) == length]), warnings
+        return np.stack([[rgb for part in kept for rgb in part]]), known
+    return np.stack([part for part in kept if len(part) == length]), known
 
 
-def store(key: str, segments: Segments, folder: Path) -> None:
-    """Write segments under a key; readers see the old file or the new one, never half."""
+def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) -> None:
+    """Write a clip's segments and facts under a key; readers see the old file or the new one."""
+    warnings = tuple(text.replace(str(path), HERE) for text in facts.warnings)
+    told = json.dumps(replace(facts, warnings=warnings).to_dict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 np.save(file, segments, allow_pickle=False)
+                file.write(told.encode("ascii"))
             os.replace(name, folder / f"{key}.npy")
         except BaseException:
             os.unlink(name)
@@ -105,40 +147,45 @@ def store(key: str, segments: Segments, folder: Path) -> None:
         ) from error
 
 
-def load(key: str, sampling: Sampling, folder: Path) -> Segments | None:
-    """Return the stored segments, or None when absent or not whole.
+def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segments, Facts] | None:
+    """Return the stored segments and facts of the clip at `path`, or None if absent or not whole.
 
-    They are mapped from disk, unless small. Raises OutputError when the system maps no more files.
+    Segments are mapped from disk, unless small. Raises OutputError when the system maps no more
+    files.
     """
-    path = folder / f"{key}.npy"
+    stored = folder / f"{key}.npy"
     try:
-        with open(path, "rb") as file:
+        with open(stored, "rb") as file:
             if npy.read_magic(file) != (1, 0):
                 return None
             shape, fortran, dtype = npy.read_array_header_1_0(file)
             start, length = file.tell(), os.fstat(file.fileno()).st_size
+            # Reading a mapped file behind its end would kill the process.
+            end = start + math.prod(shape)
+            if min(shape) < 1 or not 0 < length - end <= MAX_FACTS:
+                return None
+            file.seek(end)
+            facts = Facts.from_dict(json.loads(file.read()))
         if fortran or dtype != np.uint8 or shape[2:] != (sampling.side, sampling.side, 3):
             return None
-        # Reading a mapped file behind its end would kill the process.
-        if min(shape) < 1 or start + math.prod(shape) != length:
-            return None
-        small = np.fromfile(path, np.uint8) if length <= SMALL else None
+        small = np.fromfile(stored, np.uint8) if length <= SMALL else None
     except Exception:  # a damaged header fails in many ways
         return None
     try:
-        content = _map(path, length) if small is None else small
+        content = _map(stored, length) if small is None else small
     except RuntimeError as error:
-        if not path.exists():
+        if not stored.exists():
             return None
         raise OutputError(
-            f"Cannot map one more decoded clip into memory ({path}): train on fewer clips, or "
+            f"Cannot map one more decoded clip into memory ({stored}): train on fewer clips, or "
             "raise the system's limit (vm.max_map_count on Linux)."
         ) from error
-    segments: Segments = content[start:].reshape(shape)
+    segments: Segments = content[start:end].reshape(shape)
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
-        os.utime(path)  # marks it as recently used
-    return segments
+        os.utime(stored)  # marks it as recently used
+    warnings = tuple(text.replace(HERE, str(path)) for text in facts.warnings)
+    return segments, replace(facts, warnings=warnings)
 
 
 def _map(path: Path, length: int) -> NDArray[np.uint8]:

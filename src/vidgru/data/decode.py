@@ -1,6 +1,7 @@
 """Decode many clips into the cache with a few worker processes, and hand out what is stored."""
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -10,10 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, load, trim
+from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
 from vidgru.errors import OutputError, VideoError
+from vidgru.results import Failure
+from vidgru.video.facts import Facts
 from vidgru.video.read import natural_key
+
+log = logging.getLogger("vidgru")
 
 SECONDS_PER_CLIP = 600.0
 WORKER = [sys.executable, "-m", "vidgru.data.worker"]
@@ -21,12 +26,16 @@ WORKER = [sys.executable, "-m", "vidgru.data.worker"]
 
 @dataclass(frozen=True)
 class Decoded:
-    """One clip's frames, or the sentence that says why there are none."""
+    """One clip's frames and facts, or the sentence that says why there are none.
+
+    `key` is a hash of its content and of how it was sampled; empty where it could not be read.
+    """
 
     clip: Clip
     segments: Segments | None
+    facts: Facts | None = None
+    key: str = ""
     error: str | None = None
-    warnings: tuple[str, ...] = ()
     from_cache: bool = False
 
 
@@ -40,15 +49,19 @@ def decode_clips(
     folder = cache_folder()
     jobs: queue.SimpleQueue[tuple[Clip, str]] = queue.SimpleQueue()
     missing = 0
+    contents: dict[Path, bytes] = {}  # a list may cut many clips out of one long video
     for clip in clips:
         try:
-            key = cache_key(clip.path, sampling)
+            if clip.path not in contents:
+                contents[clip.path] = content_hash(clip.path)
+            key = cache_key(clip.path, sampling, clip.start, clip.end, contents[clip.path])
         except OSError as error:
-            yield Decoded(clip, None, f"Cannot read {clip.path}: {error.strerror or error}.")
+            sentence = f"Cannot read {clip.path}: {error.strerror or error}."
+            yield Decoded(clip, None, error=sentence)
             continue
-        segments = load(key, sampling, folder)
-        if segments is not None:
-            yield Decoded(clip, segments, from_cache=True)
+        stored = load(key, clip.path, sampling, folder)
+        if stored is not None:
+            yield Decoded(clip, *stored, key, from_cache=True)
         else:
             jobs.put((clip, key))
             missing += 1
@@ -126,6 +139,8 @@ class _Worker(threading.Thread):
         self.process = process = self.process or self._start()
         request = {
             "path": str(clip.path.absolute()),
+            "start": clip.start,
+            "end": clip.end,
             "key": key,
             "folder": str(self.folder.absolute()),
             "sampling": asdict(self.sampling),
@@ -144,20 +159,29 @@ class _Worker(threading.Thread):
             late.cancel()
         if not line:
             self.kill()
-            return Decoded(
-                clip, None, f"Cannot read {clip.path}: the decoder crashed or hung on it."
-            )
+            sentence = f"Cannot read {clip.path}: the decoder crashed or hung on it."
+            return Decoded(clip, None, key=key, error=sentence)
         reply = json.loads(line)
         if reply.get("fatal"):
             raise OutputError(reply["error"])
         if "error" in reply:
-            return Decoded(clip, None, reply["error"])
-        segments = load(key, self.sampling, self.folder)
-        if segments is None:
+            return Decoded(clip, None, key=key, error=reply["error"])
+        stored = load(key, clip.path, self.sampling, self.folder)
+        if stored is None:
             raise OutputError(
                 f"The cache of decoded frames in {self.folder} lost a file just written."
             )
-        return Decoded(clip, segments, warnings=tuple(reply["warnings"]))
+        return Decoded(clip, *stored, key)
+
+
+def say_problems(results: Sequence[Decoded]) -> tuple[Failure, ...]:
+    """Warn of what is wrong with clips, and return those that could not be read."""
+    for result in results:
+        for warning in result.facts.warnings if result.facts else ():
+            log.warning("%s", warning)
+        if result.error:
+            log.warning("Skipped: %s", result.error)
+    return tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:

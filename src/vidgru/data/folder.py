@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,19 +18,40 @@ PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "t
 GROUPS_FILE = "groups.csv"
 LAYOUT = (
     "Expected FOLDER/<class>/<clip> or FOLDER/{train,val,test}/<class>/<clip>; "
-    "a clip is a video, a folder of images, or a single image."
+    "a clip is a video, a folder of images, or a single image. Or give a .csv list: path,label."
 )
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A labelled clip: `name` is its path in the folder, `part` train, val, test or None."""
+    """A labelled clip: `part` is train, val, test or None; start and end (seconds) cut it out.
+
+    `name` is its path in the folder or list, with what is cut out of it; no two are alike.
+    """
 
     path: Path
     name: str
     label: str
     part: str | None = None
     group: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+    @property
+    def listed(self) -> str:
+        """Its path as the folder or list has it."""
+        return self.name.removesuffix(_span(self.start, self.end))
+
+
+def clip_name(path: str, start: float | None = None, end: float | None = None) -> str:
+    """Return the name of a clip that is listed with such a path and times in seconds."""
+    return path + _span(start, end)
+
+
+def _span(start: float | None, end: float | None) -> str:
+    if start is None and end is None:
+        return ""
+    return f" [{start or 0.0:.9g}-{'' if end is None else f'{end:.9g}'} s]"
 
 
 def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
@@ -41,9 +62,9 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     the class folders are clips where there are no others. Raises DataError when there are no
     classes or clips, OptionError when `group_by` is neither.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):  # folder.exists() fails on too long a name
         raise DataError(f"No such folder: {folder}.")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"{folder} is not a folder. {LAYOUT}")
     folders = _folders(folder)
     parts = [d for d in folders if d.name.lower() in PARTS]
@@ -73,7 +94,7 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
                 label,
                 count,
             )
-    return clips if group_by is None else _with_groups(clips, folder, group_by)
+    return clips if group_by is None else with_groups(clips, folder, group_by)
 
 
 def _shown(folder: Path) -> list[os.DirEntry[str]]:
@@ -145,10 +166,11 @@ def clip_paths(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
+def with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
+    """Return the clips with their groups, as `read_folder` does; DataError if one has none."""
     groups = _groups_from_column(folder, group_by)
     if groups is None:
-        groups = _groups_from_names(clips, group_by)
+        groups = groups_from_names(clips, group_by)
     missing = [clip.name for clip in clips if clip.name not in groups]
     if missing:
         raise DataError(
@@ -158,10 +180,11 @@ def _with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
     return [replace(clip, group=groups[clip.name]) for clip in clips]
 
 
-def _groups_from_names(clips: list[Clip], pattern: str) -> dict[str, str]:
+def groups_from_names(clips: Sequence[Clip], pattern: str) -> dict[str, str]:
+    """Return {clip name: group} where the pattern is found; raises OptionError if it is wrong."""
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise OptionError(
             f"--group-by {pattern!r} is neither a column of {GROUPS_FILE} "
             f"nor a regular expression: {error}."

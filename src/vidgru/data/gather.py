@@ -2,34 +2,47 @@
 
 import hashlib
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling, Segments
-from vidgru.data.decode import Decoded, decode_clips, in_order
+from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
+from vidgru.data.duplicates import find_duplicates
 from vidgru.data.folder import Clip, read_folder
-from vidgru.data.split import split_clips
+from vidgru.data.groups import Grouping, suggest_groups
+from vidgru.data.listing import apply_split, read_list
+from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
-from vidgru.results import Failure, Progress
+from vidgru.results import Failure, Progress, Split
+from vidgru.video.facts import Facts
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
+UNGROUPED = "none"  # --group-by
 
 Parts = dict[str, list[Clip]]
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Clips by part (train, val, test), the frames of each, and those that cannot be read."""
+    """Clips by part (train, val, test), what is known of each, and those that cannot be read.
+
+    keys: equal for clips of equal content; units: what each clip may not be parted from, see
+    `data.split`; split: how parts were made.
+    """
 
     parts: Parts
     frames: dict[Clip, Segments]
+    facts: dict[Clip, Facts]
+    keys: dict[Clip, str]
     skipped: tuple[Failure, ...]
+    units: Units
+    split: Split
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,13 +62,22 @@ def fingerprint(data: Gathered) -> str:
 
 
 def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
-    """Return the clips of the folder, and of the validation folder if there is one.
+    """Return the clips of the folder or list, and of the validation folder if there is one.
 
     Raises DataError when there are less than two classes, or no way to split them.
     """
-    clips = read_folder(folder, config.group_by)
+    clips = read_source(folder, config.group_by)
+    if config.split is not None:
+        clips, unnamed = apply_split(clips, Path(config.split))
+        if unnamed:
+            log.warning(
+                "%s does not name %d clips, which are left out; the first is %s.",
+                config.split,
+                len(unnamed),
+                unnamed[0].name,
+            )
     if config.val_folder is not None:
-        held = read_folder(Path(config.val_folder))
+        held = read_source(Path(config.val_folder))
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
     labels = {clip.label for clip in clips if clip.part in (None, "train")}
@@ -67,16 +89,32 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
         raise DataError(
             f"The class {strange[0]!r} is validated or tested but has no training clips."
         )
-    _divide(clips, config)
+    if config.folds is not None and any(clip.part == "val" for clip in clips):
+        raise DataError(
+            f"{folder} is split into train and val already, and --folds splits anew: "
+            "leave out --folds, or put all clips into train."
+        )
+    _divide(clips, config, units_of(clips))
     return clips
 
 
-def _divide(clips: list[Clip], config: TrainConfig) -> Parts:
+def read_source(source: Path, group_by: str | None = None) -> list[Clip]:
+    """Return the clips of a folder or of a list in a .csv file, with groups unless "none"."""
+    by = None if group_by == UNGROUPED else group_by
+    if source.suffix.lower() == ".csv" and source.is_file():
+        clips = read_list(source, by)
+        return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
+    return read_folder(source, by)
+
+
+def _divide(clips: list[Clip], config: TrainConfig, units: Units) -> Parts:
     """Return the clips by part, as the folder says or else split now."""
     learn = [clip for clip in clips if clip.part in (None, "train")]
     held = [clip for clip in clips if clip.part == "val"]
-    if not held:
-        learn, held = split_clips(learn, config.val, config.seed)
+    if config.folds is not None:
+        split_folds(learn, config.folds, config.seed, units)  # says now whether it can
+    elif not held:
+        learn, held = split_clips(learn, config.val, config.seed, units)
     return {"train": learn, "val": held, "test": [clip for clip in clips if clip.part == "test"]}
 
 
@@ -96,43 +134,136 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
         for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:
             try:
                 with open_video(clip.path) as video:
-                    if video.seconds is not None:
+                    whole = video.seconds
+                    if clip.end is not None:
+                        whole = min(whole or clip.end, clip.end)
+                    if whole is not None:
                         rates.append(video.fps)
-                        seconds.append(video.seconds)
+                        seconds.append(max(whole - (clip.start or 0.0), 1 / video.fps))
             except VideoError:
                 continue  # decoding will name it
         fps, frames = suit(rates or [25.0], seconds or [2.0], fps, frames)
     return Sampling(fps, side, frames)
 
 
-def gather(
-    clips: list[Clip], sampling: Sampling, config: TrainConfig
-) -> Generator[Progress, None, Gathered]:
-    """Decode all clips and split those that could be read.
-
-    Raises DataError when a class has none left. Each clip that is skipped is named in a warning.
-    """
+def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
+    """Decode clips, those that can be read and those that cannot, and return them in order."""
     results: list[Decoded] = []
     for result in decode_clips(clips, sampling):
         results.append(result)
         note = f"{sum(r.from_cache for r in results)} from the cache"
         yield Progress("reading clips", len(results), len(clips), note)
-    results = in_order(results)
-    for result in results:
-        for warning in result.warnings:
-            log.warning("%s", warning)
-        if result.error:
-            log.warning("Skipped: %s", result.error)
+    return in_order(results)
+
+
+def gather(
+    clips: list[Clip], sampling: Sampling, config: TrainConfig, folder: Path
+) -> Generator[Progress, None, Gathered]:
+    """Decode all clips and split those that could be read.
+
+    Clips that show the same, or belong to one group by what names and tables suggest, come to the
+    same side, unless the folder or the config says otherwise. Raises DataError when a class has no
+    clip left. Each clip that is skipped is named in a warning.
+    """
+    results = yield from read_all(clips, sampling)
+    skipped = say_problems(results)
     frames = {result.clip: result.segments for result in results if result.segments is not None}
-    skipped = tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
     lost = {clip.label for clip in clips} - {clip.label for clip in frames}
     if lost:
         raise DataError(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {skipped[0].error}"
         )
-    gathered = Gathered(_divide(list(frames), config), frames, skipped)
+    facts = {result.clip: result.facts for result in results if result.facts is not None}
+    keys = {result.clip: result.key for result in results if result.facts is not None}
+    gathered = _split(frames, facts, keys, config, folder, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked:
+    if unchecked and config.folds is None:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
+
+
+def _split(
+    frames: dict[Clip, Segments],
+    facts: dict[Clip, Facts],
+    keys: dict[Clip, str],
+    config: TrainConfig,
+    folder: Path,
+    skipped: tuple[Failure, ...],
+) -> Gathered:
+    """Share clips out so that no two of the same footage or group come to different sides."""
+    clips = list(frames)
+    pairs = find_duplicates(clips, frames, keys)
+    together = [(pair.first, pair.second) for pair in pairs]
+    grouping = _suggested(clips, frames, together, config, folder)
+    if grouping is not None:
+        named = _grouped(clips, grouping)
+        clips = list(named.values())
+        frames = {named[clip]: known for clip, known in frames.items()}
+        facts = {named[clip]: known for clip, known in facts.items()}
+        keys = {named[clip]: known for clip, known in keys.items()}
+        together = [(named[one], named[other]) for one, other in together]
+    units = units_of(clips, together)
+    try:
+        parts = _divide(clips, config, units)
+    except DataError as error:
+        if not pairs:
+            raise
+        raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
+    _warn_of_leaks(together, parts)
+    groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
+    split = Split(
+        clips={part: len(held) for part, held in parts.items()},
+        groups=groups if any(clip.group is not None for clip in clips) else None,
+        group_by=config.group_by if grouping is None else grouping.group_by,
+        suggested=grouping is not None,
+        together=len(pairs),
+    )
+    return Gathered(parts, frames, facts, keys, skipped, units, split)
+
+
+def _suggested(
+    clips: list[Clip],
+    frames: dict[Clip, Segments],
+    together: list[Pair],
+    config: TrainConfig,
+    folder: Path,
+) -> Grouping | None:
+    """Return groups that names or tables suggest, where nobody said how to split."""
+    free = all(clip.group is None and clip.part != "val" for clip in clips)
+    if config.group_by is not None or not free:
+        return None
+    grouping = suggest_groups(clips, folder, frames)
+    if grouping is None:
+        return None
+    named = _grouped(clips, grouping)
+    units = units_of(list(named.values()), [(named[one], named[other]) for one, other in together])
+    try:
+        _divide(list(units), config, units)
+    except DataError as error:
+        log.warning(
+            "Names suggest groups (--group-by '%s'), but they cannot be kept apart, so that "
+            "accuracy may flatter. %s",
+            grouping.group_by,
+            error,
+        )
+        return None
+    return grouping
+
+
+def _grouped(clips: list[Clip], grouping: Grouping) -> dict[Clip, Clip]:
+    return {clip: replace(clip, group=grouping.groups[clip.name]) for clip in clips}
+
+
+def _warn_of_leaks(pairs: Sequence[Pair], parts: Parts) -> None:
+    """Tell of footage on both sides of a split that the folder or a file prescribes."""
+    part_of = {clip: part for part, clips in parts.items() for clip in clips}
+    leaks = [(one, other) for one, other in pairs if part_of[one] != part_of[other]]
+    if leaks:
+        first, second = leaks[0]
+        log.warning(
+            "The same footage is in different parts, so that accuracy flatters: %s (%s) and %s (%s)"
+            "%s.",
+            *(first.name, part_of[first], second.name, part_of[second]),
+            f", and {len(leaks) - 1} more such pairs" if len(leaks) > 1 else "",
+        )

@@ -1,20 +1,90 @@
 """Split clips into training and validation: stratified, seeded, and never through a group."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from vidgru.data.folder import Clip
 from vidgru.errors import DataError
 
+Units = Mapping[Clip, str]
+Pair = tuple[Clip, Clip]
 
-def split_clips(clips: Sequence[Clip], val: float, seed: int) -> tuple[list[Clip], list[Clip]]:
+
+def units_of(clips: Sequence[Clip], together: Iterable[Pair] = ()) -> dict[Clip, str]:
+    """Return the unit that each clip belongs to; a unit lies on one side of every split.
+
+    Clips of one group are one unit; so are the pairs `together`, and with them their groups.
+    """
+    own = {clip: f"group {clip.group}" if clip.group is not None else clip.name for clip in clips}
+    joined: dict[str, str] = {}
+
+    def root(unit: str) -> str:
+        while unit in joined:
+            unit = joined[unit]
+        return unit
+
+    for first, second in together:
+        if first in own and second in own:
+            low, high = sorted((root(own[first]), root(own[second])))
+            if low != high:
+                joined[high] = low
+    return {clip: root(unit) for clip, unit in own.items()}
+
+
+def split_clips(
+    clips: Sequence[Clip], val: float, seed: int, units: Units | None = None
+) -> tuple[list[Clip], list[Clip]]:
     """Return (training, validation) clips; about `val` of each class is for validation.
 
-    Clips of one group stay together. Every class keeps a clip on both sides; DataError says which
-    class cannot.
+    Clips of one unit (left out: of one group) stay together. Every class keeps a clip on both
+    sides; DataError says which class cannot.
     """
+    labels = _count(clips)
+    members = _members(clips, units)
+    wanted = {label: max(1.0, val * count) for label, count in labels.items()}
+    chosen = _choose(_shuffled(members, seed), members, wanted, labels)
+    held = [clip for unit in chosen for clip in members[unit]]
+    return _sides(clips, held, labels)
+
+
+def split_folds(
+    clips: Sequence[Clip], folds: int, seed: int, units: Units | None = None
+) -> list[tuple[list[Clip], list[Clip]]]:
+    """Return (training, validation) clips of each fold; each clip is held out once.
+
+    Clips of one unit stay together. Units go, largest first, to the fold where they bring the
+    classes nearest to equal counts. Every class keeps training clips in each fold; DataError says
+    which class cannot, or that there are fewer units than folds.
+    """
+    labels = _count(clips)
+    members = _members(clips, units)
+    if len(members) < folds:
+        raise DataError(
+            f"--folds {folds} needs at least {folds} groups of clips, but there are only "
+            f"{len(members)}: give fewer folds, or another --group-by."
+        )
+    order = sorted(_shuffled(members, seed), key=lambda unit: -len(members[unit]))
+    parts: list[list[Clip]] = [[] for _ in range(folds)]
+    counts: list[Counter[str]] = [Counter() for _ in range(folds)]
+    for unit in order:
+        added = Counter(clip.label for clip in members[unit])
+
+        def crowd(fold: int, added: Counter[str] = added) -> tuple[float, int]:
+            # How full the fold is already with what the unit brings; rare classes weigh as much.
+            share = sum(n * (counts[fold][c] + n) / labels[c] for c, n in added.items())
+            return share, len(parts[fold])
+
+        fold = min(range(folds), key=crowd)
+        parts[fold] += members[unit]
+        counts[fold] += added
+    if empty := sum(not part for part in parts):
+        raise DataError(f"Cannot make --folds {folds}: {empty} would be empty. Give fewer folds.")
+    return [_sides(clips, part, labels, ("learn from",)) for part in parts]
+
+
+def _count(clips: Sequence[Clip]) -> Counter[str]:
     labels = Counter(clip.label for clip in clips)
     for label, count in labels.items():
         if count < 2:
@@ -22,25 +92,40 @@ def split_clips(clips: Sequence[Clip], val: float, seed: int) -> tuple[list[Clip
                 f"The class {label!r} has only one clip: at least two are needed, "
                 "one to learn from and one to check with."
             )
-    units: dict[str, list[Clip]] = defaultdict(list)
+    return labels
+
+
+def _members(clips: Sequence[Clip], units: Units | None) -> dict[str, list[Clip]]:
+    units = units_of(clips) if units is None else units
+    members: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        units[_unit(clip)].append(clip)
-    order = list(np.random.default_rng(seed).permutation(sorted(units)))
-    chosen = _choose(order, units, {n: max(1.0, val * labels[n]) for n in labels}, labels)
-    train = [clip for clip in clips if _unit(clip) not in chosen]
-    held = [clip for clip in clips if _unit(clip) in chosen]
+        members[units[clip]].append(clip)
+    return members
+
+
+def _shuffled(members: Iterable[str], seed: int) -> list[str]:
+    # Numbers: an array of names makes all as long as the longest, and drops NULs at their end.
+    names = sorted(members)
+    return [names[k] for k in np.random.default_rng(seed).permutation(len(names))]
+
+
+def _sides(
+    clips: Sequence[Clip],
+    held: Iterable[Clip],
+    labels: Iterable[str],
+    needed: Sequence[str] = ("learn from", "check with"),
+) -> tuple[list[Clip], list[Clip]]:
+    """Return the clips (not held, held) in order; every class must be on the sides `needed`."""
+    away = set(held)
+    train, kept = [c for c in clips if c not in away], [c for c in clips if c in away]
     for label in labels:
-        for side, part in (("learn from", train), ("check with", held)):
-            if all(clip.label != label for clip in part):
+        for side, part in (("learn from", train), ("check with", kept)):
+            if side in needed and all(clip.label != label for clip in part):
                 raise DataError(
                     f"Cannot split by group: no clip of the class {label!r} is left to {side}. "
                     "Give more groups, another --seed, or a folder with train and val inside."
                 )
-    return train, held
-
-
-def _unit(clip: Clip) -> str:
-    return f"group {clip.group}" if clip.group is not None else clip.name
+    return train, kept
 
 
 def _choose(

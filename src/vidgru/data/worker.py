@@ -14,18 +14,20 @@ from vidgru.errors import OutputError, VidgruError
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Decode and store one clip; return its warnings, or the sentence that says why not."""
+    """Decode and store one clip; return nothing, or the sentence that says why not."""
     path = Path(request["path"])
     try:
-        segments, warnings = decode_clip(path, Sampling(**request["sampling"]))
-        store(request["key"], segments, Path(request["folder"]))
+        segments, facts = decode_clip(
+            path, Sampling(**request["sampling"]), request["start"], request["end"]
+        )
+        store(request["key"], path, segments, facts, Path(request["folder"]))
     except OutputError as error:
         return {"error": str(error), "fatal": True}
     except VidgruError as error:
         return {"error": str(error)}
     except Exception as error:  # whatever a decoder does to one file, the next one comes
         return {"error": f"Cannot read {path}: {type(error).__name__}: {error}"}
-    return {"warnings": warnings}
+    return {}
 
 
 def main() -> None:

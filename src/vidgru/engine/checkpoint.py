@@ -2,7 +2,9 @@
 
 import io
 import json
-import math
+import os
+import warnings
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, ModelSpec
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, Confidence, ModelSpec
 from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
+from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
-VERSION = 2
+VERSION = 3
 TASKS = ("classify",)
 
 
@@ -31,13 +34,19 @@ class LoadedModel:
     network: AnyNetwork
     spec: ModelSpec
     metrics: dict[str, Any]
+    confidence: Confidence
 
 
 def save_model(
-    path: Path, weights: dict[str, torch.Tensor], spec: ModelSpec, metrics: dict[str, Any]
+    path: Path,
+    weights: dict[str, torch.Tensor],
+    spec: ModelSpec,
+    metrics: dict[str, Any],
+    confidence: Confidence = Confidence(),  # noqa: B008
 ) -> None:
-    """Write a model file: weights, and the spec and metrics as JSON in its metadata."""
-    header = json.dumps({"version": VERSION, "spec": asdict(spec), "metrics": metrics})
+    """Write a model file: weights, and all the rest as JSON in its metadata."""
+    content = {"spec": asdict(spec), "confidence": asdict(confidence), "metrics": metrics}
+    header = json.dumps({"version": VERSION, **content})
     # One key only: safetensors writes several in an order that changes from run to run.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes(path, save(tensors, metadata={"vidgru": header}))
@@ -45,9 +54,10 @@ def save_model(
 
 def load_model(path: Path) -> LoadedModel:
     """Read a model file or a run folder; raises ModelError for anything but a whole model."""
-    if path.is_dir():
+    # Not path.is_dir(), which fails on too long a name.
+    if os.path.isdir(path):
         path = path / MODEL_NAME
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(
             f"No model at {path}: give a run folder or a model file of `vidgru train`."
         )
@@ -56,9 +66,10 @@ def load_model(path: Path) -> LoadedModel:
             header = (file.metadata() or {}).get("vidgru")
             if header is None:
                 raise ModelError(f"{path} is not a model of vidgru.")
-            spec, metrics = _read_header(path, header)
-            network = build(spec)
-            wanted = network.state_dict()
+            spec, metrics, confidence = _read_header(path, header)
+            # Without memory: a description may ask for far more than there is.
+            with torch.device("meta"):
+                wanted = build(spec).state_dict()
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
                 raise ModelError(f"{path} is damaged: its weights do not fit its description.")
@@ -68,15 +79,24 @@ def load_model(path: Path) -> LoadedModel:
     for name, tensor in weights.items():
         if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
             raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
+    network = build(spec)
     network.load_state_dict(weights)
-    return LoadedModel(path, network.eval(), spec, metrics)
+    return LoadedModel(path, network.eval(), spec, metrics, confidence)
 
 
-def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
+def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Confidence]:
     """Return what a header says, believing nothing: it may come from anyone."""
     try:
         content = json.loads(header)
-        version, raw, metrics = content["version"], content["spec"], content["metrics"]
+        version = content["version"]
+        if type(version) is not int:
+            raise TypeError("version")
+        if version != VERSION:
+            raise ModelError(
+                f"{path} was written by another version of vidgru (format {version}, not "
+                f"{VERSION})."
+            )
+        raw, metrics, sure = content["spec"], content["metrics"], content["confidence"]
         labels = tuple(raw.pop("labels"))
         spec = ModelSpec(labels=labels, **raw)
         whole = (
@@ -94,18 +114,22 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any]]:
             and ((spec.frames == 1 and spec.input == "rgb") or 4 <= spec.frames <= 4096)
             and 8 <= spec.size <= 1024
             and isinstance(spec.fps, int | float)
-            and math.isfinite(spec.fps)
-            and 0 < spec.fps <= 1000
+            and 1e-12 <= spec.fps <= 1000
+            and _is_number(sure["temperature"], COLDEST, HOTTEST)
+            and len(sure["answers"]) <= MOST_ANSWERS
+            and all(_is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
         )
+        answers = tuple((float(c), right) for c, right in sure["answers"])
+        confidence = Confidence(sure["temperature"], answers)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: its description cannot be read.") from error
-    if version != VERSION:
-        raise ModelError(
-            f"{path} was written by another version of vidgru (format {version!r}, not {VERSION})."
-        )
     if not whole:
         raise ModelError(f"{path} is damaged: its description makes no sense.")
-    return spec, metrics
+    return spec, metrics, confidence
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # nan is not
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -121,7 +145,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; raises ModelError."""
     try:
         content = io.BytesIO(from_main(path.read_bytes))
-        state = torch.load(content, weights_only=True, map_location="cpu")
+        # What unpacks to more than the file holds may be without end; we write nothing packed.
+        with zipfile.ZipFile(content) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
+                raise ValueError("packed")
+        content.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it finds strange; so do we, below
+            state = torch.load(content, weights_only=True, map_location="cpu")
     except ProcessError:
         raise
     except Exception as error:  # torch raises a different kind for each way of being broken

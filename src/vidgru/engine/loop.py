@@ -16,18 +16,17 @@ from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
 from vidgru.engine.distributed import add_up, part, rank, total, world
+from vidgru.engine.state import fits
 from vidgru.engine.whole import join_parts
+from vidgru.engine.windows import VALIDATION_WINDOWS, clip_outputs, spread, window_at
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
-from vidgru.nn.sliding import SlidingWindows
 from vidgru.results import Scores
 from vidgru.tasks.classify import Classify
 
 WEIGHT_DECAY = 0.05
 GRADIENT_NORM = 1.0
 WARM_UP = 0.25
-CHUNK = 64
-VALIDATION_WINDOWS = 4  # of one clip, while training
 PROBED, FEWEST_PROBED, ALL_PROBED = 16, 8, 512  # clips of one class, and of all together
 KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
 SMALL_TURN = 8.0  # degrees, that change no class's meaning
@@ -184,8 +183,8 @@ class Trainer:
     def validate(self, examples: Examples) -> Scores:
         """Return how well the network tells clips apart by at most four windows of each.
 
-        Much faster than `evaluate`, since windows of many clips go through the network together and
-        in the precision of training.
+        Much faster than `clip_outputs`, since windows of many clips go through the network together
+        and in the precision of training.
         """
         windows = list(self.validation_windows(examples))
         outputs = self._look([(segment, start, straight_view()) for _, segment, start in windows])
@@ -199,7 +198,7 @@ class Trainer:
         """Yield the windows that `validate` looks at: clip number, segment, first frame."""
         for owner, segments in enumerate(examples.segments):
             for segment in segments[:: -(-len(segments) // VALIDATION_WINDOWS)]:
-                for start in _spread(len(segment), self.spec.frames, len(segments)):
+                for start in spread(len(segment), self.spec.frames, len(segments)):
                     yield owner, segment, start
 
     def _look(self, seen: Sequence[tuple[Segments, int, Tensor]]) -> Tensor:
@@ -311,16 +310,23 @@ class Trainer:
             elif mutual[other] < DOUBTFUL and swapped[label, label] >= SURE:
                 self.images[label] = label
 
-    def evaluate(self, examples: Examples) -> Scores:
-        """Return how well the network tells whole clips apart, just as `predict` would."""
-        probabilities = torch.zeros(len(examples.segments), self.task.outputs, dtype=torch.float64)
-        for number in range(rank(), len(examples.segments), world()):
-            outputs = [
-                whole_outputs(self.network, segment, self.spec)
-                for segment in examples.segments[number]
-            ]
-            probabilities[number] = self.task.probabilities(torch.cat(outputs))
-        return self.task.scores(total(probabilities), examples.targets)
+    def clip_outputs(self, examples: Examples) -> list[Tensor]:
+        """Return the outputs (windows, K) of whole clips, just as `predict` takes them."""
+        count = len(examples.segments)
+        own = {
+            number: clip_outputs(self.network, examples.segments[number], self.spec)
+            for number in range(rank(), count, world())
+        }
+        lengths = torch.zeros(count, dtype=torch.int64)
+        for number, outputs in own.items():
+            lengths[number] = len(outputs)
+        every = int(total(lengths).sum())
+        found = torch.zeros(every, self.task.outputs)
+        clips: list[Tensor] = list(torch.split(found, lengths.tolist()))
+        for number, outputs in own.items():
+            clips[number].copy_(outputs)
+        total(found)
+        return clips
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, as tensors and numbers."""
@@ -339,42 +345,34 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state; the next step gives the same bits as it did then."""
+        """Go back to a state; the next step gives the same bits as it did then.
+
+        Raises one of Python's errors for what is not a state of this very training.
+        """
+        own = {**self.state_dict(), "order": [0]}
+        optimizer, moments = own.pop("optimizer"), state["optimizer"]["state"]
+        devices = own.pop("cuda_generators")
+        weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
+        like = {
+            number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
+            for number, weight in enumerate(weights)
+        }
+        clips = range(len(self.examples.segments))
+        if not (
+            all(fits(state[name], value) for name, value in own.items())
+            and all(fits(kept, like[number]) for number, kept in moments.items())
+            and all(clip in clips for clip in state["order"])
+            and -1 <= state["images"].min() <= state["images"].max() < self.task.outputs
+            and 0 <= state["turns"].min() <= state["turns"].max() <= self.augmentation.rotation
+            and state["steps"] >= 0
+        ):
+            raise ValueError("Not a state of this training.")
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # The groups' settings are those of the config; only the learning rate changes, every step.
+        self.optimizer.load_state_dict({**optimizer, "state": moments})
         self.steps, self._order = state["steps"], list(state["order"])
         self.images, self.turns = state["images"].clone(), state["turns"].clone()
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
-        if self.device.type == "cuda" and state["cuda_generators"]:
+        if self.device.type == "cuda" and devices and state["cuda_generators"]:
             torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)
-
-
-def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
-    """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame is held."""
-    frames: Frames = np.asarray(segment[start : start + spec.frames])
-    if len(frames) < spec.frames:
-        missing = spec.frames - len(frames)
-        frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
-    return frames
-
-
-def _spread(length: int, window: int, segments: int) -> list[int]:
-    """Return evenly spread starts of windows that do not overlap, fewer where segments are many."""
-    count = min(max(1, length // window), max(1, VALIDATION_WINDOWS // segments))
-    room = max(length - window, 0)
-    return [room // 2] if count == 1 else [room * k // (count - 1) for k in range(count)]
-
-
-@torch.inference_mode()
-def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Tensor:
-    """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
-    network.eval()
-    device = next(network.parameters()).device
-    windows = SlidingWindows(network, spec.frames)
-    found = []
-    for start in range(0, len(frames), CHUNK):
-        pixels = cut(frames[start : start + CHUNK], straight_view(), spec.size)
-        found += windows.push(normalise(torch.from_numpy(pixels).to(device)))
-    found += windows.finish()
-    return torch.stack([window.output for window in found]).cpu()

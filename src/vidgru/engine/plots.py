@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """Draw training loss and validation accuracy over epochs, from the rows of metrics.csv."""
+    """Draw training loss and validation accuracy over epochs, from the rows of metrics.csv.
+
+    Where nothing was validated there is only the loss.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -22,12 +25,13 @@ def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
     epochs = [row["epoch"] for row in rows]
     (loss,) = left.plot(epochs, [row["train_loss"] for row in rows], color="tab:gray")
     left.set(xlabel="epoch", ylabel="training loss")
-    right = left.twinx()
-    (accuracy,) = right.plot(
-        epochs, [row["val_accuracy"] for row in rows], color="tab:blue", marker="."
-    )
-    right.set(ylabel="validation accuracy", ylim=(0, 1.02))
-    left.legend([loss, accuracy], ["training loss", "validation accuracy"], loc="center right")
+    if "val_accuracy" in rows[0]:
+        right = left.twinx()
+        (accuracy,) = right.plot(
+            epochs, [row["val_accuracy"] for row in rows], color="tab:blue", marker="."
+        )
+        right.set(ylabel="validation accuracy", ylim=(0, 1.02))
+        left.legend([loss, accuracy], ["training loss", "validation accuracy"], loc="center right")
     _save(figure, path)
 
 

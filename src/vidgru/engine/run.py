@@ -5,16 +5,19 @@ import glob
 import io
 import itertools
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vidgru.config import TrainConfig
+from vidgru.data.cache import content_of
+from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
-from vidgru.errors import ModelError, OutputError
+from vidgru.errors import ModelError, OptionError, OutputError
 from vidgru.files import write_bytes
 
 try:
@@ -24,6 +27,8 @@ except ImportError:  # Windows
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
+SPLIT_NAME = "split.csv"
+METRICS_NAME = "metrics.csv"
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
@@ -57,13 +62,15 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
 
 
 def _name(folder: Path) -> str:
-    return re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "run"
+    source = folder.resolve()
+    return re.sub(r"[^\w.-]+", "_", source.stem if source.is_file() else source.name) or "run"
 
 
 def _settings(folder: Path, config: TrainConfig) -> dict[str, Any]:
     paths = {"folder": str(folder.absolute())}
-    if config.val_folder is not None:
-        paths["val_folder"] = str(Path(config.val_folder).absolute())
+    for name in ("val_folder", "split"):
+        if (given := getattr(config, name)) is not None:
+            paths[name] = str(Path(given).absolute())
     return {**paths, **asdict(config), **paths}
 
 
@@ -118,14 +125,18 @@ def go_on_with(run: Path) -> Iterator[tuple[Path, TrainConfig]]:
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
-    if is_main() and not path.is_file():
+    # path.is_file() fails on a folder that nobody may look into.
+    if is_main() and not os.path.isfile(path):
         raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
     try:
         written = json.loads(from_main(path.read_bytes).decode("utf-8", "surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
         written.pop("launch", None)
         config = TrainConfig(**{**written, "out": str(run)})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+        OptionError,
+    ) as error:
         raise ModelError(f"Cannot go on with {run}: its {CONFIG_NAME} is damaged.") from error
     with _alone(run):
         yield folder, config
@@ -160,7 +171,55 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
+def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Clip, str]) -> None:
+    """Write down which clips are learned from, validated on and tested, to be given to --split.
+
+    `keys` are those of the cache. Raises OutputError.
+    """
+    rows = [
+        {
+            "path": clip.listed,
+            "label": clip.label,
+            "split": part,
+            "group": clip.group or "",
+            "start": "" if clip.start is None else clip.start,
+            "end": "" if clip.end is None else clip.end,
+            "content": content_of(keys[clip]),
+        }
+        for part, clips in parts.items()
+        for clip in clips
+    ]
+    write_table(run / SPLIT_NAME, rows)
+
+
+def read_split(run: Path) -> dict[str, str] | None:
+    """Return {hash of its content: part} of the clips that a run knows; None where nothing tells.
+
+    Of clips with the same content, one that was trained on decides. Raises ModelError when the
+    table is damaged.
+    """
+    path = run / SPLIT_NAME
+    if not path.is_file():
+        return None
+    parts: dict[str, str] = {}
+    try:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = csv.DictReader(file)
+            if "content" not in (rows.fieldnames or ()):
+                return None
+            for row in rows:
+                if parts.get(row["content"]) != "train":
+                    parts[row["content"]] = row["split"]
+    except (OSError, csv.Error, KeyError) as error:
+        raise ModelError(f"Cannot tell what {run} learned from: {path} is damaged.") from error
+    return parts
+
+
 def read_numbers(path: Path) -> list[dict[str, float]]:
-    """Return the rows of a table of numbers, as `write_table` wrote it."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    """Return the rows of a table of numbers, as `write_table` wrote it. Raises ModelError."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise ModelError(f"Cannot read {path}: it is no whole table of numbers.") from error
+    return rows

@@ -5,14 +5,14 @@ import math
 import shlex
 import time
 from collections.abc import Generator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
+from vidgru.config import Confidence, ModelSpec, TrainConfig
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import (
@@ -25,10 +25,12 @@ from vidgru.engine.checkpoint import (
 from vidgru.engine.distributed import agree, from_main, is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
-from vidgru.engine.run import write_table
+from vidgru.engine.run import METRICS_NAME, write_split, write_table
+from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
-from vidgru.results import Progress, Scores, TrainResult
+from vidgru.results import Calibration, Progress, Scores, TrainResult
+from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify
 
 FEWEST_STEPS = 800
@@ -39,7 +41,18 @@ LAST_QUESTION = 0.9  # of the training: what is found later is of no use
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
 
+LAST_WRITTEN = "confusion.png"  # a run that has it is finished
+
 Steps = Generator[Progress, None, TrainResult]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How good a model is, and how sure it may be."""
+
+    scores: Scores
+    confidence: Confidence
+    calibration: Calibration
 
 
 class Training:
@@ -54,18 +67,19 @@ class Training:
         device: torch.device,
         began: float,
         stage: str,
+        known: Judged | None = None,
     ) -> None:
         self.config, self.data, self.spec, self.run = config, data, spec, run
-        self.stage = stage
+        self.stage, self.known = stage, known
         self.fingerprint = fingerprint(data)
         # Paths and places may differ from machine to machine.
-        alike = replace(config, val_folder=None, out=None, device="auto", threads=None)
+        alike = replace(config, val_folder=None, split=None, out=None, device="auto", threads=None)
         seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
         if from_main(lambda: seen) != seen:
             raise DataError("The processes of this training have other clips or other options.")
         self.began, self.started = began, time.monotonic()
         self.task = Classify(spec.labels)
-        self.val = self._examples("val")
+        self.val = self._examples("val") if data.parts["val"] else None
         self.test = self._examples("test") if data.parts["test"] else None
         self.trainer = Trainer(
             build(spec),
@@ -112,6 +126,8 @@ class Training:
         epochs = self.total / self.trainer.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
+        if self.val is None:
+            return max(1, min(VALIDATIONS, round(epochs)))
         # Forward only costs about a third of learning.
         held = sum(1 for _ in self.trainer.validation_windows(self.val)) / 3
         learned = self.total * self.config.batch_size
@@ -154,14 +170,7 @@ class Training:
         """Write down which clips are learned from, validated on and tested."""
         if not is_main():
             return
-        write_table(
-            self.run / "split.csv",
-            [
-                {"path": clip.name, "label": clip.label, "part": part, "group": clip.group or ""}
-                for part, clips in self.data.parts.items()
-                for clip in clips
-            ],
-        )
+        write_split(self.run, self.data.parts, self.data.keys)
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""
@@ -170,7 +179,9 @@ class Training:
 
     def progress(self, loss: float) -> Progress:
         """Return how far the training is."""
-        best = f", validation accuracy {self.best:.3f} at best" if self.best is not None else ""
+        best = ""
+        if self.best is not None and not self.config.folds:
+            best = f", validation accuracy {self.best:.3f} at best"
         total = self.total
         if self.config.minutes is not None:
             total = max(self.trainer.steps, round(self.trainer.steps / max(self.done(), 1e-6)))
@@ -178,7 +189,7 @@ class Training:
 
     def validate(self) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
-        scores = self.trainer.validate(self.val)
+        scores = self.trainer.validate(self.val) if self.val else None
         loss, self.since = sum(self.since) / len(self.since), []
         epoch = self.trainer.steps / self.trainer.steps_per_epoch
         self.rows.append(
@@ -186,21 +197,21 @@ class Training:
                 "epoch": round(epoch, 2),
                 "step": self.trainer.steps,
                 "train_loss": round(loss, 6),
-                "val_loss": round(scores.loss, 6),
-                "val_accuracy": round(scores.accuracy, 6),
-                "val_balanced": round(scores.balanced, 6),
+                **_columns(scores),
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
         if is_main():
-            write_table(self.run / "metrics.csv", self.rows)
+            write_table(self.run / METRICS_NAME, self.rows)
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
-        if self.best is None or scores.balanced >= self.best:
-            self.best, self.best_epoch = scores.balanced, max(1, round(epoch))
+        # Where folds tell how good it is, nothing is chosen on the clips that are held out.
+        chosen = 0.0 if scores is None or self.config.folds else scores.balanced
+        if self.best is None or chosen >= self.best:
+            self.best, self.best_epoch = chosen, max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.trainer.network.state_dict())
             self.best_images = self.trainer.images.clone()
             self.best_turns = self.trainer.turns.clone()
-            self.save(scores, None)
+            self.save(scores or (self.known.scores if self.known else None), None, Confidence())
         self.keep()
 
     def keep(self) -> None:
@@ -238,28 +249,52 @@ class Training:
                     "they were, or train anew."
                 )
             self.trainer.load_state_dict(state)
-            self.best_weights, self.best_epoch = state["best_weights"], state["best_epoch"]
-            self.best = state["best"]
-            self.best_images, self.best_turns = state["best_images"], state["best_turns"]
-            self.rows = state["rows"]
-            self.passed, self.looks, self.loss, *self.since = state["counts"]
-            preparing, learning = state["clock"]
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            self._load(state)
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise ModelError(f"Cannot go on from {path}: it is damaged.") from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint says beside the trainer's state; raises as that does."""
+        rows, images = state["rows"], state["best_images"]
+        passed, looks, loss, *since = state["counts"]
+        preparing, learning = state["clock"]
+        held = ("val_loss", "val_accuracy", "val_balanced") if self.val else ()
+        numbers = ("epoch", "train_loss", *held, "seconds")
+        own = {
+            "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
+            "best": 0.0 if rows else None,
+            "best_weights": self.trainer.network.state_dict() if rows else {},
+            "best_epoch": 0,
+            "best_images": self.best_images,
+            "best_turns": self.best_turns,
+            "clock": [0.0],
+        }
+        if not (
+            all(fits(state[name], like) for name, like in own.items())
+            and fits([passed, looks], [0])
+            and fits([loss, *since], [0.0])
+            and (passed > 0) == bool(rows)
+            and -1 <= images.min() <= images.max() < len(self.spec.labels)
+        ):
+            raise ValueError("Not what this training keeps.")
+        self.rows, self.best, self.best_epoch = rows, state["best"], state["best_epoch"]
+        self.best_weights = state["best_weights"]
+        self.best_images, self.best_turns = images, state["best_turns"]
+        self.passed, self.looks, self.loss, self.since = passed, looks, loss, since
         self.started = self.saved = time.monotonic()
         self.started -= learning
         self.began = self.started - preparing
 
-    def save(self, validation: Scores, test: Scores | None) -> None:
+    def save(self, validation: Scores | None, test: Scores | None, confidence: Confidence) -> None:
         """Write the model file of the best weights."""
         if not is_main():
             return
         metrics = {
-            "validation": validation.to_dict(),
+            "validation": validation.to_dict() if validation else None,
             "test": test.to_dict() if test else None,
             "best_epoch": self.best_epoch,
         }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics, confidence)
 
     def breakdown(self, loss: float) -> str:
         """Return what to say of a loss that is no number."""
@@ -288,22 +323,44 @@ class Training:
             for label, image in zip(labels, self.best_images.tolist(), strict=True)
         }
 
+    def judge(self) -> Judged:
+        """Return how good the best weights are on validation clips, or what folds tell of that."""
+        if self.known is not None:
+            return self.known
+        if self.val is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
+        confidence = fit_confidence(outputs, targets)
+        return Judged(
+            self.task.scores(clip_probabilities(outputs, confidence.temperature), targets),
+            confidence,
+            calibrate(outputs, targets, confidence.temperature),
+        )
+
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
         self.trainer.network.load_state_dict(self.best_weights)
-        validation = self.trainer.evaluate(self.val)
-        test = self.trainer.evaluate(self.test) if self.test else None
-        self.save(validation, test)
+        judged = self.judge()
+        temperature = judged.confidence.temperature
+        test = None
+        if self.test is not None:
+            seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
+            test = self.task.scores(seen, self.test.targets)
+        self.save(judged.scores, test, judged.confidence)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
-            plot_confusion(self.run / "confusion.png", validation)
+            plot_confusion(self.run / LAST_WRITTEN, judged.scores)
         return TrainResult(
             run=self.run,
             model=self.run / MODEL_NAME,
             labels=self.spec.labels,
-            validation=validation,
+            validation=judged.scores,
             test=test,
+            calibration=judged.calibration,
             train_clips=len(self.data.parts["train"]),
+            split=self.data.split,
+            folds=(),
+            answered=None,
             skipped=self.data.skipped,
             mirrored=self.mirrored(),
             rotation=self.trainer.augmentation.rotation,
@@ -314,3 +371,14 @@ class Training:
             step_seconds=median(self.step_seconds or [0.0]),
             parameters=sum(p.numel() for p in self.trainer.network.parameters()),
         )
+
+
+def _columns(scores: Scores | None) -> dict[str, float]:
+    """Return what metrics.csv says of validation clips, if there are any."""
+    if scores is None:
+        return {}
+    return {
+        "val_loss": round(scores.loss, 6),
+        "val_accuracy": round(scores.accuracy, 6),
+        "val_balanced": round(scores.balanced, 6),
+    }

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidgru.results import Prediction, Scores, Window
+from vidgru.tasks.calibrate import scaled
 
 LABEL_SMOOTHING = 0.1
 
@@ -43,9 +44,9 @@ class Classify:
         """
         return weights[part].sum() / weights[whole].sum()
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
+    def probabilities(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
         """Return the mean over windows of their probabilities (K,), for outputs (windows, K)."""
-        return outputs.double().softmax(1).mean(0)
+        return scaled(outputs, temperature).mean(0)
 
     def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
         """Return how well probabilities (N, K) meet targets (N,)."""
@@ -69,17 +70,22 @@ class Classify:
         )
 
     def decode(
-        self, source: str, outputs: Tensor, times: Sequence[tuple[float, float]], frames: int
+        self,
+        source: str,
+        outputs: Tensor,
+        times: Sequence[tuple[float, float]],
+        frames: int,
+        temperature: float = 1.0,
     ) -> Prediction:
         """Return what a video shows, for outputs (windows, K) and their times in seconds."""
         return Prediction(
             source=source,
             labels=self.labels,
-            probabilities=tuple(self.probabilities(outputs).tolist()),
+            probabilities=tuple(self.probabilities(outputs, temperature).tolist()),
             windows=tuple(
                 Window(start, end, tuple(row))
                 for (start, end), row in zip(
-                    times, outputs.double().softmax(1).tolist(), strict=True
+                    times, scaled(outputs, temperature).tolist(), strict=True
                 )
             ),
             frames=frames,

@@ -14,10 +14,11 @@ from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import launched
 from vidgru.engine.plots import plot_comparison
-from vidgru.engine.run import RUNS, begin_run, create_run, read_numbers, write_json
+from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.errors import OptionError
 from vidgru.results import Compared, Comparison, Progress, TrainResult
-from vidgru.verbs.train import chosen, learn_steps, run_to_end
+from vidgru.verbs.learn import chosen, learn_steps
+from vidgru.verbs.train import run_to_end
 
 Steps = Generator[Progress, None, Comparison]
 Finished = list[tuple[TrainConfig, TrainResult]]
@@ -53,7 +54,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
     finished: Finished = []
     run: Path | None = None
     try:
-        data = yield from gather(clips, sampling, config)
+        data = yield from gather(clips, sampling, config, folder)
         for one, number in trainings:
             name = [one.core, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
@@ -126,7 +127,7 @@ def _compared(finished: Finished) -> Compared:
 
 
 def _metrics(run: Path) -> list[dict[str, float]]:
-    return read_numbers(run / "metrics.csv")
+    return read_numbers(run / METRICS_NAME)
 
 
 def _farewell(place: Path, finished: int, wanted: int) -> str:

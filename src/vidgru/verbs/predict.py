@@ -1,7 +1,9 @@
 """Tell what happens in videos with a trained model."""
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,14 +15,17 @@ from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
-from vidgru.errors import VideoError
+from vidgru.errors import ModelError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
+from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
 from vidgru.video.find import find_files
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files
 from vidgru.video.sample import sample_frames
+
+log = logging.getLogger("vidgru")
 
 CHUNK = 32
 
@@ -28,17 +33,22 @@ CHUNK = 32
 class Model:
     """A trained model, ready to answer; `vidgru.load` makes it."""
 
-    def __init__(self, loaded: LoadedModel, device: torch.device) -> None:
+    def __init__(
+        self, loaded: LoadedModel, device: torch.device, max_error: float | None = None
+    ) -> None:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
         self.network = loaded.network.to(device)
         self.device = device
         self.task = Classify(loaded.spec.labels)
+        self.temperature, self.max_error = loaded.confidence.temperature, max_error
+        self.threshold = None if max_error is None else threshold_for(loaded, max_error)
 
     @torch.inference_mode()
     def predict(self, source: str | Path) -> Prediction:
         """Return what a video, image or folder of images shows, as the mean over its windows.
 
-        Frames are read once, in order, in constant memory. Raises VideoError.
+        Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
+        below the threshold for the `max_error` that was asked for. Raises VideoError.
         """
         spec = self.spec
         windows = SlidingWindows(self.network, spec.frames)
@@ -50,22 +60,64 @@ class Model:
             pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), spec.size))
             found += windows.push(normalise(pixels.to(self.device)))
         found += windows.finish()
-        return self.task.decode(
+        outputs = torch.stack([window.output for window in found]).cpu()
+        if not torch.isfinite(outputs).all():  # each weight by itself may be finite, yet too large
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
+        said = self.task.decode(
             str(source),
-            torch.stack([window.output for window in found]).cpu(),
+            outputs,
             [(window.start / spec.fps, window.end / spec.fps) for window in found],
             count,
+            self.temperature,
         )
+        if self.max_error is None:
+            return said
+        unsure = self.threshold is None or said.confidence < self.threshold
+        return replace(said, threshold=self.threshold, unsure=unsure)
 
 
-def load(path: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
-    """Open a run folder or model file; raises ModelError, or OptionError for the device.
+def load(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    max_error: float | None = None,
+) -> Model:
+    """Open a run folder or model file; raises ModelError or OptionError.
 
-    `threads` sets how many torch uses in this process; left out, that stays as it is.
+    `threads` sets how many torch uses in this process; left out, that stays as it is. `max_error`
+    makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
     """
+    PredictConfig(max_error=max_error)  # checks it
     chosen = choose_device(device)
     prepare(threads or torch.get_num_threads())
-    return Model(load_model(Path(path)), chosen)
+    return Model(load_model(Path(path)), chosen, max_error)
+
+
+def threshold_for(model: LoadedModel, max_error: float) -> float | None:
+    """Return the confidence that answers need for an error of at most `max_error`.
+
+    None when there is none; a warning then says why.
+    """
+    answers = model.confidence.answers
+    threshold = choose_threshold([c for c, _ in answers], [r for _, r in answers], max_error)
+    if threshold is None:
+        fewest, wanted = fewest_answers(max_error), f"{100 * max_error:.3g} %"
+        if not answers:
+            reason = "it keeps none, as when its training was not finished"
+        elif len(answers) < fewest:
+            reason = f"they are {len(answers)}, and that takes {fewest} at least, all right"
+        else:
+            wrong = sum(not right for _, right in answers)
+            reason = f"{wrong} of {len(answers)} are wrong, and too many of the surest ones"
+        log.warning(
+            "The validation answers of %s cannot vouch for an error of at most %s: %s. So every "
+            "answer is unsure.",
+            model.path,
+            wanted,
+            reason,
+        )
+    return threshold
 
 
 def find_model(config: PredictConfig) -> Path:

@@ -5,29 +5,20 @@ import shutil
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import torch
-
-from vidgru.config import ModelSpec, TrainConfig, stored_side
+from vidgru.config import TrainConfig, stored_side
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
-from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.distributed import (
-    agree,
-    in_turn,
-    is_main,
-    text_from_main,
-    together,
-    world,
-)
+from vidgru.engine.device import choose_device
+from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
 from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_before_restart
-from vidgru.engine.training import Steps, Training
+from vidgru.engine.training import Steps
 from vidgru.errors import OptionError
-from vidgru.nn.network import HIDDEN
 from vidgru.results import Progress, TrainResult
-from vidgru.tasks.classify import Classify
+from vidgru.verbs.folds import fold_steps
+from vidgru.verbs.learn import chosen, learn_steps
 
 Result = TypeVar("Result")
 
@@ -51,11 +42,11 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with begin_run(run, folder, config, chosen(config, sampling)):
         try:
-            data = yield from in_turn(lambda: gather(clips, sampling, config))
-            return (yield from learn_steps(config, data, sampling, run, began))
+            data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
+            return (yield from _learn_or_fold(config, data, sampling, run, began))
         finally:
             if is_main() and not any(
-                (run / name).exists() for name in (CHECKPOINT_NAME, MODEL_NAME)
+                any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
             ):
                 shutil.rmtree(run)
                 with contextlib.suppress(OSError):
@@ -75,55 +66,28 @@ def resume_steps(run: str | Path) -> Steps:
         check_processes(config)
         clips = read_clips(folder, config)
         sampling = choose_sampling(clips, config, stored_side(config.size))
-        data = yield from in_turn(lambda: gather(clips, sampling, config))
-        return (yield from learn_steps(config, data, sampling, run, began))
+        data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
+        return (yield from _learn_or_fold(config, data, sampling, run, began))
 
 
-def learn_steps(
-    config: TrainConfig,
-    data: Gathered,
-    sampling: Sampling,
-    run: Path,
-    began: float,
-    stage: str = "training",
+def _learn_or_fold(
+    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
 ) -> Steps:
-    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
-
-    `stage` names the work in its Progress.
-    """
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
-    spec = ModelSpec(
-        task=Classify.name,
-        labels=data.labels,
-        core=config.core,
-        hidden=HIDDEN,
-        size=config.size,
-        encoder=config.encoder,
-        gated_update=config.gated_update,
-        **chosen(config, sampling),
-    )
-    training = Training(config, data, spec, run, device, began, stage)
-    if agree((run / CHECKPOINT_NAME).exists()):
-        training.go_on()
-    return (yield from training.steps())
+    if config.folds is None:
+        return (yield from learn_steps(config, data, sampling, run, began))
+    return (yield from fold_steps(config, data, sampling, run, began))
 
 
 def check_processes(config: TrainConfig) -> None:
     """Raise OptionError when a config is not for this machine or this many processes."""
     choose_device(config.device)
+    if config.folds is not None and world() > 1:
+        raise OptionError("--folds trains in one process: leave out torchrun.")
     if config.batch_size < world():
         raise OptionError(
             f"--batch-size {config.batch_size} is too small for {world()} processes: each needs at "
             "least one clip of a batch."
         )
-
-
-def chosen(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
-    """Return the settings that a config may leave open."""
-    seen = config.input or ("rgb" if sampling.window == 1 else "both")
-    return {"input": seen, "fps": sampling.fps, "frames": sampling.window}
 
 
 def train(folder: str | Path, config: TrainConfig) -> TrainResult:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidgru.errors import VideoError
+from vidgru.video.facts import MOST_WARNINGS, Facts, Gaps
 
 log = logging.getLogger("vidgru")
 
@@ -58,6 +59,11 @@ class Video(ABC):
         self.fps = fps
         self.warnings: list[str] = []
         self.frames_read = 0
+        self.width = self.height = self.rotation = 0
+        self.codec = "images"
+        self._declared: int | None = None
+        self._gaps = Gaps()
+        self._time = 0.0  # of the current frame
 
     @property
     @abstractmethod
@@ -78,11 +84,48 @@ class Video(ABC):
     def close(self) -> None:  # noqa: B027  (pictures hold nothing open)
         """Let go of the source."""
 
+    def facts(self) -> Facts:
+        """Return what the frames grabbed so far, at least one, tell of the source."""
+        warnings, more = self.warnings[:MOST_WARNINGS], len(self.warnings) - MOST_WARNINGS
+        if more > 0:
+            warnings.append(f"{self.source}: {more} more of such warnings.")
+        between = self.frames_read - 1
+        return Facts(
+            width=self.width,
+            height=self.height,
+            fps=self.fps,
+            codec=self.codec,
+            rotation=self.rotation,
+            declared=self._declared,
+            frames=self.frames_read,
+            # The last frame is taken to last as long as the others.
+            seconds=self._time + (self._time / between if between else 1 / self.fps),
+            variable=self._gaps.variable,
+            warnings=tuple(warnings),
+        )
+
+    def _count(self, time: float) -> float:
+        """Take note of one more frame and its time, which is given back."""
+        if self.frames_read:
+            self._gaps.add(time - self._time)
+        self.frames_read += 1
+        self._time = time
+        return time
+
     def retrieve(self, size: tuple[int, int] | int | None = None) -> Image:
         """Return the current frame as rgb uint8 (H, W, 3).
 
-        `size` resizes it: (width, height), or the longer side with the shape kept.
+        `size` resizes it: (width, height), or the longer side with the shape kept. Raises
+        VideoError.
         """
+        try:
+            return self._resized(size)
+        except cv2.error as error:  # out of memory, mostly
+            raise VideoError(
+                f"Cannot read {self.source}: OpenCV fails on frame {self.frames_read - 1}."
+            ) from error
+
+    def _resized(self, size: tuple[int, int] | int | None) -> Image:
         bgr = self._bgr()
         height, width = bgr.shape[:2]
         if isinstance(size, int):
@@ -131,8 +174,11 @@ class _VideoFile(Video):
             raise VideoError(
                 f"Cannot read {path}: frames of {width:.0f}x{height:.0f} pixels are too large."
             )
+        self.width, self.height = int(width), int(height)
+        self.rotation = int(self.capture.get(cv2.CAP_PROP_ORIENTATION_META))
+        code = (int(self.capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little")
+        self.codec = "".join(chr(c) for c in code if 32 < c < 127).lower() or "unknown"
         self._offset = 0.0
-        self._time = 0.0
 
     @property
     def seconds(self) -> float | None:
@@ -147,14 +193,11 @@ class _VideoFile(Video):
         if self.frames_read == 0:
             # AVI files with reordered frames start late by the reordering delay.
             self._offset = time if math.isfinite(time) else 0.0
-            self._time = 0.0
-        else:
-            time -= self._offset
-            # Some containers carry no times for the last frames, or none at all.
-            late = time > self._time and math.isfinite(time)
-            self._time = time if late else self._time + 1 / self.fps
-        self.frames_read += 1
-        return self._time
+            return self._count(0.0)
+        time -= self._offset
+        # Some containers carry no times for the last frames, or none at all.
+        late = time > self._time and math.isfinite(time)
+        return self._count(time if late else self._time + 1 / self.fps)
 
     def _grab_past_damage(self) -> bool:
         if self.frames_read == 0:
@@ -170,13 +213,13 @@ class _VideoFile(Video):
 
     def _at_end(self) -> None:
         if self.frames_read == 0:
-            code = int(self.capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=False)
-            codec = "".join(chr(c) for c in code if 32 < c < 127) or "unknown"
             raise VideoError(
-                f"Cannot read {self.source}: it opens, but no frame can be decoded (codec {codec})."
-                " Convert it, for example to H.264."
+                f"Cannot read {self.source}: it opens, but no frame can be decoded (codec "
+                f"{self.codec}). Convert it, for example to H.264."
             )
         seconds = self.declared / self.fps
+        if 0 < self.declared < 1e9:
+            self._declared = round(self.declared)
         if 0 < seconds < 1e7 and (self._time + 1 / self.fps) < 0.9 * seconds:
             self.warnings.append(
                 f"{self.source} ends early: it declares {seconds:.2f} s, "
@@ -200,25 +243,43 @@ def _read_image(path: Path) -> Image | None:
         if not path.is_file() or path.stat().st_size > MAX_IMAGE_BYTES:
             return None
         # Not cv2.imread, which crashes on a name that is not UTF-8.
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None  # type: ignore[return-value]
+        data = path.read_bytes()
+        if not data or _lacks_chunks(data):
+            return None
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value]
     except (OSError, cv2.error):
         return None
+
+
+def _lacks_chunks(data: bytes) -> bool:
+    """Return whether a PNG file ends before its chunks do.
+
+    OpenCV reads none of those, but first fills as much memory as a chunk promises: up to 4 GB.
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    place = 8
+    while place < len(data) and data[place + 4 : place + 8] != b"IEND":
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place + 12 > len(data)
 
 
 class _Images(Video):
     def __init__(self, source: Path, paths: list[Path], times: dict[str, float]) -> None:
         super().__init__(str(source), IMAGE_FOLDER_FPS)
+        if paths == [source]:
+            self.codec = source.suffix[1:].lower()
         self._times = times
-        self._count = len(paths)
+        self._files = len(paths)
         self._next = iter(enumerate(paths))
         self._image: Image | None = None
         if len(times) > 1:
-            self.fps = (len(times) - 1) / (max(times.values()) - min(times.values()))
+            fps = (len(times) - 1) / (max(times.values()) - min(times.values()))
+            self.fps = fps if math.isfinite(fps) else IMAGE_FOLDER_FPS
 
     @property
     def seconds(self) -> float | None:
-        return self._count / self.fps
+        return self._files / self.fps
 
     def grab(self) -> float | None:
         for index, path in self._next:
@@ -226,9 +287,10 @@ class _Images(Video):
             if image is None:
                 self.warnings.append(f"Skipped {path}: not an image that OpenCV can read.")
                 continue
+            if self._image is None:
+                self.height, self.width = image.shape[:2]
             self._image = image
-            self.frames_read += 1
-            return self._times.get(path.name, index / IMAGE_FOLDER_FPS)
+            return self._count(self._times.get(path.name, index / IMAGE_FOLDER_FPS))
         if self.frames_read == 0:
             raise VideoError(f"Cannot read {self.source}: no image in it can be read.")
         return None
@@ -262,8 +324,10 @@ def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
     except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return {}
     times = [rows.get(path.name, math.nan) for path in paths]
-    rising = all(b > a for a, b in pairwise(times))
-    if not rising or not all(map(math.isfinite, times)):
+    if not all(map(math.isfinite, times)):
+        return {}
+    # From a picture a microsecond to one in thirty years; anything else are no times.
+    if not all(1e-6 <= b - a <= 1e9 for a, b in pairwise(times)):
         return {}
     return {path.name: time - times[0] for path, time in zip(paths, times, strict=True)}
 

@@ -5,12 +5,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from vidgru.video.facts import Facts
 from vidgru.video.read import Frame, Image, open_video
 
 log = logging.getLogger("vidgru")
 
 # Containers round times to milliseconds; a frame this little late still counts as on time.
 TOLERANCE = 0.001
+# Of one frame, in samples: longer (two hours at 12.5 frames/s) it is a damaged time, not a picture
+# shown for so long, and holding it could go on for years.
+MOST_HELD = 100_000
 
 
 def sample_indices(
@@ -24,18 +28,25 @@ def sample_indices(
     """Return, for each sample time start + k / fps, the index of the latest frame shown by then.
 
     `times` are the frames' seconds, rising. `duration` is when the last frame ends; left out, the
-    last frame lasts as long as the one before it. Samples stop before `end` and `duration`.
+    last frame lasts as long as the one before it. Samples stop before `end` and `duration`, but
+    something that lasts no time at all has its first frame.
     """
     if not times:
         return []
     if duration is None:
         duration = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1 / fps)
-    stop = duration if end is None else min(duration, end)
+    stop = max(duration, 2 * TOLERANCE)
+    stop = stop if end is None else min(stop, end)
     indices, k = [], 0
     while (time := start + k / fps + TOLERANCE) < stop:
         indices.append(max(bisect_right(times, time) - 1, 0))
         k += 1
     return indices
+
+
+def _log(facts: Facts) -> None:
+    for warning in facts.warnings:
+        log.warning("%s", warning)
 
 
 def sample_frames(
@@ -45,7 +56,7 @@ def sample_frames(
     size: tuple[int, int] | int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    warn: Callable[[str], None] = log.warning,
+    tell: Callable[[Facts], None] = _log,
 ) -> Iterator[Frame]:
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
 
@@ -53,10 +64,13 @@ def sample_frames(
     is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
     expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
     (variable frame rate), the source is read anew from its beginning with every frame fetched.
+    `tell` is called at the end with what was found out about the source; left out, its warnings are
+    logged.
+    A frame that would be held for more than MOST_HELD samples ends the source, with a warning.
     """
     given = 0
     for fetch_all in (False, True):
-        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, warn):
+        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, tell):
             if frame is None:
                 break
             given += 1
@@ -73,38 +87,44 @@ def _one_pass(
     end: float | None,
     skip: int,
     fetch_all: bool,
-    warn: Callable[[str], None],
+    tell: Callable[[Facts], None],
 ) -> Iterator[Frame | None]:
     """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
     limit = float("inf") if end is None else end
     k = skip
     held: Image | None = None
-    previous = -1.0
+    previous, index = -1.0, 0
     gap, longest = None, 0.0
     with open_video(source) as video:
         nominal = 1 / video.fps
         while (time := video.grab()) is not None:
             if previous >= 0:
+                if (min(time, limit) - previous) * fps > MOST_HELD:
+                    video.warnings.append(
+                        f"{source} is read up to {previous:.2f} s only: "
+                        f"the next frame comes {time - previous:.0f} s later."
+                    )
+                    break
                 gap = time - previous
                 longest = max(longest, gap)
             while previous >= 0 and (due := start + k / fps) + TOLERANCE < min(time, limit):
                 if held is None:
                     yield None
                     return
-                yield Frame(held, due, video.frames_read - 2)
+                yield Frame(held, due, index)
                 k += 1
             due = start + k / fps
             if due + TOLERANCE >= limit:
                 break
             expected = due + TOLERANCE < time + (longest or nominal)
             held = video.retrieve(size) if expected or fetch_all else None
-            previous = time
-        stop = min(previous + (gap or 1 / fps), limit)
+            previous, index = time, video.frames_read - 1
+        stop = min(max(previous + (gap or 1 / fps), 2 * TOLERANCE), limit)
         while (due := start + k / fps) + TOLERANCE < stop:
             if held is None:
                 yield None
                 return
-            yield Frame(held, due, video.frames_read - 1)
+            yield Frame(held, due, index)
             k += 1
-        for warning in video.warnings:
-            warn(warning)
+        if video.frames_read:
+            tell(video.facts())

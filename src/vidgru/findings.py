@@ -1,0 +1,108 @@
+"""What `check` and `evaluate` give back: frozen dataclasses like those in `results`."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vidgru.results import Answered, Calibration, Failure, Scores
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How well one thing that should not matter tells the classes apart.
+
+    cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: what
+    guessing would come to; found: whether it is so far above chance that a network may lean on it.
+    """
+
+    cue: str
+    accuracy: float
+    chance: float
+    found: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one labelled clip; `group` is None where there are none."""
+
+    clip: str
+    label: str
+    predicted: str
+    confidence: float
+    group: str | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the model is right."""
+        return self.label == self.predicted
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model is on labelled clips that it did not learn from.
+
+    part: "test", "val" or "all" of the folder; interval: of the accuracy, 95 %, low and high;
+    groups: how many independent groups it is over, None where clips count one by one; precision and
+    f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
+    majority: accuracy of always saying the commonest class; trained_on: clips left out because the
+    model learned from them; report: the page that tells all this, if one was written.
+    """
+
+    model: Path
+    folder: Path
+    part: str
+    scores: Scores
+    interval: tuple[float, float]
+    groups: int | None
+    precision: dict[str, float | None]
+    f1: dict[str, float | None]
+    macro_f1: float
+    top: dict[int, float]
+    calibration: Calibration
+    answered: Answered
+    majority: float
+    shortcuts: tuple[Shortcut, ...]
+    answers: tuple[Answer, ...]
+    trained_on: int
+    skipped: tuple[Failure, ...]
+    report: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        paths = {name: getattr(self, name) for name in ("model", "folder", "report")}
+        texts = {name: None if path is None else str(path) for name, path in paths.items()}
+        return {**asdict(self), **texts}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a folder of clips that a person should know before training.
+
+    kind: one word or two, the same for all of a kind; severity: "error" (those clips cannot be
+    used), "warning" (numbers will mislead) or "note"; clips: names of those concerned.
+    """
+
+    kind: str
+    severity: str
+    sentence: str
+    clips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found in a folder of clips.
+
+    clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
+    suggest none; groups: how many that makes; shortcuts: every cue that was tried.
+    """
+
+    folder: Path
+    clips: dict[str, int]
+    findings: tuple[Finding, ...]
+    group_by: str | None
+    groups: int | None
+    shortcuts: tuple[Shortcut, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "folder": str(self.folder)}

@@ -1,0 +1,214 @@
+"""Tell how good a model is on labelled clips that it did not learn from."""
+
+import logging
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.config import EvaluateConfig
+from vidgru.data.cache import Sampling, content_of
+from vidgru.data.decode import Decoded, say_problems
+from vidgru.data.folder import Clip
+from vidgru.data.gather import read_all, read_source
+from vidgru.data.views import Frames, cut
+from vidgru.engine.checkpoint import LoadedModel, load_model
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.report import MISTAKES, write_report
+from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
+from vidgru.engine.windows import clip_outputs
+from vidgru.errors import DataError, ModelError
+from vidgru.findings import Answer, Evaluation
+from vidgru.results import Failure, Progress
+from vidgru.tasks import measure
+from vidgru.tasks.calibrate import calibrate, clip_probabilities, judged
+from vidgru.tasks.classify import Classify
+from vidgru.verbs.predict import find_model, threshold_for
+from vidgru.verbs.train import run_to_end
+
+log = logging.getLogger("vidgru")
+
+REPORT_NAME = "report.html"
+STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
+
+Steps = Generator[Progress, None, Evaluation]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Decoded clips of one part of a folder, those left out, and those that cannot be read."""
+
+    part: str
+    clips: tuple[Decoded, ...]
+    trained_on: int
+    skipped: tuple[Failure, ...]
+
+
+def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
+    """Evaluate, yielding Progress all along and returning the Evaluation.
+
+    Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
+    learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
+    DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
+    Writes a report, too: see `report_path`.
+    """
+    folder, device = Path(folder), choose_device(config.device)
+    prepare(config.threads)
+    model = load_model(find_model(config))
+    part, clips = _part(read_source(folder, config.group_by), folder, model)
+    held = yield from _decode(part, clips, folder, model)
+    network, outputs = model.network.to(device), list[Tensor]()
+    for result in held.clips:
+        if result.segments is not None:
+            outputs.append(clip_outputs(network, result.segments, model.spec))
+        yield Progress("evaluating", len(outputs), len(held.clips))
+    threshold = threshold_for(model, config.max_error)
+    evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    if (path := report_path(config)) is not None:
+        evaluation = replace(evaluation, report=path)
+        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held))
+    return evaluation
+
+
+def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation:
+    """Evaluate a model on a folder of labelled clips; see `evaluate_steps`."""
+    return run_to_end(evaluate_steps(folder, config))
+
+
+def report_path(config: EvaluateConfig) -> Path | None:
+    """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
+    if config.out is not None:
+        return Path(config.out)
+    model = find_model(config)
+    return model / REPORT_NAME if model.is_dir() else None
+
+
+def _curves(model: LoadedModel) -> list[dict[str, float]]:
+    """Return what the training of a model measured on its way, as far as that is known."""
+    path = model.path.parent / METRICS_NAME
+    try:
+        return read_numbers(path) if path.is_file() else []
+    except ModelError:
+        log.warning("The report shows no curves: %s is damaged.", path)
+        return []
+
+
+def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
+    """Return the part of a folder to evaluate on, and its clips."""
+    part = next((p for p in ("test", "val") if any(clip.part == p for clip in clips)), None)
+    chosen = [clip for clip in clips if part is None or clip.part == part]
+    if strange := sorted({clip.label for clip in chosen} - set(model.spec.labels)):
+        known = ", ".join(map(repr, model.spec.labels[:10]))
+        more = ", ..." if len(model.spec.labels) > 10 else ""
+        raise DataError(
+            f"{folder} holds the class {strange[0]!r}, which {model.path} does not know: rename "
+            f"or remove it. It knows {known}{more}."
+        )
+    return part or "all", chosen
+
+
+def _decode(
+    part: str, clips: list[Clip], folder: Path, model: LoadedModel
+) -> Generator[Progress, None, Held]:
+    """Decode clips, and leave out those that were learned from."""
+    split = read_split(model.path.parent)
+    if split is None:
+        log.warning(
+            "There is no split.csv of this version beside %s: clips that it learned from cannot be "
+            "told apart, and count like the others.",
+            model.path,
+        )
+    spec = model.spec
+    results = yield from read_all(clips, Sampling(spec.fps, spec.side, spec.frames))
+    skipped = say_problems(results)
+    readable = [result for result in results if result.segments is not None]
+    if not readable:
+        raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
+    was = [(split or {}).get(content_of(result.key)) for result in readable]
+    held = [result for result, where in zip(readable, was, strict=True) if where != "train"]
+    trained_on = len(readable) - len(held)
+    if not held:
+        raise DataError(
+            f"The model learned from all {trained_on} clips in {folder}: give clips that are new "
+            "to it."
+        )
+    if trained_on:
+        log.warning(
+            "Left out %d of %d clips: the model learned from them.", trained_on, len(readable)
+        )
+    if chosen_on := was.count("val"):
+        log.warning(
+            "%d of the %d clips are those that the model was validated on, and its best epoch and "
+            "temperature chosen: that flatters.",
+            chosen_on,
+            len(held),
+        )
+    return Held(part, tuple(held), trained_on, skipped)
+
+
+def evaluation_of(
+    folder: Path,
+    model: LoadedModel,
+    held: Held,
+    outputs: Sequence[Tensor],
+    threshold: float | None,
+    max_error: float,
+) -> Evaluation:
+    """Return how well outputs, of each clip (windows, K), meet the clips' classes."""
+    clips, temperature = [result.clip for result in held.clips], model.confidence.temperature
+    task = Classify(model.spec.labels)
+    targets = task.targets([clip.label for clip in clips])
+    probabilities = clip_probabilities(outputs, temperature)
+    confidence, right = judged(probabilities, targets)
+    groups: list[str] = []
+    if any(clip.group is not None for clip in clips):
+        groups = [clip.name if clip.group is None else clip.group for clip in clips]
+    scores = task.scores(probabilities, targets)
+    precision, f1 = measure.precision_and_f1(scores)
+    defined = [value for value in f1.values() if value is not None]
+    return Evaluation(
+        model=model.path,
+        folder=folder,
+        part=held.part,
+        scores=scores,
+        interval=measure.accuracy_interval(right.tolist(), groups or None),
+        groups=len(set(groups)) if groups else None,
+        precision=precision,
+        f1=f1,
+        macro_f1=sum(defined) / len(defined),
+        top=measure.top_accuracies(probabilities, targets),
+        calibration=calibrate(outputs, targets, temperature),
+        answered=measure.answered(confidence, right, threshold, max_error),
+        majority=max(Counter(targets.tolist()).values()) / len(clips),
+        shortcuts=(),  # what `data.shortcuts` finds in held.clips
+        answers=tuple(
+            Answer(clip.name, clip.label, task.labels[answer], sure, clip.group)
+            for clip, answer, sure in zip(
+                clips, probabilities.argmax(1).tolist(), confidence.tolist(), strict=True
+            )
+        ),
+        trained_on=held.trained_on,
+        skipped=held.skipped,
+        report=None,
+    )
+
+
+def mistake_strips(evaluation: Evaluation, held: Held) -> Mapping[str, list[Frames]]:
+    """Return six evenly spread frames uint8 (96, 96, 3) of each of the most confident mistakes."""
+    wrong = [
+        (answer, result.segments)
+        for answer, result in zip(evaluation.answers, held.clips, strict=True)
+        if not answer.right and result.segments is not None
+    ]
+    wrong.sort(key=lambda pair: -pair[0].confidence)
+    strips = {}
+    for answer, segments in wrong[:MISTAKES]:
+        length = segments.shape[1]
+        places = np.linspace(0, len(segments) * length - 1, STRIP).round().astype(int)
+        frames = np.stack([segments[place // length, place % length] for place in places])
+        strips[answer.clip] = list(cut(frames, torch.eye(2, 3), STRIP_SIDE))
+    return strips

@@ -1,0 +1,139 @@
+"""Cross-validate, then learn from all clips."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidgru.config import Confidence, EvaluateConfig, TrainConfig
+from vidgru.data.cache import Sampling
+from vidgru.data.folder import Clip
+from vidgru.data.gather import Gathered
+from vidgru.data.split import split_folds
+from vidgru.engine.checkpoint import load_model
+from vidgru.engine.device import prepare
+from vidgru.engine.run import METRICS_NAME, read_numbers
+from vidgru.engine.training import LAST_WRITTEN, Judged, Steps
+from vidgru.engine.windows import clip_outputs
+from vidgru.results import Answered, Fold, Scores
+from vidgru.tasks.calibrate import (
+    calibration_of,
+    choose_threshold,
+    clip_probabilities,
+    fit_temperature,
+    judged,
+    kept_answers,
+)
+from vidgru.tasks.classify import Classify
+from vidgru.tasks.measure import answered
+from vidgru.verbs.learn import learn_steps
+
+MAX_ERROR = EvaluateConfig.max_error
+
+
+def fold_steps(
+    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+) -> Steps:
+    """Learn once a fold without it, then from all clips; folds that are finished stay as they are.
+
+    Raises KeyboardInterrupt with a sentence that says how to go on.
+    """
+    prepare(config.threads)
+    learned = data.parts["train"]
+    folds = split_folds(learned, config.folds or 0, config.seed, data.units)
+    places = [run / f"fold-{number}" for number in range(1, len(folds) + 1)]
+    if config.minutes is not None:
+        left = max(config.minutes - (time.monotonic() - began) / 60, 1e-3)
+        config = replace(config, minutes=left / (len(folds) + 1))
+    try:
+        for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
+            if not (place / LAST_WRITTEN).exists():
+                place.mkdir(exist_ok=True)
+                part = replace(data, parts={"train": learn, "val": held, "test": []})
+                stage = f"fold {number} of {len(folds)}"
+                yield from learn_steps(config, part, sampling, place, time.monotonic(), stage)
+        held_out = [held for _, held in folds]
+        known, said, rows = judge_folds(places, held_out, data)
+        result = yield from learn_steps(
+            config, data, sampling, run, time.monotonic(), "learning from all clips", known
+        )
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            "Interrupted; what is learned so far is kept. "
+            f"Go on with: vidgru train --resume {shlex.quote(str(run))}"
+        ) from interrupt
+    return replace(result, folds=rows, answered=said, seconds=time.monotonic() - began)
+
+
+def judge_folds(
+    places: Sequence[Path], held_out: Sequence[Sequence[Clip]], data: Gathered
+) -> tuple[Judged, Answered, tuple[Fold, ...]]:
+    """Return how good the folds' models are on all clips that they never saw; and each fold.
+
+    Temperature and threshold of each fold are those that the other folds' answers give, so that
+    nothing that is told was fitted on what it is told of.
+    """
+    task = Classify(data.labels)
+    outputs: list[list[Tensor]] = []
+    for place, held in zip(places, held_out, strict=True):
+        loaded = load_model(place)
+        outputs.append([clip_outputs(loaded.network, data.frames[c], loaded.spec) for c in held])
+    targets = [task.targets([clip.label for clip in held]) for held in held_out]
+    parts = range(len(places))
+
+    def others(part: int) -> list[int]:
+        return [other for other in parts if other != part]
+
+    shares = [
+        clip_probabilities(
+            outputs[part],
+            fit_temperature(
+                [one for other in others(part) for one in outputs[other]],
+                torch.cat([targets[other] for other in others(part)]),
+            ),
+        )
+        for part in parts
+    ]
+    answers = [judged(shares[part], targets[part]) for part in parts]
+    said = []
+    for part in parts:
+        sure, right = (
+            torch.cat(kind) for kind in zip(*(answers[o] for o in others(part)), strict=True)
+        )
+        threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
+        said.append(answered(*answers[part], threshold, MAX_ERROR))
+    everything, truth = [one for part in outputs for one in part], torch.cat(targets)
+    pooled, unscaled = torch.cat(shares), clip_probabilities(everything, 1.0)
+    temperature = fit_temperature(everything, truth)
+    judgement = Judged(
+        task.scores(pooled, truth),
+        Confidence(temperature, kept_answers(*judged(pooled, truth))),
+        calibration_of(unscaled, pooled, truth, temperature),
+    )
+    rows = tuple(
+        _row(place, held, task.scores(shares[part], targets[part]))
+        for part, (place, held) in enumerate(zip(places, held_out, strict=True))
+    )
+    return judgement, _together(said, len(truth)), rows
+
+
+def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
+    return Fold(
+        run=place,
+        clips=len(held),
+        groups=len({clip.group for clip in held if clip.group is not None}) or None,
+        accuracy=scores.accuracy,
+        balanced=scores.balanced,
+        seconds=read_numbers(place / METRICS_NAME)[-1]["seconds"],
+    )
+
+
+def _together(said: Sequence[Answered], clips: int) -> Answered:
+    """Return what is answered of all folds' clips, each fold with a threshold of its own."""
+    count = sum(one.answered for one in said)
+    wrong = sum(one.answered * (one.error or 0.0) for one in said)
+    return Answered(MAX_ERROR, None, count, count / clips, wrong / count if count else None)

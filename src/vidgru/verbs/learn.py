@@ -1,0 +1,55 @@
+"""Train one network on clips that are decoded and split already."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidgru.config import ModelSpec, TrainConfig
+from vidgru.data.cache import Sampling
+from vidgru.data.gather import Gathered
+from vidgru.engine.checkpoint import CHECKPOINT_NAME
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.distributed import agree
+from vidgru.engine.training import Judged, Steps, Training
+from vidgru.nn.network import HIDDEN
+from vidgru.tasks.classify import Classify
+
+
+def learn_steps(
+    config: TrainConfig,
+    data: Gathered,
+    sampling: Sampling,
+    run: Path,
+    began: float,
+    stage: str = "training",
+    known: Judged | None = None,
+) -> Steps:
+    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
+
+    `stage` names the work in its Progress. `known` says how good the model is where no clip is held
+    out to tell.
+    """
+    device = choose_device(config.device)
+    prepare(config.threads)
+    torch.manual_seed(config.seed)
+    spec = ModelSpec(
+        task=Classify.name,
+        labels=data.labels,
+        core=config.core,
+        hidden=HIDDEN,
+        size=config.size,
+        encoder=config.encoder,
+        gated_update=config.gated_update,
+        **chosen(config, sampling),
+    )
+    training = Training(config, data, spec, run, device, began, stage, known)
+    if agree((run / CHECKPOINT_NAME).exists()):
+        training.go_on()
+    return (yield from training.steps())
+
+
+def chosen(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
+    """Return the settings that a config may leave open."""
+    seen = config.input or ("rgb" if sampling.window == 1 else "both")
+    return {"input": seen, "fps": sampling.fps, "frames": sampling.window}

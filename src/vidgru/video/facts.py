@@ -1,0 +1,94 @@
+"""What is known of a source once it has been read: size, rate, length, and what is wrong."""
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+MOST_WARNINGS = 100
+LONGEST_GAP = 9999  # milliseconds; longer ones count as this
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What reading a source told of it.
+
+    width, height: pixels as shown, rotation applied; fps: declared; codec: short, lower case,
+    "images" for folders of them; rotation: degrees that are declared and were applied; declared:
+    frames, None where nothing sane is declared or the end was not reached; frames: that were
+    read; seconds: by the frames' times; variable: whether gaps between frames clearly differ;
+    warnings: what is wrong although frames came out of it.
+    """
+
+    width: int
+    height: int
+    fps: float
+    codec: str
+    rotation: int
+    declared: int | None
+    frames: int
+    seconds: float
+    variable: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether less than 0.9 of the declared time can be read."""
+        return self.declared is not None and self.seconds < 0.9 * self.declared / self.fps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Facts":
+        """Return what `to_dict` made plain values of; raises ValueError for anything else."""
+        good = isinstance(data, dict) and set(data) == {field.name for field in fields(cls)}
+        good = good and all(type(data[name]) in KINDS[name] for name in KINDS)
+        good = good and all(0 < data[name] < math.inf for name in ("fps", "frames", "seconds"))
+        good = good and all(isinstance(warning, str) for warning in data["warnings"])
+        if not good:
+            raise ValueError("These are no facts of a clip.")
+        return cls(**{**data, "warnings": tuple(data["warnings"])})
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "width": (int,),
+    "height": (int,),
+    "fps": (float,),
+    "codec": (str,),
+    "rotation": (int,),
+    "declared": (int, type(None)),
+    "frames": (int,),
+    "seconds": (float,),
+    "variable": (bool,),
+    "warnings": (list, tuple),
+}
+
+
+class Gaps:
+    """The gaps between the times of frames, counted in constant memory."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()  # by whole milliseconds
+
+    def add(self, seconds: float) -> None:
+        """Count one gap."""
+        self.counts[min(round(1000 * seconds), LONGEST_GAP)] += 1
+
+    @property
+    def variable(self) -> bool:
+        """Whether gaps differ clearly: three or more, and by a tenth of the whole time in all.
+
+        Rounding to milliseconds, a little jitter and single frames left out do not count.
+        """
+        total = sum(gap * count for gap, count in self.counts.items())
+        middle, seen, half = 0, 0, sum(self.counts.values()) / 2
+        for gap, count in sorted(self.counts.items()):
+            middle, seen = gap, seen + count
+            if seen >= half:
+                break
+        bound = max(2, 0.2 * middle)
+        off = {gap: abs(gap - middle) for gap in self.counts if abs(gap - middle) > bound}
+        excess = sum(self.counts[gap] * far for gap, far in off.items())
+        return sum(self.counts[gap] for gap in off) >= 3 and excess >= 0.1 * total

@@ -1,0 +1,163 @@
+"""Cross-validation, and the model that learns from all clips after it."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Done
+
+from vidgru import TrainResult, load, resume, train
+from vidgru.data.folder import Clip
+from vidgru.data.split import split_folds, units_of
+from vidgru.errors import DataError
+
+GROUPS = r"/(\d)"
+
+
+def learn(data: Path, out: Path) -> TrainResult:
+    return train(
+        data, folds=3, group_by=GROUPS, epochs=2, size=16, batch_size=4, threads=1, out=str(out)
+    )
+
+
+@pytest.fixture(scope="module")
+def folded(data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    return learn(data, tmp_path_factory.mktemp("folds") / "run")
+
+
+def split_of(run: Path) -> dict[str, str]:
+    with open(run / "split.csv", newline="", encoding="utf-8") as file:
+        return {row["path"]: row["split"] for row in csv.DictReader(file)}
+
+
+def test_each_clip_is_held_out_once(folded: TrainResult) -> None:
+    splits = [split_of(fold.run) for fold in folded.folds]
+    assert [set(split) for split in splits] == [set(splits[0])] * 3
+    held = Counter(name for split in splits for name, part in split.items() if part == "val")
+    assert set(held.values()) == {1}
+    assert len(held) == 12
+    for split in splits:
+        sides = [{name[-5] for name, p in split.items() if p == part} for part in ("train", "val")]
+        assert not sides[0] & sides[1]
+    assert set(split_of(folded.run).values()) == {"train"}
+
+
+def test_what_is_told_is_what_the_folds_models_say_at_their_last_epoch(folded: TrainResult) -> None:
+    right, told = 0, []
+    for fold in folded.folds:
+        model = load(fold.run)
+        held = [name for name, part in split_of(fold.run).items() if part == "val"]
+        answers = [model.predict(f"{data_of(folded)}/{name}").label for name in held]
+        hits = sum(a == name.split("/")[0] for a, name in zip(answers, held, strict=True))
+        told.append(hits / len(held))
+        right += hits
+        assert fold.clips == len(held)
+        assert fold.groups == 2
+        with open(fold.run / "metrics.csv", newline="") as file:
+            assert model.metrics["best_epoch"] == round(float([*csv.DictReader(file)][-1]["epoch"]))
+    assert [fold.accuracy for fold in folded.folds] == pytest.approx(told)
+    assert folded.validation.accuracy == pytest.approx(right / 12)
+    assert load(folded.run).metrics["validation"]["accuracy"] == pytest.approx(right / 12)
+
+
+def data_of(result: TrainResult) -> str:
+    return str(json.loads((result.run / "config.json").read_text())["folder"])
+
+
+@pytest.mark.parametrize("steps", [1, 7, 13])
+def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
+    steps: int,
+    folded: TrainResult,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vidgru: Callable[..., Done],
+) -> None:
+    whole = (folded.run / "model.safetensors").read_bytes()
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_training(steps, patch)
+        options = ["--folds", 3, "--group-by", GROUPS, "--epochs", 2, "--size", 16]
+        options += ["--batch-size", 4, "--threads", 1, "--out", run]
+        done = vidgru("train", data, *options)
+    if steps == 1:
+        # Nothing worth keeping yet.
+        assert done.code == 130
+        assert not run.exists()
+        return
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == (
+        "Stopped: Interrupted; what is learned so far is kept. "
+        f"Go on with: vidgru train --resume {run}"
+    )
+    result = resume(run)
+    assert (run / "model.safetensors").read_bytes() == whole
+    assert [fold.accuracy for fold in result.folds] == [fold.accuracy for fold in folded.folds]
+
+
+def stop_in_training(steps: int, patch: pytest.MonkeyPatch) -> None:
+    """Break off after so many steps of all trainings together."""
+    from vidgru.engine.loop import Trainer
+
+    step, taken = Trainer.step, [0]
+
+    def interrupted(self: Trainer, done: float) -> float:
+        if taken[0] == steps:
+            raise KeyboardInterrupt
+        taken[0] += 1
+        return step(self, done)
+
+    patch.setattr(Trainer, "step", interrupted)
+
+
+def test_the_table_of_folds(data: Path, tmp_path: Path, vidgru: Callable[..., Done]) -> None:
+    options = ["--folds", 2, "--epochs", 1, "--size", 16, "--batch-size", 4, "--threads", 1]
+    done = vidgru("train", data, *options, "--out", tmp_path / "run", "-q", "--group-by", "none")
+    assert done.code == 0
+    lines = [line.split() for line in done.out.splitlines()]
+    assert [line[:2] for line in lines if line and line[0] in "12"] == [["1", "6"], ["2", "6"]]
+    assert any(line[:2] == ["mean", "12"] and "+-" in line for line in lines)
+    assert "Split by clips into 2 folds" in done.out
+
+
+def test_folds_that_cannot_be(data: Path, tmp_path: Path, vidgru: Callable[..., Done]) -> None:
+    done = vidgru("train", data, "--folds", 7, "--group-by", GROUPS, "--out", tmp_path / "run")
+    assert done.code == 1
+    assert done.err == (
+        "Error: --folds 7 needs at least 7 groups of clips, but there are only 6: "
+        "give fewer folds, or another --group-by.\n"
+    )
+    done = vidgru("train", data, "--folds", 2, "--split", "x.csv")
+    assert done.code == 2
+    assert done.err == "Error: Give only one of --split and --folds.\n"
+
+
+def clip(label: str, number: int, group: str | None = None) -> Clip:
+    return Clip(Path(f"{label}/{number}"), f"{label}/{number}", label, group=group)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_stratified_and_keep_units_whole(seed: int) -> None:
+    clips = [clip(c, n, str(n % 10)) for c, count in (("a", 40), ("b", 20)) for n in range(count)]
+    folds = split_folds(clips, 5, seed)
+    for train_clips, held in folds:
+        assert Counter(c.label for c in held) == {"a": 8, "b": 4}
+        assert len(train_clips) == 48
+        assert not {c.group for c in held} & {c.group for c in train_clips}
+
+
+def test_clips_that_show_the_same_join_their_groups() -> None:
+    clips = [clip("a", n, str(n // 2)) for n in range(8)] + [clip("a", n) for n in (8, 9)]
+    units = units_of(clips, [(clips[0], clips[3]), (clips[8], clips[4]), (clips[9], clip("b", 1))])
+    together = {frozenset(c.name for c in clips if units[c] == unit) for unit in units.values()}
+    names = [{"a/0", "a/1", "a/2", "a/3"}, {"a/4", "a/5", "a/8"}, {"a/6", "a/7"}, {"a/9"}]
+    assert together == {frozenset(n) for n in names}
+
+
+def test_a_class_in_one_unit_cannot_be_held_out() -> None:
+    clips = [clip("a", n) for n in range(6)] + [clip("b", n, "x") for n in range(3)]
+    with pytest.raises(DataError, match="no clip of the class 'b' is left to learn from"):
+        split_folds(clips, 3, 0)

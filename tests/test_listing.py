@@ -1,0 +1,166 @@
+"""Lists of clips, and splits given back."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Done
+from helpers import write_clip
+
+from vidgru import TrainResult, train
+from vidgru.data.cache import Sampling, decode_clip
+from vidgru.data.listing import apply_split, read_list
+from vidgru.errors import DataError, VideoError
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_list_gives_labels_parts_groups_and_times(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "list.csv",
+        "﻿Path, Label ,split,group,start,end",
+        "a/1.mp4,run,train,anna,,",
+        "",
+        '"b, c.mp4",walk,Validation,,1.5,3',
+        '"b, c.mp4",walk,,,3,',
+        "/data/x.mp4,run,test,bob,,2",
+    )
+    clips = read_list(path)
+    assert [(c.path, c.listed, c.label, c.part, c.group, c.start, c.end) for c in clips] == [
+        (tmp_path / "a/1.mp4", "a/1.mp4", "run", "train", "anna", None, None),
+        (tmp_path / "b, c.mp4", "b, c.mp4", "walk", "val", None, 1.5, 3.0),
+        (tmp_path / "b, c.mp4", "b, c.mp4", "walk", None, None, 3.0, None),
+        (Path("/data/x.mp4"), "/data/x.mp4", "run", "test", "bob", None, 2.0),
+    ]
+    names = [c.name for c in clips]
+    assert names == ["a/1.mp4", "b, c.mp4 [1.5-3 s]", "b, c.mp4 [3- s]", "/data/x.mp4 [0-2 s]"]
+
+
+def test_groups_of_a_list(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "list.csv", "path,label,group,day", "p1_a.avi,x,g1,mon", "p2_b.avi,y,g2,tue"
+    )
+    assert [c.group for c in read_list(path)] == ["g1", "g2"]
+    assert [c.group for c in read_list(path, "day")] == ["mon", "tue"]
+    assert [c.group for c in read_list(path, r"p(\d)_")] == ["1", "2"]
+    with pytest.raises(DataError, match=r"--group-by '_a' gives no group for 1 of 2 clips"):
+        read_list(path, "_a")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,split", "a,train"], "has no column 'label'"),
+        (["path,label,Label", "a,x,y"], "has two columns 'label'"),
+        ([], "has no column 'path'"),
+        (["path,label"], "lists no clips"),
+        (["path,label", "a"], "line 2: 1 cells, but there are 2 columns"),
+        (["path,label", "a,x,y"], "line 2: 3 cells, but there are 2 columns"),
+        (["path,label", "a,"], "line 2: no label"),
+        (["path,label", "a\0b,x"], "line 2: no path"),
+        (["path,label,split", "a,x,blue"], "line 2: split 'blue' is not train, val or test"),
+        (["path,label,start", "a,x,soon"], "line 2: start 'soon' is not a time in seconds"),
+        (["path,label,start", "a,x,-1"], "line 2: start '-1' is not a time in seconds"),
+        (["path,label,end", "a,x,inf"], "line 2: end 'inf' is not a time in seconds"),
+        (["path,label,start,end", "a,x,3,2"], "line 2: end 2 must be later than start"),
+        (["path,label", "a,x", "b,y", "a,x"], "a stands in lines 2 and 4"),
+        (["path,label", '"a,x'], "Cannot read"),
+    ],
+)
+def test_a_wrong_list_is_told_with_its_line(tmp_path: Path, lines: list[str], message: str) -> None:
+    path = write(tmp_path / "list.csv", *lines)
+    with pytest.raises(DataError, match=message) as caught:
+        read_list(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_part_of_a_video_is_cut_out(tmp_path: Path) -> None:
+    shades = np.arange(40, dtype=np.uint8) * 6
+    frames = np.broadcast_to(shades[:, None, None, None], (40, 24, 32, 3)).copy()
+    clip = write_clip(tmp_path / "clip.mkv", frames, 10)
+    cut, _ = decode_clip(clip, Sampling(10, 16, 4), 1.0, 2.5)
+    assert cut[0, :, 0, 0, 0].tolist() == shades[10:25].tolist()
+    rest, _ = decode_clip(clip, Sampling(10, 16, 4), 3.5)
+    assert rest[0, :, 0, 0, 0].tolist() == shades[35:].tolist()
+    with pytest.raises(VideoError, match=r"clip.mkv from 9 s to its end: no frame there"):
+        decode_clip(clip, Sampling(10, 16, 4), 9.0)
+
+
+@pytest.fixture(scope="module")
+def listed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a list of `data`'s clips, each cut in two halves, in groups of two clips."""
+    rows = ["path,label,group,start,end"]
+    for path in sorted(data.glob("*/*.avi")):
+        number = int(path.stem)
+        for times in ("0,0.7", "0.7,"):
+            rows.append(f"{path},{path.parent.name},{number // 2},{times}")
+    return write(tmp_path_factory.mktemp("lists") / "halves.csv", *rows)
+
+
+def learn(folder: Path, out: Path, **options: object) -> TrainResult:
+    settings = {"epochs": 1, "size": 16, "batch_size": 4, "threads": 1, **options}
+    return train(folder, out=str(out), **settings)
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with open(run / "split.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_list_is_learned_from_and_its_split_given_back(listed: Path, tmp_path: Path) -> None:
+    first = learn(listed, tmp_path / "one")
+    rows = rows_of(first.run)
+    assert len(rows) == 24
+    assert {row["end"] for row in rows} == {"0.7", ""}
+    sides = {part: {r["group"] for r in rows if r["split"] == part} for part in ("train", "val")}
+    assert sides["train"] | sides["val"] == {"0", "1", "2"}
+    assert not sides["train"] & sides["val"]
+    assert first.split.groups == {"train": 2, "val": 1, "test": 0}
+    # Another seed would split otherwise; the file decides.
+    again = learn(listed, tmp_path / "two", seed=5, split=str(first.run / "split.csv"))
+    assert rows_of(again.run) == rows
+    assert learn(listed, tmp_path / "three", seed=5, group_by="none").split.groups is None
+
+
+def test_what_a_split_leaves_out_and_what_it_gets_wrong(
+    data: Path, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    lines = ["path,label,split"]
+    lines += [
+        f"{c}/{n}.avi,{c},{'val' if n == 0 else 'train'}"
+        for c in ("left", "right")
+        for n in range(5)
+    ]
+    split = write(tmp_path / "split.csv", *lines)
+    options = ["--epochs", 1, "--size", 16, "--batch-size", 4, "--threads", 1, "--json", "-q"]
+    done = vidgru("train", data, "--split", split, "--out", tmp_path / "run", *options)
+    assert done.code == 0
+    assert done.err.startswith(
+        f"Warning: {split} does not name 2 clips, which are left out; the first is left/5.avi.\n"
+    )
+    assert [row["split"] for row in rows_of(tmp_path / "run")] == ["train"] * 8 + ["val"] * 2
+    for wrong, message in [
+        ("left/9.avi,left,train", "line 12: there is no clip left/9.avi any more."),
+        ("left/5.avi,right,train", "left/5.avi is of the class 'right' there, but now of 'left'."),
+        ("left/5.avi,left,", "line 12: no split."),
+        ("left/4.avi,left,train", "line 12: left/4.avi stands there twice."),
+    ]:
+        write(split, *lines, wrong)
+        done = vidgru("train", data, "--split", split, "--out", tmp_path / "bad", *options)
+        assert done.code == 1
+        assert done.err.startswith(f"Error: {split}")
+        assert message in done.err
+        assert not (tmp_path / "bad").exists()
+
+
+def test_a_split_without_anything_to_learn_from(data: Path, tmp_path: Path) -> None:
+    from vidgru.data.folder import read_folder
+
+    split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
+    with pytest.raises(DataError, match="gives no clip to learn from"):
+        apply_split(read_folder(data), split)

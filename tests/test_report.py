@@ -1,0 +1,517 @@
+"""The report: one page that says what the evaluation says, and does nothing else."""
+
+import base64
+import json
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from browser import CHROMIUM, browser
+from helpers import noise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vidgru.engine.charts import Axis
+from vidgru.engine.page import visible
+from vidgru.engine.report import write_report
+from vidgru.findings import Answer, Evaluation, Shortcut
+from vidgru.results import Answered, Bin, Calibration, Failure, Scores
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "</script><!--",
+    '"><img src=x onerror=alert(1)>',
+    "' onload='alert(1)",
+    "قفزة كبيرة",
+    "手を振る 👩‍👩‍👧",
+    "\u202egnp.exe",
+    "tab\tline\nbell\x07\x1b[31m\r\0",
+    "v1.0",
+    "count",
+    "surrogate \udcff",
+    "&lt;b&gt;&amp;",
+    "https://example.org/x.js",
+    "W" * 200,
+)
+SECTIONS = (
+    "headline",
+    "baselines",
+    "scores",
+    "classes",
+    "confusion",
+    "calibration",
+    "answered",
+    "mistakes",
+    "curves",
+    "left-out",
+)
+
+
+def bins(seed: int) -> tuple[Bin, ...]:
+    rng = np.random.default_rng(seed)
+    found = [Bin(n / 10, (n + 1) / 10, 0, None, None) for n in range(4)]
+    for n in range(4, 10):
+        confidence, accuracy = (n + rng.random()) / 10, float(rng.random())
+        found.append(Bin(n / 10, (n + 1) / 10, int(rng.integers(1, 90)), confidence, accuracy))
+    return tuple(found)
+
+
+def evaluation(
+    labels: tuple[str, ...] = ("left", "right hand", "up"), clips: int = 60, errors: float = 0.2
+) -> Evaluation:
+    """Make up what a model says; counts, recall and accuracy agree with its answers."""
+    rng = np.random.default_rng(1)
+    answers, confusion = [], np.zeros((len(labels), len(labels)), int)
+    for n in range(clips):
+        true = n % len(labels)
+        said = int(rng.integers(len(labels))) if rng.random() < errors else true
+        confusion[true, said] += 1
+        confidence = float(rng.uniform(1 / len(labels), 1))
+        clip = f"{labels[true]}/clip_{n:03}.avi"
+        answers.append(Answer(clip, labels[true], labels[said], confidence, f"group {n % 7}"))
+    count, called = confusion.sum(1), confusion.sum(0)
+    right = np.diag(confusion)
+    recall = [float(r / n) if n else None for r, n in zip(right, count, strict=True)]
+    precision = [float(r / n) if n else None for r, n in zip(right, called, strict=True)]
+    accuracy = float(right.sum() / clips)
+    scores = Scores(
+        labels=labels,
+        accuracy=accuracy,
+        balanced=float(np.mean([share for share in recall if share is not None])),
+        loss=0.51234,
+        recall=dict(zip(labels, recall, strict=True)),
+        count=dict(zip(labels, map(int, count), strict=True)),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+    )
+    return Evaluation(
+        model=Path("runs/clips-1/model.safetensors"),
+        folder=Path("clips"),
+        part="test",
+        scores=scores,
+        interval=(accuracy - 0.0812, min(accuracy + 0.0571, 1.0)),
+        groups=7,
+        precision=dict(zip(labels, precision, strict=True)),
+        f1=dict(zip(labels, precision, strict=True)),
+        macro_f1=0.87654,
+        top={1: accuracy, 2: 0.95, 3: 1.0},
+        calibration=Calibration(1.337, 0.0312, 0.0876, bins(2), bins(3)),
+        answered=Answered(0.05, 0.62, 41, 41 / 60, 2 / 41),
+        majority=1 / 3,
+        shortcuts=(
+            Shortcut("aspect ratio", 0.55, 1 / 3, True),
+            Shortcut("duration", 0.31, 0.34, False),
+        ),
+        answers=tuple(answers),
+        trained_on=1234,
+        skipped=(
+            Failure("broken.mp4", "Cannot read broken.mp4: not a video."),
+            Failure("lost.avi", "No frame came out."),
+        ),
+        report=Path("report.html"),
+    )
+
+
+def bare() -> Evaluation:
+    """Give one clip, told right, of one class, and nothing known beyond that."""
+    empty = (Bin(0.0, 1.0, 0, None, None),)
+    return replace(
+        evaluation(("a", "b"), 1, 0),
+        part="val",
+        groups=None,
+        precision={"a": 1.0, "b": None},
+        f1={"a": 1.0, "b": None},
+        calibration=Calibration(1.0, 0.0, 0.0, empty, empty),
+        answered=Answered(0.05, None, 0, 0.0, None),
+        shortcuts=(),
+        skipped=(Failure("lost.avi", "No frame came out."),),
+        trained_on=0,
+    )
+
+
+def curves(count: int) -> list[dict[str, float]]:
+    return [
+        {
+            "epoch": 2.5 * n + 2.5,
+            "step": 32.0 * n + 32,
+            "train_loss": 2 * math.exp(-n / 9) + 0.1,
+            "val_loss": 2 * math.exp(-n / 7) + 0.3,
+            "val_accuracy": 0.95 - 0.7 * math.exp(-n / 5),
+            "val_balanced": 0.93 - 0.7 * math.exp(-n / 5),
+            "seconds": 3.5 * n,
+        }
+        for n in range(count)
+    ]
+
+
+def strips_of(result: Evaluation, count: int = 6) -> dict[str, list[NDArray[np.uint8]]]:
+    """Give frames of a gradient that moves, of the first mistakes by confidence."""
+    wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
+    ramp = np.broadcast_to(np.arange(96, dtype=np.uint8)[:, None] * 2, (96, 96, 3))
+    return {
+        answer.clip: [np.roll(ramp, (9 * t, t), (0, 2)).astype(np.uint8) for t in range(6)]
+        for answer in wrong[:count]
+    }
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements, visible texts, and the embedded JSON."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.numbers: list[tuple[dict[str, str], str]] = []
+        self.names: list[str] = []
+        self.open: list[tuple[str, dict[str, str]]] = []
+        self.other, self.embedded, self.style = "", "", ""
+        self.feed(path.read_text("utf-8"))
+        self.close()
+        assert [tag for tag, _ in self.open] == [], "elements that are not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pairs = {key: value or "" for key, value in attrs}
+        assert len(pairs) == len(attrs), f"<{tag}> has an attribute twice"
+        self.elements.append((tag, pairs))
+        if tag not in ("meta", "link", "img"):
+            self.open.append((tag, pairs))
+        if tag == "data":
+            self.numbers.append((pairs, ""))
+        if tag == "bdi":
+            self.names.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        tags = [tag for tag, _ in self.open]
+        if "data" in tags:
+            self.numbers[-1] = self.numbers[-1][0], self.numbers[-1][1] + data
+        elif "bdi" in tags:
+            self.names[-1] += data
+        elif "script" in tags:
+            self.embedded += data
+        elif "style" in tags:
+            self.style += data
+        elif "svg" not in tags and "head" not in tags:
+            self.other += data
+
+
+def report(
+    path: Path, result: Evaluation, rows: list[dict[str, float]] | None = None, strips: Any = None
+) -> Page:
+    write_report(path / "report.html", result, curves(9) if rows is None else rows, strips or {})
+    return Page(path / "report.html")
+
+
+def at(content: Any, path: str) -> Any:
+    """Follow a dotted path, in which keys with other characters stand as JSON strings."""
+    for part in re.findall(r'"(?:[^"\\]|\\.)*"|[^.]+', path):
+        key = json.loads(part) if part[0] == '"' else part
+        if isinstance(content, list):
+            content = len(content) if key == "length" else content[int(key)]
+        else:
+            content = content[key]
+    return content
+
+
+def as_json(result: Evaluation) -> Any:
+    return json.loads(json.dumps(result.to_dict()))
+
+
+def check_numbers(page: Page, result: Evaluation, rows: list[dict[str, float]]) -> None:
+    """Hold every number that is shown against the evaluation; find numbers of no known place."""
+    content = as_json(result)
+    assert json.loads(page.embedded) == content
+    for attributes, text in page.numbers:
+        raw = json.loads(attributes["value"])
+        if "data-row" in attributes:
+            number, key = attributes["data-row"].split(".")
+            assert raw == rows[int(number)][key]
+            continue
+        path = attributes["data-path"]
+        assert raw == at(content, path), path
+        assert type(raw) is type(at(content, path)), path
+        if raw is None:
+            assert text == "–"  # noqa: RUF001
+        elif isinstance(raw, int):
+            assert text == f"{raw:,}"
+        elif path in ("scores.loss", "calibration.temperature"):
+            assert text == f"{raw:.3f}"
+        else:
+            assert text == f"{raw:.1%}".replace("%", " %")
+    loose = re.sub(
+        r"95 % interval|F1|Top-\d+: the class is among the \d+ likeliest", "", page.other
+    )
+    assert not re.search(r"\d", loose), re.findall(r".*\d.*", loose)
+
+
+def check_harmless(page: Page) -> None:
+    """See that nothing is fetched and nothing runs."""
+    for tag, attributes in page.elements:
+        assert tag not in ("iframe", "object", "embed", "form", "base", "a", "audio", "video")
+        assert not [key for key in attributes if key.startswith("on")]
+        for key in {"src", "href", "srcset", "data", "action", "xlink:href"} & attributes.keys():
+            assert attributes[key].startswith("data:"), attributes
+        assert "url(" not in attributes.get("style", "")
+    assert not re.search(r"url\(|@import|//|expression", page.style)
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "data"}]
+    policy = [a["content"] for t, a in page.elements if t == "meta" and "http-equiv" in a]
+    assert len(policy) == 1
+    assert policy[0].startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    sections = [a["id"] for t, a in page.elements if t in ("header", "section")]
+    assert tuple(sections) == SECTIONS
+
+
+def test_every_number_is_one_of_the_evaluation(tmp_path: Path) -> None:
+    result = evaluation()
+    page = report(tmp_path, result, strips=strips_of(result))
+    check_numbers(page, result, curves(9))
+    check_harmless(page)
+    paths = [attributes.get("data-path") for attributes, _ in page.numbers]
+    wanted = """
+        scores.accuracy interval.0 interval.1 groups answers.length majority scores.balanced
+        shortcuts.0.accuracy shortcuts.0.chance macro_f1 top.2 top.3 scores.loss
+        scores.recall.left scores.recall."right#hand" scores.count.up precision.up f1.up
+        scores.confusion.2.2 calibration.ece calibration.ece_before calibration.temperature
+        calibration.bins.9.count calibration.bins_before.9.accuracy answered.max_error
+        answered.threshold answered.answered answered.share answered.error trained_on
+        skipped.length
+    """
+    missing = {path.replace("#", " ") for path in wanted.split()} - set(paths)
+    assert missing == set()
+    texts = {attributes.get("data-path"): text for attributes, text in page.numbers}
+    assert texts["trained_on"] == "1,234"
+    assert texts["calibration.ece"] == "3.1 %"
+    assert texts["calibration.temperature"] == "1.337"
+
+
+def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", evaluation(), [], {})
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))
+    assert "88.3 % of 60 test clips told right" in text
+    assert "Model runs/clips-1/model.safetensors on the test clips of clips." in text
+    assert "95 % interval: 80.2 % to 94.0 %, over 7 independent groups of clips." in text
+    assert "Only from aspect ratio, a shortcut (chance 33.3 %)55.0 %\n" in text
+    assert "Only from duration (chance 34.0 %)31.0 %\n" in text
+    assert "Something that should not matter tells the classes apart, so part of" in text
+    assert "Answers below a confidence of 62.0 % become unsure" in text
+    assert "\nCannot read broken.mp4: not a video.\nlost.avi: No frame came out.\n" in text
+    assert "they could not be read: 2 clips" in text
+    assert "Because the model learned from them: 1,234 clips." in text
+    assert "There is no table of this training beside the model." in text
+    assert "flatters" not in text
+
+
+def test_what_is_unknown_or_empty_is_said_so(tmp_path: Path) -> None:
+    result = bare()
+    check_numbers(report(tmp_path, result, []), result, [])
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))
+    assert "100.0 % of 1 validation clip told right" in text
+    assert "over clips, counted one by one." in text
+    assert "flatters a little" in text
+    assert "None: every clip was told right." in text
+    assert "On validation clips, no threshold leaves at most 5.0 % of the answers wrong." in text
+    assert "Because the model learned from them: 0 clips." in text
+    assert "Because they could not be read: 1 clip." in text
+    assert "balanced accuracy beside" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_names_from_strangers_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    result = evaluation(NASTY, 90, 0.4)
+    result = replace(
+        result,
+        model=Path(NASTY[0]),
+        folder=Path(NASTY[2]),
+        shortcuts=(Shortcut(NASTY[1], 0.9, 0.1, True),),
+        skipped=tuple(Failure(name, f"Cannot read {name}.") for name in NASTY),
+    )
+    page = report(tmp_path, result, strips=strips_of(result))
+    check_numbers(page, result, curves(9))
+    check_harmless(page)
+    for name in NASTY:
+        assert visible(name) in page.names
+    assert visible("\u202egnp.exe") == r"\u202egnp.exe"
+    assert visible("tab\tline\nbell\x07\x1b[31m\r\0") == r"tab\tline\nbell\x07\x1b[31m\r\x00"
+    assert visible("surrogate \udcff") == r"surrogate \udcff"
+    assert visible("手を振る 👩‍👩‍👧") == "手を振る 👩‍👩‍👧"
+    raw = (tmp_path / "report.html").read_text("utf-8")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069]", raw)
+    assert raw.count("<script") == raw.count("</script") == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(max_size=20), min_size=2, max_size=4, unique=True))
+def test_any_names_at_all(tmp_path_factory: pytest.TempPathFactory, labels: list[str]) -> None:
+    result = evaluation(tuple(labels), 12, 0.5)
+    page = report(tmp_path_factory.mktemp("page"), result)
+    check_numbers(page, result, curves(9))
+    check_harmless(page)
+
+
+def test_no_number_that_is_none_gets_into_the_json(tmp_path: Path) -> None:
+    result = evaluation()
+    lost = replace(result, scores=replace(result.scores, loss=math.inf), macro_f1=math.nan)
+    rows = [{**row, "val_loss": math.nan} for row in curves(3)]
+    page = report(tmp_path, lost, rows)
+    content = json.loads(page.embedded, parse_constant=pytest.fail)
+    assert (content["scores"]["loss"], content["macro_f1"]) == (None, None)
+    texts = {attributes.get("data-path"): text for attributes, text in page.numbers}
+    assert texts["scores.loss"] == texts["macro_f1"] == "–"  # noqa: RUF001
+    drawn = [a["data-row"] for t, a in page.elements if t == "circle" and "data-row" in a]
+    drawn_keys = ("train_loss", "val_accuracy", "val_balanced")
+    assert sorted(drawn) == [f"{n}.{key}" for n in range(3) for key in drawn_keys]
+
+
+def test_bars_and_cells_are_drawn_as_their_numbers_say(tmp_path: Path) -> None:
+    result = replace(evaluation(("a", "b", "c", "d"), 30, 0.3), top={})
+    page = report(tmp_path, result)
+    cues = result.shortcuts
+    scores, shares = result.scores, [cue.accuracy for cue in cues]
+    wanted = [scores.accuracy, result.majority, 1 / 4, scores.balanced, *shares]
+    widths = [attributes["style"] for tag, attributes in page.elements if tag == "i" and attributes]
+    assert widths == [f"width:{100 * share:.2f}%" for share in wanted]
+    spans = [attributes for tag, attributes in page.elements if tag == "span"]
+    cells = [span for span in spans if span["class"].startswith("cell")]
+    for i, row in enumerate(scores.confusion):
+        for j, count in enumerate(row):
+            cell = cells.pop(0)
+            kind = ("hit" if i == j else "miss") if count else "none"
+            assert cell["class"] == f"cell {kind}"
+            assert cell.get("style") == (f"--s:{count / sum(row):.3f}" if count else None)
+    assert cells == []
+
+
+def test_charts_carry_their_numbers(tmp_path: Path) -> None:
+    result, rows = evaluation(), curves(9)
+    page = report(tmp_path, result, rows)
+    circles = [attributes for tag, attributes in page.elements if tag == "circle"]
+    points = [circle for circle in circles if "data-row" in circle]
+    assert len(points) == 4 * len(rows)
+    for point in points:
+        number, key = point["data-row"].split(".")
+        assert json.loads(point["data-value"]) == rows[int(number)][key]
+    # 360 x 240 pixels, of which the axes leave 62 to 340 across and 198 to 10 up.
+    place = next(point for point in points if point["data-row"] == "8.val_accuracy")
+    assert float(place["cx"]) == 340
+    assert float(place["cy"]) == pytest.approx(198 - 188 * rows[8]["val_accuracy"], abs=0.01)
+    colors = {point["data-row"].split(".")[1]: point["class"] for point in points}
+    assert colors == {
+        "train_loss": "dot one",
+        "val_loss": "dot two",
+        "val_accuracy": "dot one",
+        "val_balanced": "dot two",
+    }
+    assert all(10 <= float(point["cy"]) <= 198 for point in points)
+    html = (tmp_path / "report.html").read_text("utf-8")
+    assert f"<title>epoch 22.5: training loss {rows[8]['train_loss']:.3f}</title>" in html
+    assert (
+        f"<title>epoch 22.5: validation accuracy {rows[8]['val_accuracy']:.1%}".replace("%", " %")
+        in html
+    )
+    # A first loss of 2.3 ends between two ticks: the axis goes on to the next, 2.5.
+    assert ">2.5</text>" in html
+    content = as_json(result)
+    columns = [attributes for tag, attributes in page.elements if tag == "rect"]
+    for marks in (columns, [circle for circle in circles if "data-bin" in circle]):
+        assert len(marks) == 12, "six of ten bins hold answers, twice"
+        for mark in marks:
+            part = at(content, mark["data-bin"])
+            assert {k: json.loads(mark[f"data-{k}"]) for k in part} == part
+    assert float(columns[-1]["height"]) == pytest.approx(
+        188 * result.calibration.bins[-1].accuracy, abs=0.01
+    )
+    assert (
+        len([tag for tag, attributes in page.elements if tag == "svg" and attributes["role"]]) == 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 37, [0, 10, 20, 30]), (0, 0.0021, 6), (0, 1e9, 6)],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float] | int) -> None:
+    found = Axis("x", low, high).ticks()
+    if isinstance(ticks, int):
+        assert 3 <= len(found) <= ticks
+        assert all(low <= tick <= high for tick in found)
+    else:
+        assert found == pytest.approx(ticks)
+
+
+def test_the_most_confident_mistakes_come_first_with_their_frames(tmp_path: Path) -> None:
+    result = evaluation(errors=0.9)
+    wrong = [n for n, answer in enumerate(result.answers) if not answer.right]
+    wrong.sort(key=lambda n: -result.answers[n].confidence)
+    assert len(wrong) > 12
+    frames = noise(6, 96, 96)
+    frames = np.stack([cv2.GaussianBlur(frame, (0, 0), 6) for frame in frames])
+    frames[..., 2] //= 3
+    second = result.answers[wrong[1]].clip
+    page = report(tmp_path, result, strips={second: list(frames)})
+    shown = [
+        a["data-path"] for a, _ in page.numbers if a.get("data-path", "").endswith("confidence")
+    ]
+    shown = [path for path in shown if path.startswith("answers")]
+    assert shown == [f"answers.{n}.confidence" for n in wrong[:12]]
+    assert "There are more" in page.other
+    images = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
+    assert len(images) == 6
+    for image, frame in zip(images, frames, strict=True):
+        kind, data = image.split(",")
+        assert kind == "data:image/jpeg;base64"
+        seen = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        assert seen.shape == (96, 96, 3)
+        assert np.abs(seen[..., ::-1].astype(int) - frame).mean() < 4
+    page = report(tmp_path, result, strips=strips_of(result, 14))
+    assert len([tag for tag, _ in page.elements if tag == "img"]) == 6 * 14
+    label = next(a["aria-label"] for _, a in page.elements if a.get("class") == "strip")
+    assert label == f"Frames of {result.answers[wrong[0]].clip}"
+
+
+def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:
+    result = evaluation()
+    for name in ("a", "b"):
+        report(tmp_path / name, result, strips=strips_of(result))
+    pages = [(tmp_path / name / "report.html").read_bytes() for name in ("a", "b")]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_in_a_browser_the_page_fetches_nothing_and_fits_a_phone(tmp_path: Path) -> None:
+    nasty, many = (
+        evaluation(NASTY, 90, 0.4),
+        evaluation(tuple(f"class {n}" for n in range(50)), 200),
+    )
+    pages = {"nasty": nasty, "many": many, "plain": evaluation(), "bare": bare()}
+    with browser(tmp_path / "profile") as view:
+        for name, result in pages.items():
+            path = tmp_path / name / "report.html"
+            report(path.parent, result, [] if name == "bare" else None, strips_of(result))
+            for width, dark in ((360, False), (1200, True)):
+                view.open(path, width, dark)
+                assert view.requests() == [path.as_uri()]
+                assert view.complaints() == []
+                assert view.value("document.documentElement.scrollWidth") <= width, name
+                assert view.value("document.querySelectorAll('script').length") == 1
+            content = as_json(result)
+            assert json.loads(view.value("document.getElementById('data').textContent")) == content
+            images = "[...document.images].map(image => image.naturalWidth)"
+            assert view.value(images) == [96] * 6 * len(strips_of(result))
+        # The looking itself must see what it looks for.
+        broken = path.read_text("utf-8").replace("<h1>", '<img src="http://vidgru.test/a.png"><h1>')
+        path.write_text(broken, "utf-8")
+        view.open(path, 360)
+        assert "violates the following Content Security Policy" in "".join(view.complaints())
+        path.write_text(re.sub("<meta http-equiv[^>]*>", "", broken), "utf-8")
+        view.open(path, 360)
+        assert "http://vidgru.test/a.png" in view.requests()
