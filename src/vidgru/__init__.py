@@ -2,6 +2,8 @@
 
     import vidgru
 
+    for finding in vidgru.check("clips/").findings:
+        print(finding.severity, finding.sentence)
     result = vidgru.train("clips/", epochs=50)
     print(result.validation.accuracy)
     prediction = vidgru.load(result.run).predict("new.mp4")
@@ -17,14 +19,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgru.config import CORES, CompareConfig, ExtractConfig, TrainConfig, preset_options
+from vidgru.config import (
+    CORES,
+    CheckConfig,
+    CompareConfig,
+    ExtractConfig,
+    TrainConfig,
+    preset_options,
+)
 from vidgru.errors import VidgruError
-from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.results import Checked, Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 
 if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
 
 __all__ = [
+    "Checked",
     "Comparison",
     "ExtractConfig",
     "ExtractedFrame",
@@ -33,6 +43,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "VidgruError",
+    "check",
     "compare",
     "extract",
     "load",
@@ -48,6 +59,16 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 # Torch and OpenCV are imported when they are needed: together they take about two seconds.
+
+
+def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
+    """Tell what is wrong with a folder of clips, in `.findings`, before training on it.
+
+    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    """
+    from vidgru.verbs.check import check as run
+
+    return run(folder, CheckConfig(group_by))
 
 
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult:

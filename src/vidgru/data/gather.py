@@ -112,11 +112,12 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
 
 
 def gather(
-    clips: list[Clip], sampling: Sampling, config: TrainConfig
+    clips: list[Clip], sampling: Sampling, config: TrainConfig, quiet: bool = False
 ) -> Generator[Progress, None, Gathered]:
     """Decode all clips and split those that could be read.
 
-    Raises DataError when a class has none left. Each clip that is skipped is named in a warning.
+    Raises DataError when a class has none left. What is wrong with a clip, and which are skipped,
+    is told in warnings, unless `quiet`.
     """
     results: list[Decoded] = []
     for result in decode_clips(clips, sampling):
@@ -124,7 +125,7 @@ def gather(
         note = f"{sum(r.from_cache for r in results)} from the cache"
         yield Progress("reading clips", len(results), len(clips), note)
     results = in_order(results)
-    for result in results:
+    for result in [] if quiet else results:
         for warning in result.facts.warnings if result.facts else ():
             log.warning("%s", warning)
         if result.error:
@@ -141,6 +142,6 @@ def gather(
     keys = {result.clip: result.key for result in results if result.facts is not None}
     gathered = Gathered(_divide(list(frames), config), frames, facts, keys, skipped)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked:
+    if unchecked and not quiet:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
