@@ -139,6 +139,25 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
     assert checked.clips == {"left": 15, "right": 14, "up": 3}
 
 
+def test_clips_that_declare_more_frames_than_they_hold_are_counted(folder: Path) -> None:
+    for n, more in enumerate((1, 2)):
+        path = write_clip(folder / "left" / f"more{n}.avi", scene(60 + n, -2), 10, "FFV1")
+        data = bytearray(path.read_bytes())
+        at = data.index(b"strh") + 8 + 32  # the stream's length in frames
+        assert data[at : at + 4] == (24).to_bytes(4, "little")
+        data[at : at + 4] = (24 + more).to_bytes(4, "little")
+        path.write_bytes(data)
+    assert told(library.check(folder)) == {
+        "declares more": Finding(
+            "declares more",
+            "note",
+            "2 clips declare more frames than they hold, by 1 to 2: "
+            "left/more0.avi and left/more1.avi.",
+            ("left/more0.avi", "left/more1.avi"),
+        )
+    }
+
+
 def test_a_shortcut_is_found(folder: Path) -> None:
     for n, path in enumerate(sorted((folder / "right").iterdir())):
         wide = np.stack([cv2.resize(f, (96, 48)) for f in scene(300 + n, 2)]).astype(np.uint8)
