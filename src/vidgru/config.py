@@ -108,6 +108,21 @@ class ExtractConfig:
 
 
 @dataclass(frozen=True)
+class CheckConfig:
+    """What `check` is told of the clips."""
+
+    group_by: str | None = option(
+        None,
+        "What clips of one person, day or camera have in common, as for `train`. Default: found"
+        " out, where names or FOLDER/groups.csv tell.",
+        metavar="REGEX|COLUMN",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """How `train` learns. None means: chosen from the data."""
 

@@ -113,13 +113,13 @@ def _measure(
             scores[np.ix_(held, known)] = np.linalg.solve(inner, kernel[np.ix_(known, held)]).T
     shuffles = [labels, *_shuffled(labels, units)]
     # A class's few clips must weigh as much as another's many.
-    weights = [1 / np.maximum(np.bincount(each, minlength=classes), 1) for each in shuffles]
-    targets = [np.eye(classes)[e] * weight for e, weight in zip(shuffles, weights, strict=True)]
+    sizes = [np.maximum(np.bincount(each, minlength=classes), 1) for each in shuffles]
+    targets = [np.eye(classes)[each] / size for each, size in zip(shuffles, sizes, strict=True)]
     answers = (scores @ np.concatenate(targets, axis=1)).reshape(len(labels), -1, classes)
     right = np.stack(shuffles) == answers.argmax(2).T
     values = [
-        float(np.bincount(each, hits * weight[each], minlength=classes).mean())
-        for each, hits, weight in zip(shuffles, right, weights, strict=True)
+        float((np.bincount(each, hits, minlength=classes) / size).mean())
+        for each, hits, size in zip(shuffles, right, sizes, strict=True)
     ]
     return values[0], values[1:]
 

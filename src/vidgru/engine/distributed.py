@@ -103,6 +103,7 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         except BaseException as error:
             if not isinstance(error, ProcessError | KeyboardInterrupt | GeneratorExit):
                 store.set("error", str(error) or type(error).__name__)
+                _said(store)  # the answer comes when all can read it
             # Where one fails, torchrun stops the others; that is not what should be told then.
             said = _said(store) if isinstance(error, KeyboardInterrupt) else None
             # This closes the connections, which ends the others. NCCL would wait for them instead.
