@@ -81,6 +81,7 @@ CHECKPOINTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "one moment for all": lambda s: s["optimizer"]["state"][0].update(
         exp_avg=torch.zeros(()).expand(s["optimizer"]["state"][0]["exp_avg"].shape)
     ),
+    "no optimizer": lambda s: s.update(optimizer=torch.zeros(2, 2)),
     "no moments": lambda s: s["optimizer"]["state"][0].pop("exp_avg_sq"),
     "moments of nothing": lambda s: s["optimizer"]["state"].update({999: {}}),
     "sparse moments": lambda s: s["optimizer"]["state"][0].update(

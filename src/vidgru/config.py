@@ -43,7 +43,7 @@ def check(config: Any) -> None:
                 raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
-        if isinstance(value, int) and abs(value) >= 2**63:
+        if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
             raise OptionError(f"Invalid {name}. The number is too large.")
         for bound, words, wrong in (
             ("low", "at least", operator.lt),
