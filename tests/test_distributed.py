@@ -22,7 +22,8 @@ from vidgru.engine.checkpoint import load_checkpoint
 SCRIPT = str(Path(__file__).with_name("together.py"))
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 OPTIONS = ["--size", "16", "--epochs", "8", "--batch-size", "5", "--threads", "1"]
-STEPS = 18  # of 11 clips, 8 times
+STEPS = 16  # of 10 clips, 8 times
+SAID = "Warning: 1 class has fewer than 5 clips: right (4).\n"  # every time, by the first process
 
 
 class Done(NamedTuple):
@@ -48,7 +49,8 @@ def written(place: Path, name: str, processes: int = 2) -> list[str]:
     """Return what each process wrote, after a restart the later one."""
     (attempts,) = [folder for folder in place.iterdir() if folder.is_dir()]
     last = max(attempts.glob("attempt_*"))
-    return [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
+    texts = [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
+    return [texts[0].replace(SAID, ""), *texts[1:]]
 
 
 def run(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
@@ -65,10 +67,11 @@ def vidgru(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of 11 clips to learn from, 6 and 5 of a class, and 3 to validate with."""
+    """Return a folder of 10 clips to learn from, 6 and 4 of a class, and 3 to validate with."""
     root = tmp_path_factory.mktemp("uneven") / "clips"
     make_folder(root / "train", 6)
-    (root / "train" / "right" / "5.avi").unlink()
+    for number in (4, 5):
+        (root / "train" / "right" / f"{number}.avi").unlink()
     for label, step, number in (("left", -2, 0), ("left", -2, 1), ("right", 2, 0)):
         moving_squares(root / "val" / label / f"{number}.avi", step, 200 + 9 * number + step)
     return root

@@ -43,6 +43,8 @@ def check(config: Any) -> None:
                 raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+        if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
+            raise OptionError(f"Invalid {name}. The number is too large.")
         for bound, words, wrong in (
             ("low", "at least", operator.lt),
             ("high", "at most", operator.gt),
@@ -50,8 +52,6 @@ def check(config: Any) -> None:
             ("below", "less than", operator.ge),
         ):
             if bound in meta and wrong(value, meta[bound]):
-                if isinstance(value, int) and abs(value) >= 10**100:
-                    break  # Python refuses to write very long numbers
                 raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
         if isinstance(value, int) and abs(value) >= 2**63:
             raise OptionError(f"Invalid {name}. The number is too large.")
