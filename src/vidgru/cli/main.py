@@ -83,6 +83,9 @@ def main(args: list[str] | None = None) -> None:
             raise
         _say("Stopped", str(error) or "Interrupted.")
         sys.exit(130)
+    finally:
+        # From here on Python has nothing to say of a signal but a traceback.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> Any:

@@ -83,16 +83,16 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
             # Each job has its own names, or it would find the addresses of the one before.
-            store = _store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}")
             dist.init_process_group(
                 backend,
-                store=store,
+                store=_store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"),
                 rank=int(os.environ["RANK"]),
                 world_size=launched(),
                 timeout=PATIENCE,
             )
         except (RuntimeError, ValueError) as error:
             raise ProcessError(f"Cannot reach the other processes of torchrun: {error}.") from error
+        store = dist.distributed_c10d._get_default_store()
         log = logging.getLogger("vidgru")
         log.disabled = not is_main()
         try:
