@@ -337,7 +337,8 @@ class EvaluateConfig(PredictConfig):
         None,
         "Clips of one group (person, day, camera ...) tell less than as many of their own: widen"
         " the interval of the accuracy accordingly. A regular expression on the clip's relative"
-        " path, or a column of FOLDER/groups.csv.",
+        " path, or a column of FOLDER/groups.csv. Default: what names and tables suggest; `none`"
+        " counts clip by clip.",
         metavar="REGEX|COLUMN",
     )
     out: str | None = option(

@@ -244,6 +244,10 @@ def show_evaluation(result: Evaluation) -> None:
     tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
     among = f" Among the likeliest {tops}." if tops else ""
     console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
+    found = [f"{cue.cue} {_share(cue.accuracy)}" for cue in result.shortcuts if cue.found]
+    if found:
+        text = f"Without seeing what happens: by {', '.join(found)} (balanced accuracy)."
+        console.print(Text(text))
     console.print(Text(_calibrated(result.calibration, "Here")))
     console.print(Text(_answered(result.answered, clips)))
     for answer in wrong[:SUREST]:
