@@ -72,7 +72,8 @@ def _kernels(
     middles = [part[:: max(1, len(part) // 4), ::2, ::2] for part in some]
     yield "brightness", _near([float(part.mean()) for part in middles])
     first = np.stack([thumbnails(part[0], SIDE).ravel() for part in some]).astype(float)
-    yield "first frame", _near_pictures(first)
+    if any(frames[clip].shape[:2] != (1, 1) for clip in clips):
+        yield "first frame", _near_pictures(first)  # of single images that is all there is
 
 
 def _near(values: Sequence[float]) -> Matrix:
