@@ -174,6 +174,8 @@ def run_all(
             while True:
                 job = waiting.get_nowait()
                 path, end, note = child.run(*job)
+                if end == "hang":  # or the machine has other work
+                    path, end, note = child.run(*job)
                 if end not in ("loaded", "refused"):
                     kept = home / "bad" / f"{job[0]}-{seed}-{job[1]}" / path.name
                     kept.parent.mkdir(parents=True)

@@ -70,21 +70,24 @@ def noise(count: int, height: int = 24, width: int = 32, seed: int = 0) -> NDArr
 
 
 def moving_squares(path: Path, step: int, seed: int, count: int = 14) -> Path:
-    """Write a small clip of a bright square that moves `step` pixels a frame over noise."""
+    """Write a small clip of a bright square that moves `step` pixels a frame over noise.
+
+    It begins anywhere, so that no single frame tells where it goes, and comes in again on the other
+    side.
+    """
     rng = np.random.default_rng(seed)
     frames = rng.integers(60, 120, (1, 40, 48, 3), dtype=np.uint8).repeat(count, axis=0)
-    y, x = int(rng.integers(4, 24)), 20 - step * count // 2
+    y, x = int(rng.integers(4, 24)), int(rng.integers(48))
     for t in range(count):
-        left = max(x + step * t, 0)
-        frames[t, y : y + 10, left : left + 10] = 230
+        frames[t, y : y + 10, (x + step * t + np.arange(10)) % 48] = 230
     return write_clip(path, frames, 10)
 
 
-def make_folder(root: Path, clips: int = 6) -> Path:
+def make_folder(root: Path, clips: int = 6, seed: int = 0) -> Path:
     """Write FOLDER/{left,right}/<n>.avi, clips of squares that move left or right."""
     for label, step in (("left", -2), ("right", 2)):
         for number in range(clips):
-            moving_squares(root / label / f"{number}.avi", step, 10 * number + step + 2)
+            moving_squares(root / label / f"{number}.avi", step, 10 * number + step + 2 + seed)
     return root
 
 

@@ -156,8 +156,8 @@ def steps(said: Comparison) -> Any:
 
 
 def test_one_seed_and_test_clips(vidgru: Vidgru, tmp_path: Path) -> None:
-    for part, clips in (("train", 4), ("val", 1), ("test", 3)):
-        make_folder(tmp_path / "data" / part, clips)
+    for part, clips, seed in (("train", 5, 0), ("val", 1, 100), ("test", 3, 200)):
+        make_folder(tmp_path / "data" / part, clips, seed)
     # Unlike halves, so that whoever says the same of all clips is measured apart.
     (tmp_path / "data" / "test" / "left" / "0.avi").unlink()
     (tmp_path / "data" / "test" / "left" / "1.avi").unlink()

@@ -23,6 +23,7 @@ SCRIPT = str(Path(__file__).with_name("together.py"))
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 OPTIONS = ["--size", "16", "--epochs", "8", "--batch-size", "5", "--threads", "1"]
 STEPS = 16  # of 10 clips, 8 times
+SAID = "Warning: 1 class has fewer than 5 clips: right (4).\n"  # every time, by the first process
 
 
 class Done(NamedTuple):
@@ -48,7 +49,8 @@ def written(place: Path, name: str, processes: int = 2) -> list[str]:
     """Return what each process wrote, after a restart the later one."""
     (attempts,) = [folder for folder in place.iterdir() if folder.is_dir()]
     last = max(attempts.glob("attempt_*"))
-    return [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
+    texts = [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
+    return [texts[0].replace(SAID, ""), *texts[1:]]
 
 
 def run(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:

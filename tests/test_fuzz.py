@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import noise, write_images
+from helpers import noise, write_clip, write_images
 from safetensors.torch import load_file
 
 import vidgru
@@ -23,6 +23,7 @@ from vidgru.engine.checkpoint import load_checkpoint, load_model, save_model
 from vidgru.engine.run import go_on_with, read_numbers
 from vidgru.errors import DataError, ModelError, OptionError, VideoError
 from vidgru.nn.build import build
+from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.verbs.train import resume_steps
 from vidgru.video import read
 from vidgru.video.facts import Facts
@@ -82,6 +83,7 @@ CHECKPOINTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "one moment for all": lambda s: s["optimizer"]["state"][0].update(
         exp_avg=torch.zeros(()).expand(s["optimizer"]["state"][0]["exp_avg"].shape)
     ),
+    "no optimizer": lambda s: s.update(optimizer=torch.zeros(2, 2)),
     "no moments": lambda s: s["optimizer"]["state"][0].pop("exp_avg_sq"),
     "moments of nothing": lambda s: s["optimizer"]["state"].update({999: {}}),
     "sparse moments": lambda s: s["optimizer"]["state"][0].update(
@@ -193,6 +195,24 @@ def test_answers_that_are_no_numbers(trained: TrainResult, clip: Path, tmp_path:
     save_model(path, weights, load_model(trained.model).spec, {})
     with pytest.raises(ModelError, match=r"m\.safetensors is damaged: its answers are not finite"):
         vidgru.load(path).predict(clip)
+
+
+@pytest.mark.parametrize(("size", "most"), [(64, 32), (128, 32), (256, 8), (1024, 1)])
+def test_large_pictures_go_through_the_network_a_few_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, most: int
+) -> None:
+    seen: list[int] = []
+    push = SlidingWindows.push
+
+    def count(self: SlidingWindows, frames: torch.Tensor) -> list[WindowOutput]:
+        seen.append(len(frames))
+        return push(self, frames)
+
+    monkeypatch.setattr(SlidingWindows, "push", count)
+    path = with_header(tmp_path / "m.safetensors", size=size)
+    clip = write_clip(tmp_path / "clip.avi", noise(33), 10)
+    assert vidgru.load(path).predict(clip).frames == sum(seen) == 33
+    assert max(seen) == most
 
 
 def test_too_long_a_name() -> None:

@@ -13,7 +13,14 @@ import click
 import pytest
 
 from vidgru.cli.main import VERBS, cli
-from vidgru.config import CompareConfig, EvaluateConfig, ExtractConfig, PredictConfig, TrainConfig
+from vidgru.config import (
+    CheckConfig,
+    CompareConfig,
+    EvaluateConfig,
+    ExtractConfig,
+    PredictConfig,
+    TrainConfig,
+)
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -30,6 +37,7 @@ FLOORS = [
 ]
 # What each verb offers; fields of a later config replace those of the same name.
 CONFIGS = {
+    "check": (CheckConfig,),
     "train": (TrainConfig,),
     "compare": (TrainConfig, CompareConfig),
     "evaluate": (EvaluateConfig,),

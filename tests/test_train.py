@@ -241,7 +241,7 @@ def test_image_folders_are_clips(tmp_path: Path, vidgru: Vidgru) -> None:
 
 
 def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_path: Path) -> None:
-    folder = make_folder(tmp_path / "data", 4)
+    folder = make_folder(tmp_path / "data", 5)
     bad = folder / "left" / "bad.mp4"
     bad.write_text("not a video")
     done = vidgru("train", folder, *QUICK, "--out", tmp_path / "run")

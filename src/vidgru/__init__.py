@@ -2,6 +2,8 @@
 
     import vidgru
 
+    for finding in vidgru.check("clips/").findings:
+        print(finding.severity, finding.sentence)
     result = vidgru.train("clips/", epochs=50)
     print(result.validation.accuracy)
     print(vidgru.evaluate("more_clips/", result.run).scores.accuracy)
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidgru.config import (
     CORES,
+    CheckConfig,
     CompareConfig,
     EvaluateConfig,
     ExtractConfig,
@@ -27,19 +30,14 @@ from vidgru.config import (
     preset_options,
 )
 from vidgru.errors import VidgruError
-from vidgru.findings import Evaluation
-from vidgru.results import (
-    Comparison,
-    ExtractedFrame,
-    Failure,
-    Prediction,
-    TrainResult,
-)
+from vidgru.findings import Checked, Evaluation
+from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 
 if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
 
 __all__ = [
+    "Checked",
     "Comparison",
     "Evaluation",
     "ExtractConfig",
@@ -49,6 +47,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "VidgruError",
+    "check",
     "compare",
     "evaluate",
     "extract",
@@ -65,6 +64,16 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 # Torch and OpenCV are imported when they are needed: together they take about two seconds.
+
+
+def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
+    """Tell what is wrong with a folder of clips, in `.findings`, before training on it.
+
+    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    """
+    from vidgru.verbs.check import check as run
+
+    return run(folder, CheckConfig(group_by))
 
 
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult:

@@ -43,6 +43,8 @@ def check(config: Any) -> None:
                 raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+        if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
+            raise OptionError(f"Invalid {name}. The number is too large.")
         for bound, words, wrong in (
             ("low", "at least", operator.lt),
             ("high", "at most", operator.gt),
@@ -50,8 +52,6 @@ def check(config: Any) -> None:
             ("below", "less than", operator.ge),
         ):
             if bound in meta and wrong(value, meta[bound]):
-                if isinstance(value, int) and abs(value) >= 10**100:
-                    break  # Python refuses to write very long numbers
                 raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
         if isinstance(value, int) and abs(value) >= 2**63:
             raise OptionError(f"Invalid {name}. The number is too large.")
@@ -105,6 +105,21 @@ class ExtractConfig:
         if min(numbers) < 1 or max(numbers) > 16384:
             raise OptionError(f"Invalid --size {self.size!r}. Sides go from 1 to 16384 pixels.")
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """What `check` is told of the clips."""
+
+    group_by: str | None = option(
+        None,
+        "What clips of one person, day or camera have in common, as for `train`. Default: found"
+        " out, where names or FOLDER/groups.csv tell.",
+        metavar="REGEX|COLUMN",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -322,7 +337,8 @@ class EvaluateConfig(PredictConfig):
         None,
         "Clips of one group (person, day, camera ...) tell less than as many of their own: widen"
         " the interval of the accuracy accordingly. A regular expression on the clip's relative"
-        " path, or a column of FOLDER/groups.csv.",
+        " path, or a column of FOLDER/groups.csv. Default: what names and tables suggest; `none`"
+        " counts clip by clip.",
         metavar="REGEX|COLUMN",
     )
     out: str | None = option(

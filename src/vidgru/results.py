@@ -198,7 +198,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a video shows: the mean of its windows' probabilities, likeliest label first.
+    """What a video shows: the mean of its windows' probabilities, scaled to be calibrated.
 
     frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
     whether the confidence is below the `threshold` that was asked for, or no threshold will do.

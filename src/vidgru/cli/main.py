@@ -14,6 +14,7 @@ from vidgru.errors import OptionError, VidgruError
 
 # Each verb's module is imported when it is called, so that help costs neither torch nor OpenCV.
 VERBS = {
+    "check": "Tell what is wrong with a folder of clips.",
     "train": "Learn to tell the classes in a folder of clips.",
     "compare": "Tell which core learns a folder of clips best.",
     "evaluate": "Tell how good a model is on clips that it did not learn from.",

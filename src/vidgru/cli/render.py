@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.findings import Evaluation
+from vidgru.findings import Checked, Evaluation
 from vidgru.results import (
     Answered,
     Calibration,
@@ -172,6 +172,23 @@ def _quoted(path: str) -> str:
     return quote(path)
 
 
+def show_checked(checked: Checked) -> None:
+    """Print how many clips there are, and a sentence for each kind of fault."""
+    console = _console()
+    counts = sorted(set(checked.clips.values()))
+    each = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    total = f"{sum(checked.clips.values())} clips in {len(checked.clips)} classes, {each} each"
+    if checked.groups is not None:
+        total += f"; {checked.groups} groups"
+    console.print(Text(f"{total}."))
+    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    for finding in checked.findings:
+        severity = (f"{finding.severity:<8} ", styles[finding.severity])
+        console.print(Text.assemble(severity, printable(finding.sentence)), soft_wrap=True)
+    if not checked.findings:
+        console.print(Text("Nothing is wrong with them."))
+
+
 def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
     """Print a row for each video: its label, how sure that is, and the next likeliest labels."""
     if not predictions:
@@ -227,6 +244,10 @@ def show_evaluation(result: Evaluation) -> None:
     tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
     among = f" Among the likeliest {tops}." if tops else ""
     console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
+    found = [f"{cue.cue} {_share(cue.accuracy)}" for cue in result.shortcuts if cue.found]
+    if found:
+        text = f"Without seeing what happens: by {', '.join(found)} (balanced accuracy)."
+        console.print(Text(text))
     console.print(Text(_calibrated(result.calibration, "Here")))
     console.print(Text(_answered(result.answered, clips)))
     for answer in wrong[:SUREST]:

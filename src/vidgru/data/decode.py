@@ -174,6 +174,29 @@ class _Worker(threading.Thread):
         return Decoded(clip, *stored, key)
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What is known of the clips that could be read, and why the others could not.
+
+    keys: equal for clips of equal content.
+    """
+
+    frames: dict[Clip, Segments]
+    facts: dict[Clip, Facts]
+    keys: dict[Clip, str]
+    skipped: tuple[Failure, ...]
+
+
+def readings_of(results: Sequence[Decoded]) -> Readings:
+    """Return decoded clips by what is known of them."""
+    return Readings(
+        {result.clip: result.segments for result in results if result.segments is not None},
+        {result.clip: result.facts for result in results if result.facts is not None},
+        {result.clip: result.key for result in results if result.facts is not None},
+        tuple(Failure(str(r.clip.path), r.error) for r in results if r.error),
+    )
+
+
 def say_problems(results: Sequence[Decoded]) -> tuple[Failure, ...]:
     """Warn of what is wrong with clips, and return those that could not be read."""
     for result in results:

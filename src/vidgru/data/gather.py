@@ -7,40 +7,49 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.config import TrainConfig
-from vidgru.data.cache import Sampling, Segments
-from vidgru.data.decode import Decoded, decode_clips, in_order, say_problems
-from vidgru.data.duplicates import find_duplicates
+from vidgru.data.cache import Sampling
+from vidgru.data.decode import (
+    Decoded,
+    Readings,
+    decode_clips,
+    in_order,
+    readings_of,
+    say_problems,
+)
+from vidgru.data.duplicates import Duplicate, find_duplicates
+from vidgru.data.faults import findings, tell_shortcuts
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.groups import Grouping, suggest_groups
 from vidgru.data.listing import apply_split, read_list
-from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
+from vidgru.data.shortcuts import find_shortcuts
+from vidgru.data.split import Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
-from vidgru.results import Failure, Progress, Split
-from vidgru.video.facts import Facts
+from vidgru.results import Progress, Split
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
 UNGROUPED = "none"  # --group-by
+MOST_FOR_SHORTCUTS = 2000  # clips; it takes about two seconds for as many
+# What `train` warns of; of the rest it takes care, or has told clip by clip.
+TOLD = frozenset(
+    {"contradictory labels", "leak", "groups across parts", "tiny class", "unbalanced"}
+    | {"blank", "still", "shortcut"}
+)
 
 Parts = dict[str, list[Clip]]
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """Clips by part (train, val, test), what is known of each, and those that cannot be read.
+class Gathered(Readings):
+    """Clips that were read, by part (train, val, test).
 
-    keys: equal for clips of equal content; units: what each clip may not be parted from, see
-    `data.split`; split: how parts were made.
+    units: what each clip may not be parted from, see `data.split`; split: how parts were made.
     """
 
     parts: Parts
-    frames: dict[Clip, Segments]
-    facts: dict[Clip, Facts]
-    keys: dict[Clip, str]
-    skipped: tuple[Failure, ...]
     units: Units
     split: Split
 
@@ -80,11 +89,7 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
         held = read_source(Path(config.val_folder))
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
-    labels = {clip.label for clip in clips if clip.part in (None, "train")}
-    if len(labels) < 2:
-        raise DataError(
-            f"{folder} has only one class ({min(labels, default='')!r}); at least two are needed."
-        )
+    labels = classes_of(clips, folder)
     if strange := sorted({clip.label for clip in clips} - labels):
         raise DataError(
             f"The class {strange[0]!r} is validated or tested but has no training clips."
@@ -96,6 +101,16 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
         )
     _divide(clips, config, units_of(clips))
     return clips
+
+
+def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
+    """Return the classes that can be learned; raises DataError when they are less than two."""
+    labels = {clip.label for clip in clips if clip.part in (None, "train")}
+    if len(labels) < 2:
+        raise DataError(
+            f"{folder} has only one class ({min(labels, default='')!r}); at least two are needed."
+        )
+    return labels
 
 
 def read_source(source: Path, group_by: str | None = None) -> list[Clip]:
@@ -162,55 +177,44 @@ def gather(
     """Decode all clips and split those that could be read.
 
     Clips that show the same, or belong to one group by what names and tables suggest, come to the
-    same side, unless the folder or the config says otherwise. Raises DataError when a class has no
-    clip left. Each clip that is skipped is named in a warning.
+    same side, unless the folder or the config says otherwise. What is wrong with clips, and which
+    are skipped, is told in warnings. Raises DataError when a class has no clip left.
     """
     results = yield from read_all(clips, sampling)
-    skipped = say_problems(results)
-    frames = {result.clip: result.segments for result in results if result.segments is not None}
-    lost = {clip.label for clip in clips} - {clip.label for clip in frames}
-    if lost:
+    say_problems(results)
+    readings = readings_of(results)
+    if lost := {clip.label for clip in clips} - {clip.label for clip in readings.frames}:
         raise DataError(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
-            f"The first problem: {skipped[0].error}"
+            f"The first problem: {readings.skipped[0].error}"
         )
-    facts = {result.clip: result.facts for result in results if result.facts is not None}
-    keys = {result.clip: result.key for result in results if result.facts is not None}
-    gathered = _split(frames, facts, keys, config, folder, skipped)
+    gathered = _split(readings, sampling, config, folder)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
     if unchecked and config.folds is None:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
 
 
-def _split(
-    frames: dict[Clip, Segments],
-    facts: dict[Clip, Facts],
-    keys: dict[Clip, str],
-    config: TrainConfig,
-    folder: Path,
-    skipped: tuple[Failure, ...],
-) -> Gathered:
+def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: Path) -> Gathered:
     """Share clips out so that no two of the same footage or group come to different sides."""
-    clips = list(frames)
-    pairs = find_duplicates(clips, frames, keys)
-    together = [(pair.first, pair.second) for pair in pairs]
-    grouping = _suggested(clips, frames, together, config, folder)
+    pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
+    grouping = _suggested(readings, pairs, config, folder)
     if grouping is not None:
-        named = _grouped(clips, grouping)
-        clips = list(named.values())
-        frames = {named[clip]: known for clip, known in frames.items()}
-        facts = {named[clip]: known for clip, known in facts.items()}
-        keys = {named[clip]: known for clip, known in keys.items()}
-        together = [(named[one], named[other]) for one, other in together]
-    units = units_of(clips, together)
+        readings, pairs = grouped(readings, pairs, grouping)
+    clips = list(readings.frames)
+    units = units_of(clips, [(pair.first, pair.second) for pair in pairs])
     try:
         parts = _divide(clips, config, units)
     except DataError as error:
         if not pairs:
             raise
         raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
-    _warn_of_leaks(together, parts)
+    found = findings(readings, sampling, pairs, None)
+    if len(clips) <= MOST_FOR_SHORTCUTS:
+        found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+    for finding in found:
+        if finding.kind in TOLD:
+            log.warning("%s", finding.sentence)
     groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
@@ -219,25 +223,21 @@ def _split(
         suggested=grouping is not None,
         together=len(pairs),
     )
-    return Gathered(parts, frames, facts, keys, skipped, units, split)
+    return Gathered(**vars(readings), parts=parts, units=units, split=split)
 
 
 def _suggested(
-    clips: list[Clip],
-    frames: dict[Clip, Segments],
-    together: list[Pair],
-    config: TrainConfig,
-    folder: Path,
+    readings: Readings, pairs: list[Duplicate], config: TrainConfig, folder: Path
 ) -> Grouping | None:
     """Return groups that names or tables suggest, where nobody said how to split."""
-    free = all(clip.group is None and clip.part != "val" for clip in clips)
+    free = all(clip.group is None and clip.part != "val" for clip in readings.frames)
     if config.group_by is not None or not free:
         return None
-    grouping = suggest_groups(clips, folder, frames)
+    grouping = suggest_groups(list(readings.frames), folder, readings.frames)
     if grouping is None:
         return None
-    named = _grouped(clips, grouping)
-    units = units_of(list(named.values()), [(named[one], named[other]) for one, other in together])
+    named, same = grouped(readings, pairs, grouping)
+    units = units_of(list(named.frames), [(pair.first, pair.second) for pair in same])
     try:
         _divide(list(units), config, units)
     except DataError as error:
@@ -251,19 +251,17 @@ def _suggested(
     return grouping
 
 
-def _grouped(clips: list[Clip], grouping: Grouping) -> dict[Clip, Clip]:
-    return {clip: replace(clip, group=grouping.groups[clip.name]) for clip in clips}
-
-
-def _warn_of_leaks(pairs: Sequence[Pair], parts: Parts) -> None:
-    """Tell of footage on both sides of a split that the folder or a file prescribes."""
-    part_of = {clip: part for part, clips in parts.items() for clip in clips}
-    leaks = [(one, other) for one, other in pairs if part_of[one] != part_of[other]]
-    if leaks:
-        first, second = leaks[0]
-        log.warning(
-            "The same footage is in different parts, so that accuracy flatters: %s (%s) and %s (%s)"
-            "%s.",
-            *(first.name, part_of[first], second.name, part_of[second]),
-            f", and {len(leaks) - 1} more such pairs" if len(leaks) > 1 else "",
-        )
+def grouped(
+    readings: Readings, pairs: Sequence[Duplicate], grouping: Grouping
+) -> tuple[Readings, list[Duplicate]]:
+    """Return the same clips and pairs of them, with groups."""
+    named = {clip: replace(clip, group=grouping.groups[clip.name]) for clip in readings.frames}
+    return (
+        Readings(
+            {named[clip]: known for clip, known in readings.frames.items()},
+            {named[clip]: known for clip, known in readings.facts.items()},
+            {named[clip]: known for clip, known in readings.keys.items()},
+            readings.skipped,
+        ),
+        [Duplicate(named[pair.first], named[pair.second], pair.exact) for pair in pairs],
+    )

@@ -72,7 +72,8 @@ def _kernels(
     middles = [part[:: max(1, len(part) // 4), ::2, ::2] for part in some]
     yield "brightness", _near([float(part.mean()) for part in middles])
     first = np.stack([thumbnails(part[0], SIDE).ravel() for part in some]).astype(float)
-    yield "first frame", _near_pictures(first)
+    if any(frames[clip].shape[:2] != (1, 1) for clip in clips):
+        yield "first frame", _near_pictures(first)  # of single images that is all there is
 
 
 def _near(values: Sequence[float]) -> Matrix:
@@ -113,13 +114,13 @@ def _measure(
             scores[np.ix_(held, known)] = np.linalg.solve(inner, kernel[np.ix_(known, held)]).T
     shuffles = [labels, *_shuffled(labels, units)]
     # A class's few clips must weigh as much as another's many.
-    weights = [1 / np.maximum(np.bincount(each, minlength=classes), 1) for each in shuffles]
-    targets = [np.eye(classes)[e] * weight for e, weight in zip(shuffles, weights, strict=True)]
+    sizes = [np.maximum(np.bincount(each, minlength=classes), 1) for each in shuffles]
+    targets = [np.eye(classes)[each] / size for each, size in zip(shuffles, sizes, strict=True)]
     answers = (scores @ np.concatenate(targets, axis=1)).reshape(len(labels), -1, classes)
     right = np.stack(shuffles) == answers.argmax(2).T
     values = [
-        float(np.bincount(each, hits * weight[each], minlength=classes).mean())
-        for each, hits, weight in zip(shuffles, right, weights, strict=True)
+        float((np.bincount(each, hits, minlength=classes) / size).mean())
+        for each, hits, size in zip(shuffles, right, sizes, strict=True)
     ]
     return values[0], values[1:]
 

@@ -142,11 +142,14 @@ def total(tensor: Tensor) -> Tensor:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
-            said = _said(dist.distributed_c10d._get_default_store())
-            if said is None:
+            store = dist.distributed_c10d._get_default_store()
+            if (said := _said(store)) is None:
                 time.sleep(GRACE)
-                said = "Another process of this training ended. Go on with --resume, or train anew."
-            raise ProcessError(said) from error
+                said = _said(store)
+            raise ProcessError(
+                said
+                or "Another process of this training ended. Go on with --resume, or train anew."
+            ) from error
     return tensor
 
 

@@ -350,7 +350,7 @@ class Trainer:
         Raises one of Python's errors for what is not a state of this very training.
         """
         own = {**self.state_dict(), "order": [0]}
-        optimizer, moments = own.pop("optimizer"), state["optimizer"]["state"]
+        optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
         devices = own.pop("cuda_generators")
         weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
         like = {

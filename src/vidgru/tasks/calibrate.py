@@ -15,14 +15,22 @@ TINY = 1e-12  # the smallest probability that a logarithm is taken of
 MOST_ANSWERS = 4096  # kept in a model file
 
 
-def scaled(outputs: Tensor, temperature: float) -> Tensor:
-    """Return probabilities float64 (windows, K) for outputs (windows, K)."""
-    return (outputs.double() / temperature).softmax(1)
+def scaled(probabilities: Tensor, temperature: float) -> Tensor:
+    """Return probabilities (N, K) of the same order, sharper or softer: softmax(log(p) / T).
+
+    For softmax(outputs) that is softmax(outputs / T). The mean over a clip's windows is scaled, not
+    each window: as those never quite agree, their mean could otherwise not become sure enough.
+    """
+    return (probabilities.clamp_min(TINY).log() / temperature).softmax(-1)
 
 
 def clip_probabilities(outputs: Sequence[Tensor], temperature: float) -> Tensor:
-    """Return each clip's mean over windows of probabilities (N, K), for N times (windows, K)."""
-    return torch.stack([scaled(windows, temperature).mean(0) for windows in outputs])
+    """Return each clip's probabilities (N, K), for N times outputs (windows, K).
+
+    They are the mean over windows, scaled by the temperature.
+    """
+    means = torch.stack([windows.double().softmax(1).mean(0) for windows in outputs])
+    return scaled(means, temperature)
 
 
 def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
@@ -37,15 +45,11 @@ def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
     """
     if not outputs:
         return 1.0
-    windows = torch.cat(list(outputs)).double()
-    counts = torch.tensor([len(one) for one in outputs])
-    owners = torch.arange(len(outputs)).repeat_interleave(counts)
-    empty = torch.zeros(len(outputs), windows.shape[1], dtype=torch.float64)
+    means = clip_probabilities(outputs, 1.0)
 
     def cost(heat: float) -> float:
         """Return the loss at the temperature exp(heat)."""
-        sums = empty.index_add(0, owners, scaled(windows, math.exp(heat)))
-        shares = sums / counts[:, None]  # (N, K)
+        shares = scaled(means, math.exp(heat))
         true = shares.gather(1, targets[:, None]).clamp_min(TINY)
         sure = shares.amax(1)
         imagined = sure.log() + (1 - sure).clamp_min(TINY).log()
@@ -136,12 +140,10 @@ def choose_threshold(
     """Return the smallest confidence from which on at most `max_error` of the answers are wrong.
 
     Among the thresholds that are some clip's confidence; None when none will do. With `answered`
-    clips at or above a threshold, `wrong` of them wrong, it must hold that (wrong + 1) /
-    (answered + 1) <= max_error, as if one more wrong answer had been seen. That is the finite
-    sample correction of conformal risk control (Angelopoulos et al. 2022) for the loss
-    answered * (wrong - max_error), which is at most 1 - max_error. Its guarantee needs a loss that
-    falls with the threshold, which this one need not do: it is a rule that simulations bear out
-    where confidence tells right from wrong, not a promise.
+    clips at or above a threshold, `wrong` of them wrong, it must hold that (wrong + 1/2) /
+    (answered + 1) <= max_error: the mean of what Jeffreys' prior (1946), beta(1/2, 1/2), leaves of
+    the error rate. It is what to expect of new answers, and no promise: with few clips, chance
+    remains.
     """
     ranked = sorted(zip(confidence, right, strict=True), reverse=True)
     best, wrong = None, 0
@@ -149,14 +151,14 @@ def choose_threshold(
         wrong += not good
         # A threshold cannot part equals.
         last = answered == len(ranked) or ranked[answered][0] < sure
-        if last and (wrong + 1) / (answered + 1) <= max_error:
+        if last and (wrong + 0.5) / (answered + 1) <= max_error:
             best = sure
     return best
 
 
 def fewest_answers(max_error: float) -> int:
     """Return how many answers, all of them right, `choose_threshold` wants at least."""
-    count = max(1, math.floor(1 / max_error) - 2)
-    while 1 / (count + 1) > max_error:
+    count = max(1, math.floor(0.5 / max_error) - 2)
+    while 0.5 / (count + 1) > max_error:
         count += 1
     return count

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidgru.results import Prediction, Scores, Window
-from vidgru.tasks.calibrate import scaled
+from vidgru.tasks.calibrate import clip_probabilities, scaled
 
 LABEL_SMOOTHING = 0.1
 
@@ -45,8 +45,8 @@ class Classify:
         return weights[part].sum() / weights[whole].sum()
 
     def probabilities(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return the mean over windows of their probabilities (K,), for outputs (windows, K)."""
-        return scaled(outputs, temperature).mean(0)
+        """Return a clip's probabilities (K,), for outputs (windows, K); see `calibrate`."""
+        return clip_probabilities([outputs], temperature)[0]
 
     def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
         """Return how well probabilities (N, K) meet targets (N,)."""
@@ -85,7 +85,7 @@ class Classify:
             windows=tuple(
                 Window(start, end, tuple(row))
                 for (start, end), row in zip(
-                    times, scaled(outputs, temperature).tolist(), strict=True
+                    times, scaled(outputs.double().softmax(1), temperature).tolist(), strict=True
                 )
             ),
             frames=frames,

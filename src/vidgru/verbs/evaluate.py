@@ -12,9 +12,11 @@ from torch import Tensor
 
 from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling, content_of
-from vidgru.data.decode import Decoded, say_problems
+from vidgru.data.decode import Decoded, readings_of, say_problems
 from vidgru.data.folder import Clip
 from vidgru.data.gather import read_all, read_source
+from vidgru.data.groups import suggest_groups
+from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.views import Frames, cut
 from vidgru.engine.checkpoint import LoadedModel, load_model
 from vidgru.engine.device import choose_device, prepare
@@ -61,6 +63,8 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     model = load_model(find_model(config))
     part, clips = _part(read_source(folder, config.group_by), folder, model)
     held = yield from _decode(part, clips, folder, model)
+    if config.group_by is None and all(clip.group is None for clip in clips):
+        held = _with_groups(held, folder)
     network, outputs = model.network.to(device), list[Tensor]()
     for result in held.clips:
         if result.segments is not None:
@@ -150,6 +154,19 @@ def _decode(
     return Held(part, tuple(held), trained_on, skipped)
 
 
+def _with_groups(held: Held, folder: Path) -> Held:
+    """Return the clips with the groups that their names or a table suggest, if any."""
+    known = readings_of(held.clips)
+    grouping = suggest_groups(list(known.frames), folder, known.frames)
+    if grouping is None:
+        return held
+    named = (
+        replace(result, clip=replace(result.clip, group=grouping.groups[result.clip.name]))
+        for result in held.clips
+    )
+    return replace(held, clips=tuple(named))
+
+
 def evaluation_of(
     folder: Path,
     model: LoadedModel,
@@ -160,6 +177,7 @@ def evaluation_of(
 ) -> Evaluation:
     """Return how well outputs, of each clip (windows, K), meet the clips' classes."""
     clips, temperature = [result.clip for result in held.clips], model.confidence.temperature
+    known = readings_of(held.clips)
     task = Classify(model.spec.labels)
     targets = task.targets([clip.label for clip in clips])
     probabilities = clip_probabilities(outputs, temperature)
@@ -184,7 +202,7 @@ def evaluation_of(
         calibration=calibrate(outputs, targets, temperature),
         answered=measure.answered(confidence, right, threshold, max_error),
         majority=max(Counter(targets.tolist()).values()) / len(clips),
-        shortcuts=(),  # what `data.shortcuts` finds in held.clips
+        shortcuts=find_shortcuts(list(known.frames), known.facts, known.frames),
         answers=tuple(
             Answer(clip.name, clip.label, task.labels[answer], sure, clip.group)
             for clip, answer, sure in zip(

@@ -66,7 +66,8 @@ def fold_steps(
             "Interrupted; what is learned so far is kept. "
             f"Go on with: vidgru train --resume {shlex.quote(str(run))}"
         ) from interrupt
-    return replace(result, folds=rows, answered=said, seconds=time.monotonic() - began)
+    seconds = result.seconds + sum(fold.seconds for fold in rows)
+    return replace(result, folds=rows, answered=said, seconds=seconds)
 
 
 def judge_folds(

@@ -27,7 +27,8 @@ from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
 
-CHUNK = 32
+CHUNK = 32  # frames that go through the network together,
+CHUNK_PIXELS = CHUNK * 128 * 128  # or fewer where a model wants large pictures
 
 
 class Model:
@@ -54,8 +55,8 @@ class Model:
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
         frames = sample_frames(source, spec.fps, size=(spec.side, spec.side))
-        count = 0
-        while chunk := [frame.rgb for frame in islice(frames, CHUNK)]:
+        count, most = 0, max(1, min(CHUNK, CHUNK_PIXELS // spec.size**2))
+        while chunk := [frame.rgb for frame in islice(frames, most)]:
             count += len(chunk)
             pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), spec.size))
             found += windows.push(normalise(pixels.to(self.device)))

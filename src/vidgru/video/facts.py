@@ -78,7 +78,7 @@ class Gaps:
 
     @property
     def variable(self) -> bool:
-        """Whether gaps differ clearly: three or more, and by a tenth of the whole time in all.
+        """Whether gaps differ clearly: three or more, and by a twentieth of the whole time in all.
 
         Rounding to milliseconds, a little jitter and single frames left out do not count.
         """
@@ -91,4 +91,4 @@ class Gaps:
         bound = max(2, 0.2 * middle)
         off = {gap: abs(gap - middle) for gap in self.counts if abs(gap - middle) > bound}
         excess = sum(self.counts[gap] * far for gap, far in off.items())
-        return sum(self.counts[gap] for gap in off) >= 3 and excess >= 0.1 * total
+        return sum(self.counts[gap] for gap in off) >= 3 and excess >= 0.05 * total

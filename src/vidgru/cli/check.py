@@ -1,0 +1,32 @@
+"""`vidgru check`: tell what is wrong with a folder of clips."""
+
+import json
+from typing import Any
+
+import click
+
+from vidgru.cli.options import config_options, json_option, quiet_option
+from vidgru.config import CheckConfig
+
+
+@click.command("check")
+@click.argument("folder")
+@config_options(CheckConfig)
+@json_option
+@quiet_option
+def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Tell what is wrong with the clips in FOLDER before training on them.
+
+    FOLDER is as for `train`, which then need not decode the clips again. Whatever is found, the
+    exit code is 0, unless the folder cannot be learned from at all.
+    """
+    config = CheckConfig(**options)
+    from vidgru.cli.progress import follow
+    from vidgru.cli.render import show_checked
+    from vidgru.verbs.check import check_steps
+
+    result = follow(check_steps(folder, config), quiet)
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    else:
+        show_checked(result)

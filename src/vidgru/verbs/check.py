@@ -1,0 +1,63 @@
+"""Tell what is wrong with a folder of clips before anything is learned from it."""
+
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+from vidgru.config import CheckConfig, TrainConfig, stored_side
+from vidgru.data.decode import readings_of
+from vidgru.data.duplicates import find_duplicates
+from vidgru.data.faults import findings, tell_ignored, tell_shortcuts, worst_first
+from vidgru.data.gather import choose_sampling, classes_of, grouped, read_all, read_source
+from vidgru.data.groups import suggest_groups
+from vidgru.data.shortcuts import find_shortcuts
+from vidgru.errors import DataError
+from vidgru.findings import Checked
+from vidgru.results import Progress
+from vidgru.verbs.train import run_to_end
+
+Steps = Generator[Progress, None, Checked]
+
+
+def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
+    """Look at every clip, yielding Progress all along and returning what was found.
+
+    Clips are decoded as `train` does by default, into the same cache. Raises DataError when the
+    folder cannot be learned from, OptionError when the groups make no sense, OutputError.
+    """
+    folder = Path(folder)
+    training = TrainConfig(group_by=config.group_by)
+    clips = read_source(folder, config.group_by)
+    classes_of(clips, folder)
+    sampling = choose_sampling(clips, training, stored_side(training.size))
+    data = readings_of((yield from read_all(clips, sampling)))
+    if not data.frames:
+        first = data.skipped[0].error
+        raise DataError(f"No clip in {folder} can be read. The first problem: {first}")
+    yield Progress("comparing clips", 0, 3, "footage")
+    pairs = find_duplicates(list(data.frames), data.frames, data.keys)
+    yield Progress("comparing clips", 1, 3, "groups")
+    grouping = None
+    if all(clip.group is None for clip in clips):
+        grouping = suggest_groups(list(data.frames), folder, data.frames)
+    found = findings(data, sampling, pairs, grouping) + tell_ignored(folder, clips)
+    yield Progress("comparing clips", 2, 3, "shortcuts")
+    if grouping is not None:
+        data, _ = grouped(data, pairs, grouping)
+    shortcuts = find_shortcuts(list(data.frames), data.facts, data.frames)
+    found += tell_shortcuts(shortcuts)
+    yield Progress("comparing clips", 3, 3)
+    groups = {clip.group for clip in data.frames} - {None}
+    return Checked(
+        folder=folder,
+        clips=dict(sorted(Counter(clip.label for clip in data.frames).items())),
+        findings=tuple(worst_first(found)),
+        group_by=grouping.group_by if grouping is not None else config.group_by,
+        groups=len(groups) or None,
+        shortcuts=shortcuts,
+    )
+
+
+def check(folder: str | Path, config: CheckConfig) -> Checked:
+    """Look at every clip of a folder and return what was found; see `check_steps`."""
+    return run_to_end(check_steps(folder, config))
