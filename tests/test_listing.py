@@ -11,6 +11,7 @@ from helpers import write_clip
 
 from vidgru import TrainResult, train
 from vidgru.data.cache import Sampling, decode_clip
+from vidgru.data.folder import read_folder
 from vidgru.data.listing import apply_split, read_list
 from vidgru.errors import DataError, VideoError
 
@@ -77,6 +78,12 @@ def test_a_wrong_list_is_told_with_its_line(tmp_path: Path, lines: list[str], me
     with pytest.raises(DataError, match=message) as caught:
         read_list(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 300, "absent"])
+def test_a_split_that_cannot_be_a_file(data: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"^Cannot read "):
+        apply_split(read_folder(data), Path(f"{name}.csv"))
 
 
 def test_a_part_of_a_video_is_cut_out(tmp_path: Path) -> None:
@@ -159,8 +166,6 @@ def test_what_a_split_leaves_out_and_what_it_gets_wrong(
 
 
 def test_a_split_without_anything_to_learn_from(data: Path, tmp_path: Path) -> None:
-    from vidgru.data.folder import read_folder
-
     split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
     with pytest.raises(DataError, match="gives no clip to learn from"):
         apply_split(read_folder(data), split)

@@ -116,7 +116,7 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
                     if not row[name] or "\0" in row[name]:
                         raise DataError(f"{path}, line {table.line_num}: no {name}.")
                 yield table.line_num, row
-    except (OSError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: no name for a file at all
         raise DataError(f"Cannot read {path}: {error}.") from error
 
 
