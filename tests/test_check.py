@@ -191,8 +191,8 @@ def test_what_clips_have_in_common_is_suggested_or_taken(folder: Path, vidgru: R
     checked = library.check(folder)
     assert (checked.group_by, checked.groups) == (r"person(\d+)_", 3)
     assert told(checked)["groups"].sentence == (
-        "Clips seem to come from 3 persons, places or sources: keep each on one side of the split "
-        r"with --group-by 'person(\d+)_'."
+        "Clips seem to come from 3 persons, places or sources; train keeps each on one side of the "
+        r"split, as with --group-by 'person(\d+)_'."
     )
     checked = library.check(folder, group_by="_(.)")
     assert (checked.group_by, checked.groups, checked.findings) == ("_(.)", 3, ())

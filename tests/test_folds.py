@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,9 @@ def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
     if steps == 1:
         # Nothing worth keeping yet.
         assert done.code == 130
+        assert done.err.splitlines()[-1] == (
+            "Stopped: Interrupted before the first checkpoint: nothing was kept."
+        )
         assert not run.exists()
         return
     assert done.code == 130
@@ -161,3 +165,15 @@ def test_a_class_in_one_unit_cannot_be_held_out() -> None:
     clips = [clip("a", n) for n in range(6)] + [clip("b", n, "x") for n in range(3)]
     with pytest.raises(DataError, match="no clip of the class 'b' is left to learn from"):
         split_folds(clips, 3, 0)
+
+
+def test_folds_of_other_clips_are_not_believed(
+    folded: TrainResult, data: Path, tmp_path: Path
+) -> None:
+    run, clips = tmp_path / "run", tmp_path / "clips"
+    shutil.copytree(data, clips)
+    learn(clips, run)
+    (run / "last.ckpt").unlink()  # as if broken off before the last training began
+    (clips / "left" / "0.avi").unlink()
+    with pytest.raises(DataError, match="The clips are no longer those that"):
+        resume(run)

@@ -126,6 +126,7 @@ def test_suggested_groups_that_cannot_be_kept_apart(
     assert (split.groups, split.suggested) == (None, False)
     said = caplog.records[0].getMessage()
     assert said.startswith(
-        r"Names suggest groups (--group-by 'person(\d+)_'), but they cannot be kept apart, so that "
-        "accuracy may flatter. Cannot split by group: no clip of the class 'left' is left to "
+        r"Names or tables suggest groups (--group-by 'person(\d+)_'), but these cannot be kept "
+        "apart, so that accuracy may flatter. Cannot split by group: no clip of the class 'left' "
+        "is left to "
     )

@@ -169,3 +169,36 @@ def test_a_split_without_anything_to_learn_from(data: Path, tmp_path: Path) -> N
     split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
     with pytest.raises(DataError, match="gives no clip to learn from"):
         apply_split(read_folder(data), split)
+
+
+def test_cuts_of_one_video_stay_together(data: Path, tmp_path: Path) -> None:
+    rows = ["path,label,start,end"]
+    for path in sorted(data.glob("*/*.avi")):
+        rows += [f"{path},{path.parent.name},{times}" for times in ("0,0.4", "0.4,0.8", "0.8,")]
+    result = learn(write(tmp_path / "cuts.csv", *rows), tmp_path / "run")
+    sides = {
+        part: {r["path"] for r in rows_of(result.run) if r["split"] == part}
+        for part in ("train", "val")
+    }
+    assert len(sides["train"] | sides["val"]) == 12
+    assert not sides["train"] & sides["val"]
+
+
+def test_cuts_that_cannot_stay_together(
+    data: Path, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    rows = [
+        f"{data}/{label}/0.avi,{label},{n / 5},{(n + 1) / 5}"
+        for label in ("left", "right")
+        for n in range(6)
+    ]
+    cuts = write(tmp_path / "cuts.csv", "path,label,start,end", *rows)
+    options = ["--epochs", 1, "--size", 16, "--batch-size", 4, "--threads", 1, "--out"]
+    done = vidgru("train", cuts, *options, tmp_path / "run")
+    assert done.code == 0
+    assert "Warning: Clips cut out of one video come to both sides of the split" in done.err
+    # What lies beside a list is no part of it.
+    done = vidgru("check", cuts)
+    assert done.code == 0
+    assert "ignored" not in done.out
+    assert "declares" not in done.out

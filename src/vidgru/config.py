@@ -114,7 +114,7 @@ class CheckConfig:
     group_by: str | None = option(
         None,
         "What clips of one person, day or camera have in common, as for `train`. Default: found"
-        " out, where names or FOLDER/groups.csv tell.",
+        " out, where names or FOLDER/groups.csv tell; `none` leaves that.",
         metavar="REGEX|COLUMN",
     )
 
@@ -375,7 +375,7 @@ class ModelSpec:
 class Confidence:
     """What a model file says of how far its confidence can be trusted.
 
-    temperature: what outputs are divided by before they become probabilities; answers: confidence
+    temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
     and whether it was right, for clips that were not learned from, least sure first; none when
     there were no such clips, or the training was not finished.
     """

@@ -45,7 +45,8 @@ class Evaluation:
     groups: how many independent groups it is over, None where clips count one by one; precision and
     f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
     majority: accuracy of always saying the commonest class; trained_on: clips left out because the
-    model learned from them; report: the page that tells all this, if one was written.
+    model learned from them, None where nothing tells which; validated_on: clips that its epoch or
+    temperature was chosen on, which flatters; report: the page that tells it, if any.
     """
 
     model: Path
@@ -63,7 +64,8 @@ class Evaluation:
     majority: float
     shortcuts: tuple[Shortcut, ...]
     answers: tuple[Answer, ...]
-    trained_on: int
+    trained_on: int | None
+    validated_on: int
     skipped: tuple[Failure, ...]
     report: Path | None
 

@@ -114,7 +114,8 @@ def _splitting(result: TrainResult) -> str:
     else:
         text = f"Split by {what}: " + ", ".join(f"{n} to {use}" for n, use in counts)
     if split.suggested:
-        text += f" (--group-by '{split.group_by}', found in the names; --group-by none undoes it)"
+        text += f" (--group-by {_quoted(str(split.group_by))}, as names or tables suggest;"
+        text += " --group-by none undoes it)"
     if split.together:
         text += f"; kept on one side as the same footage: {split.together} "
         text += "pair of clips" if split.together == 1 else "pairs of clips"

@@ -25,7 +25,7 @@ from vidgru.video.facts import Facts
 from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
-VERSION = 4  # raise it when the same settings would give other pixels or facts
+VERSION = 5  # raise it when the same settings would give other pixels or facts
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
@@ -63,7 +63,7 @@ def cache_key(
 
     `content` is the file's `content_hash` if that is known already.
     """
-    digest = hashlib.blake2b(json.dumps([start, end]).encode(), digest_size=20)
+    digest = hashlib.blake2b(json.dumps([start or 0.0, end]).encode(), digest_size=20)
     digest.update(content_hash(path) if content is None else content)
     settings = json.dumps([VERSION, asdict(sampling)]).encode()
     return f"{digest.hexdigest()}-{hashlib.blake2b(settings, digest_size=8).hexdigest()}"
@@ -119,7 +119,9 @@ def decode_clip(
         raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
     known = facts[0]
     if start is not None or end is not None:
-        known = replace(known, seconds=min(end or math.inf, known.seconds) - (start or 0.0))
+        # What the file declares is of all of it.
+        lasts = min(end or math.inf, known.seconds) - (start or 0.0)
+        known = replace(known, declared=None, seconds=max(lasts, 1 / known.fps))
     if every == 1:
         return np.stack([[rgb for part in kept for rgb in part]]), known
     return np.stack([part for part in kept if len(part) == length]), known

@@ -174,6 +174,8 @@ def _pairs(
 def _told_by_classes(data: Readings) -> Iterator[Finding]:
     learned = [clip for clip in data.frames if clip.part != "test"]
     sizes = Counter(clip.label for clip in learned)
+    if not sizes:
+        return
     tiny = sorted(label for label, size in sizes.items() if size < FEW_CLIPS)
     if tiny:
         head = "1 class has" if len(tiny) == 1 else f"{len(tiny)} classes have"
@@ -210,10 +212,10 @@ def _told_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[Findi
     if grouping is not None and "val" not in split:
         count = len(set(suggested.values()))
         text = (
-            f"Clips seem to come from {count} persons, places or sources: keep each on one side of "
-            f"the split with --group-by {quote(grouping.group_by)}."
+            f"Clips seem to come from {count} persons, places or sources; train keeps each on one "
+            f"side of the split, as with --group-by {quote(grouping.group_by)}."
         )
-        yield Finding("groups", "warning", text)
+        yield Finding("groups", "note", text)
 
 
 def tell_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:

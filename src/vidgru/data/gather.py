@@ -22,7 +22,7 @@ from vidgru.data.folder import Clip, read_folder
 from vidgru.data.groups import Grouping, suggest_groups
 from vidgru.data.listing import apply_split, read_list
 from vidgru.data.shortcuts import find_shortcuts
-from vidgru.data.split import Units, split_clips, split_folds, units_of
+from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Progress, Split
@@ -32,7 +32,6 @@ log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
 UNGROUPED = "none"  # --group-by
-MOST_FOR_SHORTCUTS = 2000  # clips; it takes about two seconds for as many
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
     {"contradictory labels", "leak", "groups across parts", "tiny class", "unbalanced"}
@@ -88,7 +87,10 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
     if config.val_folder is not None:
         held = read_source(Path(config.val_folder))
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
-        clips += [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
+        held = [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
+        if not held:
+            raise DataError(f"{config.val_folder} holds no clips to validate with.")
+        clips += held
     labels = classes_of(clips, folder)
     if strange := sorted({clip.label for clip in clips} - labels):
         raise DataError(
@@ -183,7 +185,8 @@ def gather(
     results = yield from read_all(clips, sampling)
     say_problems(results)
     readings = readings_of(results)
-    if lost := {clip.label for clip in clips} - {clip.label for clip in readings.frames}:
+    wanted = {clip.label for clip in clips if clip.part in (None, "train")}
+    if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
         raise DataError(
             f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
             f"The first problem: {readings.skipped[0].error}"
@@ -202,7 +205,8 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
     if grouping is not None:
         readings, pairs = grouped(readings, pairs, grouping)
     clips = list(readings.frames)
-    units = units_of(clips, [(pair.first, pair.second) for pair in pairs])
+    together = [(pair.first, pair.second) for pair in pairs]
+    units = _cuts_together(clips, together, config)
     try:
         parts = _divide(clips, config, units)
     except DataError as error:
@@ -210,12 +214,15 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
             raise
         raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
     found = findings(readings, sampling, pairs, None)
-    if len(clips) <= MOST_FOR_SHORTCUTS:
-        found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+    found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
     for finding in found:
         if finding.kind in TOLD:
             log.warning("%s", finding.sentence)
-    groups = {part: len({clip.group for clip in held}) for part, held in parts.items()}
+    groups = {
+        # A clip without a group counts by itself.
+        part: len({clip.name if clip.group is None else f"group {clip.group}" for clip in held})
+        for part, held in parts.items()
+    }
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
         groups=groups if any(clip.group is not None for clip in clips) else None,
@@ -224,6 +231,28 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
         together=len(pairs),
     )
     return Gathered(**vars(readings), parts=parts, units=units, split=split)
+
+
+def _cuts_together(
+    clips: Sequence[Clip], together: Sequence[Pair], config: TrainConfig
+) -> dict[Clip, str]:
+    """Return units in which clips cut out of one video are together, if they can be split so."""
+    first: dict[Path, Clip] = {}
+    cuts = [(first.setdefault(clip.path, clip), clip) for clip in clips]
+    units = units_of(clips, together)
+    if len(first) == len(clips):
+        return units
+    joined = units_of(clips, [*together, *cuts])
+    try:
+        _divide(list(clips), config, joined)
+    except DataError as error:
+        log.warning(
+            "Clips cut out of one video come to both sides of the split, so that accuracy flatters,"
+            " as they cannot be kept together. %s",
+            error,
+        )
+        return units
+    return joined
 
 
 def _suggested(
@@ -242,8 +271,8 @@ def _suggested(
         _divide(list(units), config, units)
     except DataError as error:
         log.warning(
-            "Names suggest groups (--group-by '%s'), but they cannot be kept apart, so that "
-            "accuracy may flatter. %s",
+            "Names or tables suggest groups (--group-by '%s'), but these cannot be kept apart, so"
+            " that accuracy may flatter. %s",
             grouping.group_by,
             error,
         )

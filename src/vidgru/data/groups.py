@@ -36,6 +36,7 @@ NOT_COLUMNS = frozenset((*PARTS, "class", "fold", "index", "label", "set", "spli
 FEWEST, WANTED = 3, 5  # groups
 LARGEST = 0.7  # share of the clips that one group may have
 PERMUTATIONS = 200
+MOST_LOOKED_AT = 2000  # clips, whose pictures are compared with each other
 DATE = r"((?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01]))(?!\d)"
 
 
@@ -67,7 +68,7 @@ def suggest_groups(
     """
     good: dict[tuple[int, ...], _Candidate] = {}
     table = list(_columns(clips, folder))
-    for candidate in (*_names(clips), *table):
+    for candidate in (*_names(clips, not folder.is_file()), *table):
         partition = _numbers(candidate.groups)
         if partition in good or not _fits(clips, partition):
             continue
@@ -125,9 +126,10 @@ def _stem(name: str) -> str:
     return last[: -len(suffix)] if suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES else last
 
 
-def _names(clips: Sequence[Clip]) -> Iterator[_Candidate]:
-    stems = [_stem(clip.name) for clip in clips]
-    yield from _subfolders(clips)
+def _names(clips: Sequence[Clip], in_folders: bool) -> Iterator[_Candidate]:
+    stems = [_stem(clip.listed) for clip in clips]
+    if in_folders:
+        yield from _subfolders(clips)
     yield from _numbered(clips, stems)
     yield from _dates(stems)
     yield from _beginnings(clips, stems)
@@ -222,6 +224,9 @@ def _alike(
     The share of clips whose nearest other clip, by mean picture, is of the same group, against
     that after groups are shuffled within each class.
     """
+    random = np.random.default_rng(0)
+    some = sorted(random.permutation(len(clips))[:MOST_LOOKED_AT].tolist())
+    clips, partition = [clips[place] for place in some], [partition[place] for place in some]
     looks = np.stack([_look(frames[clip]) for clip in clips])
     squares = (looks**2).sum(1)
     far = squares[:, None] + squares - 2 * looks @ looks.T
@@ -232,7 +237,7 @@ def _alike(
     for place, clip in enumerate(clips):
         classes[clip.label].append(place)
     share = float((groups == groups[nearest]).mean())
-    random, shuffled, chance = np.random.default_rng(0), groups.copy(), []
+    shuffled, chance = groups.copy(), []
     for _ in range(PERMUTATIONS):
         for places in classes.values():
             shuffled[places] = groups[random.permutation(places)]

@@ -63,7 +63,7 @@ def apply_split(clips: Sequence[Clip], path: Path) -> tuple[list[Clip], list[Cli
     The file has the columns path,label,split[,group][,start,end], as split.csv of a run has. Groups
     in it count where the clips have none. Raises DataError where clips and file disagree.
     """
-    known = {clip.name: clip for clip in clips}
+    known = {clip_name(clip.listed.strip(), clip.start, clip.end): clip for clip in clips}
     chosen: dict[str, Clip] = {}
     for number, row in _rows(path, ("path", "label", "split")):
         start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
@@ -72,21 +72,20 @@ def apply_split(clips: Sequence[Clip], path: Path) -> tuple[list[Clip], list[Cli
         clip = known.get(name)
         if clip is None:
             raise DataError(f"{path}, line {number}: there is no clip {name} any more.")
-        if clip.label != row["label"]:
+        if clip.label.strip() != row["label"]:
             raise DataError(
                 f"{path}, line {number}: {name} is of the class {row['label']!r} there, "
                 f"but now of {clip.label!r}."
             )
-        if part is None:
-            raise DataError(f"{path}, line {number}: split must be train, val or test.")
         if name in chosen:
             raise DataError(f"{path}, line {number}: {name} stands there twice.")
         chosen[name] = replace(clip, part=part, group=clip.group or row.get("group") or None)
     if not any(clip.part == "train" for clip in chosen.values()):
         raise DataError(f"{path} gives no clip to learn from.")
+    parts = {clip.name: clip for clip in chosen.values()}
     return (
-        [chosen[clip.name] for clip in clips if clip.name in chosen],
-        [clip for clip in clips if clip.name not in chosen],
+        [parts[clip.name] for clip in clips if clip.name in parts],
+        [clip for clip in clips if clip.name not in parts],
     )
 
 

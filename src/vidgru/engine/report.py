@@ -75,17 +75,20 @@ def _headline(numbers: Numbers) -> str:
     over = "clips, counted one by one"
     if numbers["groups",] is not None:
         over = f"{counted(numbers, 'groups', noun='independent group')} of clips"
+    learned = "It did not learn from these clips."
+    if numbers["trained_on",] is None:
+        learned = "Nothing tells whether it learned from these clips."
     flattering = (
-        "<p>If the best epoch of this model was chosen on these very clips, that flatters a "
-        "little.</p>\n"
+        f"<p>Its epoch or temperature was chosen on {counted(numbers, 'validated_on')} of these, "
+        "and that flatters.</p>\n"
     )
     return (
         f'<header id="headline">\n<h1>{numbers("scores", "accuracy")} of '
         f"{numbers('answers', 'length')} {part} told right</h1>\n"
         f"<p>Model {named(numbers['model',])} on the {PARTS[numbers['part',]]} of "
-        f"{named(numbers['folder',])}. It did not learn from these clips.</p>\n"
+        f"{named(numbers['folder',])}. {learned}</p>\n"
         f"<p>Accuracy, 95 % interval: {numbers('interval', 0)} to {numbers('interval', 1)}, over "
-        f"{over}.</p>\n{flattering if numbers['part',] == 'val' else ''}</header>\n"
+        f"{over}.</p>\n{flattering if numbers['validated_on',] else ''}</header>\n"
     )
 
 
@@ -329,7 +332,10 @@ def _row_number(n: int, key: str, value: float) -> str:
 
 
 def _left_out(numbers: Numbers) -> str:
-    parts = [f"<p>Because the model learned from them: {counted(numbers, 'trained_on')}.</p>\n"]
+    parts = []
+    if numbers["trained_on",] is not None:
+        learned = counted(numbers, "trained_on")
+        parts.append(f"<p>Because the model learned from them: {learned}.</p>\n")
     parts.append(
         f"<p>Because they could not be read: {counted(numbers, 'skipped', 'length')}.</p>\n"
     )

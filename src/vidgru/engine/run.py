@@ -216,10 +216,12 @@ def read_split(run: Path) -> dict[str, str] | None:
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:
-    """Return the rows of a table of numbers, as `write_table` wrote it. Raises ModelError."""
+    """Return the rows of metrics.csv, at least one. Raises ModelError."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise ModelError(f"Cannot read {path}: it is no whole table of numbers.") from error
+    if not rows or not {"epoch", "train_loss", "seconds"} <= rows[0].keys():
+        raise ModelError(f"Cannot read {path}: it is no table of a training.")
     return rows

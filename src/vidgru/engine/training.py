@@ -41,6 +41,9 @@ LAST_QUESTION = 0.9  # of the training: what is found later is of no use
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
 
+OTHER_CLIPS = (
+    "The clips are no longer those that {} began with: put them back as they were, or train anew."
+)
 LAST_WRITTEN = "confusion.png"  # a run that has it is finished
 
 Steps = Generator[Progress, None, TrainResult]
@@ -244,10 +247,7 @@ class Training:
             spec, clips = dict(state["spec"]), state["clips"]
             labels = tuple(spec.pop("labels"))
             if (ModelSpec(labels=labels, **spec), clips) != (self.spec, self.fingerprint):
-                raise DataError(
-                    f"The clips are no longer those that {self.run} began with: put them back as "
-                    "they were, or train anew."
-                )
+                raise DataError(OTHER_CLIPS.format(self.run))
             self.trainer.load_state_dict(state)
             self._load(state)
         except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:

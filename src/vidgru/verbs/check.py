@@ -38,9 +38,11 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     pairs = find_duplicates(list(data.frames), data.frames, data.keys)
     yield Progress("comparing clips", 1, 3, "groups")
     grouping = None
-    if all(clip.group is None for clip in clips):
+    if config.group_by is None and all(clip.group is None for clip in clips):
         grouping = suggest_groups(list(data.frames), folder, data.frames)
-    found = findings(data, sampling, pairs, grouping) + tell_ignored(folder, clips)
+    found = findings(data, sampling, pairs, grouping)
+    if folder.is_dir():
+        found += tell_ignored(folder, clips)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:
         data, _ = grouped(data, pairs, grouping)

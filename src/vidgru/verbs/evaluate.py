@@ -46,7 +46,8 @@ class Held:
 
     part: str
     clips: tuple[Decoded, ...]
-    trained_on: int
+    trained_on: int | None
+    validated_on: int
     skipped: tuple[Failure, ...]
 
 
@@ -146,12 +147,13 @@ def _decode(
         )
     if chosen_on := was.count("val"):
         log.warning(
-            "%d of the %d clips are those that the model was validated on, and its best epoch and "
+            "%d of the %d clips are those that the model was validated on, and its epoch or "
             "temperature chosen: that flatters.",
             chosen_on,
             len(held),
         )
-    return Held(part, tuple(held), trained_on, skipped)
+    known = None if split is None else trained_on
+    return Held(part, tuple(held), known, chosen_on, skipped)
 
 
 def _with_groups(held: Held, folder: Path) -> Held:
@@ -210,6 +212,7 @@ def evaluation_of(
             )
         ),
         trained_on=held.trained_on,
+        validated_on=held.validated_on,
         skipped=held.skipped,
         report=None,
     )

@@ -12,13 +12,14 @@ from torch import Tensor
 from vidgru.config import Confidence, EvaluateConfig, TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
-from vidgru.data.gather import Gathered
+from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.split import split_folds
-from vidgru.engine.checkpoint import load_model
-from vidgru.engine.device import prepare
+from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, load_model
+from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import METRICS_NAME, read_numbers
-from vidgru.engine.training import LAST_WRITTEN, Judged, Steps
+from vidgru.engine.training import LAST_WRITTEN, OTHER_CLIPS, Judged, Steps
 from vidgru.engine.windows import clip_outputs
+from vidgru.errors import DataError
 from vidgru.results import Answered, Fold, Scores
 from vidgru.tasks.calibrate import (
     calibration_of,
@@ -51,27 +52,37 @@ def fold_steps(
         config = replace(config, minutes=left / (len(folds) + 1))
     try:
         for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
-            if not (place / LAST_WRITTEN).exists():
+            part = replace(data, parts={"train": learn, "val": held, "test": []})
+            if (place / LAST_WRITTEN).exists():
+                if load_checkpoint(place / CHECKPOINT_NAME).get("clips") != fingerprint(part):
+                    raise DataError(OTHER_CLIPS.format(run))
+            else:
                 place.mkdir(exist_ok=True)
-                part = replace(data, parts={"train": learn, "val": held, "test": []})
                 stage = f"fold {number} of {len(folds)}"
                 yield from learn_steps(config, part, sampling, place, time.monotonic(), stage)
         held_out = [held for _, held in folds]
-        known, said, rows = judge_folds(places, held_out, data)
+        known, said, rows = judge_folds(places, held_out, data, choose_device(config.device))
         result = yield from learn_steps(
             config, data, sampling, run, time.monotonic(), "learning from all clips", known
         )
     except KeyboardInterrupt as interrupt:
+        if not any(run.glob(f"**/{CHECKPOINT_NAME}")):
+            raise
         raise KeyboardInterrupt(
             "Interrupted; what is learned so far is kept. "
             f"Go on with: vidgru train --resume {shlex.quote(str(run))}"
         ) from interrupt
-    seconds = result.seconds + sum(fold.seconds for fold in rows)
+    # Folds that were learned before a training was broken off count, too.
+    learning = result.seconds + sum(fold.seconds for fold in rows)
+    seconds = max(learning, time.monotonic() - began)
     return replace(result, folds=rows, answered=said, seconds=seconds)
 
 
 def judge_folds(
-    places: Sequence[Path], held_out: Sequence[Sequence[Clip]], data: Gathered
+    places: Sequence[Path],
+    held_out: Sequence[Sequence[Clip]],
+    data: Gathered,
+    device: torch.device,
 ) -> tuple[Judged, Answered, tuple[Fold, ...]]:
     """Return how good the folds' models are on all clips that they never saw; and each fold.
 
@@ -82,31 +93,23 @@ def judge_folds(
     outputs: list[list[Tensor]] = []
     for place, held in zip(places, held_out, strict=True):
         loaded = load_model(place)
-        outputs.append([clip_outputs(loaded.network, data.frames[c], loaded.spec) for c in held])
+        network = loaded.network.to(device)
+        outputs.append([clip_outputs(network, data.frames[c], loaded.spec) for c in held])
     targets = [task.targets([clip.label for clip in held]) for held in held_out]
     parts = range(len(places))
 
     def others(part: int) -> list[int]:
         return [other for other in parts if other != part]
 
-    shares = [
-        clip_probabilities(
-            outputs[part],
-            fit_temperature(
-                [one for other in others(part) for one in outputs[other]],
-                torch.cat([targets[other] for other in others(part)]),
-            ),
-        )
-        for part in parts
-    ]
-    answers = [judged(shares[part], targets[part]) for part in parts]
-    said = []
+    shares, said = [], []
     for part in parts:
-        sure, right = (
-            torch.cat(kind) for kind in zip(*(answers[o] for o in others(part)), strict=True)
-        )
+        rest = [one for other in others(part) for one in outputs[other]]
+        truths = torch.cat([targets[other] for other in others(part)])
+        temperature = fit_temperature(rest, truths)
+        sure, right = judged(clip_probabilities(rest, temperature), truths)
         threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
-        said.append(answered(*answers[part], threshold, MAX_ERROR))
+        shares.append(clip_probabilities(outputs[part], temperature))
+        said.append(answered(*judged(shares[part], targets[part]), threshold, MAX_ERROR))
     everything, truth = [one for part in outputs for one in part], torch.cat(targets)
     pooled, unscaled = torch.cat(shares), clip_probabilities(everything, 1.0)
     temperature = fit_temperature(everything, truth)
