@@ -6,6 +6,8 @@ from typing import Any
 
 from vidgru.results import Answered, Calibration, Failure, Scores
 
+PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}  # of an evaluation
+
 
 @dataclass(frozen=True)
 class Shortcut:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.text import printable
-from vidgru.findings import Checked, Evaluation
+from vidgru.findings import PARTS, Checked, Evaluation
 from vidgru.results import (
     Answered,
     Calibration,
@@ -216,7 +216,6 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
 
 
 SUREST = 5  # mistakes to name
-PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
 
 
 def show_evaluation(result: Evaluation) -> None:

@@ -23,10 +23,9 @@ from vidgru.engine.page import (
     whole_page,
 )
 from vidgru.files import write_bytes
-from vidgru.findings import Evaluation
+from vidgru.findings import PARTS, Evaluation
 from vidgru.video.write import encode_image
 
-PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}
 MISTAKES = 12  # shown at most, unless there are more strips
 CUES = 3
 NAMES = {
