@@ -243,16 +243,23 @@ def _cuts_together(
     if len(first) == len(clips):
         return units
     joined = units_of(clips, [*together, *cuts])
+    if (reason := _why_not(joined, config)) is None:
+        return joined
+    log.warning(
+        "Clips cut out of one video come to both sides of the split, so that accuracy flatters,"
+        " as they cannot be kept together. %s",
+        reason,
+    )
+    return units
+
+
+def _why_not(units: Units, config: TrainConfig) -> DataError | None:
+    """Return why clips cannot be split with such units kept whole, None where they can."""
     try:
-        _divide(list(clips), config, joined)
+        _divide(list(units), config, units)
     except DataError as error:
-        log.warning(
-            "Clips cut out of one video come to both sides of the split, so that accuracy flatters,"
-            " as they cannot be kept together. %s",
-            error,
-        )
-        return units
-    return joined
+        return error
+    return None
 
 
 def _suggested(
@@ -267,17 +274,15 @@ def _suggested(
         return None
     named, same = grouped(readings, pairs, grouping)
     units = units_of(list(named.frames), [(pair.first, pair.second) for pair in same])
-    try:
-        _divide(list(units), config, units)
-    except DataError as error:
-        log.warning(
-            "Names or tables suggest groups (--group-by '%s'), but these cannot be kept apart, so"
-            " that accuracy may flatter. %s",
-            grouping.group_by,
-            error,
-        )
-        return None
-    return grouping
+    if (reason := _why_not(units, config)) is None:
+        return grouping
+    log.warning(
+        "Names or tables suggest groups (--group-by '%s'), but these cannot be kept apart, so"
+        " that accuracy may flatter. %s",
+        grouping.group_by,
+        reason,
+    )
+    return None
 
 
 def grouped(
