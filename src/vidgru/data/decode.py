@@ -197,14 +197,13 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
     )
 
 
-def say_problems(results: Sequence[Decoded]) -> tuple[Failure, ...]:
-    """Warn of what is wrong with clips, and return those that could not be read."""
+def say_problems(results: Sequence[Decoded]) -> None:
+    """Warn of what is wrong with clips, and of those that could not be read."""
     for result in results:
         for warning in result.facts.warnings if result.facts else ():
             log.warning("%s", warning)
         if result.error:
             log.warning("Skipped: %s", result.error)
-    return tuple(Failure(str(r.clip.path), r.error) for r in results if r.error)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:

@@ -129,7 +129,8 @@ def _decode(
         )
     spec = model.spec
     results = yield from read_all(clips, Sampling(spec.fps, spec.side, spec.frames))
-    skipped = say_problems(results)
+    say_problems(results)
+    skipped = readings_of(results).skipped
     readable = [result for result in results if result.segments is not None]
     if not readable:
         raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
