@@ -25,7 +25,7 @@ from fuzz_changes import (
 )
 
 import vidgru
-from vidgru.config import ExtractConfig, ModelSpec, TrainConfig
+from vidgru.config import ExtractConfig, TrainConfig
 from vidgru.data.cache import Sampling, decode_clip, load, store
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.gather import choose_sampling, read_clips
@@ -33,6 +33,7 @@ from vidgru.data.split import split_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_model
 from vidgru.engine.run import CONFIG_NAME, go_on_with, read_numbers, read_split
 from vidgru.nn.build import build
+from vidgru.spec import ModelSpec
 from vidgru.verbs.train import resume_steps, train_steps
 from vidgru.video.choose import choose_frames
 from vidgru.video.facts import Facts

@@ -16,12 +16,13 @@ from statistics import median
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
+from vidgru.config import TrainConfig
 from vidgru.data.folder import read_folder
 from vidgru.data.views import AUGMENTATIONS
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.nn.build import build
 from vidgru.nn.network import HIDDEN
+from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
 from vidgru.verbs.train import train_steps
 

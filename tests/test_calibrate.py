@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vidgru.config import Confidence
 from vidgru.results import Bin
+from vidgru.spec import Confidence
 from vidgru.tasks.calibrate import (
     COLDEST,
     HOTTEST,

@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from vidgru.config import Confidence, ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import AUGMENTATIONS, VIEW, cut
 from vidgru.engine import loop
@@ -28,6 +27,7 @@ from vidgru.engine.loop import Examples, Trainer, learning_rate
 from vidgru.errors import ModelError
 from vidgru.nn.build import build
 from vidgru.nn.network import Network, NetworkConfig
+from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.classify import Classify
 
 SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)

@@ -16,12 +16,13 @@ from helpers import moving_squares, noise, write_clip
 
 import vidgru as library
 from vidgru import Evaluation, TrainResult
-from vidgru.config import Confidence, EvaluateConfig
+from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.data.decode import Decoded
 from vidgru.data.folder import Clip
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.errors import DataError, ModelError, OptionError
+from vidgru.spec import Confidence
 from vidgru.tasks.measure import accuracy_interval
 from vidgru.verbs.evaluate import Held, evaluate, evaluation_of, mistake_strips
 

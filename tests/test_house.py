@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
 FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = [
-    {"errors", "config", "results", "findings", "files"},
+    {"errors", "config", "spec", "results", "findings", "timeline", "files"},
     {"video"},
     {"data"},
     {"nn"},

@@ -19,10 +19,10 @@ from helpers import noise, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.config import Confidence, ModelSpec
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
+from vidgru.spec import Confidence, ModelSpec
 from vidgru.verbs import predict
 from vidgru.video.read import Frame
 

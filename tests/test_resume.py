@@ -18,12 +18,12 @@ from helpers import stop_after
 
 from vidgru import resume, train
 from vidgru.cli import progress
-from vidgru.config import Confidence
 from vidgru.engine import training
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
 from vidgru.errors import DataError, ModelError, OutputError
 from vidgru.results import Progress
+from vidgru.spec import Confidence
 
 Vidgru = Callable[..., Done]
 

@@ -296,8 +296,8 @@ class CompareConfig:
 
 
 @dataclass(frozen=True)
-class PredictConfig:
-    """How `predict` answers. Everything about the pictures comes from the model file."""
+class AnswerConfig:
+    """How a model answers. Everything about the pictures comes from the model file."""
 
     model: str | None = option(
         None, "Run folder or model file. Default: the newest run in ./runs.", metavar="RUN"
@@ -322,7 +322,12 @@ class PredictConfig:
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(PredictConfig):
+class PredictConfig(AnswerConfig):
+    """How `predict` answers."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(AnswerConfig):
     """How `evaluate` measures a model; all else as for `predict`."""
 
     max_error: float = option(
@@ -344,46 +349,3 @@ class EvaluateConfig(PredictConfig):
     out: str | None = option(
         None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
     )
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """All that a model file says beside its weights, enough to predict with it.
-
-    fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
-    of the square view in pixels.
-    """
-
-    task: str
-    labels: tuple[str, ...]
-    input: str
-    core: str
-    hidden: int
-    fps: float
-    frames: int
-    size: int
-    encoder: str = "cnn"
-    gated_update: str = "blend"
-
-    @property
-    def side(self) -> int:
-        """Side of the stored square picture out of which views are cut, in pixels."""
-        return stored_side(self.size)
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """What a model file says of how far its confidence can be trusted.
-
-    temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
-    and whether it was right, for clips that were not learned from, least sure first; none when
-    there were no such clips, or the training was not finished.
-    """
-
-    temperature: float = 1.0
-    answers: tuple[tuple[float, bool], ...] = ()
-
-
-def stored_side(size: int) -> int:
-    """Return the side of stored pictures out of which views of this side are cut, in pixels."""
-    return size * 3 // 2

@@ -196,22 +196,13 @@ class Window:
     probabilities: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a video shows: the mean of its windows' probabilities, scaled to be calibrated.
+class Labelled:
+    """Something with a probability for each of its labels, and whether that is sure enough."""
 
-    frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
-    whether the confidence is below the `threshold` that was asked for, or no threshold will do.
-    """
-
-    source: str
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
-    windows: tuple[Window, ...]
-    frames: int
-    seconds: float
-    threshold: float | None = None
-    unsure: bool = False
+    threshold: float | None
+    unsure: bool
 
     @property
     def label(self) -> str:
@@ -233,16 +224,39 @@ class Prediction:
         pairs = zip(self.labels, self.probabilities, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])[:count]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
+    def _said(self) -> dict[str, Any]:
         return {
-            "source": self.source,
             "label": self.label,
             "unsure": self.unsure,
             "likeliest": self.likeliest,
             "confidence": self.confidence,
             "threshold": self.threshold,
             "probabilities": dict(zip(self.labels, self.probabilities, strict=True)),
+        }
+
+
+@dataclass(frozen=True)
+class Prediction(Labelled):
+    """What a video shows: the mean of its windows' probabilities, scaled to be calibrated.
+
+    frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
+    whether the confidence is below the `threshold` that was asked for, or no threshold will do.
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    windows: tuple[Window, ...]
+    frames: int
+    seconds: float
+    threshold: float | None = None
+    unsure: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            "source": self.source,
+            **self._said(),
             "frames": self.frames,
             "seconds": self.seconds,
             "windows": [

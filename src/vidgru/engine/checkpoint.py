@@ -13,11 +13,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, Confidence, ModelSpec
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS
 from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
+from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
 MODEL_NAME = "model.safetensors"

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.device import convolution_dtype
@@ -22,6 +21,7 @@ from vidgru.engine.windows import VALIDATION_WINDOWS, clip_outputs, spread, wind
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
 from vidgru.results import Scores
+from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
 
 WEIGHT_DECAY = 0.05

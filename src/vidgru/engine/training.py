@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from vidgru.config import Confidence, ModelSpec, TrainConfig
+from vidgru.config import TrainConfig
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import (
@@ -30,6 +30,7 @@ from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.nn.build import build
 from vidgru.results import Calibration, Progress, Scores, TrainResult
+from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify
 

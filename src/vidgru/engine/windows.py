@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.config import ModelSpec
 from vidgru.data.cache import Segments
 from vidgru.data.views import Frames, cut, straight_view
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import SlidingWindows
+from vidgru.spec import ModelSpec
 
 CHUNK = 64
 VALIDATION_WINDOWS = 4  # of one clip, while training

@@ -1,8 +1,8 @@
 """From what a model file says to the network itself."""
 
-from vidgru.config import ModelSpec
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.nn.rows import RowsNetwork
+from vidgru.spec import ModelSpec
 
 AnyNetwork = Network | RowsNetwork
 

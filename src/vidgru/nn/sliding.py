@@ -1,6 +1,8 @@
 """Overlapping windows over any number of frames, each frame encoded once, in constant memory."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,3 +113,32 @@ class SlidingWindows:
         del self._main[:drop], self._side[: drop // SIDE_EVERY]
         self._base = self._start
         self._second = {n: kept for n, kept in self._second.items() if n > self._start}
+
+
+class RunningWindows:
+    """Push one normalised frame (1, 3, H, W), get what the network says of it and those before.
+
+    Windows begin as those of `SlidingWindows` do, and each is driven frame by frame, so that both
+    say the same of a complete window. The answer is the oldest one's: but for the first frames, it
+    rests on half a window to a whole one. The network must be in eval mode.
+    """
+
+    def __init__(self, network: AnyNetwork, window: int) -> None:
+        self.network, self.window, self.stride = network, window, stride_of(window)
+        self._pushed = 0
+        self._open: deque[tuple[int, Any]] = deque()  # first frame and state, oldest first
+
+    @torch.inference_mode()
+    def push(self, frame: Tensor) -> tuple[Tensor, int]:
+        """Take one more frame; return outputs (outputs,) and how many frames they rest on."""
+        if self._pushed % self.stride == 0:
+            self._open.append((self._pushed, None))
+        self._pushed += 1
+        outputs = []
+        for _ in range(len(self._open)):
+            start, state = self._open.popleft()
+            output, state = self.network.step(frame, state)
+            outputs.append((output[0], self._pushed - start))
+            if self._pushed < start + self.window:
+                self._open.append((start, state))
+        return outputs[0]

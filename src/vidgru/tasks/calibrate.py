@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from vidgru.config import Confidence
 from vidgru.results import Bin, Calibration
+from vidgru.spec import Confidence
 
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 GRID = 61  # temperatures tried before the best one is refined

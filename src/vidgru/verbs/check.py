@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
-from vidgru.config import CheckConfig, TrainConfig, stored_side
+from vidgru.config import CheckConfig, TrainConfig
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.faults import findings, tell_ignored, tell_shortcuts, worst_first
@@ -14,6 +14,7 @@ from vidgru.data.shortcuts import find_shortcuts
 from vidgru.errors import DataError
 from vidgru.findings import Checked
 from vidgru.results import Progress
+from vidgru.spec import stored_side
 from vidgru.verbs.train import run_to_end
 
 Steps = Generator[Progress, None, Checked]

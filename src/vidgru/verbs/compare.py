@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidgru.config import CompareConfig, TrainConfig, stored_side
+from vidgru.config import CompareConfig, TrainConfig
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import launched
@@ -17,6 +17,7 @@ from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.errors import OptionError
 from vidgru.results import Compared, Comparison, Progress, TrainResult
+from vidgru.spec import stored_side
 from vidgru.verbs.learn import chosen, learn_steps
 from vidgru.verbs.train import run_to_end
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgru.config import Confidence, EvaluateConfig, TrainConfig
+from vidgru.config import EvaluateConfig, TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
@@ -21,6 +21,7 @@ from vidgru.engine.training import LAST_WRITTEN, OTHER_CLIPS, Judged, Steps
 from vidgru.engine.windows import clip_outputs
 from vidgru.errors import DataError
 from vidgru.results import Answered, Fold, Scores
+from vidgru.spec import Confidence
 from vidgru.tasks.calibrate import (
     calibration_of,
     choose_threshold,

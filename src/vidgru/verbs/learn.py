@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vidgru.config import ModelSpec, TrainConfig
+from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
@@ -13,6 +13,7 @@ from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.distributed import agree
 from vidgru.engine.training import Judged, Steps, Training
 from vidgru.nn.network import HIDDEN
+from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
 
 

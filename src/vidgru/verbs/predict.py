@@ -2,30 +2,35 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from vidgru.config import PredictConfig
+from vidgru.config import AnswerConfig
 from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
 from vidgru.errors import ModelError, VideoError
 from vidgru.nn.inputs import normalise
-from vidgru.nn.sliding import SlidingWindows, WindowOutput
+from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
 from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
+from vidgru.timeline import Moment, Segment
 from vidgru.video.find import find_files
-from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files
+from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, image_files
 from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
+
+Said = TypeVar("Said", Prediction, Moment, Segment)
 
 CHUNK = 32  # frames that go through the network together,
 CHUNK_PIXELS = CHUNK * 128 * 128  # or fewer where a model wants large pictures
@@ -54,23 +59,52 @@ class Model:
         spec = self.spec
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
-        frames = sample_frames(source, spec.fps, size=(spec.side, spec.side))
+        frames = self._sampled(source)
         count, most = 0, max(1, min(CHUNK, CHUNK_PIXELS // spec.size**2))
         while chunk := [frame.rgb for frame in islice(frames, most)]:
             count += len(chunk)
-            pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), spec.size))
-            found += windows.push(normalise(pixels.to(self.device)))
+            found += windows.push(self._normalised(chunk))
         found += windows.finish()
-        outputs = torch.stack([window.output for window in found]).cpu()
-        if not torch.isfinite(outputs).all():  # each weight by itself may be finite, yet too large
+        outputs = self._sound(torch.stack([window.output for window in found]))
+        times = [(window.start / spec.fps, window.end / spec.fps) for window in found]
+        said = self.task.decode(str(source), outputs, times, count, self.temperature)
+        return self._judged(said)
+
+    def stream(self, source: str | Path) -> Iterator[Moment]:
+        """Yield what a video or folder of images shows at each sampled frame, by those before it.
+
+        Memory stays constant, however long it goes on. Raises VideoError.
+        """
+        return self.follow(self._sampled(source))
+
+    @torch.inference_mode()
+    def follow(self, frames: Iterable[Frame]) -> Iterator[Moment]:
+        """Yield what each of a stream's frames shows, together with those just before it.
+
+        Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
+        """
+        windows = RunningWindows(self.network, self.spec.frames)
+        for frame in frames:
+            outputs, count = windows.push(self._normalised([frame.rgb]))
+            shares = self.task.probabilities(self._sound(outputs[None]), self.temperature).tolist()
+            seconds = count / self.spec.fps
+            yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
+
+    def _sampled(self, source: str | Path) -> Iterator[Frame]:
+        return sample_frames(source, self.spec.fps, size=(self.spec.side, self.spec.side))
+
+    def _normalised(self, chunk: Sequence[Image]) -> Tensor:
+        pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), self.spec.size))
+        return normalise(pixels.to(self.device))
+
+    def _sound(self, outputs: Tensor) -> Tensor:
+        # Each weight by itself may be finite, yet too large.
+        if not torch.isfinite(outputs).all():
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
-        said = self.task.decode(
-            str(source),
-            outputs,
-            [(window.start / spec.fps, window.end / spec.fps) for window in found],
-            count,
-            self.temperature,
-        )
+        return outputs.cpu()
+
+    def _judged(self, said: Said) -> Said:
+        """Return what was said, `unsure` where its confidence is below the threshold."""
         if self.max_error is None:
             return said
         unsure = self.threshold is None or said.confidence < self.threshold
@@ -89,7 +123,7 @@ def load(
     `threads` sets how many torch uses in this process; left out, that stays as it is. `max_error`
     makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
     """
-    PredictConfig(max_error=max_error)  # checks it
+    AnswerConfig(max_error=max_error)  # checks it
     chosen = choose_device(device)
     prepare(threads or torch.get_num_threads())
     return Model(load_model(Path(path)), chosen, max_error)
@@ -121,7 +155,7 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     return threshold
 
 
-def find_model(config: PredictConfig) -> Path:
+def find_model(config: AnswerConfig) -> Path:
     """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
     return newest_run(RUNS) if config.model is None else Path(config.model)
 

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
-from vidgru.config import TrainConfig, stored_side
+from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
@@ -17,6 +17,7 @@ from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_befor
 from vidgru.engine.training import Steps
 from vidgru.errors import OptionError
 from vidgru.results import Progress, TrainResult
+from vidgru.spec import stored_side
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
 

@@ -1,0 +1,64 @@
+"""What streams and long videos show when: frozen dataclasses with `to_dict()`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidgru.results import Labelled
+
+
+@dataclass(frozen=True)
+class Moment(Labelled):
+    """What a stream shows at one sampled frame, by this frame and those just before it.
+
+    time: seconds since the stream began; seconds: of the stream that the answer rests on.
+    """
+
+    time: float
+    seconds: float
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    threshold: float | None = None
+    unsure: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {"time": self.time, "seconds": self.seconds, **self._said()}
+
+
+@dataclass(frozen=True)
+class Segment(Labelled):
+    """A stretch of a video, from start to end in seconds, that shows one thing."""
+
+    start: float
+    end: float
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    threshold: float | None = None
+    unsure: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {"start": self.start, "end": self.end, **self._said()}
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a video shows when: segments one after the other, without gaps, from 0 to `seconds`.
+
+    frames: sampled frames that were looked at.
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    frames: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            "source": self.source,
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "segments": [segment.to_dict() for segment in self.segments],
+        }
