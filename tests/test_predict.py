@@ -443,7 +443,9 @@ def test_a_long_video_is_never_held_in_memory(
         nonlocal alive
         alive -= 1
 
-    def endless(source: Path, fps: float, *, size: tuple[int, int]) -> Iterator[Frame]:
+    def endless(
+        source: Path, fps: float, *, size: tuple[int, int], opened: object
+    ) -> Iterator[Frame]:
         nonlocal alive, most
         assert (fps, size) == (10, (24, 24))
         for n in range(3000):

@@ -323,7 +323,11 @@ class AnswerConfig:
 
 @dataclass(frozen=True)
 class PredictConfig(AnswerConfig):
-    """How `predict` answers."""
+    """What `predict` tells of each source."""
+
+    timeline: bool = option(
+        False, "Tell what happens when: segments with start, end, label and confidence."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """What the verbs give back: frozen dataclasses that any program can read with `to_dict()`."""
 
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypeVar
 
 UNSURE = "unsure"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Progress:
     done: int
     total: int
     note: str = ""
+
+
+def run_to_end(steps: Generator[Progress, None, Result]) -> Result:
+    """Return the result of a job whose progress nobody looks at."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,7 @@
 """`vidgru predict`: tell what happens in videos."""
 
-import csv
-import io
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,9 @@ import click
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import PredictConfig
-from vidgru.results import Failure, Prediction
+from vidgru.results import Failure, Prediction, Progress
+
+BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @click.command("predict")
@@ -31,7 +30,7 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Tell what happens in videos, each as a whole.
+    """Tell what happens in videos, each as a whole, or when with --timeline.
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
     frames slides over the whole video, and the answers are averaged. A model that reads each
@@ -40,7 +39,8 @@ def command(
     config = PredictConfig(**options)
     from tqdm import tqdm
 
-    from vidgru.cli.render import show_predictions
+    from vidgru.cli.answers import show_predictions, show_timeline, write_csv
+    from vidgru.timeline import Timeline
     from vidgru.verbs.predict import find_model, find_sources, load, predict_each
 
     path = find_model(config)
@@ -48,35 +48,25 @@ def command(
         print(f"Model: {printable(str(path))}", file=sys.stderr)
     model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
     found = find_sources(sources, images=model.spec.frames == 1)
-    results: list[Prediction | Failure] = []
+    results: list[Prediction | Timeline | Failure] = []
     # disable=None: no bar where stderr is not a terminal.
-    for result in tqdm(
-        predict_each(model, found), total=len(found), unit=" sources", disable=quiet or None
-    ):
-        results.append(result)
-        if as_json:
-            tqdm.write(json.dumps(result.to_dict()))
-        if isinstance(result, Failure):
-            tqdm.write(f"Error: {printable(result.error)}", file=sys.stderr)
+    with tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar:
+        for item in predict_each(model, found, timeline=config.timeline):
+            if isinstance(item, Progress):
+                bar.set_postfix_str(f"{len(results)}/{len(found)} sources, {item.note}")
+                bar.update(len(results) + min(item.done / max(item.total, 1), 1) - bar.n)
+                continue
+            results.append(item)
+            bar.update(len(results) - bar.n)
+            if as_json:
+                tqdm.write(json.dumps(item.to_dict()))
+            if isinstance(item, Failure):
+                tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
+            elif isinstance(item, Timeline) and not as_json:
+                show_timeline(item)
     if not as_json:
         show_predictions([item for item in results if isinstance(item, Prediction)], top)
     if table is not None:
-        _write_csv(Path(table), model.spec.labels, results)
+        write_csv(Path(table), model.spec.labels, results)
     if any(isinstance(item, Failure) for item in results):
         click.get_current_context().exit(1)
-
-
-def _write_csv(path: Path, labels: Sequence[str], results: Sequence[Prediction | Failure]) -> None:
-    from vidgru.files import write_bytes
-
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["source", "label", "answered", "likeliest", "confidence", *labels, "error"])
-    for item in results:
-        if isinstance(item, Failure):
-            rows.writerow([item.source, *[""] * (4 + len(labels)), item.error])
-        else:
-            shares = [f"{p:.6f}" for p in item.probabilities]
-            said = [item.label, "no" if item.unsure else "yes", item.likeliest]
-            rows.writerow([item.source, *said, f"{item.confidence:.6f}", *shares, ""])
-    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -1,41 +1,25 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
-from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
 from vidgru.findings import PARTS, Checked, Evaluation
 from vidgru.results import (
     Answered,
     Calibration,
     Comparison,
-    Prediction,
     TrainResult,
 )
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    # Where no terminal sets a width, lines stay whole for whoever reads them.
-    return console if console.is_terminal else Console(highlight=False, width=200)
-
-
-def _name(text: str) -> Text:
-    return Text(printable(text), overflow="fold")
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
 def show_training(result: TrainResult) -> None:
     """Print accuracy, per-class recall, where the model lies, and what to type next."""
-    console = _console()
+    console = open_console()
     if result.folds:
         console.print(_folds(result))
     parts = [("held-out" if result.folds else "validation", result.validation)]
@@ -50,15 +34,15 @@ def show_training(result: TrainResult) -> None:
         cells = [
             cell
             for _, scores in parts
-            for cell in (str(scores.count[label]), _share(scores.recall[label]))
+            for cell in (str(scores.count[label]), percent(scores.recall[label]))
         ]
-        table.add_row(_name(label), *cells)
+        table.add_row(shown(label), *cells)
     table.add_section()
     for title, pick in (("accuracy", "accuracy"), ("balanced accuracy", "balanced")):
         cells = [
             cell
             for _, scores in parts
-            for cell in (str(sum(scores.count.values())), _share(getattr(scores, pick)))
+            for cell in (str(sum(scores.count.values())), percent(getattr(scores, pick)))
         ]
         table.add_row(Text(title, style="bold"), *cells)
     console.print(table)
@@ -93,11 +77,11 @@ def _folds(result: TrainResult) -> Table:
     table.add_column("time", justify="right")
     for number, fold in enumerate(result.folds, 1):
         groups = [str(fold.groups)] if grouped else []
-        shares = [_share(fold.accuracy), _share(fold.balanced)]
+        shares = [percent(fold.accuracy), percent(fold.balanced)]
         table.add_row(str(number), str(fold.clips), *groups, *shares, f"{fold.seconds:.0f} s")
     table.add_section()
     found = [[fold.accuracy for fold in result.folds], [fold.balanced for fold in result.folds]]
-    means = [f"{_share(fmean(values))} +- {100 * stdev(values):.1f}" for values in found]
+    means = [f"{percent(fmean(values))} +- {100 * stdev(values):.1f}" for values in found]
     counts = [str(sum(fold.clips for fold in result.folds)), *([""] if grouped else [])]
     table.add_row(Text("mean", style="bold"), *counts, *means, "")
     return table
@@ -125,8 +109,9 @@ def _splitting(result: TrainResult) -> str:
 def _calibrated(calibration: Calibration, where: str) -> str:
     """Return how far confidence is off, in a sentence."""
     return (
-        f"{where}, confidence is off by {_share(calibration.ece)} on average "
-        f"({_share(calibration.ece_before)} without the temperature {calibration.temperature:.2f})."
+        f"{where}, confidence is off by {percent(calibration.ece)} on average "
+        f"({percent(calibration.ece_before)} without the temperature "
+        f"{calibration.temperature:.2f})."
     )
 
 
@@ -136,7 +121,7 @@ def _answering(result: TrainResult) -> str:
         return ""
     text = f"With --max-error {answered.max_error:g}, {answered.answered} of "
     text += f"{sum(result.validation.count.values())} held-out clips are answered"
-    return text + (f", {_share(answered.error)} of them wrong." if answered.answered else ".")
+    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
 
 
 def _mirroring(mirrored: dict[str, str | None] | None) -> str:
@@ -175,7 +160,7 @@ def _quoted(path: str) -> str:
 
 def show_checked(checked: Checked) -> None:
     """Print how many clips there are, and a sentence for each kind of fault."""
-    console = _console()
+    console = open_console()
     counts = sorted(set(checked.clips.values()))
     each = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     total = f"{sum(checked.clips.values())} clips in {len(checked.clips)} classes, {each} each"
@@ -190,46 +175,21 @@ def show_checked(checked: Checked) -> None:
         console.print(Text("Nothing is wrong with them."))
 
 
-def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
-    """Print a row for each video: its label, how sure that is, and the next likeliest labels."""
-    if not predictions:
-        return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("source")
-    table.add_column("label", style="bold")
-    table.add_column("confidence", justify="right")
-    if top > 1:
-        table.add_column("then")
-    for prediction in predictions:
-        ranked = prediction.top(top)
-        others = ", ".join(
-            f"{printable(name)} {_share(share)}"
-            for name, share in (ranked if prediction.unsure else ranked[1:])
-        )
-        row = [_name(prediction.source), _name(prediction.label), Text(_share(ranked[0][1]))]
-        table.add_row(*row, *([Text(others)] if top > 1 else []))
-    console = _console()
-    console.print(table)
-    if threshold := predictions[0].threshold:
-        count = sum(prediction.unsure for prediction in predictions)
-        console.print(f"{count} of {len(predictions)} below {_share(threshold)}: unsure.")
-
-
 SUREST = 5  # mistakes to name
 
 
 def show_evaluation(result: Evaluation) -> None:
     """Print a row for each class, accuracy with its interval, and what confidence is worth."""
-    console, scores, clips = _console(), result.scores, len(result.answers)
+    console, scores, clips = open_console(), result.scores, len(result.answers)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class")
     for title in ("clips", "recall", "precision", "F1"):
         table.add_column(title, justify="right")
     for label, count in scores.count.items():
         shares = (scores.recall[label], result.precision[label], result.f1[label])
-        table.add_row(_name(label), str(count), *map(_share, shares))
+        table.add_row(shown(label), str(count), *map(percent, shares))
     table.add_section()
-    means = _share(scores.balanced), "", _share(result.macro_f1)
+    means = percent(scores.balanced), "", percent(result.macro_f1)
     table.add_row(Text("mean of the classes", style="bold"), str(clips), *means)
     console.print(table)
     wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
@@ -237,21 +197,21 @@ def show_evaluation(result: Evaluation) -> None:
     over = f", over {result.groups} groups" if result.groups is not None else ""
     console.print(
         Text(
-            f"Accuracy: {_share(scores.accuracy)}, {clips - len(wrong)} of {clips} "
-            f"{PARTS[result.part]} (95 % interval: {_share(low)} to {_share(high)}{over})."
+            f"Accuracy: {percent(scores.accuracy)}, {clips - len(wrong)} of {clips} "
+            f"{PARTS[result.part]} (95 % interval: {percent(low)} to {percent(high)}{over})."
         )
     )
-    tops = ", ".join(f"{k}: {_share(share)}" for k, share in result.top.items() if k > 1)
+    tops = ", ".join(f"{k}: {percent(share)}" for k, share in result.top.items() if k > 1)
     among = f" Among the likeliest {tops}." if tops else ""
-    console.print(Text(f"Always the commonest class: {_share(result.majority)}.{among}"))
-    found = [f"{cue.cue} {_share(cue.accuracy)}" for cue in result.shortcuts if cue.found]
+    console.print(Text(f"Always the commonest class: {percent(result.majority)}.{among}"))
+    found = [f"{cue.cue} {percent(cue.accuracy)}" for cue in result.shortcuts if cue.found]
     if found:
         text = f"Without seeing what happens: by {', '.join(found)} (balanced accuracy)."
         console.print(Text(text))
     console.print(Text(_calibrated(result.calibration, "Here")))
     console.print(Text(_answered(result.answered, clips)))
     for answer in wrong[:SUREST]:
-        said = f"{answer.clip} was called {answer.predicted}, {_share(answer.confidence)}"
+        said = f"{answer.clip} was called {answer.predicted}, {percent(answer.confidence)}"
         console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
     if len(wrong) > SUREST:
         console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
@@ -264,14 +224,14 @@ def _answered(answered: Answered, clips: int) -> str:
     wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
     if answered.threshold is None:
         return f"{wanted} there is no threshold: every answer is unsure."
-    text = f"{wanted}, those below {_share(answered.threshold)} are unsure: "
+    text = f"{wanted}, those below {percent(answered.threshold)} are unsure: "
     text += f"{answered.answered} of {clips} are left"
-    return text + (f", {_share(answered.error)} of them wrong." if answered.answered else ".")
+    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
 
 
 def show_comparison(comparison: Comparison) -> None:
     """Print a row for each variant, best first, and what a difference between two is worth."""
-    console, rows, measured = _console(), comparison.rows, comparison.measured
+    console, rows, measured = open_console(), comparison.rows, comparison.measured
     inputs, seeds = {row.input for row in rows}, len(rows[0].seeds)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("core")
@@ -290,13 +250,13 @@ def show_comparison(comparison: Comparison) -> None:
             *([row.input] if len(inputs) > 1 else []),
             f"{row.parameters:,}",
             f"{1000 * row.step_seconds:.1f}",
-            _share(row.mean) + spread,
+            percent(row.mean) + spread,
             *([f"{100 * low:.1f} - {100 * high:.1f}"] if seeds > 1 else []),
-            _share(fmean(row.last)),
+            percent(fmean(row.last)),
         )
     console.print(table)
     sentences = [
-        f"{comparison.clips} {measured} clips: one clip is {_share(1 / comparison.clips)}."
+        f"{comparison.clips} {measured} clips: one clip is {percent(1 / comparison.clips)}."
     ]
     if seeds > 1:
         sentences.append(f"+- is the standard deviation over {seeds} seeds, all on the same split.")

@@ -1,5 +1,6 @@
 """Overlapping windows over any number of frames, each frame encoded once, in constant memory."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -29,22 +30,31 @@ class WindowOutput:
 class SlidingWindows:
     """Push normalised frames (N, 3, H, W), get what the network says of each complete window.
 
-    A window's output equals `network(frames[start:end])[-1]`: windows start afresh and only share
-    the encoders' work. The network must be in eval mode.
+    A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
+    `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
+    the second frame of each is encoded once more, as it looks when nothing lies before the first.
+    The network must be in eval mode.
     """
 
-    def __init__(self, network: AnyNetwork, window: int) -> None:
-        self.network, self.window, self.stride = network, window, stride_of(window)
+    def __init__(self, network: AnyNetwork, window: int, stride: int | None = None) -> None:
+        self.network, self.window = network, window
+        self.stride = stride or stride_of(window)
+        self._grid = math.gcd(self.stride, SIDE_EVERY)  # frames between those for the side encoder
         self._moves = network.config.input != "rgb"
         self._start = 0  # of the next window
         self._end = 0  # frames pushed so far
-        self._base = 0  # frame number of the first kept feature, a multiple of SIDE_EVERY
+        self._base = 0  # frame number of the first kept feature, a multiple of the grid
         self._last: Tensor | None = None  # up to two frames that the next changes need
         self._main: list[Tensor] = []
         self._side: list[Tensor] = []
         # Windows know nothing before their first frame, so their first two frames look otherwise.
         self._first: Tensor | None = None
         self._second: dict[int, Tensor] = {}
+
+    @property
+    def pushed(self) -> int:
+        """How many frames there have been."""
+        return self._end
 
     @torch.inference_mode()
     def push(self, frames: Tensor) -> list[WindowOutput]:
@@ -54,7 +64,7 @@ class SlidingWindows:
         else:
             self._main += self.network.main(frames)
         if self.network.side is not None:
-            seen = frames[-self._end % SIDE_EVERY :: SIDE_EVERY]
+            seen = frames[-self._end % self._grid :: self._grid]
             self._side += self.network.side(seen) if len(seen) else []
         self._end += len(frames)
         spans = []
@@ -81,7 +91,7 @@ class SlidingWindows:
         known = torch.cat([self._last, frames])
         shown = changes(known[None])[0, len(self._last) :]
         # Frames after a window's first are encoded once more, without the change before.
-        seconds = [n for n in range(len(frames)) if (self._end + n) % self.stride == 1]
+        seconds = [n for n in range(len(frames)) if (self._end + n - 1) % self.stride == 0]
         alone = shown[seconds].clone()
         alone[:, alone.shape[1] // 2 :] = 0
         encoded = self.network.main(torch.cat([shown, alone]))
@@ -100,8 +110,9 @@ class SlidingWindows:
                 main[0] = self._first
                 main[1:2] = [self._second[start + 1]] if len(main) > 1 else []
             mains.append(torch.stack(main))
-            low, high = (start - self._base) // SIDE_EVERY, -((self._base - end) // SIDE_EVERY)
-            sides += [torch.stack(self._side[low:high])] if self._side else []
+            low, high = (start - self._base) // self._grid, -((self._base - end) // self._grid)
+            seen = self._side[low : high : SIDE_EVERY // self._grid]
+            sides += [torch.stack(seen)] if seen else []
         outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
         # A copy, or the outputs after every frame would live as long as those after the last.
         last = outputs[:, -1].clone()
@@ -110,7 +121,7 @@ class SlidingWindows:
     def _forget(self) -> None:
         """Drop features that no coming window needs."""
         drop = self._start - self._base
-        del self._main[:drop], self._side[: drop // SIDE_EVERY]
+        del self._main[:drop], self._side[: drop // self._grid]
         self._base = self._start
         self._second = {n: kept for n, kept in self._second.items() if n > self._start}
 

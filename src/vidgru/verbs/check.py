@@ -13,9 +13,8 @@ from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.errors import DataError
 from vidgru.findings import Checked
-from vidgru.results import Progress
+from vidgru.results import Progress, run_to_end
 from vidgru.spec import stored_side
-from vidgru.verbs.train import run_to_end
 
 Steps = Generator[Progress, None, Checked]
 

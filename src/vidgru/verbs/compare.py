@@ -16,10 +16,9 @@ from vidgru.engine.distributed import launched
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.errors import OptionError
-from vidgru.results import Compared, Comparison, Progress, TrainResult
+from vidgru.results import Compared, Comparison, Progress, TrainResult, run_to_end
 from vidgru.spec import stored_side
 from vidgru.verbs.learn import chosen, learn_steps
-from vidgru.verbs.train import run_to_end
 
 Steps = Generator[Progress, None, Comparison]
 Finished = list[tuple[TrainConfig, TrainResult]]

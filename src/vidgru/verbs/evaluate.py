@@ -25,12 +25,11 @@ from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
 from vidgru.engine.windows import clip_outputs
 from vidgru.errors import DataError, ModelError
 from vidgru.findings import Answer, Evaluation
-from vidgru.results import Failure, Progress
+from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks import measure
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, judged
 from vidgru.tasks.classify import Classify
 from vidgru.verbs.predict import find_model, threshold_for
-from vidgru.verbs.train import run_to_end
 
 log = logging.getLogger("vidgru")
 

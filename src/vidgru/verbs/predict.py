@@ -1,8 +1,10 @@
 """Tell what happens in videos with a trained model."""
 
 import logging
+import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -20,18 +22,23 @@ from vidgru.engine.run import RUNS
 from vidgru.errors import ModelError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
-from vidgru.results import Failure, Prediction
+from vidgru.results import Failure, Prediction, Progress, run_to_end
 from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
-from vidgru.timeline import Moment, Segment
+from vidgru.tasks.timeline import Segmenter
+from vidgru.timeline import Moment, Timeline
+from vidgru.video.cuts import mark_cuts
 from vidgru.video.find import find_files
-from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, image_files
+from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, Video, image_files
 from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
 
-Said = TypeVar("Said", Prediction, Moment, Segment)
+Said = TypeVar("Said", Prediction, Moment)
+Result = TypeVar("Result")
+Steps = Generator[Progress, None, Result]
 
+GRID = 0.25  # seconds between windows of a timeline, about
 CHUNK = 32  # frames that go through the network together,
 CHUNK_PIXELS = CHUNK * 128 * 128  # or fewer where a model wants large pictures
 
@@ -45,29 +52,33 @@ class Model:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
         self.network = loaded.network.to(device)
         self.device = device
+        self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
         self.task = Classify(loaded.spec.labels)
         self.temperature, self.max_error = loaded.confidence.temperature, max_error
         self.threshold = None if max_error is None else threshold_for(loaded, max_error)
 
-    @torch.inference_mode()
     def predict(self, source: str | Path) -> Prediction:
-        """Return what a video, image or folder of images shows, as the mean over its windows.
+        """Return what a video, image or folder of images shows, as `predict_steps` finds it out."""
+        return run_to_end(self.predict_steps(source))
+
+    @torch.inference_mode()
+    def predict_steps(self, source: str | Path) -> Steps[Prediction]:
+        """Find out what a source shows, as the mean over its windows, telling how far that is.
 
         Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
         below the threshold for the `max_error` that was asked for. Raises VideoError.
         """
-        spec = self.spec
+        spec, pace = self.spec, _Pace(source, self.spec.fps)
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
-        frames = self._sampled(source)
-        count, most = 0, max(1, min(CHUNK, CHUNK_PIXELS // spec.size**2))
-        while chunk := [frame.rgb for frame in islice(frames, most)]:
-            count += len(chunk)
+        frames = self._sampled(source, pace)
+        while chunk := [frame.rgb for frame in islice(frames, self._most)]:
             found += windows.push(self._normalised(chunk))
+            yield pace.progress(len(chunk))
         found += windows.finish()
         outputs = self._sound(torch.stack([window.output for window in found]))
         times = [(window.start / spec.fps, window.end / spec.fps) for window in found]
-        said = self.task.decode(str(source), outputs, times, count, self.temperature)
+        said = self.task.decode(str(source), outputs, times, pace.frames, self.temperature)
         return self._judged(said)
 
     def stream(self, source: str | Path) -> Iterator[Moment]:
@@ -90,8 +101,52 @@ class Model:
             seconds = count / self.spec.fps
             yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
 
-    def _sampled(self, source: str | Path) -> Iterator[Frame]:
-        return sample_frames(source, self.spec.fps, size=(self.spec.side, self.spec.side))
+    def timeline(self, source: str | Path) -> Timeline:
+        """Return what a video shows when, as `timeline_steps` finds it out."""
+        return run_to_end(self.timeline_steps(source))
+
+    @torch.inference_mode()
+    def timeline_steps(self, source: str | Path) -> Steps[Timeline]:
+        """Find out what a video or folder of images shows when, telling how far that is.
+
+        A window begins about every quarter of a second, and afresh where a new shot begins.
+        Segments are judged like videos of their own, by the threshold for the `max_error` that was
+        asked for. Frames are read once, in order, in constant memory. Raises VideoError.
+        """
+        spec, pace = self.spec, _Pace(source, self.spec.fps)
+        # A power of two, so that the side encoder need not see every frame.
+        stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
+        threshold = self.threshold
+        if self.max_error is not None and threshold is None:
+            threshold = math.inf
+        segmenter = Segmenter(
+            spec.labels, spec.fps, spec.frames, stride, self.temperature, threshold
+        )
+        windows = SlidingWindows(self.network, spec.frames, stride)
+
+        def add(found: Sequence[WindowOutput]) -> None:
+            for window in found:
+                shares = self._sound(window.output).double().softmax(0).tolist()
+                segmenter.add(window.start, window.end, shares)
+
+        def end_shot() -> None:
+            add(windows.finish())
+            segmenter.end_shot(windows.pushed)
+
+        for chunk, new in _chunks(mark_cuts(self._sampled(source, pace)), self._most):
+            if new and pace.frames:
+                end_shot()
+                windows = SlidingWindows(self.network, spec.frames, stride)
+            add(windows.push(self._normalised(chunk)))
+            yield pace.progress(len(chunk))
+        end_shot()
+        segments = tuple(segmenter.finish())
+        return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
+
+    def _sampled(self, source: str | Path, pace: "_Pace | None" = None) -> Iterator[Frame]:
+        size = self.spec.side, self.spec.side
+        opened = pace.begin if pace else lambda video: None
+        return sample_frames(source, self.spec.fps, size=size, opened=opened)
 
     def _normalised(self, chunk: Sequence[Image]) -> Tensor:
         pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), self.spec.size))
@@ -109,6 +164,41 @@ class Model:
             return said
         unsure = self.threshold is None or said.confidence < self.threshold
         return replace(said, threshold=self.threshold, unsure=unsure)
+
+
+class _Pace:
+    """How far the reading of a source is."""
+
+    def __init__(self, source: str | Path, fps: float) -> None:
+        self.source, self.fps, self.frames = str(source), fps, 0
+        self._begun, self._whole = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.fps
+
+    def begin(self, video: Video) -> None:
+        self._whole = video.seconds or 0.0
+
+    def progress(self, frames: int) -> Progress:
+        self.frames += frames
+        speed = self.seconds / max(time.monotonic() - self._begun, 1e-6)
+        total = round(max(self._whole, self.seconds))
+        return Progress(self.source, round(self.seconds), total, f"{speed:.0f} x real time")
+
+
+def _chunks(frames: Iterable[tuple[Frame, bool]], most: int) -> Iterator[tuple[list[Image], bool]]:
+    """Yield up to so many frames of one shot together, and whether the shot begins with them."""
+    chunk: list[Image] = []
+    first = True
+    for frame, begins in frames:
+        if chunk and (begins or len(chunk) == most):
+            yield chunk, first
+            chunk, first = [], False
+        first = first or begins
+        chunk.append(frame.rgb)
+    if chunk:
+        yield chunk, first
 
 
 def load(
@@ -180,13 +270,19 @@ def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list
     return found
 
 
-def predict_each(model: Model, sources: Sequence[Path | Failure]) -> Iterator[Prediction | Failure]:
-    """Yield an answer for each source, or the Failure that says why there is none."""
+def predict_each(
+    model: Model, sources: Sequence[Path | Failure], *, timeline: bool = False
+) -> Iterator[Progress | Prediction | Timeline | Failure]:
+    """Yield an answer for each source, or the Failure that says why there is none.
+
+    With `timeline`, an answer is a Timeline. Progress within the source comes before it.
+    """
     for source in sources:
         if isinstance(source, Failure):
             yield source
             continue
+        steps = model.timeline_steps(source) if timeline else model.predict_steps(source)
         try:
-            yield model.predict(source)
+            yield (yield from steps)
         except VideoError as error:
             yield Failure(str(source), str(error))

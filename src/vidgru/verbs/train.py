@@ -3,9 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
@@ -16,12 +14,10 @@ from vidgru.engine.distributed import in_turn, is_main, text_from_main, together
 from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_before_restart
 from vidgru.engine.training import Steps
 from vidgru.errors import OptionError
-from vidgru.results import Progress, TrainResult
+from vidgru.results import TrainResult, run_to_end
 from vidgru.spec import stored_side
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
-
-Result = TypeVar("Result")
 
 
 @together
@@ -99,13 +95,3 @@ def train(folder: str | Path, config: TrainConfig) -> TrainResult:
 def resume(run: str | Path) -> TrainResult:
     """Go on with a training and return what came of it; see `resume_steps`."""
     return run_to_end(resume_steps(run))
-
-
-def run_to_end(steps: Generator[Progress, None, Result]) -> Result:
-    """Return the result of a job whose progress nobody looks at."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result

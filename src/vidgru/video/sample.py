@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vidgru.video.facts import Facts
-from vidgru.video.read import Frame, Image, open_video
+from vidgru.video.read import Frame, Image, Video, open_video
 
 log = logging.getLogger("vidgru")
 
@@ -57,6 +57,7 @@ def sample_frames(
     start: float = 0.0,
     end: float | None = None,
     tell: Callable[[Facts], None] = _log,
+    opened: Callable[[Video], None] = lambda video: None,
 ) -> Iterator[Frame]:
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
 
@@ -65,12 +66,12 @@ def sample_frames(
     expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
     (variable frame rate), the source is read anew from its beginning with every frame fetched.
     `tell` is called at the end with what was found out about the source; left out, its warnings are
-    logged.
+    logged. `opened` is called at the beginning.
     A frame that would be held for more than MOST_HELD samples ends the source, with a warning.
     """
     given = 0
     for fetch_all in (False, True):
-        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, tell):
+        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, tell, opened):
             if frame is None:
                 break
             given += 1
@@ -88,6 +89,7 @@ def _one_pass(
     skip: int,
     fetch_all: bool,
     tell: Callable[[Facts], None],
+    opened: Callable[[Video], None],
 ) -> Iterator[Frame | None]:
     """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
     limit = float("inf") if end is None else end
@@ -96,6 +98,7 @@ def _one_pass(
     previous, index = -1.0, 0
     gap, longest = None, 0.0
     with open_video(source) as video:
+        opened(video)
         nominal = 1 / video.fps
         while (time := video.grab()) is not None:
             if previous >= 0:

@@ -1,0 +1,23 @@
+"""What all tables have in common."""
+
+from rich.console import Console
+from rich.text import Text
+
+from vidgru.cli.text import printable
+
+
+def open_console() -> Console:
+    """Return where tables are printed."""
+    console = Console(highlight=False)
+    # Where no terminal sets a width, lines stay whole for whoever reads them.
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def shown(text: str) -> Text:
+    """Return a stranger's words as they may stand in a table."""
+    return Text(printable(text), overflow="fold")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, with one decimal."""
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,37 @@
+"""Write a timeline as subtitles, so that any player shows its labels."""
+
+from vidgru.timeline import Timeline
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+SUFFIXES = (".srt", ".vtt")
+
+
+def subtitles(timeline: Timeline, suffix: str) -> str:
+    """Return a timeline as the text of a .srt or .vtt file: each segment's label and confidence.
+
+    What players would take for markup in a label is written as an entity, or in .srt, which has
+    none, as a look-alike.
+    """
+    cues = []
+    for number, segment in enumerate(timeline.segments, 1):
+        label = "".join(
+            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in segment.label
+        )
+        if suffix == ".vtt":
+            label = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        else:
+            label = label.translate(LOOK_ALIKES)
+        span = f"{_time(segment.start, suffix)} --> {_time(segment.end, suffix)}"
+        cues.append(f"{number}\n{span}\n{label} {100 * segment.confidence:.0f} %\n")
+    head = "WEBVTT\n\n" if suffix == ".vtt" else ""
+    return head + "\n".join(cues)
+
+
+# Players take <i> and {\an8} for orders.
+LOOK_ALIKES = str.maketrans({"<": "\u2039", ">": "\u203a", "{": "(", "}": ")"})
+
+
+def _time(seconds: float, suffix: str) -> str:
+    whole, thousandths = divmod(round(1000 * seconds), 1000)
+    point = "." if suffix == ".vtt" else ","
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{thousandths:03}"

@@ -1,0 +1,381 @@
+"""Timelines: what happens when, with boundaries where they belong, in constant memory."""
+
+import csv
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers import make_folder, moving_squares, write_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidgru import TrainResult, load, train
+from vidgru.nn.build import AnyNetwork
+from vidgru.tasks.timeline import CHANGE, CHANGE_AT_CUT, Segmenter
+from vidgru.timeline import Segment, Timeline
+from vidgru.verbs.subtitles import subtitles
+from vidgru.video.cuts import mark_cuts
+from vidgru.video.read import Frame, open_video
+
+LABELS = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return a training that tells left from right for certain."""
+    place = tmp_path_factory.mktemp("good")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDGRU_CACHE", str(place / "cache"))
+        data = make_folder(place / "squares", clips=16)
+        options = {"epochs": 60, "size": 16, "batch_size": 8, "augment": "none", "threads": 1}
+        return train(data, out=str(place / "run"), **options)
+
+
+def joined(path: Path, steps: list[int], count: int = 40) -> Path:
+    """Write squares that move by each of these steps for so many frames, one after the other."""
+    clips = []
+    for seed, step in enumerate(steps):
+        part = moving_squares(path.with_name("part.avi"), step, 70 + seed, count)
+        with open_video(part) as video:
+            clips += [frame.rgb for frame in video]
+    return write_clip(path, np.stack(clips), 10)
+
+
+def told(timeline: Timeline) -> list[tuple[float, float, str]]:
+    return [(round(s.start, 6), round(s.end, 6), s.label) for s in timeline.segments]
+
+
+def test_segments_lie_where_the_labels_change(good: TrainResult, tmp_path: Path) -> None:
+    video = joined(tmp_path / "three.avi", [2, -2, 2])
+    timeline = load(good.run).timeline(video)
+    assert told(timeline) == [(0, 4, "right"), (4, 8, "left"), (8, 12, "right")]
+    assert (timeline.source, timeline.labels) == (str(video), ("left", "right"))
+    assert (timeline.frames, timeline.seconds) == (120, 12)
+    assert all(segment.confidence > 0.6 for segment in timeline.segments)
+    assert timeline.to_dict()["segments"][1]["start"] == 4
+
+
+def test_a_change_without_a_cut_is_found_to_a_quarter_of_a_second(
+    good: TrainResult, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    frames = rng.integers(60, 120, (1, 40, 48, 3), dtype=np.uint8).repeat(100, axis=0)
+    for t in range(100):
+        frames[t, 12:22, (2 * min(t, 100 - t) + np.arange(10)) % 48] = 230
+    timeline = load(good.run).timeline(write_clip(tmp_path / "turn.avi", frames, 10))
+    assert [segment.label for segment in timeline.segments] == ["right", "left"]
+    assert timeline.segments[0].end == pytest.approx(5, abs=0.3)
+
+
+def test_a_segment_is_judged_like_a_video_of_its_own(good: TrainResult, tmp_path: Path) -> None:
+    model = load(good.run)
+    alone = model.predict(joined(tmp_path / "one.avi", [2]))
+    (segment,) = model.timeline(tmp_path / "one.avi").segments
+    # Only that windows lie closer together.
+    assert segment.probabilities == pytest.approx(alone.probabilities, abs=0.05)
+
+
+def test_a_short_video_and_a_single_picture_have_a_timeline(
+    good: TrainResult, tmp_path: Path
+) -> None:
+    model = load(good.run)
+    short = moving_squares(tmp_path / "short.avi", 2, 1, count=5)
+    assert told(model.timeline(short)) == [(0, 0.5, model.predict(short).label)]
+    picture = tmp_path / "one.png"
+    cv2.imwrite(str(picture), np.zeros((20, 20, 3), np.uint8))
+    assert [s[:2] for s in told(model.timeline(picture))] == [(0, 0.1)]
+
+
+def test_every_frame_is_read_and_encoded_once(
+    good: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(good.run)
+    video = joined(tmp_path / "long.avi", [2, -2])
+    seen: list[tuple[int, int]] = []
+    opened: list[str] = []
+    encoder = type(model.network.main)
+    monkeypatch.setattr(encoder, "forward", count_rows(seen, encoder.forward))
+    monkeypatch.setattr("vidgru.video.sample.open_video", count_opened(opened))
+    stride, frames = 2, model.timeline(video).frames
+    assert frames == 80
+    assert opened == [str(video)]
+    mains = sum(rows for rows, channels in seen if channels == 6)
+    sides = sum(rows for rows, channels in seen if channels == 3)
+    # A window's second frame is encoded once more, and one row stands for all windows' first.
+    assert mains == frames + frames // stride + 2
+    assert sides == frames // stride
+
+
+def count_rows(seen: list[tuple[int, int]], forward: Callable[..., torch.Tensor]) -> object:
+    def counted(self: AnyNetwork, x: torch.Tensor) -> torch.Tensor:
+        seen.append((x.shape[0], x.shape[1]))
+        return forward(self, x)
+
+    return counted
+
+
+def count_opened(opened: list[str]) -> object:
+    def counted(source: str | Path) -> object:
+        opened.append(str(source))
+        return open_video(source)
+
+    return counted
+
+
+# The segmenter, against trying every sequence.
+
+
+def push(segmenter: Segmenter, shots: list[list[list[float]]]) -> list[Segment]:
+    """Add windows of one frame each, shot by shot."""
+    for shot in shots:
+        for n, shares in enumerate(shot):
+            segmenter.add(n, n + 1, shares)
+        segmenter.end_shot(len(shot))
+    return segmenter.finish()
+
+
+def likeliest(shots: list[list[list[float]]], threshold: float | None) -> float:
+    """Return the score of the best of all sequences, by trying them all."""
+    rows = [shares for shot in shots for shares in shot]
+    cuts = set(itertools.accumulate(len(shot) for shot in shots))
+    best = -math.inf
+    for path in itertools.product(range(3 + (threshold is not None)), repeat=len(rows)):
+        best = max(best, path_score(list(path), rows, cuts, threshold))
+    return best
+
+
+def path_score(
+    path: list[int], rows: list[list[float]], cuts: set[int], threshold: float | None
+) -> float:
+    score = 0.0
+    for n, state in enumerate(path):
+        if state < 3:
+            score += math.log(rows[n][state])
+        else:
+            assert threshold is not None
+            top = max(rows[n])
+            score += math.log(top * (threshold / (1 - threshold)) / (top / (1 - top)))
+        if n and state != path[n - 1]:
+            score -= CHANGE_AT_CUT if n in cuts else CHANGE
+    return score
+
+
+shares = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(
+    lambda row: [x / sum(row) for x in row]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(shares, min_size=1, max_size=3), min_size=1, max_size=2),
+    st.sampled_from([None, 0.4, 0.7]),
+)
+def test_no_sequence_of_labels_is_likelier(
+    shots: list[list[list[float]]], threshold: float | None
+) -> None:
+    segmenter = Segmenter(LABELS, 10, 1, 1, threshold=threshold)
+    path: list[int] = []
+    segments = push(segmenter, shots)
+    assert (segments[0].start, segments[-1].end) == (0, sum(map(len, shots)) / 10)
+    assert all(a.end == b.start for a, b in itertools.pairwise(segments))
+    # The pieces before they are judged, and neighbours of one label joined.
+    best = segmenter._score.argmax()
+    begin, end, state = segmenter._begins[best], segmenter._frames, int(best)
+    while begin:
+        path = [state] * (end - begin.frame) + path
+        begin, end, state = begin.before, begin.frame, begin.state
+    path = [state] * end + path
+    rows = [shares for shot in shots for shares in shot]
+    cuts = set(itertools.accumulate(len(shot) for shot in shots))
+    found = path_score(path, rows, cuts, threshold)
+    assert found == pytest.approx(likeliest(shots, threshold), abs=1e-9)
+
+
+def test_a_flicker_vanishes_and_a_longer_stretch_stays() -> None:
+    a, b = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
+    one = push(Segmenter(LABELS, 10, 4, 1), [[a] * 20 + [b] * 2 + [a] * 20])
+    assert [(s.start, s.end, s.label) for s in one] == [(0, 4.2, "a")]
+    two = push(Segmenter(LABELS, 10, 4, 1), [[a] * 20 + [b] * 8 + [a] * 20])
+    assert [(s.start, s.end, s.label) for s in two] == [
+        (0, 2.0, "a"),
+        (2.0, 2.8, "b"),
+        (2.8, 4.8, "a"),
+    ]
+    assert two[1].probabilities == pytest.approx(b)
+
+
+def test_what_shows_none_of_the_labels_is_a_segment_of_its_own() -> None:
+    a, nothing = [0.9, 0.05, 0.05], [0.4, 0.3, 0.3]
+    segmenter = Segmenter(LABELS, 10, 4, 1, threshold=0.7)
+    found = push(segmenter, [[a] * 20 + [nothing] * 20 + [a] * 20])
+    assert [(s.start, s.end, s.label, s.likeliest) for s in found] == [
+        (0, 2.0, "a", "a"),
+        (2.0, 4.0, "unsure", "a"),
+        (4.0, 6.0, "a", "a"),
+    ]
+    assert [s.threshold for s in found] == [0.7] * 3
+    # No threshold will do: everything is unsure.
+    never = push(Segmenter(LABELS, 10, 4, 1, threshold=math.inf), [[a] * 5, [[0.0, 1.0, 0.0]] * 5])
+    assert [(s.start, s.end, s.label, s.threshold) for s in never] == [(0, 1, "unsure", None)]
+
+
+def test_all_windows_count_that_cover_a_time() -> None:
+    segmenter = Segmenter(LABELS, 1, 4, 2)
+    for start, row in ((0, [0.5, 0.3, 0.2]), (2, [0.4, 0.4, 0.2]), (4, [0.4, 0.3, 0.3])):
+        segmenter.add(start, start + 4, row)
+    segmenter.end_shot(9)  # one frame more than windows cover
+    (segment,) = segmenter.finish()
+    first, second, third = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2]), [0.4, 0.3, 0.3]
+    stretches = [2 * first, first + second, second + third, np.multiply(3, third)]
+    assert segment.probabilities == pytest.approx((np.sum(stretches, 0) / 9).tolist())
+
+
+def test_a_long_video_keeps_its_digits_and_little_memory() -> None:
+    segmenter = Segmenter(LABELS, 15, 16, 4)
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet([1, 1, 1], 500).tolist()
+    for n in range(20_000):
+        segmenter.add(4 * n, 4 * n + 16, rows[n % 500])
+        assert len(segmenter._open) <= 4
+    segmenter.end_shot(80_012)
+    segments = segmenter.finish()
+    assert segments[-1].end == pytest.approx(80_012 / 15)
+    # What comes again is judged again in the same way.
+    period = 2000 / 15
+    middle = [s for s in segments if 10 * period < s.start < 11 * period]
+    again = [s for s in segments if 30 * period < s.start < 31 * period]
+    assert [s.label for s in middle] == [s.label for s in again]
+    assert [s.start + 20 * period for s in middle] == pytest.approx([s.start for s in again])
+
+
+# Cuts.
+
+
+def marked(pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[int]:
+    frames = (Frame(rgb, n / 10, n) for n, rgb in enumerate(pictures))
+    found = list(mark_cuts(frames))
+    assert [frame.index for frame, _ in found] == list(range(len(pictures)))
+    return [frame.index for frame, new in found if new]
+
+
+def shots(lengths: list[int], jitter: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    rng = np.random.default_rng(0)
+    parts = []
+    for length in lengths:
+        scene = rng.integers(20, 230, (1, 12, 12, 3))
+        parts.append(scene + rng.integers(-jitter, jitter + 1, (length, 12, 12, 3)))
+    return np.concatenate(parts).astype(np.uint8)
+
+
+def test_cuts_are_marked_and_nothing_else() -> None:
+    assert marked(shots([20, 30, 25])) == [0, 20, 50]
+    assert marked(shots([1])) == [0]
+    assert marked(shots([60], jitter=15)) == [0]
+    flash = shots([40])
+    flash[20] = 255
+    assert marked(flash) == [0]
+    fade = shots([40]) * np.linspace(1, 0, 40)[:, None, None, None]
+    assert marked(fade.astype(np.uint8)) == [0]
+    # Held frames, as of a source slower than the sampling, are no stillness.
+    slow = shots([20], jitter=20).repeat(3, axis=0)
+    assert marked(slow) == [0]
+
+
+def test_cuts_that_follow_at_once_are_none() -> None:
+    assert marked(shots([20, 4, 20])) == [0]
+    assert marked(shots([20, 9, 20])) == [0, 20, 29]
+
+
+def test_frames_are_held_back_for_a_moment_only() -> None:
+    given_out = 0
+
+    def frames() -> Iterator[Frame]:
+        for n, rgb in enumerate(shots([40])):
+            assert n - given_out <= 9
+            yield Frame(rgb, n / 10, n)
+
+    for _ in mark_cuts(frames()):
+        given_out += 1
+
+
+# What people see.
+
+
+def timeline_of(*segments: tuple[float, float, str]) -> Timeline:
+    labels = tuple(dict.fromkeys(label for *_, label in segments))
+    made = []
+    for start, end, label in segments:
+        row = tuple(0.9 if name == label else 0.1 for name in labels)
+        made.append(Segment(start, end, labels, row))
+    return Timeline("x.mp4", labels, tuple(made), 10, segments[-1][1])
+
+
+def test_subtitles_are_what_players_read() -> None:
+    timeline = timeline_of((0, 1.5, "run <fast>"), (1.5, 3725.0625, "a & {b}\n--> c"))
+    assert subtitles(timeline, ".srt") == (
+        "1\n00:00:00,000 --> 00:00:01,500\nrun \u2039fast\u203a 90 %\n\n"
+        "2\n00:00:01,500 --> 01:02:05,062\na & (b)\ufffd--\u203a c 90 %\n"
+    )
+    assert subtitles(timeline, ".vtt") == (
+        "WEBVTT\n\n"
+        "1\n00:00:00.000 --> 00:00:01.500\nrun &lt;fast&gt; 90 %\n\n"
+        "2\n00:00:01.500 --> 01:02:05.062\na &amp; {b}\ufffd--&gt; c 90 %\n"
+    )
+
+
+def test_the_command_tells_segments(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    video = joined(tmp_path / "two.avi", [2, -2])
+    done = vidgru("predict", video, "--timeline", "--model", good.run, "--csv", tmp_path / "t.csv")
+    code, out, err = done
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.splitlines() if ":" in line and "all" not in line]
+    assert [row[:3] for row in rows] == [
+        ["0:00.00", "0:04.00", "right"],
+        ["0:04.00", "0:08.00", "left"],
+    ]
+    assert "0:08.00 in all: right 50.0 %, left 50.0 %." in out
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [(r["start"], r["end"], r["label"], r["answered"], r["error"]) for r in table] == [
+        ("0.000", "4.000", "right", "yes", ""),
+        ("4.000", "8.000", "left", "yes", ""),
+    ]
+
+
+def test_a_bad_file_costs_its_own_line(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    joined(tmp_path / "clips" / "b.avi", [2, -2])
+    (tmp_path / "clips" / "part.avi").unlink()
+    (tmp_path / "clips" / "a.mp4").write_text("no video")
+    code, out, err = vidgru(
+        "predict", tmp_path / "clips", "--timeline", "--json", "--model", good.run
+    )
+    assert code == 1
+    broken, fine = map(json.loads, out.splitlines())
+    sentence = f"Cannot read {tmp_path / 'clips' / 'a.mp4'}: not a video that OpenCV can open."
+    assert broken == {"source": str(tmp_path / "clips" / "a.mp4"), "error": sentence}
+    assert err == f"Error: {sentence}\n"
+    assert [segment["label"] for segment in fine["segments"]] == ["right", "left"]
+    assert fine["segments"][0].keys() >= {"start", "end", "confidence", "probabilities", "unsure"}
+
+
+def test_everything_is_unsure_where_nothing_vouches(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    video = joined(tmp_path / "two.avi", [2, -2])
+    words = ("predict", video, "--timeline", "--json", "--model", good.run, "--max-error", "0.001")
+    code, out, err = vidgru(*words)
+    assert code == 0
+    assert "So every answer is unsure." in err
+    (segment,) = json.loads(out)["segments"]
+    assert (segment["start"], segment["end"], segment["label"]) == (0, 8, "unsure")
+    assert segment["threshold"] is None
