@@ -42,12 +42,17 @@ def test_step_equals_forward_after_every_frame(core: str, seen: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 12, 13, 30, 41])
-@pytest.mark.parametrize("window", [4, 5, 12, 16])
+@pytest.mark.parametrize(
+    ("window", "stride"),
+    [(4, None), (5, None), (12, None), (16, None), (12, 2), (16, 4), (5, 1), (6, 3)],
+)
 @pytest.mark.parametrize("seen", INPUTS)
-def test_windows_equal_forward_on_their_frames(seen: str, window: int, count: int) -> None:
+def test_windows_equal_forward_on_their_frames(
+    seen: str, window: int, stride: int | None, count: int
+) -> None:
     net = network("gru", seen)
     frames = torch.randn(count, 3, 16, 16)
-    sliding = SlidingWindows(net, window)
+    sliding = SlidingWindows(net, window, stride)
     found = []
     for start in range(0, count, 7):
         found += sliding.push(frames[start : start + 7])
@@ -61,7 +66,7 @@ def test_windows_equal_forward_on_their_frames(seen: str, window: int, count: in
     # A last piece of less than half a window is left out, unless it is all there is.
     assert set(range(count - (window - 1) // 2 if count >= window else count)) <= covered
     full = [item.start for item in found if item.end - item.start == window]
-    assert full == [s for s in range(0, count, stride_of(window)) if s + window <= count]
+    assert full == [s for s in range(0, count, stride or stride_of(window)) if s + window <= count]
     assert len(found) - len(full) <= 1
 
 

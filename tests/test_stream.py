@@ -4,9 +4,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import moving_squares
 
-from vidgru import TrainResult, load
+from vidgru import TrainResult, load, train
+from vidgru.config import CORES
+from vidgru.nn.sliding import RunningWindows, SlidingWindows
 
 
 @pytest.fixture
@@ -41,3 +44,48 @@ def test_a_stream_answers_before_it_reads_on(trained: TrainResult, video: Path) 
     first = [next(some) for _ in range(20)]
     assert first == whole[:20]
     assert all(a.time < b.time for a, b in pairwise(whole))
+
+
+NETWORKS: list[dict[str, str]] = [
+    *({"core": core} for core in CORES),
+    {"core": "gated", "gated_update": "printed"},
+    {"input": "diff"},
+    {"input": "rgb"},
+    *({"core": core, "encoder": "rows"} for core in CORES),
+]
+
+
+@pytest.mark.parametrize("options", NETWORKS, ids=lambda options: "-".join(options.values()))
+def test_five_hundred_steps_equal_the_whole_clip(
+    data: Path, tmp_path: Path, options: dict[str, str]
+) -> None:
+    settings = {"epochs": 3, "size": 16, "batch_size": 4, "threads": 1, "augment": "none"}
+    model = load(train(data, out=str(tmp_path / "run"), **settings, **options).run)
+    video = moving_squares(tmp_path / "long.avi", 2, 5, count=500)
+    pixels = model._normalised([frame.rgb for frame in model._sampled(video)])
+    assert len(pixels) == 500
+
+    # As streams are driven: windows that start afresh.
+    running = RunningWindows(model.network, 12)
+    answers = [running.push(frame[None]) for frame in pixels]
+    sliding = SlidingWindows(model.network, 12)
+    complete = [window for window in sliding.push(pixels) if window.end - window.start == 12]
+    assert len(complete) == (500 - 12) // sliding.stride + 1
+    for window in complete:
+        output, seen = answers[window.end - 1]
+        assert seen == 12
+        torch.testing.assert_close(output, window.output, rtol=0, atol=1e-5)
+
+    # From one start. The gated cell's state has no bounds (after 500 frames it reaches 400), and
+    # what rounding makes of the first frames grows with it: there, the equations are compared.
+    network, bound = model.network, 1e-5
+    if options.get("core") == "gated" and "encoder" not in options:
+        network, pixels, bound = network.double(), pixels.double(), 1e-8
+    state, outputs = None, []
+    with torch.inference_mode():
+        for frame in pixels:
+            output, state = network.step(frame[None], state)
+            outputs.append(output)
+        whole = network(pixels[None])[0]
+    assert torch.cat(outputs).std(0).min() > 1e-4  # they do tell frames apart
+    torch.testing.assert_close(torch.cat(outputs), whole, rtol=0, atol=bound)

@@ -34,5 +34,5 @@ class FrameEncoder(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Return features (N, features)."""
         maps = self.layers(frames.contiguous(memory_format=torch.channels_last))  # (N, C, h, w)
-        maps = maps.float()
+        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
         return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
