@@ -11,11 +11,13 @@ from rich.text import Text
 from vidgru.cli.text import printable
 from vidgru.findings import PARTS, Checked, Evaluation
 from vidgru.results import (
+    UNSURE,
     Answered,
     Calibration,
     Comparison,
     Prediction,
     TrainResult,
+    Written,
 )
 
 
@@ -315,3 +317,26 @@ def show_comparison(comparison: Comparison) -> None:
             overflow="fold",
         )
     )
+
+
+def show_written(written: Written) -> None:
+    """Print how many sources show what, how many gave no answer, and where the answers are."""
+    console = _console()
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("label")
+    table.add_column("sources", justify="right")
+    for label, count in written.labels.items():
+        table.add_row(_name(label), f"{count}")
+    if written.unsure:
+        table.add_section()
+        table.add_row(Text(UNSURE, style="dim"), f"{written.unsure}")
+    if table.row_count:
+        console.print(table)
+    text = f"{written.sources} sources, all answered"
+    if written.failures:
+        text = f"{written.sources} sources, {written.failures} of them not readable"
+    if written.there == written.sources:
+        text += "; nothing was left to do"
+    elif written.there:
+        text += f"; {written.there} had been done before"
+    console.print(Text(f"{text}: {printable(str(written.out))}", overflow="fold"))

@@ -84,12 +84,12 @@ class Pool:
         return self._threads.submit(self._ask, request).result()
 
     def replies(
-        self, jobs: Iterable[tuple[Job, Line]], *, in_order: bool = False
+        self, jobs: Iterable[tuple[Job, Line | None]], *, in_order: bool = False
     ) -> Iterator[tuple[Job, Line | None]]:
         """Yield each job with the reply to its request, None when a child crashed or hung on it.
 
-        They come as they are ready, or in the order of the jobs. Only so many jobs are taken that
-        no child is idle for long.
+        They come as they are ready, or in the order of the jobs. A job without a request keeps its
+        place and has no reply either. Only so many jobs are taken that no child is idle for long.
         """
         waiting: dict[Future[Line | None], Job] = {}
         for job, request in jobs:
@@ -130,7 +130,9 @@ class Pool:
         with self._lock:
             self._children.discard(child)
 
-    def _ask(self, request: Line) -> Line | None:
+    def _ask(self, request: Line | None) -> Line | None:
+        if request is None:
+            return None
         child, reply = self._idle.get(), None
         try:
             child = child or self._start()

@@ -1,8 +1,7 @@
 """Tell what happens in videos with a trained model."""
 
 import logging
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -24,8 +23,7 @@ from vidgru.results import Failure, Prediction
 from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
 from vidgru.timeline import Moment, Segment
-from vidgru.video.find import find_files
-from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, image_files
+from vidgru.video.read import Frame, Image
 from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
@@ -48,6 +46,7 @@ class Model:
         self.task = Classify(loaded.spec.labels)
         self.temperature, self.max_error = loaded.confidence.temperature, max_error
         self.threshold = None if max_error is None else threshold_for(loaded, max_error)
+        self.on_frame: Callable[[], object] = lambda: None  # called for each that is read
 
     @torch.inference_mode()
     def predict(self, source: str | Path) -> Prediction:
@@ -91,7 +90,10 @@ class Model:
             yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
 
     def _sampled(self, source: str | Path) -> Iterator[Frame]:
-        return sample_frames(source, self.spec.fps, size=(self.spec.side, self.spec.side))
+        size = (self.spec.side, self.spec.side)
+        for frame in sample_frames(source, self.spec.fps, size=size):
+            self.on_frame()
+            yield frame
 
     def _normalised(self, chunk: Sequence[Image]) -> Tensor:
         pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), self.spec.size))
@@ -158,26 +160,6 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
 def find_model(config: AnswerConfig) -> Path:
     """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
     return newest_run(RUNS) if config.model is None else Path(config.model)
-
-
-def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list[Path | Failure]:
-    """Return the videos that sources stand for, and a Failure for each that holds none.
-
-    A folder stands for the videos inside it at any depth, or else for the images in it as one
-    sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
-    """
-    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
-    found: list[Path | Failure] = []
-    for source in map(Path, sources):
-        if not os.path.isdir(source):
-            found.append(source)
-            continue
-        files, failures = find_files(source, suffixes)
-        found += [*failures, *files]
-        if not files and not failures:
-            empty = f"Cannot read {source}: the folder holds neither videos nor images."
-            found.append(source if image_files(source) else Failure(str(source), empty))
-    return found
 
 
 def predict_each(model: Model, sources: Sequence[Path | Failure]) -> Iterator[Prediction | Failure]:
