@@ -233,7 +233,7 @@ def test_groups_across_parts(tmp_path: Path) -> None:
 
 def test_training_finds_all_decoded(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.check(original)
-    monkeypatch.setattr(decode, "_Worker", None)  # no worker can be made
+    monkeypatch.setattr(decode, "Pool", None)  # no worker can be made
     config = TrainConfig()
     clips = read_clips(original, config)
     sampling = choose_sampling(clips, config, stored_side(config.size))

@@ -24,6 +24,7 @@ from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
 from vidgru.spec import Confidence, ModelSpec
 from vidgru.verbs import predict
+from vidgru.video.find import find_sources
 from vidgru.video.read import Frame
 
 Vidgru = Callable[..., Done]
@@ -176,10 +177,10 @@ def test_folders_for_models_of_single_images(tmp_path: Path) -> None:
     lone = images / "2.png"
     sources = [tmp_path / "mixed", images, lone, tmp_path / "hollow"]
 
-    *videos, failure = predict.find_sources(sources)
+    *videos, failure = find_sources(sources)
     assert videos == [tmp_path / "mixed/b/2.mp4", images, lone]
     assert isinstance(failure, Failure)
-    *each, again = predict.find_sources(sources, images=True)
+    *each, again = find_sources(sources, images=True)
     chosen = ("9.JPG", "10.png", "a/c/3.tif", "b/1.webp", "b/2.mp4")
     expected = [tmp_path / "mixed" / name for name in chosen]
     assert each == [*expected, lone, images / "10.png", lone]

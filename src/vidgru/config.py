@@ -329,6 +329,35 @@ class PredictConfig(AnswerConfig):
         False, "Tell what happens when: segments with start, end, label and confidence."
     )
 
+    workers: str = option(
+        "1",
+        "Processes that read and answer, each taking some 350 MB of memory; auto: one a core, fewer"
+        " for few sources.",
+        metavar="N|auto",
+    )
+    out: str | None = option(
+        None,
+        "Write a JSON line a source here, in their order, each as soon as it is known; must be new."
+        " Under torchrun, each process writes its own <name>-<number>-of-<count>.jsonl.",
+        metavar="FILE",
+    )
+    resume: bool = option(
+        False,
+        "Go on with --out: sources that have a line there, an error too, are done. To try some"
+        " again, delete their lines; they come last then.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers != "auto":
+            digits = self.workers.isascii() and self.workers.isdigit() and len(self.workers) < 5
+            if not digits or not 1 <= int(self.workers) <= 1024:
+                raise OptionError(
+                    f"Invalid --workers {self.workers!r}. Give a number from 1 to 1024, or auto."
+                )
+        if self.resume and self.out is None:
+            raise OptionError("--resume needs --out: the file to go on with.")
+
 
 @dataclass(frozen=True)
 class EvaluateConfig(AnswerConfig):

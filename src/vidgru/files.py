@@ -5,8 +5,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from vidgru.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -32,3 +38,13 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file at once; raises OutputError."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def lock(file: IO[Any]) -> bool:
+    """Keep other processes from locking an open file until it is closed; False if one has."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

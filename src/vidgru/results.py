@@ -36,6 +36,11 @@ class Failure:
         """Return plain values only, ready for JSON."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Failure":
+        """Return what `to_dict` made plain values of."""
+        return cls(**data)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -283,6 +288,22 @@ class Prediction(Labelled):
             ],
         }
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Prediction":
+        """Return what `to_dict` made plain values of."""
+        windows = [
+            Window(window["start"], window["end"], tuple(window["probabilities"].values()))
+            for window in data["windows"]
+        ]
+        shares = data["probabilities"]
+        return cls(
+            source=data["source"],
+            labels=tuple(shares),
+            probabilities=tuple(shares.values()),
+            windows=tuple(windows),
+            **{name: data[name] for name in ("frames", "seconds", "threshold", "unsure")},
+        )
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -341,3 +362,23 @@ class Comparison:
         """Return plain values only, ready for JSON."""
         rows = [row.to_dict() for row in self.rows]
         return {**asdict(self), "folder": str(self.folder), "rows": rows}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a file of answers holds, or those of all processes together.
+
+    labels: how many sources show each, commonest first (of timelines: nothing); unsure, failures:
+    how many are so; sources: in all; there: those that had their line before.
+    """
+
+    out: Path
+    labels: dict[str, int]
+    unsure: int
+    failures: int
+    sources: int
+    there: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "out": str(self.out)}

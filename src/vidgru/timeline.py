@@ -40,6 +40,17 @@ class Segment(Labelled):
         """Return plain values only, ready for JSON."""
         return {"start": self.start, "end": self.end, **self._said()}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Segment":
+        """Return what `to_dict` made plain values of."""
+        shares = data["probabilities"]
+        names = ("start", "end", "threshold", "unsure")
+        return cls(
+            labels=tuple(shares),
+            probabilities=tuple(shares.values()),
+            **{name: data[name] for name in names},
+        )
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -62,3 +73,10 @@ class Timeline:
             "seconds": self.seconds,
             "segments": [segment.to_dict() for segment in self.segments],
         }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Timeline":
+        """Return what `to_dict` made plain values of."""
+        segments = [Segment.from_dict(segment) for segment in data["segments"]]
+        labels = segments[0].labels if segments else ()
+        return cls(data["source"], labels, tuple(segments), data["frames"], data["seconds"])

@@ -13,7 +13,7 @@ from rich.text import Text
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
 from vidgru.files import write_bytes
-from vidgru.results import Failure, Labelled, Prediction
+from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
 
 COLUMNS = ("label", "answered", "likeliest", "confidence")
@@ -76,6 +76,29 @@ def show_timeline(timeline: Timeline) -> None:
         for name, length in sorted(seconds.items(), key=lambda item: -item[1])
     ]
     console.print(Text(f"{clock(timeline.seconds)} in all: {', '.join(parts)}."))
+
+
+def show_written(written: Written) -> None:
+    """Print how many sources show what, how many gave no answer, and where the answers are."""
+    console = open_console()
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("label")
+    table.add_column("sources", justify="right")
+    for label, count in written.labels.items():
+        table.add_row(shown(label), f"{count}")
+    if written.unsure:
+        table.add_section()
+        table.add_row(Text(UNSURE, style="dim"), f"{written.unsure}")
+    if table.row_count:
+        console.print(table)
+    text = f"{written.sources} sources, all answered"
+    if written.failures:
+        text = f"{written.sources} sources, {written.failures} of them not readable"
+    if written.there == written.sources:
+        text += "; nothing was left to do"
+    elif written.there:
+        text += f"; {written.there} had been done before"
+    console.print(Text(f"{text}: {printable(str(written.out))}", overflow="fold"))
 
 
 def write_csv(

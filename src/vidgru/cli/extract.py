@@ -25,18 +25,19 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. One SOURCE
     is written straight into DIR, several into a folder each. Without --fps, --every and --count,
-    every frame is written.
+    every frame is written. Under torchrun, each process takes a part of the sources.
     """
     config = ExtractConfig(**options)
     from tqdm import tqdm
 
+    from vidgru.data.shares import launched, number
     from vidgru.verbs.extract import extract
 
-    failed = False
+    failures = read = all_frames = 0
     # disable=None: no bar where stderr is not a terminal.
     with (
         closing(extract(sources, out, config)) as results,
-        tqdm(results, unit=" frames", disable=quiet or None) as shown,
+        tqdm(results, unit=" frames", disable=quiet or number() > 0 or None) as shown,
     ):
         for source, items in groupby(shown, key=lambda item: item.source):
             shown.set_description(printable(source))
@@ -45,11 +46,20 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
                 if as_json:
                     tqdm.write(json.dumps(item.to_dict()))
                 if isinstance(item, Failure):
-                    failed = True
+                    failures += 1
                     tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
                 else:
                     frames, folder = frames + 1, item.file.parent
             if frames and not as_json:
                 tqdm.write(printable(f"{source}: {frames} frames in {folder}"))
-    if failed:
+            read, all_frames = read + bool(frames), all_frames + frames
+    if launched() > 1:
+        from vidgru.engine.distributed import exchange
+
+        found = [json.loads(text) for text in exchange(json.dumps([failures, read, all_frames]))]
+        failures, read, all_frames = map(sum, zip(*found, strict=True))
+        if not as_json:
+            text = f"{all_frames} frames of {read} sources by {launched()} processes"
+            print(f"{text}, {failures} failed" if failures else text)
+    if failures:
         click.get_current_context().exit(1)

@@ -65,6 +65,8 @@ def main(args: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     else:
         signal.signal(signal.SIGTERM, _interrupt)
+        if _is_other():
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -105,8 +107,12 @@ def _run(words: list[str]) -> Any:
 
 def _is_silent(words: list[str]) -> bool:
     """Return whether another process of torchrun speaks for this one."""
-    together = words[:1] in (["train"], ["compare"]) and "LOCAL_RANK" in os.environ
-    return together and os.environ.get("RANK", "0") != "0"
+    return words[:1] in (["train"], ["compare"]) and _is_other()
+
+
+def _is_other() -> bool:
+    """Return whether this is not the first of the processes that torchrun started."""
+    return "LOCAL_RANK" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import click
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import PredictConfig
+from vidgru.errors import OptionError
 from vidgru.results import Failure, Prediction, Progress
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -34,26 +37,32 @@ def command(
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
     frames slides over the whole video, and the answers are averaged. A model that reads each
-    picture by itself answers each image in a folder.
+    picture by itself answers each image in a folder. With --out, what is printed is how many
+    sources show what.
     """
     config = PredictConfig(**options)
+    if config.out is not None and table is not None:
+        raise OptionError("Give only one of --out and --csv.")
     from tqdm import tqdm
 
     from vidgru.cli.answers import show_predictions, show_timeline, write_csv
+    from vidgru.data.shares import launched
     from vidgru.timeline import Timeline
-    from vidgru.verbs.predict import find_model, find_sources, load, predict_each
 
-    path = find_model(config)
-    if config.model is None and not quiet:
-        print(f"Model: {printable(str(path))}", file=sys.stderr)
-    model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
-    found = find_sources(sources, images=model.spec.frames == 1)
+    if config.out is not None or launched() > 1:
+        from vidgru.cli.many import write
+
+        write(sources, config, as_json, quiet)
+        return
     results: list[Prediction | Timeline | Failure] = []
-    # disable=None: no bar where stderr is not a terminal.
-    with tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar:
-        for item in predict_each(model, found, timeline=config.timeline):
+    with (
+        _answers(sources, config, quiet) as (answers, labels, total),
+        # disable=None: no bar where stderr is not a terminal.
+        tqdm(total=total, bar_format=BAR, disable=quiet or None) as bar,
+    ):
+        for item in answers:
             if isinstance(item, Progress):
-                bar.set_postfix_str(f"{len(results)}/{len(found)} sources, {item.note}")
+                bar.set_postfix_str(f"{len(results)}/{total} sources, {item.note}")
                 bar.update(len(results) + min(item.done / max(item.total, 1), 1) - bar.n)
                 continue
             results.append(item)
@@ -67,6 +76,35 @@ def command(
     if not as_json:
         show_predictions([item for item in results if isinstance(item, Prediction)], top)
     if table is not None:
-        write_csv(Path(table), model.spec.labels, results)
+        write_csv(Path(table), labels, results)
     if any(isinstance(item, Failure) for item in results):
         click.get_current_context().exit(1)
+
+
+@contextmanager
+def _answers(
+    sources: tuple[str, ...], config: PredictConfig, quiet: bool
+) -> Iterator[tuple[Iterable[Any], Sequence[str], int]]:
+    """Give the answers, the labels, and how many sources there are."""
+    from vidgru.verbs.many import in_this_process, open_many
+
+    if in_this_process(sources, config):
+        from vidgru.verbs.predict import find_model, load, predict_each
+        from vidgru.video.find import find_sources
+
+        path = find_model(config)
+        tell_model(path, config, quiet)
+        model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
+        found = find_sources(sources, images=model.spec.frames == 1)
+        answers = predict_each(model, found, timeline=config.timeline)
+        yield answers, model.spec.labels, len(found)
+    else:
+        with open_many(sources, config) as many:
+            tell_model(many.path, config, quiet)
+            yield many.answers(many.found), many.labels, len(many.found)
+
+
+def tell_model(path: Path, config: PredictConfig, quiet: bool) -> None:
+    """Say which model was found, where none was given."""
+    if config.model is None and not quiet:
+        print(f"Model: {printable(str(path))}", file=sys.stderr)

@@ -1,19 +1,16 @@
 """Decode many clips into the cache with a few worker processes, and hand out what is stored."""
 
-import json
 import logging
 import os
-import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
-from vidgru.errors import OutputError, VideoError
+from vidgru.data.pool import Pool, program
+from vidgru.errors import OutputError
 from vidgru.results import Failure
 from vidgru.video.facts import Facts
 from vidgru.video.read import natural_key
@@ -21,7 +18,7 @@ from vidgru.video.read import natural_key
 log = logging.getLogger("vidgru")
 
 SECONDS_PER_CLIP = 600.0
-WORKER = [sys.executable, "-m", "vidgru.data.worker"]
+WORKER = program("vidgru.data.worker")
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,7 @@ def decode_clips(
     Raises OutputError when the cache cannot be written.
     """
     folder = cache_folder()
-    jobs: queue.SimpleQueue[tuple[Clip, str]] = queue.SimpleQueue()
-    missing = 0
+    missing: list[tuple[Clip, str]] = []
     contents: dict[Path, bytes] = {}  # a list may cut many clips out of one long video
     for clip in clips:
         try:
@@ -63,115 +59,46 @@ def decode_clips(
         if stored is not None:
             yield Decoded(clip, *stored, key, from_cache=True)
         else:
-            jobs.put((clip, key))
-            missing += 1
-    count = min(missing, workers or os.cpu_count() or 1)
-    done: queue.SimpleQueue[Decoded | BaseException] = queue.SimpleQueue()
-    stop = threading.Event()
-    pool = [_Worker(jobs, done, stop, sampling, folder) for _ in range(count)]
-    try:
-        for worker in pool:
-            worker.start()
-        for _ in range(missing):
-            result = done.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-    finally:
-        stop.set()
-        for worker in pool:
-            worker.kill()
-    if missing:
-        trim(folder)
+            missing.append((clip, key))
+    if not missing:
+        return
+    count = min(len(missing), workers or os.cpu_count() or 1)
+    requests = ((item, _request(*item, sampling, folder)) for item in missing)
+    with Pool(WORKER, count, SECONDS_PER_CLIP) as pool:
+        for (clip, key), reply in pool.replies(requests):
+            yield _decoded(clip, key, reply, sampling, folder)
+    trim(folder)
 
 
-class _Worker(threading.Thread):
-    """A thread that keeps one decoding process busy, and replaces it when it dies or hangs."""
+def _request(clip: Clip, key: str, sampling: Sampling, folder: Path) -> dict[str, Any]:
+    return {
+        "path": str(clip.path.absolute()),
+        "start": clip.start,
+        "end": clip.end,
+        "key": key,
+        "folder": str(folder.absolute()),
+        "sampling": asdict(sampling),
+    }
 
-    def __init__(
-        self,
-        jobs: "queue.SimpleQueue[tuple[Clip, str]]",
-        done: "queue.SimpleQueue[Decoded | BaseException]",
-        stop: threading.Event,
-        sampling: Sampling,
-        folder: Path,
-    ) -> None:
-        super().__init__(daemon=True)
-        self.jobs, self.done, self.stop = jobs, done, stop
-        self.sampling, self.folder = sampling, folder
-        self.process: subprocess.Popen[str] | None = None
 
-    def run(self) -> None:
-        try:
-            while not self.stop.is_set():
-                try:
-                    clip, key = self.jobs.get_nowait()
-                except queue.Empty:
-                    break
-                self.done.put(self._decode(clip, key))
-        except BaseException as error:
-            self.done.put(error)
-        finally:
-            self.kill()
+def _decoded(
+    clip: Clip, key: str, reply: dict[str, Any] | None, sampling: Sampling, folder: Path
+) -> Decoded:
+    if reply is None:
+        return Decoded(clip, None, key=key, error=crashed(clip.path))
+    if reply.get("fatal"):
+        raise OutputError(reply["error"])
+    if "error" in reply:
+        return Decoded(clip, None, key=key, error=reply["error"])
+    stored = load(key, clip.path, sampling, folder)
+    if stored is None:
+        raise OutputError(f"The cache of decoded frames in {folder} lost a file just written.")
+    return Decoded(clip, *stored, key)
 
-    def kill(self) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
 
-    def _start(self) -> subprocess.Popen[str]:
-        # Its own session: Ctrl-C goes to the parent, which ends it.
-        return subprocess.Popen(  # noqa: S603
-            WORKER,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="ascii",
-            start_new_session=True,
-        )
-
-    def _decode(self, clip: Clip, key: str) -> Decoded:
-        self.process = process = self.process or self._start()
-        request = {
-            "path": str(clip.path.absolute()),
-            "start": clip.start,
-            "end": clip.end,
-            "key": key,
-            "folder": str(self.folder.absolute()),
-            "sampling": asdict(self.sampling),
-        }
-        late = threading.Timer(SECONDS_PER_CLIP, process.kill)
-        late.start()
-        try:
-            if process.stdin is None or process.stdout is None:
-                raise VideoError("The decoding process has no pipes.")
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except (BrokenPipeError, ValueError):
-            line = ""
-        finally:
-            late.cancel()
-        if not line:
-            self.kill()
-            sentence = f"Cannot read {clip.path}: the decoder crashed or hung on it."
-            return Decoded(clip, None, key=key, error=sentence)
-        reply = json.loads(line)
-        if reply.get("fatal"):
-            raise OutputError(reply["error"])
-        if "error" in reply:
-            return Decoded(clip, None, key=key, error=reply["error"])
-        stored = load(key, clip.path, self.sampling, self.folder)
-        if stored is None:
-            raise OutputError(
-                f"The cache of decoded frames in {self.folder} lost a file just written."
-            )
-        return Decoded(clip, *stored, key)
+def crashed(source: str | Path) -> str:
+    """Return what is said of a source that a child process did not survive."""
+    return f"Cannot read {source}: the decoder crashed or hung on it."
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,61 @@
-"""A process that decodes clips into the cache: one JSON request a line in, one reply a line out.
-
-A separate process, because a decoder that crashes or hangs on a stranger's file must cost only that
-file; and a program of its own, because multiprocessing would import the caller's script again.
-"""
+"""A process that decodes clips into the cache, a child of `data.pool`; and what all such do."""
 
 import json
+import os
+import queue
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vidgru.data.cache import Sampling, decode_clip, store
 from vidgru.errors import OutputError, VidgruError
 
+BEAT = 1.0  # seconds
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+Line = dict[str, Any]
+Beat = Callable[[], None]
+
+
+def serve(answer: Callable[[Line, Beat], Line]) -> None:
+    """Answer requests, a JSON object a line, until standard input ends.
+
+    `answer` gets each with a function to call now and then, which says that the job goes on.
+    """
+    import cv2
+
+    # The pool of workers is the parallelism.
+    cv2.setNumThreads(1)
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    # What a library prints must not come between the replies.
+    replies = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+
+    def say(line: str) -> None:
+        replies.write(line + "\n")
+        replies.flush()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            requests.put(line)
+        os._exit(0)  # whoever asked is gone, and nobody waits for this job
+
+    threading.Thread(target=listen, daemon=True).start()
+    said = time.monotonic()
+
+    def beat() -> None:
+        nonlocal said
+        if time.monotonic() - said > BEAT:
+            said = time.monotonic()
+            say("")
+
+    while True:
+        say(json.dumps(answer(json.loads(requests.get()), beat)))
+
+
+def decode(request: Line, beat: Beat) -> Line:
     """Decode and store one clip; return nothing, or the sentence that says why not."""
     path = Path(request["path"])
     try:
@@ -32,12 +74,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until standard input ends."""
-    import cv2
-
-    # The pool of workers is the parallelism.
-    cv2.setNumThreads(1)
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+    serve(decode)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Where and how to compute: device, threads, precision, memory."""
 
 import ctypes
-import os
 import sys
 
 import torch
 
+from vidgru.data.pool import cores
 from vidgru.engine.distributed import local_rank, local_world, world
 from vidgru.errors import OptionError
 
@@ -40,19 +40,13 @@ def prepare(threads: int | None) -> None:
     Training frees and takes the same large blocks at every step; handing them back to the system
     in between cost a third of the time. This changes malloc for the whole process (glibc only).
     """
-    torch.set_num_threads(threads or max(1, len(_cores()) // local_world()))
+    torch.set_num_threads(threads or max(1, cores() // local_world()))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
             m_trim_threshold, m_mmap_threshold = -1, -3
             libc.mallopt(m_mmap_threshold, 1 << 30)
             libc.mallopt(m_trim_threshold, 1 << 30)
-
-
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def convolution_dtype(device: torch.device) -> torch.dtype:

@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from vidgru.data.shares import launched, number
 from vidgru.errors import ProcessError
 from vidgru.results import Progress
 
@@ -26,7 +27,6 @@ from vidgru.results import Progress
 JOINING = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)
 GRACE = 1.0  # seconds for a signal, sent to all processes, to come here, too
-LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 Params = ParamSpec("Params")
@@ -34,11 +34,6 @@ Result = TypeVar("Result")
 Job = Generator[Progress, None, Result]
 
 _jobs = itertools.count()
-
-
-def launched() -> int:
-    """Return how many processes torchrun, or one like it, started together with this one."""
-    return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in LAUNCHED) else 1
 
 
 def world() -> int:
@@ -86,7 +81,7 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
             dist.init_process_group(
                 backend,
                 store=_store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"),
-                rank=int(os.environ["RANK"]),
+                rank=number(),
                 world_size=launched(),
                 timeout=PATIENCE,
             )
@@ -131,6 +126,34 @@ def _whole_store() -> Any:
 
     store, _, _ = next(iter(rendezvous("env://", timeout=JOINING)))
     return store
+
+
+def exchange(text: str) -> list[str]:
+    """Return what each process that torchrun started says, in their order, when all have said it.
+
+    Alone, that is one. Raises ProcessError.
+    """
+    if launched() == 1:
+        return [text]
+    store = _store(f"vidgru exchange {os.environ.get(RESTARTS, 0)} {next(_jobs)}")
+    try:
+        store.set(str(number()), text)
+        names = [str(rank) for rank in range(launched())]
+        _await(lambda: bool(store.check(names)))
+        texts = [str(store.get(name), "utf-8") for name in names]
+        # The first one may hold the store.
+        store.add("read", 1)
+        if number() == 0:
+            _await(lambda: int(store.add("read", 0)) == launched())
+        return texts
+    except RuntimeError as error:
+        raise ProcessError(f"Another process of torchrun ended: {error}.") from error
+
+
+def _await(ready: Callable[[], bool]) -> None:
+    # The store's own waiting would not see a signal.
+    while not ready():
+        time.sleep(0.05)
 
 
 def total(tensor: Tensor) -> Tensor:

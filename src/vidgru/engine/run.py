@@ -18,12 +18,7 @@ from vidgru.data.cache import content_of
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.errors import ModelError, OptionError, OutputError
-from vidgru.files import write_bytes
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from vidgru.files import lock, write_bytes
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"
@@ -149,11 +144,8 @@ def _alone(run: Path) -> Iterator[None]:
         yield
         return
     with open(run / CONFIG_NAME, "rb") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"Another process is training in {run}.") from None
+        if not lock(file):
+            raise OutputError(f"Another process is training in {run}.")
         yield
 
 

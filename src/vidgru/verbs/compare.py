@@ -11,8 +11,8 @@ from statistics import median
 
 from vidgru.config import CompareConfig, TrainConfig
 from vidgru.data.gather import choose_sampling, gather, read_clips
+from vidgru.data.shares import launched
 from vidgru.engine.device import choose_device
-from vidgru.engine.distributed import launched
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.errors import OptionError

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidgru.config import ExtractConfig
+from vidgru.data.shares import launched, number, own_share, shared_name
 from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
-from vidgru.video.find import find_files
-from vidgru.video.read import VIDEO_SUFFIXES, image_files
+from vidgru.video.find import find_sources
 from vidgru.video.write import JPEG_SIDE, write_image
 
 TABLE = "frames.csv"
+TABLES = re.compile(r"frames(-\d+-of-\d+)?\.csv")  # of a process under torchrun
 FRAME_FILE = re.compile(r"\d{7,}_\d{6,}\.\d{3}s\.(jpg|png)")
 WORKERS = min(4, os.cpu_count() or 1)
 WAITING_BYTES = 1 << 28  # of pixels that wait for their encoder
@@ -40,42 +41,48 @@ def extract(
     One source is written straight into `out`; of several, each into a folder of its own there.
     frames.csv in `out`, and in each of these folders, lists files, sources, source frame indices
     and seconds; it is written at the end, also when the reading is broken off. A source that cannot
-    be read gives a Failure after its frames, and the next one follows. Raises OutputError when the
-    disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
+    be read gives a Failure after its frames, and the next one follows. Under torchrun, each process
+    has its share of the sources, and lists them in a frames-<number>-of-<count>.csv of its own in
+    `out`. Raises OutputError when the disk refuses a file, or `out` holds frames already and the
+    config does not say `overwrite`.
     """
     out = Path(out)
     jobs = list(_jobs([Path(source) for source in sources]))
     _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
+    # A single source is one process's own.
+    alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()
+    table = TABLE if alone else shared_name("frames", ".csv")
+    if launched() > 1:
+        from vidgru.engine.distributed import exchange
+
+        exchange("")  # what the others write is not to be found by this one's check
     written: list[ExtractedFrame] = []
     try:
         with ThreadPoolExecutor(WORKERS) as pool:
-            for job in jobs:
+            for job in own_share(jobs):
                 if isinstance(job, Failure):
                     yield job
                 else:
                     yield from _extract_one(job, out, config, pool, written)
+        if config.overwrite and written and number() == 0:
+            _remove_other_tables(out, table)
     finally:
-        _write_table(out, written)
+        _write_table(out / table, written)
 
 
 def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
     taken: set[str] = set()
     for source in sources:
-        name = os.path.basename(os.path.abspath(source))
-        if not os.path.isdir(source):
-            yield _Job(source, Path() if len(sources) == 1 else _place(Path(name), taken))
-            continue
-        videos, unreadable = find_files(source, VIDEO_SUFFIXES)
-        yield from unreadable
-        for video in videos:
-            yield _Job(video, _place(video.relative_to(source), taken))
-        if not videos and not unreadable:
-            if image_files(source):
-                folder = Path() if len(sources) == 1 else _place(Path(name), taken, keep=True)
-                yield _Job(source, folder)
+        for found in find_sources([source]):
+            if isinstance(found, Failure):
+                yield found
+            elif found != source:  # but in it
+                yield _Job(found, _place(found.relative_to(source), taken))
+            elif len(sources) == 1:
+                yield _Job(source, Path())
             else:
-                error = f"Cannot read {source}: the folder holds neither videos nor images."
-                yield Failure(str(source), error)
+                name = os.path.basename(os.path.abspath(source))
+                yield _Job(source, _place(Path(name), taken, keep=os.path.isdir(source)))
 
 
 def _place(source: Path, taken: set[str], keep: bool = False) -> Path:
@@ -85,7 +92,7 @@ def _place(source: Path, taken: set[str], keep: bool = False) -> Path:
     name = "source" if name in ("", ".", "..") else name
     folder, number = source.parent / name, 2
     # Some file systems hold X and x for the same.
-    while str(folder).casefold() in taken or folder.name.casefold() == TABLE:
+    while str(folder).casefold() in taken or TABLES.fullmatch(folder.name.casefold()):
         folder, number = source.parent / f"{name}-{number}", number + 1
     taken.add(str(folder).casefold())
     return folder
@@ -100,17 +107,17 @@ def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
                 f"{job.source} cannot be read and written at once: choose another -o."
             )
     for folder in [] if overwrite else sorted({out, *(out / job.folder for job in jobs)}):
-        found = [folder / TABLE] if (folder / TABLE).exists() else _frame_files(folder)
+        found = _files(folder, TABLES) or _files(folder, FRAME_FILE)
         if found:
             raise OutputError(
                 f"{found[0]} is there already. Choose another folder, or give --overwrite."
             )
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:
     if not folder.is_dir():
         return []
-    return [folder / name for name in os.listdir(folder) if FRAME_FILE.fullmatch(name)]
+    return [folder / each for each in sorted(os.listdir(folder)) if name.fullmatch(each)]
 
 
 def _extract_one(
@@ -149,7 +156,7 @@ def _extract_one(
         # What was finished before an interruption belongs into the table.
         written += [item for future, item in waiting if future.exception() is None]
         if job.folder != Path():
-            _write_table(folder, written[first:])
+            _write_table(folder / TABLE, written[first:])
     if failure is None and len(written) == first:
         last = "the end" if config.end is None else f"{config.end:g} s"
         failure = Failure(
@@ -165,18 +172,25 @@ def _extract_one(
 def _remove_old(folder: Path, kept: list[ExtractedFrame]) -> None:
     """Remove an earlier extraction's frames: beside the new ones they would belie the table."""
     names = {item.file.name for item in kept}
-    for file in _frame_files(folder):
+    for file in _files(folder, FRAME_FILE):
         if file.name not in names:
             file.unlink(missing_ok=True)
 
 
-def _write_table(folder: Path, frames: list[ExtractedFrame]) -> None:
+def _remove_other_tables(out: Path, own: str) -> None:
+    """Remove the tables of an earlier extraction by another number of processes."""
+    for file in _files(out, TABLES):
+        if re.sub(r"-\d+-", "-", file.name) != re.sub(r"-\d+-", "-", own):
+            file.unlink(missing_ok=True)
+
+
+def _write_table(path: Path, frames: list[ExtractedFrame]) -> None:
     if not frames:
         return
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("file", "source", "index", "seconds"))
     for item in frames:
-        file = item.file.relative_to(folder).as_posix()
+        file = item.file.relative_to(path.parent).as_posix()
         table.writerow((file, item.source, item.index, f"{item.seconds:.6f}"))
-    write_bytes(folder / TABLE, text.getvalue().encode("utf-8", "surrogateescape"))
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

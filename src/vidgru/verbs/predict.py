@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -28,8 +27,7 @@ from vidgru.tasks.classify import Classify
 from vidgru.tasks.timeline import Segmenter
 from vidgru.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
-from vidgru.video.find import find_files
-from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, Video, image_files
+from vidgru.video.read import Frame, Image, Video
 from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
@@ -248,26 +246,6 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
 def find_model(config: AnswerConfig) -> Path:
     """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
     return newest_run(RUNS) if config.model is None else Path(config.model)
-
-
-def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list[Path | Failure]:
-    """Return the videos that sources stand for, and a Failure for each that holds none.
-
-    A folder stands for the videos inside it at any depth, or else for the images in it as one
-    sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
-    """
-    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
-    found: list[Path | Failure] = []
-    for source in map(Path, sources):
-        if not os.path.isdir(source):
-            found.append(source)
-            continue
-        files, failures = find_files(source, suffixes)
-        found += [*failures, *files]
-        if not files and not failures:
-            empty = f"Cannot read {source}: the folder holds neither videos nor images."
-            found.append(source if image_files(source) else Failure(str(source), empty))
-    return found
 
 
 def predict_each(

@@ -1,11 +1,11 @@
 """Find the videos or images in a folder."""
 
 import os
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from vidgru.results import Failure
-from vidgru.video.read import natural_key
+from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
 
 
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
@@ -25,3 +25,23 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
         Failure(str(error.filename), f"Cannot read {error.filename}: {error.strerror}.")
         for error in errors
     ]
+
+
+def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list[Path | Failure]:
+    """Return the videos that sources stand for, and a Failure for each that holds none.
+
+    A folder stands for the videos inside it at any depth, or else for the images in it as one
+    sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
+    """
+    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
+    found: list[Path | Failure] = []
+    for source in map(Path, sources):
+        if not os.path.isdir(source):
+            found.append(source)
+            continue
+        files, failures = find_files(source, suffixes)
+        found += [*failures, *files]
+        if not files and not failures:
+            empty = f"Cannot read {source}: the folder holds neither videos nor images."
+            found.append(source if image_files(source) else Failure(str(source), empty))
+    return found

@@ -1,0 +1,39 @@
+"""`vidgru predict --out`: answers of many sources, written into a file."""
+
+import json
+import sys
+
+import click
+from tqdm import tqdm
+
+from vidgru.cli.answers import show_written
+from vidgru.cli.predict import tell_model
+from vidgru.cli.text import printable
+from vidgru.config import PredictConfig
+from vidgru.data.shares import number
+from vidgru.results import Failure
+from vidgru.verbs.answers import open_answers
+
+
+def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet: bool) -> None:
+    """Write the answers, and print what they come to."""
+    with open_answers(sources, config) as answers:
+        tell_model(answers.many.path, config, quiet or number() > 0)
+        total = answers.there + len(answers.left)
+        with tqdm(
+            answers,
+            total=total,
+            initial=answers.there,
+            unit=" sources",
+            disable=quiet or number() > 0 or None,
+        ) as shown:
+            for answer in shown:
+                if isinstance(answer, Failure):
+                    tqdm.write(f"Error: {printable(answer.error)}", file=sys.stderr)
+    written = answers.written()
+    if as_json:
+        print(json.dumps(written.to_dict()))
+    else:
+        show_written(written)
+    if written.failures:
+        click.get_current_context().exit(1)

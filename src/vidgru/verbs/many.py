@@ -1,0 +1,117 @@
+"""Answer many sources in several processes, with one model; without torch in this one."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidgru.config import PredictConfig
+from vidgru.data.decode import crashed
+from vidgru.data.pool import Pool, cores, program
+from vidgru.data.shares import launched, own_share
+from vidgru.errors import ModelError, ProcessError, VidgruError
+from vidgru.results import Failure, Prediction
+from vidgru.timeline import Timeline
+from vidgru.video.find import find_sources
+
+log = logging.getLogger("vidgru")
+
+WORKER = program("vidgru.verbs.predict_worker")
+SECONDS = 300.0  # without a frame
+WORTH = 8  # sources: fewer are read sooner than one more process has started
+
+Answer = Prediction | Timeline | Failure
+
+
+@dataclass(frozen=True)
+class Many:
+    """Sources, and the processes that answer them; `open_many` makes it.
+
+    path: of the model file; model: a hash of its content; timeline: whether answers are some;
+    found: what this process is to answer, the whole or, under torchrun, its share.
+    """
+
+    path: Path
+    model: str
+    labels: tuple[str, ...]
+    timeline: bool
+    found: Sequence[Path | Failure]
+    pool: Pool
+    options: dict[str, Any]
+
+    def answers(self, sources: Sequence[Path | Failure]) -> Iterator[Answer]:
+        """Yield an answer for each source, or the Failure that says why there is none, in order.
+
+        Warnings are logged before the answer that they belong to. Raises ModelError.
+        """
+        jobs = ((source, self._request(source)) for source in sources)
+        for source, reply in self.pool.replies(jobs, in_order=True):
+            if isinstance(source, Failure):
+                yield source
+            elif reply is None:
+                yield Failure(str(source), crashed(source))
+            else:
+                yield self._result(_checked(reply))
+
+    def _request(self, source: Path | Failure) -> dict[str, Any] | None:
+        if isinstance(source, Failure):
+            return None
+        return {"options": self.options, "timeline": self.timeline, "source": str(source)}
+
+    def _result(self, reply: dict[str, Any]) -> Answer:
+        if reply["model"] != self.model:
+            raise ModelError(f"{self.path} has changed since it was opened: begin anew.")
+        result = reply["result"]
+        kind = Timeline if self.timeline else Prediction
+        return (Failure if "error" in result else kind).from_dict(result)
+
+
+def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> bool:
+    """Return whether answering needs no other process."""
+    if config.out is not None or launched() > 1:
+        return False
+    return _workers(len(find_sources(sources, images=True)), config) == 1
+
+
+def _workers(count: int, config: PredictConfig) -> int:
+    if config.workers == "auto":
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if launched() > 1 else 1
+        return max(1, min(cores() // here, count // WORTH))
+    return max(1, min(int(config.workers), count))
+
+
+@contextmanager
+def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[Many]:
+    """Find sources and open a model in several processes, which end with the block.
+
+    Raises ModelError, OptionError, ProcessError.
+    """
+    # Which of them are sources tells the model; so many there are at most.
+    most = len(own_share(find_sources(sources, images=True)))
+    options: dict[str, Any] = {
+        name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
+    }
+    with Pool(WORKER, _workers(most, config), SECONDS) as pool:
+        reply = pool.ask({"options": options, "source": None})
+        if reply is None:
+            raise ProcessError("Cannot open the model: the process that was to do it ended.")
+        about = _checked(reply)
+        found = own_share(find_sources(sources, images=about["frames"] == 1))
+        options["model"] = about["path"]
+        labels = tuple(about["labels"])
+        yield Many(
+            Path(about["path"]), about["model"], labels, config.timeline, found, pool, options
+        )
+
+
+def _checked(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply whose warnings have been logged; raise the error that it tells of."""
+    if "error" in reply:
+        kinds = {kind.__name__: kind for kind in VidgruError.__subclasses__()}
+        raise kinds[reply["kind"]](reply["error"])
+    for warning in reply["warnings"]:
+        log.warning("%s", warning)
+    return reply

@@ -1,0 +1,499 @@
+"""A thousand files: several processes say what one says, and whatever ends them costs nothing."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Done
+from helpers import noise, write_clip, write_images
+from test_distributed import environment
+from test_distributed import vidgru as torchrun
+
+from vidgru import TrainResult
+from vidgru.data import shares
+from vidgru.data.pool import Pool
+from vidgru.results import Failure, Prediction, Window
+from vidgru.timeline import Segment, Timeline
+from vidgru.verbs import answers, many
+from vidgru.video.find import find_sources
+
+Vidgru = Callable[..., Done]
+SCRIPT = """
+import os, sys, time
+from vidgru.data.worker import serve
+from vidgru.results import Failure, Prediction, Window
+
+def answer(request, beat):
+    options, source = request["options"], request["source"]
+    if options["model"] == "none":
+        os._exit(3)
+    said = {"model": options["model"], "warnings": []}
+    if source is None:
+        return {**said, "path": options["model"], "labels": ["a", "b"], "frames": 14}
+    print("no reply", flush=True)
+    if "die" in source:
+        os._exit(9)
+    while "hang" in source:
+        pass
+    if "long" in source:
+        for _ in range(4):
+            time.sleep(1.1)
+            beat()
+    if "new" in source:
+        said["model"] = "another"
+    if "bad" in source:
+        return {**said, "result": Failure(source, "Cannot read it.").to_dict()}
+    share = int.from_bytes(source.encode()[-6:], "big") / 256**6
+    shares = (share, 1 - share)
+    windows = (Window(0.0, 1.4, shares),)
+    said["warnings"] = [f"{source} is strange."] if "odd" in source else []
+    return {**said, "result": Prediction(source, ("a", "b"), shares, windows, 14, 1.4).to_dict()}
+
+serve(answer)
+"""
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let children answer that need no torch; return their command."""
+    (tmp_path / "worker.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "worker.py")]
+    monkeypatch.setattr(many, "WORKER", command)
+    return command
+
+
+def folder_of(root: Path, *names: str) -> Path:
+    root.mkdir()
+    for name in names:
+        (root / f"{name}.mp4").write_bytes(b"x")
+    return root
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+def gone(pids: list[int]) -> bool:
+    """Wait for processes to end, whoever is to bury them."""
+    deadline = time.monotonic() + 20
+    left = pids
+    while left and time.monotonic() < deadline:
+        left = [pid for pid in left if _alive(pid)]
+        time.sleep(0.01)
+    return not left
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_workers_say_what_one_process_says(
+    vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
+) -> None:
+    bad, cut, hollow = tmp_path / "bad.mp4", tmp_path / "cut.mp4", tmp_path / "hollow"
+    bad.write_text("no video")
+    hollow.mkdir()
+    whole = write_clip(tmp_path / "whole.avi", noise(41), 10)
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    images = write_images(tmp_path / "images", noise(25), [f"{n}.png" for n in range(25)])
+    (images / "7.png").write_text("no image")
+    strange = tmp_path / os.fsdecode(b"caf\xe9 \x1b[31m.avi")
+    shutil.copy(whole, strange)
+    words = [bad, data, hollow, cut, images, strange, whole, whole, "--model", trained.run]
+    words += ["--max-error", 0.2]
+    table = tmp_path / "table.csv"
+    one = vidgru("predict", *words, "--json", "--csv", table)
+    text = table.read_bytes()
+    two = vidgru("predict", *words, "--json", "--csv", table, "--workers", 2)
+    assert two == one
+    assert table.read_bytes() == text
+    assert one.code == 1
+    said = [line.split(": ", 1)[0] for line in one.err.splitlines()]
+    assert said == ["Warning", "Error", "Error", "Warning", "Warning", "Error"]
+    # A file of answers has the same ones, and with it stands what was asked.
+    out = tmp_path / "new" / "results.jsonl"
+    done = vidgru("predict", *words, "--out", out, "--workers", 2)
+    assert (done.code, done.err) == (1, one.err)
+    found = [json.loads(line) for line in one.out.splitlines()]
+    model = lines_of(out)[0]["model"]
+    asked = {"model": model, "max_error": 0.2, "timeline": False}
+    assert out.read_text() == "".join(json.dumps({**line, **asked}) + "\n" for line in found)
+    assert [line.split() for line in done.out.splitlines() if line.split()][2:] == [
+        ["unsure", "16"],
+        f"19 sources, 3 of them not readable: {out}".split(),
+    ]
+    again = tmp_path / "again.jsonl"
+    vidgru("predict", *words, "--out", again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_a_child_that_dies_or_hangs_costs_one_line(
+    vidgru: Vidgru, quick: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "SECONDS", 3.0)
+    names = ["0bad", "1die", "2odd", "3hang", "4long", "5die", "6", "7"]
+    folder, out = folder_of(tmp_path / "clips", *names), tmp_path / "results.jsonl"
+    done = vidgru("predict", folder, "--model", "m", "--out", out, "--workers", 2)
+    paths = {name: folder / f"{name}.mp4" for name in names}
+    crashed = {
+        name: f"Cannot read {paths[name]}: the decoder crashed or hung on it."
+        for name in ("1die", "3hang", "5die")
+    }
+    found = {Path(line["source"]).stem: line.get("error") for line in lines_of(out)}
+    expected: dict[str, str | None] = dict.fromkeys(names)
+    assert list(found) == names
+    assert found == {**expected, **crashed, "0bad": "Cannot read it."}
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        "Error: Cannot read it.",
+        f"Error: {crashed['1die']}",
+        f"Warning: {paths['2odd']} is strange.",
+        f"Error: {crashed['3hang']}",
+        f"Error: {crashed['5die']}",
+    ]
+    assert children(os.getpid()) == []
+
+
+def test_resumed_after_a_cut_anywhere(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None:
+    names = [f"{n}{'bad' * (n == 3)}" for n in range(7)]
+    folder, out = folder_of(tmp_path / "clips", *names), tmp_path / "results.jsonl"
+    words = ["predict", folder, "--model", "m", "--out", out]
+    whole_said = vidgru(*words)
+    whole = out.read_bytes()
+    third = whole.index(b"\n", whole.index(b"\n", whole.index(b"\n") + 1) + 1)
+    for length in (0, 1, 5, third - 1, third, third + 1, third + 4, len(whole) - 1):
+        out.write_bytes(whole[:length])
+        done = vidgru(*words, "--resume", "--json")
+        assert out.read_bytes() == whole
+        said = json.loads(done.out)
+        there = whole[:length].count(b"\n")
+        assert (done.code, said["sources"], said["failures"]) == (1, 7, 1)
+        assert said["there"] == there
+        assert done.err == ("" if there > 3 else "Error: Cannot read it.\n")
+    out.unlink()
+    assert vidgru(*words, "--resume") == whole_said
+    again = vidgru(*words, "--resume")
+    assert again.out == whole_said.out.replace("able: ", "able; nothing was left to do: ")
+    assert (again.code, again.err, out.read_bytes()) == (1, "", whole)
+
+
+def test_resumed_in_a_folder_that_has_changed(
+    vidgru: Vidgru, quick: list[str], tmp_path: Path
+) -> None:
+    folder, out = folder_of(tmp_path / "clips", "b", "d", "e"), tmp_path / "results.jsonl"
+    words = ["predict", folder, folder / "b.mp4", "--model", "m", "--out", out]
+    assert vidgru(*words).code == 0
+    before = out.read_bytes()
+    out.write_bytes(before[: before.index(b"\n") + 1])
+    for name in ("a", "c"):
+        (folder / f"{name}.mp4").write_bytes(b"x")
+    (folder / "d.mp4").unlink()
+    done = vidgru(*words, "--resume")
+    assert done.code == 0
+    assert done.out.endswith(f"5 sources, all answered; 1 had been done before: {out}\n")
+    # Each as often as it is given.
+    assert [Path(line["source"]).stem for line in lines_of(out)] == list("baceb")
+
+
+def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None:
+    folder, out = folder_of(tmp_path / "clips", "a", "b"), tmp_path / "results.jsonl"
+    words = ["predict", folder, "--model", "m", "--out", out]
+    assert vidgru(*words).code == 0
+    content = out.read_bytes()
+    no = f"Error: Cannot go on with {out}: "
+    for more, sentence in (
+        ([], f"Error: {out} is there already. Go on with --resume, or give another --out.\n"),
+        (
+            ["--resume", "--model", "n"],
+            f'{no}it was written with model "m", not "n". Give another --out.\n',
+        ),
+        (
+            ["--resume", "--max-error", 0.1],
+            f"{no}it was written with max_error null, not 0.1. Give another --out.\n",
+        ),
+    ):
+        assert vidgru(*words, *more) == (1, "", sentence)
+        assert out.read_bytes() == content
+    first, second = content.splitlines(keepends=True)
+    for row, foreign in (
+        (1, b"hello"),
+        (1, b"hello\n"),
+        (1, b"\x00\xff\x80\n"),
+        (1, b'{"source": \n'),
+        (1, b"[" * 100_000 + b"\n"),
+        (1, b'{"sources": []}'),
+        (2, first + b"\n"),
+        (2, first + b"{}\n" + second),
+        (2, first + second[:40] + b"\n"),
+        (2, first + second.replace(b'"label": "', b'"label": 1, "x": "')),
+        (1, content.replace(b'"unsure"', b'"sure"')),
+        (1, content.replace(b', "max_error": null', b"")),
+    ):
+        out.write_bytes(foreign)
+        sentence = f"{no}line {row} is not an answer of `vidgru predict`.\n"
+        assert vidgru(*words, "--resume") == (1, "", sentence)
+        assert out.read_bytes() == foreign
+    out.write_bytes(content)
+    with open(out, "ab") as file:
+        assert answers.lock(file)
+        busy = f"Error: Another process is writing {out}.\n"
+        assert vidgru(*words, "--resume") == (1, "", busy)
+
+
+def test_errors_of_all(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None:
+    folder, out = folder_of(tmp_path / "clips", "a", "b_new", "c"), tmp_path / "results.jsonl"
+    words = ["predict", folder, "--out", out, "--model"]
+    sentence = "Error: Cannot open the model: the process that was to do it ended.\n"
+    assert vidgru(*words, "none") == (1, "", sentence)
+    assert not out.exists()
+    changed = "Error: m has changed since it was opened: begin anew.\n"
+    assert vidgru(*words, "m") == (1, "", changed)
+    assert [Path(line["source"]).stem for line in lines_of(out)] == ["a"]
+    (tmp_path / "file").write_text("")
+    below = tmp_path / "file" / "results.jsonl"
+    done = vidgru("predict", folder, "--model", "m", "--out", below)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"Error: Cannot write {below}: ")
+    full = vidgru("predict", folder, "--model", "m", "--out", "/dev/full", "--resume")
+    assert (full.code, full.out) == (1, "")
+    assert full.err == "Error: Cannot write /dev/full: No space left on device.\n"
+
+
+def test_errors_of_the_model_are_those_of_one_process(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(trained.model.read_bytes()[:100])
+    words = ["predict", tmp_path, tmp_path, "--model", bad]
+    one = vidgru(*words)
+    assert vidgru(*words, "--workers", 2) == one
+    assert vidgru(*words, "--out", tmp_path / "out.jsonl") == one
+    assert not (tmp_path / "out.jsonl").exists()
+    monkeypatch.setattr(many, "_workers", lambda *_: 2)
+    cuda = vidgru("predict", tmp_path, "--model", trained.run, "--device", "mps")
+    assert (cuda.code, cuda.out) == (2, "")
+    assert cuda.err.startswith("Error: --device mps: torch finds no Apple GPU here.")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--workers", "0"], "Invalid --workers '0'. Give a number from 1 to 1024, or auto."),
+        (["--workers", "many"], "Invalid --workers 'many'. Give a number from 1 to 1024, or auto."),
+        (["--resume"], "--resume needs --out: the file to go on with."),
+        (["--out", "a.jsonl", "--csv", "a.csv"], "Give only one of --out and --csv."),
+    ],
+)
+def test_wrong_usage(vidgru: Vidgru, words: list[str], sentence: str) -> None:
+    assert vidgru("predict", "clips", *words) == (2, "", f"Error: {sentence}\n")
+
+
+@pytest.fixture
+def clips(data: Path, tmp_path: Path) -> Path:
+    """Return a folder of 150 clips, one of them bad."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    sources = sorted(data.rglob("*.avi"))
+    for number in range(150):
+        os.link(sources[number % len(sources)], folder / f"{number}.avi")
+    (folder / "20.avi").unlink()
+    (folder / "20.avi").write_text("no video")
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=str)
+def test_broken_off_and_resumed(
+    trained: TrainResult, clips: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    out, whole = tmp_path / "results.jsonl", tmp_path / "whole.jsonl"
+    command = [sys.executable, "-m", "vidgru", "predict", str(clips), "--workers", "2"]
+    command += ["--model", str(trained.run), "--out"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*command, str(out)], env=environment(), stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if out.exists() and out.read_bytes().count(b"\n") > 5:
+                break
+            time.sleep(0.002)
+        found = children(process.pid)
+        process.send_signal(how)
+        printed, said = process.communicate(timeout=60)
+    assert len(found) == 2
+    assert gone(found)
+    have = out.read_bytes().count(b"\n")
+    assert 5 < have < 150
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        words = f"Stopped: Interrupted. {have} of 150 sources are in {out}. Go on with --resume."
+        assert said.splitlines()[-1] == words
+        assert "Traceback" not in said
+    assert printed == ""
+    for path in (out, whole):
+        done = subprocess.run(
+            [*command, str(path), "--resume"], env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 1
+    assert out.read_bytes() == whole.read_bytes()
+    names = [Path(line["source"]).name for line in lines_of(out)]
+    assert names == [f"{number}.avi" for number in range(150)]
+
+
+def test_torchrun_shares_sources(trained: TrainResult, clips: Path, tmp_path: Path) -> None:
+    for number in range(6, 150):
+        if number != 20:
+            (clips / f"{number}.avi").unlink()
+    words = ["predict", clips, "--model", trained.run, "--out", tmp_path / "results.jsonl"]
+    done = torchrun(tmp_path, *words, "--json")
+    bad = f"Error: Cannot read {clips / '20.avi'}: not a video that OpenCV can open.\n"
+    assert (done.code, done.err, done.out[1]) == (1, ["", bad], "")
+    said = json.loads(done.out[0])
+    assert said["out"] == str(tmp_path / "results-*-of-2.jsonl")
+    assert (said["sources"], said["failures"], said["there"]) == (7, 1, 0)
+    assert sum(said["labels"].values()) == 6
+    parts = [tmp_path / f"results-{n}-of-2.jsonl" for n in range(2)]
+    assert [len(lines_of(part)) for part in parts] == [3, 4]
+    alone = [sys.executable, "-m", "vidgru", *map(str, words)]
+    subprocess.run(alone, env=environment(), capture_output=True)
+    both = b"".join(part.read_bytes() for part in parts)
+    assert both == (tmp_path / "results.jsonl").read_bytes()
+    # The second one begins anew, the first one has a cut line; and now there is one more.
+    parts[0].write_bytes(parts[0].read_bytes()[:-3])
+    parts[1].unlink()
+    os.link(clips / "0.avi", clips / "00.avi")
+    done = torchrun(tmp_path, *words, "--resume")
+    assert (done.code, done.err) == (1, ["", bad])
+    assert "8 sources, 1 of them not readable; 2 had been done before" in done.out[0]
+    found = [line["source"] for part in parts for line in lines_of(part)]
+    assert sorted(found) == sorted(map(str, clips.iterdir()))
+
+
+def test_torchrun_shares_what_is_extracted(data: Path, tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    shutil.copytree(data / "left", clips)
+    (clips / "2.avi").write_text("no video")
+    words = ["extract", clips, "-o", out, "--count", 2]
+    done = torchrun(tmp_path, *words)
+    bad = f"Error: Cannot read {clips / '2.avi'}: not a video that OpenCV can open.\n"
+    assert (done.code, done.err, done.out[1]) == (1, [bad, ""], "")
+    assert done.out[0].splitlines()[-1] == "10 frames of 5 sources by 2 processes, 1 failed"
+    rows = []
+    for number, folders in enumerate(([0, 1], [3, 4, 5])):
+        head, *lines = (out / f"frames-{number}-of-2.csv").read_text().splitlines()
+        assert head == "file,source,index,seconds"
+        assert [line.split("/")[0] for line in lines] == [str(n) for n in folders for _ in "12"]
+        rows += lines
+    assert not (out / "frames.csv").exists()
+    alone = [sys.executable, "-m", "vidgru", *map(str, words)]
+    again = subprocess.run(alone, env=environment(), capture_output=True, text=True)
+    sentence = "is there already. Choose another folder, or give --overwrite.\n"
+    assert again.stderr == f"Error: {out / 'frames-0-of-2.csv'} {sentence}"
+    subprocess.run([*alone, "--overwrite"], env=environment(), capture_output=True)
+    assert (out / "frames.csv").read_text().splitlines()[1:] == rows
+    assert sorted(path.name for path in out.glob("*.csv")) == ["frames.csv"]
+
+
+@pytest.fixture
+def first_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in zip(shares.LAUNCHED, ("0", "3", "0", "localhost", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("first_of_three")
+def test_shares_of_another_number_of_processes(vidgru: Vidgru, tmp_path: Path) -> None:
+    other = tmp_path / "results-0-of-2.jsonl"
+    other.write_text("")
+    for more in ([], ["--resume"]):
+        done = vidgru("predict", tmp_path, "--out", tmp_path / "results.jsonl", *more)
+        assert done == (
+            1,
+            "",
+            f"Error: {other} is of another number of processes, not 3: start as many as then, "
+            "or give another --out.\n",
+        )
+    done = vidgru("predict", tmp_path)
+    sentence = "Give --out: under torchrun, each process writes the answers of its own."
+    assert done == (2, "", f"Error: {sentence}\n")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 11])
+def test_shares(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    for name in shares.LAUNCHED:
+        monkeypatch.setenv(name, str(count))
+    for total in (0, 1, 5, 23):
+        found, names, lengths = list[int](), list[str](), set[int]()
+        for number in range(count):
+            monkeypatch.setenv("RANK", str(number))
+            own = shares.own_share(range(total))
+            found += own
+            lengths.add(len(own))
+            names.append(shares.shared_name("r", ".jsonl"))
+        assert found == list(range(total))
+        assert max(lengths) - min(lengths) <= 1
+        assert names == sorted(set(names))
+    assert names[0] == {1: "r.jsonl", 11: "r-00-of-11.jsonl"}.get(count, f"r-0-of-{count}.jsonl")
+
+
+def test_only_so_much_is_looked_ahead(quick: list[str]) -> None:
+    taken = 0
+
+    def jobs() -> Iterator[tuple[int, dict[str, Any] | None]]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            request = {"options": {"model": "m"}, "source": f"{number}"}
+            yield number, None if number % 10 == 3 else request
+
+    with Pool(quick, 2, 20.0) as pool:
+        for at, (number, reply) in enumerate(pool.replies(jobs(), in_order=True)):
+            assert number == at
+            assert (reply is None) == (number % 10 == 3)
+            assert reply is None or reply["result"]["source"] == str(number)
+            assert taken <= at + pool.ahead
+        assert taken == 1000
+    assert children(os.getpid()) == []
+
+
+def test_a_busy_child_ends_with_its_parent(quick: list[str]) -> None:
+    with subprocess.Popen(quick, stdin=subprocess.PIPE, env=environment()) as child:
+        assert child.stdin is not None
+        child.stdin.write(b'{"options": {"model": "m"}, "source": "hang"}\n')
+        child.stdin.close()
+        assert child.wait(timeout=20) == 0
+
+
+def test_answers_come_back_whole() -> None:
+    shares = (0.1 + 0.2, 1e-17, 0.7)
+    windows = (Window(0.0, 1 / 3, shares), Window(0.1, 2.0, shares[::-1]))
+    segments = tuple(Segment(at, at + 1.0, ("x", "b", "a"), shares, 0.5, True) for at in (0.0, 1.0))
+    for item in (
+        Failure("a\udce9.mp4", "No."),
+        Prediction("a", ("x", "b", "a"), shares, windows, 3, 2.0, 0.5, True),
+        Prediction("a", ("x", "b", "a"), shares, windows, 3, 2.0),
+        Timeline("a", ("x", "b", "a"), segments, 20, 2.0),
+    ):
+        assert type(item).from_dict(json.loads(json.dumps(item.to_dict()))) == item
+
+
+def test_sources_are_as_many_as_most(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", noise(3), ["1.png", "2.png", "3.png"])
+    assert len(find_sources([images])) == 1
+    assert len(find_sources([images], images=True)) == 3
