@@ -63,8 +63,9 @@ class Answers:
         for answer in self.many.answers(self.left):
             line = {**answer.to_dict(), **self._settings}
             try:
-                self._file.write(json.dumps(line).encode() + b"\n")
-                self._file.flush()
+                data = json.dumps(line).encode() + b"\n"
+                while data:
+                    data = data[self._file.write(data) :]
             except OSError as error:
                 raise OutputError(
                     f"Cannot write {self._file.name}: {error.strerror or error}."
@@ -169,7 +170,7 @@ def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes
     """Open a file to add lines to it, with a tally of those that it has."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "ab" if resume else "xb")  # noqa: SIM115
+        file = open(path, "ab" if resume else "xb", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
     with file:

@@ -73,10 +73,15 @@ def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> boo
     """Return whether answering needs no other process."""
     if config.out is not None or launched() > 1:
         return False
-    return _workers(len(find_sources(sources, images=True)), config) == 1
+    return _workers(sources, config) == 1
 
 
-def _workers(count: int, config: PredictConfig) -> int:
+def _workers(sources: Sequence[str | Path], config: PredictConfig) -> int:
+    """Return how many processes are worth while."""
+    if config.workers == "1":
+        return 1
+    # Which of them are sources tells the model; so many there are at most.
+    count = len(own_share(find_sources(sources, images=True)))
     if config.workers == "auto":
         here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if launched() > 1 else 1
         return max(1, min(cores() // here, count // WORTH))
@@ -89,12 +94,10 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
 
     Raises ModelError, OptionError, ProcessError.
     """
-    # Which of them are sources tells the model; so many there are at most.
-    most = len(own_share(find_sources(sources, images=True)))
     options: dict[str, Any] = {
         name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
     }
-    with Pool(WORKER, _workers(most, config), SECONDS) as pool:
+    with Pool(WORKER, _workers(sources, config), SECONDS) as pool:
         reply = pool.ask({"options": options, "source": None})
         if reply is None:
             raise ProcessError("Cannot open the model: the process that was to do it ended.")
