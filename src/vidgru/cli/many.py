@@ -15,15 +15,9 @@ from vidgru.results import Failure
 from vidgru.verbs.answers import open_answers
 
 
-def write(
-    sources: tuple[str, ...],
-    config: PredictConfig,
-    as_json: bool,
-    quiet: bool,
-    ask: str = "predict",
-) -> None:
+def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet: bool) -> None:
     """Write the answers, and print what they come to."""
-    with open_answers(sources, config, ask) as answers:
+    with open_answers(sources, config) as answers:
         tell_model(answers.many.path, config, quiet or number() > 0)
         total = answers.there + len(answers.left)
         with tqdm(
