@@ -36,8 +36,16 @@ def command(
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
     frames slides over the whole video, and the answers are averaged. A model that reads each
     picture by itself answers each image in a folder.
+
+    Or SOURCE is live, by itself: camera:0, rtsp://... or http://... (https, rtsps). It is answered
+    frame by frame, newest first, until Ctrl-C, which prints a summary.
     """
     config = PredictConfig(**options)
+    from vidgru.cli.live import any_live, watch_live
+
+    if any_live(sources):
+        watch_live(sources[0], config, as_json=as_json, quiet=quiet)
+        return
     from tqdm import tqdm
 
     from vidgru.cli.render import show_predictions

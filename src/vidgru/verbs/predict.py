@@ -17,14 +17,16 @@ from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
-from vidgru.errors import ModelError, VideoError
+from vidgru.errors import ModelError, OptionError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction
 from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
 from vidgru.timeline import Moment, Segment
+from vidgru.verbs.live import watch
 from vidgru.video.find import find_files
+from vidgru.video.live import is_live, masked
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Frame, Image, image_files
 from vidgru.video.sample import sample_frames
 
@@ -73,8 +75,11 @@ class Model:
     def stream(self, source: str | Path) -> Iterator[Moment]:
         """Yield what a video or folder of images shows at each sampled frame, by those before it.
 
-        Memory stays constant, however long it goes on. Raises VideoError.
+        Memory stays constant, however long it goes on. A live source (the str "camera:0",
+        "rtsp://...", "http://...") gives LiveMoments, see `watch`. Raises VideoError, OptionError.
         """
+        if isinstance(source, str) and is_live(source):
+            return watch(self, source)
         return self.follow(self._sampled(source))
 
     @torch.inference_mode()
@@ -91,6 +96,8 @@ class Model:
             yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
 
     def _sampled(self, source: str | Path) -> Iterator[Frame]:
+        if isinstance(source, str) and is_live(source):
+            raise OptionError(f"{masked(source)} is live, without an end: use stream.")
         return sample_frames(source, self.spec.fps, size=(self.spec.side, self.spec.side))
 
     def _normalised(self, chunk: Sequence[Image]) -> Tensor:
