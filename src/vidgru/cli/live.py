@@ -1,9 +1,10 @@
 """`vidgru predict` of a camera or a network stream: a line that changes, or one for each answer."""
 
 import json
+import shutil
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import closing
 
 import click
@@ -71,6 +72,7 @@ class _Screen:
         self.began = time.monotonic()
         self.answers: Counter[str] = Counter()
         self.last: LiveMoment | None = None
+        self.recent: deque[float] = deque(maxlen=50)  # when answers came
         seen = sys.stdout.isatty() and sys.stderr.isatty() and not (quiet or as_json)
         # tqdm makes room for warnings.
         self.line = tqdm(bar_format="{desc}", leave=False, disable=not seen)
@@ -93,6 +95,7 @@ class _Screen:
         if self.as_json:
             print(json.dumps(moment.to_dict()), flush=True)
         elif not self.line.disable:
+            self.recent.append(time.monotonic())
             self.line.set_description_str(self._fitted(moment), refresh=False)
             self.line.update()
         elif before is None or before.label != moment.label:
@@ -102,13 +105,13 @@ class _Screen:
     def _fitted(self, moment: LiveMoment) -> str:
         """Return the line, cut to the width of the terminal."""
         full = round(BLOCKS * moment.confidence)
-        rate = sum(self.answers.values()) / max(time.monotonic() - self.began, 1e-9)
+        rate = (len(self.recent) - 1) / max(self.recent[-1] - self.recent[0], 1e-9)
         text = Text(
             f"{_clock(moment.time)}  {'█' * full}{'░' * (BLOCKS - full)} "
             f"{100 * moment.confidence:5.1f} %  {printable(moment.label)}  "
             f"{rate:.1f} answers/s, {1000 * moment.delay:.0f} ms late, {moment.dropped} dropped"
         )
-        text.truncate(max((self.line.ncols or 80) - 1, 1))
+        text.truncate(shutil.get_terminal_size().columns - 1)
         return text.plain
 
     def sum_up(self) -> None:
