@@ -11,9 +11,10 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
@@ -29,6 +30,7 @@ from hypothesis import strategies as st
 from stream_server import FFMPEG, free_port, http_server, rtsp_server
 
 from vidgru import TrainResult, load
+from vidgru.cli import live as cli
 from vidgru.errors import OptionError, VideoError
 from vidgru.timeline import LiveEvent, LiveMoment
 from vidgru.verbs.live import watch
@@ -72,6 +74,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         (Path("camera:0"), False),
         ("clip.mp4", False),
         ("C:\\clip.mp4", False),
+        ("C://clip.mp4", False),
     ],
 )
 def test_what_is_live(source: object, expected: bool) -> None:
@@ -261,12 +264,22 @@ class Clock:
         return self.now + 5e8
 
 
+class Nothing(Exception):  # noqa: N818
+    """There is nothing to take yet."""
+
+
+def nothing(seconds: float) -> None:
+    assert 0 < seconds <= 0.5
+    raise Nothing
+
+
 def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveFrame], int]:
     """Return the samples of frames that arrive at these times, each taking `cost` to answer."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "time", clock)
         reader = live._Reader("http://host/", fps, SIZE)
+        patch.setattr(reader._news, "wait", nothing)
         picture = np.zeros((16, 16, 3), np.uint8)
         taken: list[LiveFrame] = []
         free, begun = 1000.0, False
@@ -281,12 +294,12 @@ def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveF
                     begun = True
                 if reader._is_wanted(clock.now):
                     reader._offer(picture, clock.now)
-            due = (clock.now - reader._start) * fps - reader._slot >= 1
-            if begun and clock.now >= free and (reader._items or due):
-                item = reader.next()
-                assert isinstance(item, LiveFrame)
-                taken.append(item)
-                free = clock.now + cost
+            if begun and clock.now >= free:
+                with suppress(Nothing):
+                    item = reader.next()
+                    assert isinstance(item, LiveFrame)
+                    taken.append(item)
+                    free = clock.now + cost
         return taken, reader._dropped
 
 
@@ -333,6 +346,52 @@ def test_a_slow_machine_drops_frames_and_never_falls_behind(rate: float, cost: f
     answered = [1000 + n * cost for n in range(len(taken))]
     behind = [now - 1000 - frame.time for now, frame in zip(answered, taken, strict=True)]
     assert max(behind) < 0.3 + 1 / rate
+
+
+class Flood:
+    """Stands for cv2.VideoCapture: some frames lie ready, then one comes every 40 ms."""
+
+    def __init__(self, clock: Clock, ready: int, then: int) -> None:
+        self.clock, self.ready, self.left = clock, ready, ready + then
+        self.side = 16.0
+
+    def grab(self) -> bool:
+        self.ready -= 1
+        self.left -= 1
+        self.clock.now += 0.04 if self.ready < 0 else 0.001
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((16, 16, 3), self.left % 256, np.uint8)
+
+    def get(self, prop: int) -> float:
+        return {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: -1e17}.get(prop, self.side)
+
+
+@pytest.mark.parametrize(("ready", "first"), [(0, 9), (1, 9), (30, 9), (5000, 3009)])
+def test_what_lies_ready_at_first_is_not_the_newest(
+    ready: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(live, "time", clock)
+    reader = live._Reader("rtsp://host/", 25, SIZE)
+    offered: list[int] = []
+    monkeypatch.setattr(reader, "_offer", lambda rgb, arrived: offered.append(rgb[0, 0, 0]))
+    lost, seconds = reader._read_from(Flood(clock, ready, 10))  # type: ignore[arg-type]
+    # For ever it does not wait: that is no live stream then.
+    assert offered[0] == first % 256
+    assert offered[-1] == 0
+    assert lost == "it broke off"
+    assert seconds > 0.3
+
+
+def test_frames_that_are_too_large() -> None:
+    flood = Flood(Clock(), 0, 1)
+    flood.side = 20000.0
+    reader = live._Reader("rtsp://me:secret@host/", 25, SIZE)
+    sentence = r"^Cannot read rtsp://\*\*\*@host/: frames of 20000x20000 pixels are too large\.$"
+    with pytest.raises(VideoError, match=sentence):
+        reader._read_from(flood)  # type: ignore[arg-type]
 
 
 # Real streams
@@ -394,7 +453,21 @@ def test_a_server_that_falls_silent(squares: Path, monkeypatch: pytest.MonkeyPat
             held.update(frame.index for frame in frames)
     assert events[-1].error == "it broke off, after 1 s without a frame"
     # Until then, the last frame is shown: a second is ten samples.
-    assert held.most_common(1)[0][1] >= 7
+    assert 7 <= held.most_common(1)[0][1] <= 25
+
+
+def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "OPEN_SECONDS", 1)
+
+    def tell(event: LiveEvent) -> None:
+        raise VideoError(event.sentence)
+
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/a"
+        with pytest.raises(VideoError, match=f"^Lost {url}: it cannot be opened"):
+            next(live_frames(url, 10, SIZE, tell))
+    assert 0.9 < time.monotonic() - began < 10
 
 
 def test_nobody_answers_and_the_delay_grows(trained: TrainResult) -> None:
@@ -422,8 +495,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def test_a_file_on_a_web_server_is_played_once(
-    vidgru: Vidgru, trained: TrainResult, tmp_path: Path
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cli, "log_event", refuse)
     write_clip(tmp_path / "clip.avi", noise(15), 10)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -506,7 +580,7 @@ def test_interrupted_while_it_waits_for_a_server_that_says_nothing(trained: Trai
     shown = url.replace("me:secret", "***")
     assert process.returncode == 1
     assert err == f"Connecting to {shown} ...\n"
-    counts = "0 answers, 0 sampled frames dropped, 0 reconnects."
+    counts = "answers 0, sampled frames dropped 0, reconnects 0."
     assert re.fullmatch(rf"Watched {re.escape(shown)} for 0:0\d: {counts}\n", out)
 
 

@@ -129,8 +129,8 @@ class _Screen:
             print(json.dumps(summary.to_dict()), flush=True)
             return
         print(
-            f"Watched {printable(self.source)} for {_clock(summary.seconds)}: {total} answers,"
-            f" {summary.dropped} sampled frames dropped, {summary.reconnects} reconnects."
+            f"Watched {printable(self.source)} for {_clock(summary.seconds)}: answers {total},"
+            f" sampled frames dropped {summary.dropped}, reconnects {summary.reconnects}."
         )
         parts = [f"{printable(label)} {100 * share:.1f} %" for label, share in shares.items()]
         if parts:

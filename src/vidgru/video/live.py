@@ -22,7 +22,7 @@ MOST_WAITING = 64  # events that nobody fetches
 PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
 
 CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
-URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
