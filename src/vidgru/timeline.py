@@ -1,6 +1,6 @@
 """What streams and long videos show when: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from vidgru.results import Labelled
@@ -23,6 +23,71 @@ class Moment(Labelled):
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         return {"time": self.time, "seconds": self.seconds, **self._said()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveMoment(Moment):
+    """What a camera or network stream shows at one sampled frame.
+
+    wall: when that frame arrived, unix seconds; delay: seconds from then to the answer; dropped:
+    sampled frames so far that were left out, since this machine was too slow; reconnects: so far.
+    """
+
+    wall: float
+    delay: float
+    dropped: int
+    reconnects: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        live = {"wall": self.wall, "delay": self.delay}
+        return {**super().to_dict(), **live, "dropped": self.dropped, "reconnects": self.reconnects}
+
+
+@dataclass(frozen=True)
+class LiveEvent:
+    """What happens to a live source beside its frames.
+
+    event: "connected" or "lost"; source: without name, password and query; wall: unix seconds;
+    error: why it was lost; retry_in: seconds until the next try.
+    """
+
+    event: str
+    source: str
+    wall: float
+    error: str | None = None
+    retry_in: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        if self.event == "lost":
+            return f"Lost {self.source}: {self.error}. Trying again in {self.retry_in:g} s."
+        return f"Connected to {self.source}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """What came of watching a live source.
+
+    seconds: from the start to the end; answers: sampled frames answered; shares: of the answers
+    that were each label, likeliest first.
+    """
+
+    source: str
+    seconds: float
+    answers: int
+    dropped: int
+    reconnects: int
+    shares: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {"event": "summary", **asdict(self)}
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,18 @@ def command(
     frames slides over the whole video, and the answers are averaged. A model that reads each
     picture by itself answers each image in a folder. With --out, what is printed is how many
     sources show what.
+
+    Or SOURCE is live, by itself: camera:0, rtsp://... or http://... (https, rtsps). It is answered
+    frame by frame, newest first, until Ctrl-C, which prints a summary.
     """
     config = PredictConfig(**options)
     if config.out is not None and table is not None:
         raise OptionError("Give only one of --out and --csv.")
+    from vidgru.cli.live import any_live, watch_live
+
+    if any_live(sources):
+        watch_live(sources[0], config, as_json=as_json, quiet=quiet)
+        return
     from tqdm import tqdm
 
     from vidgru.cli.answers import show_predictions, show_timeline, write_csv

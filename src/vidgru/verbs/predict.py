@@ -18,7 +18,7 @@ from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
-from vidgru.errors import ModelError, VideoError
+from vidgru.errors import ModelError, OptionError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction, Progress, run_to_end
@@ -26,7 +26,9 @@ from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
 from vidgru.tasks.timeline import Segmenter
 from vidgru.timeline import Moment, Timeline
+from vidgru.verbs.live import watch
 from vidgru.video.cuts import mark_cuts
+from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, Image, Video
 from vidgru.video.sample import sample_frames
 
@@ -82,8 +84,11 @@ class Model:
     def stream(self, source: str | Path) -> Iterator[Moment]:
         """Yield what a video or folder of images shows at each sampled frame, by those before it.
 
-        Memory stays constant, however long it goes on. Raises VideoError.
+        Memory stays constant, however long it goes on. A live source (the str "camera:0",
+        "rtsp://...", "http://...") gives LiveMoments, see `watch`. Raises VideoError, OptionError.
         """
+        if isinstance(source, str) and is_live(source):
+            return watch(self, source)
         return self.follow(self._sampled(source))
 
     @torch.inference_mode()
@@ -142,6 +147,8 @@ class Model:
         return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
 
     def _sampled(self, source: str | Path, pace: "_Pace | None" = None) -> Iterator[Frame]:
+        if isinstance(source, str) and is_live(source):
+            raise OptionError(f"{masked(source)} is live, without an end: use stream.")
         size = self.spec.side, self.spec.side
         opened = pace.begin if pace else lambda video: None
         return sample_frames(source, self.spec.fps, size=size, opened=opened)

@@ -6,6 +6,7 @@ Its first request opens the model; without a source, it is asked what the model 
 import hashlib
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -74,7 +75,7 @@ def main() -> None:
             else:
                 kept.sentences = []  # those of opening the model are told once
                 ask = model.timeline_steps if request["timeline"] else model.predict_steps
-                said |= _answer(ask(request["source"]), request["source"], beat)
+                said |= _answer(ask(Path(request["source"])), request["source"], beat)
             return {**said, "warnings": kept.sentences}
         except VidgruError as error:
             return {"error": str(error), "kind": type(error).__name__}

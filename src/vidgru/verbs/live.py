@@ -1,0 +1,56 @@
+"""Tell what a camera or a network stream shows, as it comes."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from vidgru.timeline import LiveEvent, LiveMoment
+from vidgru.video.live import LiveFrame, live_frames
+
+if TYPE_CHECKING:
+    from vidgru.verbs.predict import Model
+
+log = logging.getLogger("vidgru")
+
+
+def log_event(event: LiveEvent) -> None:
+    """Log a loss as a warning, all else as information."""
+    log.log(logging.WARNING if event.event == "lost" else logging.INFO, "%s", event.sentence)
+
+
+def watch(
+    model: "Model", source: str, tell: Callable[[LiveEvent], None] = log_event
+) -> Generator[LiveMoment, None, None]:
+    """Yield what a live source shows at each sampled frame; see `live_frames` for how it is read.
+
+    After a reconnect the network begins afresh. It ends only with a recording, or when the
+    generator is closed. `tell` is called with each loss and connection.
+    """
+    spec = model.spec
+    times: deque[float] = deque(maxlen=spec.frames)
+    frame: LiveFrame
+
+    def noted(frames: Iterator[LiveFrame]) -> Iterator[LiveFrame]:
+        nonlocal frame
+        for frame in frames:
+            times.append(frame.time)
+            yield frame
+
+    with closing(live_frames(source, spec.fps, (spec.side, spec.side), tell)) as frames:
+        for connection, session in groupby(frames, key=lambda frame: frame.connection):
+            times.clear()
+            for moment in model.follow(noted(session)):
+                # Where samples were dropped, the same number of frames covers more time.
+                first = times[-round(moment.seconds * spec.fps)]
+                covered = {"seconds": frame.time - first + 1 / spec.fps}
+                yield LiveMoment(
+                    **vars(moment) | covered,
+                    wall=frame.wall,
+                    delay=time.monotonic() - frame.arrived,
+                    dropped=frame.dropped,
+                    reconnects=connection,
+                )

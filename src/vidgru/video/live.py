@@ -1,0 +1,287 @@
+"""Read a camera or a network stream: newest frame first, at a fixed rate, reconnecting."""
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import cv2
+
+from vidgru.errors import OptionError, VideoError
+from vidgru.timeline import LiveEvent
+from vidgru.video.read import MAX_PIXELS, Frame, Image, shrink
+
+FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0  # seconds
+OPEN_SECONDS = READ_SECONDS = 10  # without a word from the other side, then it counts as lost
+CATCH_UP_SECONDS = 2.0
+# FFmpeg keeps one frame back for each thread after the first.
+DECODE_THREADS = 2
+MOST_WAITING = 64  # events that nobody fetches
+PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
+
+CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+
+@dataclass(frozen=True, eq=False)
+class LiveFrame(Frame):
+    """A frame of a live source; `time` counts from the first frame of all.
+
+    arrived: when, by the monotonic clock; wall: by the clock on the wall, unix seconds; dropped:
+    samples that were due so far and left out; connection: which one it came by, from 0.
+    """
+
+    arrived: float
+    wall: float
+    dropped: int
+    connection: int
+
+
+def is_live(source: object) -> bool:
+    """Return whether a source is a camera or an address: `camera:0`, or anything with `://`.
+
+    A file of such a name is still to be had as ./camera:0, or as a Path.
+    """
+    return isinstance(source, str) and bool(CAMERA.fullmatch(source) or URL.match(source))
+
+
+def masked(source: str) -> str:
+    """Return an address without what may be secret in it: name, password and query."""
+    if not URL.match(source):
+        return source
+    # Up to the last @: a password may hold any sign, though it should not.
+    hidden = re.sub(r"(?s)://.*@", "://***@", source)
+    return re.sub(r"(?s)[?#].*", "?***", hidden)
+
+
+def check_live(source: str) -> None:
+    """Raise OptionError when nothing of this name can ever be watched."""
+    if camera := CAMERA.fullmatch(source):
+        # OpenCV takes a hundred and more for the number of a backend.
+        if len(camera[1]) > 2:
+            raise OptionError(f"Invalid source {source}. Cameras are camera:0 to camera:99.")
+        return
+    if source.split(":")[0].lower() not in SCHEMES:
+        names = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise OptionError(f"Invalid source {masked(source)}. Live are camera:0 and {names}.")
+    # OpenCV would crash on broken surrogates, and cut the address at a zero.
+    if not source.isprintable() or " " in source:
+        raise OptionError(f"Invalid source {masked(source)}. An address holds neither blanks nor"
+                          " control characters.")  # fmt: skip
+
+
+def live_frames(
+    source: str, fps: float, size: tuple[int, int], tell: Callable[[LiveEvent], None]
+) -> Generator[LiveFrame, None, None]:
+    """Yield the frames that are the newest at a rate of `fps`, rgb uint8 of `size` (width, height).
+
+    Samples are due at a fixed rate. Each is the first frame that arrives from half a period before
+    it is due; if none has come a whole period after, the source is slower than `fps`, and its last
+    frame is held, as it is for files. A reader thread always reads on and keeps one frame only: of
+    the samples that come due while the caller is busy, all but the newest are dropped and counted,
+    and `time` skips them. So nothing ever falls behind, but to the network, which was trained at
+    `fps`, things then seem to move faster than they do.
+
+    A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
+    0.5 s again once frames came for longer than that; `tell` hears of each loss and connection, in
+    the caller's thread. It ends only with a recording: a web address whose video has a known length
+    is played once, at its own speed. Raises OptionError, and VideoError when a camera cannot be
+    opened at all.
+    """
+    check_live(source)
+    reader = _Reader(source, fps, size)
+    thread = threading.Thread(target=reader.run, name="vidgru live", daemon=True)
+    thread.start()
+    try:
+        while (item := reader.next()) is not None:
+            if isinstance(item, LiveFrame):
+                yield item
+            else:
+                tell(item)
+    finally:
+        reader.stop.set()
+        thread.join(PATIENCE)
+
+
+def _open(source: str) -> cv2.VideoCapture:
+    if camera := CAMERA.fullmatch(source):
+        capture = cv2.VideoCapture(int(camera[1]))
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+    params = {
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: 1000 * OPEN_SECONDS,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC: 1000 * READ_SECONDS,
+        cv2.CAP_PROP_N_THREADS: DECODE_THREADS,
+    }
+    # Further options for FFmpeg are whatever OPENCV_FFMPEG_CAPTURE_OPTIONS says: it stays as it
+    # is, since files that are opened meanwhile would be read with them, too.
+    pairs = [number for pair in params.items() for number in pair]
+    return cv2.VideoCapture(source, cv2.CAP_FFMPEG, pairs)
+
+
+class _Reader:
+    """Reads in a thread of its own (`run`), and hands out in another (`next`)."""
+
+    def __init__(self, source: str, fps: float, size: tuple[int, int]) -> None:
+        self.source, self.fps, self.size = source, fps, size
+        self.name = masked(source)
+        self.stop = threading.Event()
+        self._news = threading.Condition()  # guards all below
+        # At most one frame among them, the newest, at the end.
+        self._items: deque[LiveFrame | LiveEvent | BaseException | None] = deque(
+            maxlen=MOST_WAITING
+        )
+        self._held: tuple[Image, float, float] | None = None  # picture, arrived, wall
+        self._start = 0.0  # when the first frame of all arrived
+        self._slot = 0  # number of the sample that comes next
+        self._dropped = self._index = 0
+        self._connection = -1
+
+    def next(self) -> LiveFrame | LiveEvent | None:
+        """Wait for the next sample or event and return it; None at the end of a recording."""
+        with self._news:
+            while True:
+                if self._items:
+                    item = self._items.popleft()
+                    if isinstance(item, BaseException):
+                        raise item
+                    return item
+                wait = 0.5
+                if self._held is not None:
+                    late = (time.monotonic() - self._start) * self.fps - self._slot
+                    if late >= 1:
+                        self._skip(int(late - 1))
+                        return self._sample(*self._held)
+                    wait = min(wait, (1 - late) / self.fps)
+                self._news.wait(wait)
+
+    def _sample(self, rgb: Image, arrived: float, wall: float) -> LiveFrame:
+        due = self._slot / self.fps
+        self._slot += 1
+        at = self._index, arrived, wall, self._dropped, self._connection
+        return LiveFrame(rgb, due, *at)
+
+    def _skip(self, samples: int) -> None:
+        """Leave out samples for which there was no time."""
+        self._slot += samples
+        self._dropped += samples
+
+    def run(self) -> None:
+        """Connect again and again, until `stop` is set or a recording ends."""
+        retry = 0.0
+        try:
+            while not self.stop.is_set():
+                lost, seconds = self._read()
+                if lost is None:
+                    break
+                retry = min(2 * retry, LONGEST_RETRY) if 0 < retry >= seconds else FIRST_RETRY
+                with self._news:
+                    self._held = None
+                    self._put(LiveEvent("lost", self.name, time.time(), lost, retry))
+                self.stop.wait(retry)
+            with self._news:
+                self._put(None)
+        except BaseException as error:  # the caller shall hear of it
+            with self._news:
+                self._put(error)
+
+    def _put(self, item: LiveFrame | LiveEvent | BaseException | None) -> None:
+        if isinstance(item, LiveFrame) and self._items and isinstance(self._items[-1], LiveFrame):
+            self._items.pop()
+        self._items.append(item)
+        self._news.notify()
+
+    def _read(self) -> tuple[str | None, float]:
+        """Read one connection to its end.
+
+        Return why it was lost, None at the end of a recording, and for how long frames came.
+        """
+        capture = _open(self.source)
+        try:
+            if not capture.isOpened():
+                if self._connection < 0 and CAMERA.fullmatch(self.source):
+                    raise VideoError(
+                        f"Cannot open {self.name}: there is no such camera, or it is in use."
+                    )
+                return "it cannot be opened, or shows no video that OpenCV can read", 0.0
+            capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+            return self._read_from(capture)
+        except cv2.error:  # out of memory, mostly
+            return "OpenCV fails on a frame", 0.0
+        finally:
+            capture.release()
+
+    def _read_from(self, capture: cv2.VideoCapture) -> tuple[str | None, float]:
+        size = [capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        if size[0] * size[1] > MAX_PIXELS:
+            raise VideoError(
+                f"Cannot read {self.name}: frames of {size[0]:.0f}x{size[1]:.0f} pixels are too"
+                " large."
+            )
+        recorded = self._is_recording(capture)
+        # What piled up while the stream was looked into is not the newest.
+        catching_up = not recorded and CAMERA.fullmatch(self.source) is None
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        brief = 0.5 / rate if 1 <= rate <= 240 else 0.02  # no frame is made in less
+        opened = before = time.monotonic()
+        first: float | None = None
+        while not self.stop.is_set():
+            if not capture.grab():
+                break
+            arrived = time.monotonic()
+            if catching_up:
+                catching_up = arrived - before < brief and arrived - opened < CATCH_UP_SECONDS
+                before = arrived
+                if catching_up:
+                    continue
+            if recorded:
+                shown = opened + capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                self.stop.wait(min(max(shown - arrived, 0), READ_SECONDS))
+                arrived = time.monotonic()
+            self._index += 1
+            if first is None:
+                first = arrived
+                self._begin(arrived)
+            if self._is_wanted(arrived):
+                good, bgr = capture.retrieve()
+                if good and bgr is not None and bgr.size:
+                    rgb = cv2.cvtColor(shrink(bgr, self.size), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+                    self._offer(rgb, arrived)  # type: ignore[arg-type]
+        ended = time.monotonic()
+        if first is None:
+            return "it opens, but sends no more than a moment of video", 0.0
+        if recorded or self.stop.is_set():
+            return None, 0.0
+        silent = f", after {READ_SECONDS} s without a frame" if ended - arrived > 1 else ""
+        return f"it broke off{silent}", arrived - first
+
+    def _is_recording(self, capture: cv2.VideoCapture) -> bool:
+        """Return whether this is a file on a web server, which says how long it is."""
+        seconds = capture.get(cv2.CAP_PROP_FRAME_COUNT) / (capture.get(cv2.CAP_PROP_FPS) or 1)
+        return self.source.lower().startswith("http") and 0 < seconds < 1e7
+
+    def _begin(self, arrived: float) -> None:
+        """Take note of a connection whose first frame arrives."""
+        with self._news:
+            if self._connection < 0:
+                self._start = arrived
+            self._connection += 1
+            # Time went on meanwhile, yet nothing was dropped for want of it.
+            self._slot = max(self._slot, round((arrived - self._start) * self.fps))
+            self._put(LiveEvent("connected", self.name, time.time()))
+
+    def _is_wanted(self, arrived: float) -> bool:
+        with self._news:
+            return (arrived - self._start) * self.fps >= self._slot - 0.5
+
+    def _offer(self, rgb: Image, arrived: float) -> None:
+        with self._news:
+            self._dropped += bool(self._items) and isinstance(self._items[-1], LiveFrame)
+            late = (arrived - self._start) * self.fps - self._slot
+            self._skip(max(int(late - 1), 0))
+            # By now it may be a little later.
+            self._held = rgb, arrived, time.time() - (time.monotonic() - arrived)
+            self._put(self._sample(*self._held))

@@ -1,0 +1,613 @@
+"""Live sources: real servers on loopback, cameras as OpenCV shows them, and the clockwork."""
+
+import json
+import logging
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from helpers import moving_squares, noise, write_clip
+from hypothesis import given
+from hypothesis import strategies as st
+from stream_server import FFMPEG, free_port, http_server, rtsp_server
+
+from vidgru import TrainResult, load
+from vidgru.cli import live as cli
+from vidgru.errors import OptionError, VideoError
+from vidgru.timeline import LiveEvent, LiveMoment
+from vidgru.verbs.live import watch
+from vidgru.video import live
+from vidgru.video.live import LiveFrame, is_live, live_frames, masked
+from vidgru.video.read import open_video
+
+Vidgru = Callable[..., Any]
+needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg is installed")
+SIZE = (16, 16)
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """Return a clip of a square that moves right for ever, when looped: 24 steps lead around."""
+    return moving_squares(tmp_path / "right.avi", 2, 5, count=48)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.02)
+    monkeypatch.setattr(live, "LONGEST_RETRY", 0.08)
+
+
+# What is live, and what of it may be shown
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("camera:0", True),
+        ("CAMERA:12", True),
+        ("rtsp://host/a", True),
+        ("https://host/a", True),
+        ("ftp://host/a", True),
+        ("camera:", False),
+        ("camera:x", False),
+        ("./camera:0", False),
+        ("http:x", False),
+        ("./http://x", False),
+        (Path("camera:0"), False),
+        ("clip.mp4", False),
+        ("C:\\clip.mp4", False),
+        ("C://clip.mp4", False),
+    ],
+)
+def test_what_is_live(source: object, expected: bool) -> None:
+    assert is_live(source) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("camera:0", "camera:0"),
+        ("rtsp://host:554/a", "rtsp://host:554/a"),
+        ("rtsp://me:secret@host/a", "rtsp://***@host/a"),
+        ("rtsp://me:se@c/r?e#t@host/a", "rtsp://***@host/a"),
+        ("http://host/a?user=me&pwd=secret", "http://host/a?***"),
+        ("http://host/a#secret", "http://host/a?***"),
+        ("http://me:secret@host/a?pwd=secret\nsecret", "http://***@host/a?***"),
+    ],
+)
+def test_secrets_are_masked(source: str, shown: str) -> None:
+    assert masked(source) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ftp://me:secret@host/a"], "Invalid source ftp://***@host/a. Live are camera:0 and "
+         "rtsp://, rtsps://, http://, https://."),
+        (["camera:100"], "Invalid source camera:100. Cameras are camera:0 to camera:99."),
+        (["http://me:secret@host/a b"], "Invalid source http://***@host/a b. An address holds "
+         "neither blanks nor control characters."),
+        (["http://host/a\0b"], "Invalid source http://host/a\\x00b. An address holds neither "
+         "blanks nor control characters."),
+        (["clip.mp4", "rtsp://me:secret@host/a"],
+         "Give rtsp://***@host/a by itself: it is live, without an end."),
+        (["camera:0", "camera:1"], "Give camera:0 by itself: it is live, without an end."),
+        (["camera:0", "--csv", "a.csv"], "Leave out --csv: camera:0 is live."),
+        (["camera:0", "--top", "3"], "Leave out --top: camera:0 is live."),
+    ],
+)  # fmt: skip
+def test_wrong_usage(vidgru: Vidgru, words: list[str], sentence: str) -> None:
+    done = vidgru("predict", *words)
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {sentence}\n")
+
+
+def test_a_file_may_be_called_like_a_camera(
+    vidgru: Vidgru, trained: TrainResult, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(squares.parent)
+    squares.rename("camera:0")
+    done = vidgru("predict", "./camera:0", "--model", trained.run, "--json")
+    assert (done.code, json.loads(done.out)["source"]) == (0, "camera:0")
+
+
+def test_a_whole_answer_needs_an_end(trained: TrainResult) -> None:
+    with pytest.raises(OptionError, match=r"^rtsp://\*\*\*@host/a is live, without an end: use"):
+        load(trained.run).predict("rtsp://me:secret@host/a")
+
+
+# Cameras, as far as OpenCV shows them
+
+
+def test_no_such_camera(vidgru: Vidgru, trained: TrainResult) -> None:
+    done = vidgru("predict", "camera:99", "--model", trained.run, "--quiet")
+    sentence = "Error: Cannot open camera:99: there is no such camera, or it is in use.\n"
+    assert (done.code, done.out, done.err) == (1, "", sentence)
+    with pytest.raises(VideoError, match="no such camera"):
+        next(load(trained.run).stream("camera:99"))
+
+
+class Camera:
+    """Stands for cv2.VideoCapture: shows one picture each time that one is asked for."""
+
+    def __init__(self, pictures: list[np.ndarray], asked: threading.Semaphore) -> None:
+        self.pictures, self.asked = iter(pictures), asked
+        self.opened = bool(pictures)
+        self.released = False
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opened
+
+    def grab(self) -> bool:
+        self.asked.acquire()
+        self.picture = next(self.pictures, None)
+        return self.picture is not None
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        return self.picture is not None, self.picture
+
+    def get(self, prop: int) -> float:
+        return -1.0
+
+    def set(self, prop: int, value: float) -> bool:
+        return True
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_camera_that_is_unplugged_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    blue, red = np.zeros((2, 24, 32, 3), np.uint8)
+    blue[..., 0] = red[..., 2] = 200
+    asked = threading.Semaphore(0)
+    sessions = [[blue] * 3, [], [cv2.resize(red, (100, 50))] * 3]
+    cameras = [Camera(pictures, asked) for pictures in sessions]
+    left = iter(cameras)
+    monkeypatch.setattr(live.cv2, "VideoCapture", lambda number: next(left))
+    events: list[LiveEvent] = []
+    frames = live_frames("camera:7", 1e-3, SIZE, events.append)
+    # As slow as this, it takes the first picture of each connection only.
+    asked.release(4)
+    first = next(frames)
+    assert first.rgb.shape == (16, 16, 3)
+    assert first.rgb[8, 8].tolist() == [0, 0, 200]
+    assert (first.time, first.connection, first.dropped) == (0, 0, 0)
+    frames.close()
+    assert cameras[0].released
+    assert [event.to_dict() | {"wall": 0} for event in events] == [
+        {"event": "connected", "source": "camera:7", "wall": 0}
+    ]
+    left = iter(cameras[1:])
+    sessions[0] = [blue]
+    cameras = [Camera(pictures, asked) for pictures in sessions]
+    left = iter(cameras)
+    events.clear()
+    monkeypatch.setattr(live._Reader, "_is_wanted", lambda self, arrived: True)
+    frames = live_frames("camera:7", 1000, SIZE, events.append)
+    asked.release(3)
+    colours = [(frame.rgb[8, 8].tolist(), frame.connection) for frame in until(frames, 1)]
+    assert colours[0] == ([0, 0, 200], 0)
+    assert colours[-1] == ([200, 0, 0], 1)
+    frames.close()
+    lost = [(event.event, event.error, event.retry_in) for event in events]
+    assert lost == [
+        ("connected", None, None),
+        ("lost", "it broke off", 0.02),
+        ("lost", "it cannot be opened, or shows no video that OpenCV can read", 0.04),
+        ("connected", None, None),
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_camera_says_what_a_file_says(
+    trained: TrainResult, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(trained.run)
+    expected = [moment.probabilities for moment in model.stream(squares)]
+    with open_video(squares) as video:
+        pictures = [np.ascontiguousarray(frame.rgb[..., ::-1]) for frame in video]
+    asked = threading.Semaphore(1)
+    sessions = iter([Camera(pictures[:30], asked), Camera(pictures, asked)])
+    monkeypatch.setattr(live.cv2, "VideoCapture", lambda number: next(sessions))
+    monkeypatch.setattr(live._Reader, "_is_wanted", lambda self, arrived: True)
+    answers: list[list[tuple[float, ...]]] = [[], []]
+    moments = watch(model, "camera:7")
+    for moment in moments:
+        answers[moment.reconnects].append(moment.probabilities)
+        assert moment.dropped == 0
+        if len(answers[1]) == len(pictures):
+            break
+        # The next one is made when it is asked for; one more tells of the end.
+        asked.release(1 + (len(answers[0]) == 30 and not answers[1]))
+    moments.close()
+    # It begins afresh.
+    assert answers == [expected[:30], expected]
+    assert len(set(expected)) > 20
+
+
+def until(frames: Iterator[LiveFrame], connection: int) -> Iterator[LiveFrame]:
+    for frame in frames:
+        yield frame
+        if frame.connection == connection:
+            return
+
+
+# The clockwork, by a clock that stands still between steps
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now + 5e8
+
+
+class Nothing(Exception):  # noqa: N818
+    """There is nothing to take yet."""
+
+
+def nothing(seconds: float) -> None:
+    assert 0 < seconds <= 0.5
+    raise Nothing
+
+
+def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveFrame], int]:
+    """Return the samples of frames that arrive at these times, each taking `cost` to answer."""
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "time", clock)
+        reader = live._Reader("http://host/", fps, SIZE)
+        patch.setattr(reader._news, "wait", nothing)
+        picture = np.zeros((16, 16, 3), np.uint8)
+        taken: list[LiveFrame] = []
+        free, begun = 1000.0, False
+        steps = sorted({*arrivals, *np.arange(0, arrivals[-1], 0.1 / fps).tolist()})
+        for step in steps:
+            clock.now = 1000.0 + step
+            if step in arrivals:
+                reader._index += 1
+                if not begun:
+                    reader._begin(clock.now)
+                    reader.next()  # that it is connected
+                    begun = True
+                if reader._is_wanted(clock.now):
+                    reader._offer(picture, clock.now)
+            if begun and clock.now >= free:
+                with suppress(Nothing):
+                    item = reader.next()
+                    assert isinstance(item, LiveFrame)
+                    taken.append(item)
+                    free = clock.now + cost
+        return taken, reader._dropped
+
+
+@given(st.lists(st.floats(-0.45, 0.45), min_size=20, max_size=60), st.floats(1, 60))
+def test_frames_that_jitter_are_each_taken_once(jitter: list[float], fps: float) -> None:
+    arrivals = [0.0, *((n + 1 + late) / fps for n, late in enumerate(jitter))]
+    taken, dropped = simulate(fps, arrivals, 0)
+    assert [frame.index for frame in taken] == list(range(1, len(arrivals) + 1))
+    assert [frame.time for frame in taken] == pytest.approx(np.arange(len(arrivals)) / fps)
+    assert dropped == 0
+
+
+@pytest.mark.parametrize("rate", [10.01, 12.5, 25, 29.97, 30, 60])
+def test_of_faster_sources_frames_are_taken_at_the_rate(rate: float) -> None:
+    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], 0)
+    assert len(taken) == pytest.approx(200, abs=1)
+    assert dropped == 0
+    assert all(b.index > a.index for a, b in pairwise(taken))
+    # From half a period early on, the first one that comes.
+    early = [1000 + frame.time - 0.05 - frame.arrived for frame in taken[1:]]
+    assert max(early) < 1e-9
+    assert min(early) > -1 / rate - 1e-9
+
+
+@pytest.mark.parametrize("rate", [1, 2.5, 5, 7, 9.99])
+def test_of_slower_sources_frames_are_held(rate: float) -> None:
+    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], 0)
+    assert len(taken) == pytest.approx(200, abs=10 / rate + 2)
+    assert dropped == 0
+    assert [frame.time for frame in taken] == pytest.approx(np.arange(len(taken)) / 10)
+    shown = Counter(frame.index for frame in taken)
+    assert set(shown) >= set(range(1, round(20 * rate)))
+    assert max(shown.values()) <= np.ceil(10 / rate) + 1
+
+
+@pytest.mark.parametrize("rate", [5, 10, 30])
+@pytest.mark.parametrize("cost", [0.13, 0.25, 1.7])
+def test_a_slow_machine_drops_frames_and_never_falls_behind(rate: float, cost: float) -> None:
+    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], cost)
+    assert 0.8 * 20 / cost < len(taken) <= 20 / cost + 2
+    # Each sample was either answered or is counted.
+    assert len(taken) + dropped == pytest.approx(200, abs=12)
+    assert [frame.dropped for frame in taken] == sorted(frame.dropped for frame in taken)
+    answered = [1000 + n * cost for n in range(len(taken))]
+    behind = [now - 1000 - frame.time for now, frame in zip(answered, taken, strict=True)]
+    assert max(behind) < 0.3 + 1 / rate
+
+
+class Flood:
+    """Stands for cv2.VideoCapture: some frames lie ready, then one comes every 40 ms."""
+
+    def __init__(self, clock: Clock, ready: int, then: int) -> None:
+        self.clock, self.ready, self.left = clock, ready, ready + then
+        self.side = 16.0
+
+    def grab(self) -> bool:
+        self.ready -= 1
+        self.left -= 1
+        self.clock.now += 0.04 if self.ready < 0 else 0.001
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((16, 16, 3), self.left % 256, np.uint8)
+
+    def get(self, prop: int) -> float:
+        return {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: -1e17}.get(prop, self.side)
+
+
+@pytest.mark.parametrize(("ready", "first"), [(0, 9), (1, 9), (30, 9), (5000, 3009)])
+def test_what_lies_ready_at_first_is_not_the_newest(
+    ready: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(live, "time", clock)
+    reader = live._Reader("rtsp://host/", 25, SIZE)
+    offered: list[int] = []
+    monkeypatch.setattr(reader, "_offer", lambda rgb, arrived: offered.append(rgb[0, 0, 0]))
+    lost, seconds = reader._read_from(Flood(clock, ready, 10))  # type: ignore[arg-type]
+    # For ever it does not wait: that is no live stream then.
+    assert offered[0] == first % 256
+    assert offered[-1] == 0
+    assert lost == "it broke off"
+    assert seconds > 0.3
+
+
+def test_frames_that_are_too_large() -> None:
+    flood = Flood(Clock(), 0, 1)
+    flood.side = 20000.0
+    reader = live._Reader("rtsp://me:secret@host/", 25, SIZE)
+    sentence = r"^Cannot read rtsp://\*\*\*@host/: frames of 20000x20000 pixels are too large\.$"
+    with pytest.raises(VideoError, match=sentence):
+        reader._read_from(flood)  # type: ignore[arg-type]
+
+
+# Real streams
+
+
+@needs_ffmpeg
+def test_over_http_with_the_server_killed_and_restarted(
+    trained: TrainResult, squares: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vidgru")
+    model = load(trained.run)
+    with http_server(squares) as server:
+        moments = model.stream(server.url)
+        before = list(islice(moments, 15))
+        assert all(isinstance(moment, LiveMoment) for moment in before)
+        server.kill()
+        server.restart()
+        after: list[LiveMoment] = []
+        for moment in moments:
+            assert isinstance(moment, LiveMoment)
+            if moment.reconnects:
+                after.append(moment)
+            if len(after) == 10:
+                break
+        moments.close()  # type: ignore[attr-defined]
+    for session in (before, after):
+        assert [m.seconds for m in session[:7]] == pytest.approx(np.arange(1, 8) / 10, abs=0.051)
+    times = [moment.time for moment in (*before, *after)]
+    assert all(a < b for a, b in pairwise(times))
+    assert [t * 10 for t in times] == pytest.approx([round(t * 10) for t in times])
+    assert after[0].wall - before[0].wall == pytest.approx(after[0].time, abs=0.2)
+    sentences = [record.getMessage() for record in caplog.records]
+    again = sentences[sentences.index(f"Connected to {server.url}.") + 1 :]
+    assert again[0] == f"Lost {server.url}: it broke off. Trying again in 0.5 s."
+    assert again[-1] == f"Connected to {server.url}."
+    # The first time, too, it may have been there before its server.
+    assert all(
+        re.fullmatch(rf"Lost {server.url}: it cannot be opened, or .* in [0-9.]+ s\.", sentence)
+        for sentence in again[1:-1]
+    )
+
+
+@needs_ffmpeg
+def test_a_server_that_falls_silent(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "READ_SECONDS", 1)
+    events: list[LiveEvent] = []
+
+    def tell(event: LiveEvent) -> None:
+        events.append(event)
+        if event.event == "lost" and "connected" in [event.event for event in events]:
+            raise KeyboardInterrupt
+
+    with http_server(squares) as server:
+        frames = live_frames(server.url, 10, SIZE, tell)
+        next(frames)
+        server.freeze()
+        held: Counter[int] = Counter()
+        with pytest.raises(KeyboardInterrupt):
+            held.update(frame.index for frame in frames)
+    assert events[-1].error == "it broke off, after 1 s without a frame"
+    # Until then, the last frame is shown: a second is ten samples.
+    assert 7 <= held.most_common(1)[0][1] <= 25
+
+
+def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "OPEN_SECONDS", 1)
+
+    def tell(event: LiveEvent) -> None:
+        raise VideoError(event.sentence)
+
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/a"
+        with pytest.raises(VideoError, match=f"^Lost {url}: it cannot be opened"):
+            next(live_frames(url, 10, SIZE, tell))
+    assert 0.9 < time.monotonic() - began < 10
+
+
+def test_nobody_answers_and_the_delay_grows(trained: TrainResult) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "FIRST_RETRY", 0.002)
+        patch.setattr(live, "LONGEST_RETRY", 0.01)
+        events: list[LiveEvent] = []
+
+        def tell(event: LiveEvent) -> None:
+            events.append(event)
+            if len(events) == 6:
+                raise KeyboardInterrupt
+
+        url = f"http://me:secret@127.0.0.1:{free_port()}/a?pwd=secret"
+        with pytest.raises(KeyboardInterrupt):
+            next(watch(load(trained.run), url, tell))
+    assert [event.retry_in for event in events] == [0.002, 0.004, 0.008, 0.01, 0.01, 0.01]
+    assert {event.event for event in events} == {"lost"}
+    assert "secret" not in str([event.to_dict() for event in events])
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_file_on_a_web_server_is_played_once(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "log_event", refuse)
+    write_clip(tmp_path / "clip.avi", noise(15), 10)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/clip.avi"
+        done = vidgru("predict", url, "--model", trained.run, "--json")
+        server.shutdown()
+    assert done.code == 0
+    assert done.err == f"Connecting to {url} ...\nConnected to {url}.\n"
+    connected, *answers, summary = map(json.loads, done.out.splitlines())
+    assert connected["event"] == "connected"
+    assert len(answers) == summary["answers"] == 15
+    assert [answer["time"] for answer in answers] == pytest.approx(np.arange(15) / 10)
+    # At its own speed, however fast it comes.
+    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.2)
+    assert summary["reconnects"] == 0
+
+
+def test_over_rtsp(trained: TrainResult) -> None:
+    with rtsp_server() as url:
+        if url is None:
+            pytest.skip("no GStreamer RTSP server (gir1.2-gst-rtsp-server-1.0) is installed")
+        moments = watch(load(trained.run), url, refuse)
+        answers = list(islice(moments, 15))
+        moments.close()
+    assert answers[-1].wall - answers[0].wall == pytest.approx(answers[-1].time, abs=0.3)
+    assert {answer.reconnects for answer in answers} == {0}
+
+
+def refuse(event: LiveEvent) -> None:
+    assert event.event != "lost", event.sentence
+
+
+# The command line
+
+
+@contextmanager
+def started(*words: object, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "vidgru", "predict", *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | streams
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@needs_ffmpeg
+def test_lines_for_programs_until_it_is_interrupted(trained: TrainResult, squares: Path) -> None:
+    options = "--model", trained.run, "--json", "--quiet"
+    with http_server(squares) as server, started(server.url, *options) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            if "event" not in lines[-1] and sum("event" not in line for line in lines) == 5:
+                process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        assert process.returncode == 0
+    answers = [line for line in lines if "event" not in line]
+    assert set(answers[0]) == {
+        "time", "seconds", "label", "unsure", "likeliest", "confidence", "threshold",
+        "probabilities", "wall", "delay", "dropped", "reconnects",
+    }  # fmt: skip
+    assert {line["event"] for line in lines[: lines.index(answers[0])]} <= {"lost", "connected"}
+    assert all(line.startswith("Warning: Lost http://127") for line in errors.splitlines())
+    summary = lines[-1]
+    assert (summary["event"], summary["source"]) == ("summary", server.url)
+    assert summary["answers"] == len(answers) >= 5
+    assert sum(summary["shares"].values()) == pytest.approx(1)
+
+
+def test_interrupted_while_it_waits_for_a_server_that_says_nothing(trained: TrainResult) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://me:secret@127.0.0.1:{silent.getsockname()[1]}/a"
+        with started(url, "--model", trained.run) as process:
+            connection, _ = silent.accept()  # so it waits
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=8)  # less than it would wait by itself
+            connection.close()
+    shown = url.replace("me:secret", "***")
+    assert process.returncode == 1
+    assert err == f"Connecting to {shown} ...\n"
+    counts = "answers 0, sampled frames dropped 0, reconnects 0."
+    assert re.fullmatch(rf"Watched {re.escape(shown)} for 0:0\d: {counts}\n", out)
+
+
+@needs_ffmpeg
+def test_in_a_terminal_one_line_changes(trained: TrainResult, squares: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with (
+        http_server(squares) as server,
+        started(server.url, "--model", trained.run, **streams) as process,
+    ):
+        os.close(theirs)
+        shown, interrupted = b"", False
+        while True:
+            try:
+                shown += os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not interrupted and shown.count(b" % ") >= 4:
+                process.send_signal(signal.SIGTERM)
+                interrupted = True
+        os.close(ours)
+        assert process.wait() == 0
+    text = shown.decode()
+    lines = re.findall(r"\r0:0\d  [█░]{10}  *\d+\.\d %  (?:left|right)  [^\r\n]* dropped", text)
+    assert len(lines) >= 3
+    last = text.splitlines()[-2:]
+    assert last[0].startswith(f"Watched {server.url} for 0:0")
+    assert re.fullmatch(r"Of the answers: (left|right) \d+\.\d %.*\.", last[1])
