@@ -323,7 +323,14 @@ class AnswerConfig:
 
 @dataclass(frozen=True)
 class PredictConfig(AnswerConfig):
-    """How `predict` answers."""
+    """How `predict` answers, and what it writes."""
+
+    save: str | None = option(
+        None,
+        "Also write the video with what it shows when drawn on it: an .mp4 or .webm file, or for"
+        " several sources a folder.",
+        metavar="FILE|DIR",
+    )
 
 
 @dataclass(frozen=True)

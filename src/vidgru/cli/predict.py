@@ -40,7 +40,9 @@ def command(
     config = PredictConfig(**options)
     from tqdm import tqdm
 
+    from vidgru.cli.progress import follow
     from vidgru.cli.render import show_predictions
+    from vidgru.verbs.annotate import plan_saves, save_one
     from vidgru.verbs.predict import find_model, find_sources, load, predict_each
 
     path = find_model(config)
@@ -48,6 +50,7 @@ def command(
         print(f"Model: {printable(str(path))}", file=sys.stderr)
     model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
     found = find_sources(sources, images=model.spec.frames == 1)
+    plan = {} if config.save is None else plan_saves(config.save, sources, found)
     results: list[Prediction | Failure] = []
     # disable=None: no bar where stderr is not a terminal.
     for result in tqdm(
@@ -62,8 +65,23 @@ def command(
         show_predictions([item for item in results if isinstance(item, Prediction)], top)
     if table is not None:
         _write_csv(Path(table), model.spec.labels, results)
-    if any(isinstance(item, Failure) for item in results):
+    failed = {item.source for item in results if isinstance(item, Failure)}
+    for source, path in plan.items():
+        if str(source) not in failed:
+            steps = save_one(model.timeline, source, path)  # type: ignore[attr-defined]
+            failed |= _saved(follow(steps, quiet), path, quiet)
+    if failed:
         click.get_current_context().exit(1)
+
+
+def _saved(failure: Failure | None, path: Path, quiet: bool) -> set[str]:
+    """Tell what became of an annotated video, and return the source if it failed."""
+    if failure is not None:
+        print(f"Error: {printable(failure.error)}", file=sys.stderr)
+        return {failure.source}
+    if not quiet:
+        print(f"Saved: {printable(str(path))}", file=sys.stderr)
+    return set()
 
 
 def _write_csv(path: Path, labels: Sequence[str], results: Sequence[Prediction | Failure]) -> None:

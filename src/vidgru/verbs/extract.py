@@ -15,7 +15,7 @@ from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
-from vidgru.video.find import find_files
+from vidgru.video.find import find_files, place
 from vidgru.video.read import VIDEO_SUFFIXES, image_files
 from vidgru.video.write import JPEG_SIDE, write_image
 
@@ -79,16 +79,7 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
 
 
 def _place(source: Path, taken: set[str], keep: bool = False) -> Path:
-    """Return a relative folder for a source's relative path, unlike all those taken so far."""
-    name = source.name if keep else source.stem
-    # A video may be called `...mp4`: its stem is the parent folder's name.
-    name = "source" if name in ("", ".", "..") else name
-    folder, number = source.parent / name, 2
-    # Some file systems hold X and x for the same.
-    while str(folder).casefold() in taken or folder.name.casefold() == TABLE:
-        folder, number = source.parent / f"{name}-{number}", number + 1
-    taken.add(str(folder).casefold())
-    return folder
+    return place(source, taken, keep, avoid=TABLE)
 
 
 def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:

@@ -25,3 +25,20 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
         Failure(str(error.filename), f"Cannot read {error.filename}: {error.strerror}.")
         for error in errors
     ]
+
+
+def place(source: Path, taken: set[str], keep: bool = False, avoid: str = "") -> Path:
+    """Return a relative path for what is made of a source's relative path, and add it to `taken`.
+
+    It has no suffix, or the source's with `keep`, and is unlike all those taken so far; its name is
+    never `avoid`.
+    """
+    name = source.name if keep else source.stem
+    # A video may be called `...mp4`: its stem is the parent folder's name.
+    name = "source" if name in ("", ".", "..") else name
+    found, number = source.parent / name, 2
+    # Some file systems hold X and x for the same.
+    while str(found).casefold() in taken or found.name.casefold() == avoid:
+        found, number = source.parent / f"{name}-{number}", number + 1
+    taken.add(str(found).casefold())
+    return found

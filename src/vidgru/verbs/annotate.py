@@ -1,0 +1,144 @@
+"""Draw on videos what they show when, and save them."""
+
+import logging
+import os
+from collections.abc import Callable, Generator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+
+from vidgru.errors import OptionError, VideoError
+from vidgru.results import Failure, Progress
+from vidgru.timeline import Timeline
+from vidgru.video.draw import Overlay
+from vidgru.video.facts import Facts, Gaps
+from vidgru.video.find import place
+from vidgru.video.read import open_video
+from vidgru.video.record import check_suffix, open_recorder
+from vidgru.video.sample import sample_frames
+
+log = logging.getLogger("vidgru")
+
+LOOKED_AT = 300  # frames, to find out the frame rate
+FASTEST = 60  # frames/s for a variable frame rate,
+MOST = 240  # and for a constant one
+LEAST = 1  # so that the mark moves
+
+
+def annotate(
+    source: str | Path, timeline: Timeline, path: str | Path
+) -> Generator[Progress, None, None]:
+    """Write the video of a source with its timeline drawn on it, telling of each frame.
+
+    It has the source's size (see `open_recorder`, also for the files it writes) and true timing, to
+    half a frame: at a constant rate from 1 to 240 frames/s, every frame once. Where the rate
+    varies, it has the fastest one, 60 frames/s at most, and each frame is held for as long as it is
+    shown; frames that come faster are left out, with a warning. A file that is there is replaced.
+    Memory does not grow with the length. Raises VideoError, OutputError, and OptionError for a file
+    that is no .mp4 or .webm, or is the source itself.
+    """
+    path = Path(path)
+    check_suffix(path)
+    _keep_apart(path, [Path(source)])
+    size, fps, start = _size_and_rate(source)
+    total = max(round(timeline.seconds * fps), 1)
+    overlay = Overlay(size, timeline)
+    shown, last, began = 0, -1, monotonic()
+    told: list[Facts] = []
+    with open_recorder(path, size, fps) as recorder:
+        # Pictures in a folder may differ in size.
+        frames = sample_frames(source, float(fps), size=size, start=start, tell=told.append)
+        for done, frame in enumerate(frames, 1):
+            recorder.write(overlay.draw(frame.rgb, frame.time))
+            shown, last = shown + (frame.index != last), frame.index
+            speed = frame.time / max(monotonic() - began, 1e-3)
+            yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
+    for facts in told:
+        # Whatever else is wrong with it was said when it was predicted.
+        if shown < 0.99 * facts.frames:
+            log.warning(
+                "%s has %d frames, some faster than %g a second: %s shows %d of them.",
+                source, facts.frames, float(fps), path, shown,
+            )  # fmt: skip
+
+
+def _size_and_rate(source: str | Path) -> tuple[tuple[int, int], Fraction, float]:
+    """Return width and height, the rate that its first frames really come at, the first sample."""
+    with open_video(source) as video:
+        times = [video.grab() or 0.0]
+        height, width = video.retrieve().shape[:2]
+        while len(times) < LOOKED_AT and (time := video.grab()) is not None:
+            times.append(time)
+        fps = video.fps
+    gaps, counted = sorted(b - a for a, b in pairwise(times)), Gaps()
+    for gap in gaps:
+        counted.add(gap)
+    if gaps and counted.variable:
+        # A tenth of the gaps may be shorter, as single ones are often wrong.
+        fps = min(max(fps if fps <= FASTEST else 0, 1 / gaps[len(gaps) // 10]), FASTEST)
+    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # what is declared is wrong
+        fps = len(gaps) / times[-1]
+    # 1001: television's rates are 30000/1001 and the like.
+    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
+    # In the middle of frames, times that are off by a little do no harm.
+    middle = 0.5 / float(rate) if len(times) == 1 or times[-1] * rate >= 1 else 0.0
+    return (width, height), rate, middle
+
+
+def _keep_apart(path: Path, sources: Sequence[Path]) -> None:
+    for source in sources:
+        same = os.path.realpath(source) == os.path.realpath(path)
+        if same or (os.path.exists(path) and os.path.exists(source) and path.samefile(source)):
+            raise OptionError(
+                f"{source} cannot be read and written at once: choose another --save."
+            )
+
+
+def plan_saves(
+    save: str | Path, sources: Sequence[str | Path], found: Sequence[Path | Failure]
+) -> dict[Path, Path]:
+    """Return the file to write for each video that was found for sources.
+
+    `save` is the file itself, or a folder: an existing one, a name without a suffix or with a slash
+    at its end. There, files are called like their sources, which lie in a folder of sources as
+    deep as here. Raises OptionError, also for a file where there are several videos, and for one
+    that is a source.
+    """
+    if not str(save):
+        raise OptionError("--save is empty: give a file or a folder.")
+    videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
+    folder = str(save).endswith((os.sep, "/")) or Path(save).is_dir() or not Path(save).suffix
+    if folder:
+        taken: set[str] = set()
+        names = {video: place(*_name(video, sources, taken)) for video in videos}
+        plan = {video: Path(save, name.parent, f"{name.name}.mp4") for video, name in names.items()}
+    else:
+        check_suffix(Path(save))
+        if len(videos) > 1:
+            raise OptionError(f"--save {save} is one file for {len(videos)} videos: give a folder.")
+        plan = {video: Path(save) for video in videos}
+    for path in plan.values():
+        _keep_apart(path, videos)
+    return plan
+
+
+def _name(
+    video: Path, sources: Sequence[str | Path], taken: set[str]
+) -> tuple[Path, set[str], bool]:
+    """Return what `place` needs for a video: its path from the source that it was found in."""
+    for source in map(Path, sources):
+        if video != source and video.is_relative_to(source):
+            return video.relative_to(source), taken, False
+    return Path(os.path.basename(os.path.abspath(video))), taken, video.is_dir()
+
+
+def save_one(
+    timeline: Callable[[Path], Timeline], source: Path, path: Path
+) -> Generator[Progress, None, Failure | None]:
+    """Ask for the timeline of a source and `annotate` it, or return why it cannot be read."""
+    try:
+        yield from annotate(source, timeline(source), path)
+    except VideoError as error:
+        return Failure(str(source), str(error))
+    return None
