@@ -90,9 +90,7 @@ def _keep_apart(path: Path, sources: Sequence[Path]) -> None:
     for source in sources:
         same = os.path.realpath(source) == os.path.realpath(path)
         if same or (os.path.exists(path) and os.path.exists(source) and path.samefile(source)):
-            raise OptionError(
-                f"{source} cannot be read and written at once: choose another --save."
-            )
+            raise OptionError(f"{source} cannot be read and written at once: change --save.")
 
 
 def plan_saves(

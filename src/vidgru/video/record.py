@@ -107,7 +107,7 @@ class _Piped(_Writer):
         code = self.process.wait()
         if code < 0:
             return f"ffmpeg was ended by {signal.Signals(-code).name}"
-        self.complaints.seek(-min(self.complaints.tell(), 4000), os.SEEK_END)
+        self.complaints.seek(max(self.complaints.seek(0, os.SEEK_END) - 4000, 0))
         words = self.complaints.read().decode("utf-8", "replace").strip().splitlines()
         return f"ffmpeg says: {words[-1].rstrip('.')}" if words else f"ffmpeg ended with {code}"
 

@@ -12,9 +12,9 @@ ELLIPSIS = "…"
 
 @lru_cache(256)
 def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
-    """Return a line of text as its opacity, uint8 (H, W), for letters of `height` pixels.
+    """Return a line of text as its opacity, uint8 (H, W), for capitals of `height` pixels.
 
-    H is about 1.4 times that, for what goes above and below the letters. Text wider than `width`
+    H is 1.7 times that, for what goes above and below the letters. Text wider than `width`
     pixels ends with an ellipsis. Line breaks and other invisible characters show as U+FFFD, and
     characters that no font here has as boxes.
     """
@@ -22,12 +22,12 @@ def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
     from matplotlib.figure import Figure
 
     shown = "".join(c if c.isprintable() else "�" for c in text[: LONGEST + 1])
-    rows, base = round(1.4 * height), round(0.32 * height)
+    rows, base = round(1.7 * height), round(0.35 * height)
     figure = Figure(figsize=(width / 100, rows / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
-    # Never read as mathematics. In a font, letters with ascenders are about 0.75 of its size.
+    # Never read as mathematics. In this font, capitals are about 0.73 of its size.
     line = figure.text(
-        0, base / rows, shown, parse_math=False, fontsize=0.72 * height / 0.75, va="baseline"
+        0, base / rows, shown, parse_math=False, fontsize=0.72 * height / 0.73, va="baseline"
     )
     line.set_fontfamily(_families(shown))
     # A box for a character without a glyph is no news on stderr.
