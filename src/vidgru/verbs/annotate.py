@@ -20,7 +20,7 @@ from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
 
-LOOKED_AT = 300  # frames, to find out the frame rate
+LOOKED_AT = 100  # frames, to find out the frame rate
 FASTEST = 60  # frames/s for a variable frame rate,
 MOST = 240  # and for a constant one
 LEAST = 1  # so that the mark moves

@@ -192,11 +192,10 @@ def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
         )
         return _Wheel(path, size, fps)
     command = [program, "-nostdin", "-hide_banner", "-v", "error", "-y", "-f", "rawvideo"]
+    command += ["-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]
+    command += ["-c:v", encoder, *choices[encoder], "-pix_fmt", "yuv420p"]
     # OpenCV's matrix is that of BT.601, at any size.
-    command += ["-pix_fmt", "yuv420p", "-color_range", "tv", "-colorspace", "smpte170m"]
-    command += ["-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]
-    command += ["-c:v", encoder, *choices[encoder], "-pix_fmt", "yuv420p", "-color_range", "tv"]
-    command += ["-colorspace", "smpte170m", "-color_primaries", "smpte170m"]
+    command += ["-color_range", "tv", "-colorspace", "smpte170m", "-color_primaries", "smpte170m"]
     command += ["-color_trc", "smpte170m", "-movflags", "+faststart"]
     # With the protocol, any name stays a name.
     return _Piped([*command, f"file:{os.path.abspath(path)}"])
