@@ -379,3 +379,54 @@ def test_everything_is_unsure_where_nothing_vouches(
     (segment,) = json.loads(out)["segments"]
     assert (segment["start"], segment["end"], segment["label"]) == (0, 8, "unsure")
     assert segment["threshold"] is None
+
+
+def test_subtitles_are_written(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    clips = tmp_path / "clips"
+    video = joined(clips / "deep" / "two.avi", [2, -2])
+    (clips / "deep" / "part.avi").unlink()
+    (clips / "bad.mp4").write_text("no video")
+    words = ("predict", video, "--model", good.run, "--subtitles")
+    code, out, err = vidgru(*words, tmp_path / "two.VTT")
+    assert (code, err) == (0, "")
+    assert "right" in out
+    lines = (tmp_path / "two.VTT").read_text().splitlines()
+    assert lines[:3] == ["WEBVTT", "", "1"]
+    assert lines[3] == "00:00:00.000 --> 00:00:04.000"
+    assert lines[4].startswith("right ")
+    code, _, err = vidgru("predict", clips, "--model", good.run, "--subtitles", tmp_path / "subs")
+    sentence = f"Cannot read {clips}/bad.mp4: not a video that OpenCV can open."
+    assert (code, err) == (1, f"Error: {sentence}\n")
+    assert [
+        path.relative_to(tmp_path / "subs").as_posix() for path in (tmp_path / "subs").rglob("*.*")
+    ] == ["deep/two.srt"]
+    assert "00:00:04,000 --> 00:00:08,000\nleft " in (tmp_path / "subs/deep/two.srt").read_text()
+    code, _, err = vidgru(*words, tmp_path / "two.txt")
+    wrong = "the name must end with .srt or .vtt, or be a folder."
+    assert (code, err) == (2, f"Error: Cannot write {tmp_path}/two.txt: {wrong}\n")
+    code, _, err = vidgru(*words, tmp_path / "x.srt", "--out", tmp_path / "x.jsonl")
+    assert code == 2
+    assert err == "Error: --out keeps answers only: leave out --save and --subtitles.\n"
+
+
+def test_workers_and_files_hold_the_same_timelines(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    videos = [joined(tmp_path / f"{n}.avi", [2 * n - 1, -2]) for n in (0, 1)]
+    words = ("predict", *videos, "--timeline", "--model", good.run)
+    one, two = vidgru(*words, "--json"), vidgru(*words, "--json", "--workers", "2")
+    assert one == two
+    lines = [json.loads(line) for line in one[1].splitlines()]
+    table = tmp_path / "table.csv"
+    assert vidgru(*words, "--csv", table, "--workers", "2")[0] == 0
+    text = table.read_bytes()
+    assert vidgru(*words, "--csv", table)[0] == 0
+    assert table.read_bytes() == text
+    code, out, err = vidgru(*words, "--out", tmp_path / "out.jsonl")
+    assert (code, err) == (0, "")
+    assert "2 sources, all answered" in out
+    kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [{name: line[name] for name in lines[0]} for line in kept] == lines
+    assert [line["timeline"] for line in kept] == [True, True]

@@ -1,13 +1,10 @@
 """What can be set, with the one place where each default and each help text stands."""
 
-import dataclasses
-import math
-import operator
-import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from vidgru.errors import OptionError
+from vidgru.option import check, option
 
 CORES = ("gru", "lstm", "rnn", "gated")
 GATED_UPDATES = ("blend", "printed")
@@ -17,56 +14,6 @@ OPTIMIZERS = ("adamw", "adam")
 AUGMENTS = ("none", "light", "strong")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 IMAGE_FORMATS = ("jpg", "png")
-TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-
-
-def option(default: Any, text: str, **meta: Any) -> Any:
-    """Return a dataclass field that also says how it is offered on the command line.
-
-    `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
-    """
-    return field(default=default, metadata={"help": text, **meta})
-
-
-def check(config: Any) -> None:
-    """Raise OptionError when a field of a config is not of its type, range or choices."""
-    hints = typing.get_type_hints(type(config))
-    for item in dataclasses.fields(config):
-        value, meta = getattr(config, item.name), item.metadata
-        name = "--" + item.name.replace("_", "-")
-        _check_type(name, value, hints[item.name])
-        if value is None:
-            continue
-        choices = meta.get("choices")
-        for one in value if isinstance(value, tuple) else (value,):
-            if choices and one not in choices:
-                raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
-        if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
-            raise OptionError(f"Invalid {name}. The number is too large.")
-        for bound, words, wrong in (
-            ("low", "at least", operator.lt),
-            ("high", "at most", operator.gt),
-            ("above", "more than", operator.le),
-            ("below", "less than", operator.ge),
-        ):
-            if bound in meta and wrong(value, meta[bound]):
-                raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise OptionError(f"Invalid {name}. The number is too large.")
-
-
-def _check_type(name: str, value: Any, hint: Any) -> None:
-    """Raise OptionError when a value, which a program or a file gave, is not what a hint says."""
-    wanted = typing.get_args(hint) or (hint,)  # of a tuple: the type of its items
-    several = typing.get_origin(hint) is tuple and isinstance(value, tuple)
-    for one in value if several else (value,):
-        # To Python, False is a whole number; to people, whole numbers are numbers.
-        kind = next((kind for kind in TYPES if isinstance(one, kind)), type(one))
-        if kind not in wanted and not (kind is int and float in wanted):
-            words = next(TYPES[kind] for kind in wanted if kind in TYPES)
-            raise OptionError(f"Invalid {name}. It must be {words}, not {type(one).__name__}.")
 
 
 @dataclass(frozen=True)
@@ -326,9 +273,22 @@ class PredictConfig(AnswerConfig):
     """What `predict` tells of each source."""
 
     timeline: bool = option(
-        False, "Tell what happens when: segments with start, end, label and confidence."
+        False,
+        "Tell what happens when: segments with start, end, label and confidence."
+        " --save and --subtitles do so, too.",
     )
-
+    save: str | None = option(
+        None,
+        "Also write the video with its timeline drawn on it: an .mp4 or .webm file, or for several"
+        " sources a folder.",
+        metavar="FILE|DIR",
+    )
+    subtitles: str | None = option(
+        None,
+        "Also write the timeline as subtitles, which any player shows: an .srt or .vtt file, or for"
+        " several sources a folder.",
+        metavar="FILE|DIR",
+    )
     workers: str = option(
         "1",
         "Processes that read and answer, each taking some 350 MB of memory; auto: one a core, fewer"
@@ -355,8 +315,15 @@ class PredictConfig(AnswerConfig):
                 raise OptionError(
                     f"Invalid --workers {self.workers!r}. Give a number from 1 to 1024, or auto."
                 )
+        if self.out is not None and (self.save or self.subtitles) is not None:
+            raise OptionError("--out keeps answers only: leave out --save and --subtitles.")
         if self.resume and self.out is None:
             raise OptionError("--resume needs --out: the file to go on with.")
+
+    @property
+    def segments(self) -> bool:
+        """Whether answers are timelines."""
+        return self.timeline or self.save is not None or self.subtitles is not None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from vidgru.cli.text import printable
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
 from vidgru.results import Failure, Prediction, Progress
+
+if TYPE_CHECKING:
+    from vidgru.timeline import Timeline
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
@@ -56,6 +59,10 @@ def command(
     from vidgru.cli.answers import show_predictions, show_timeline, write_csv
     from vidgru.data.shares import launched
     from vidgru.timeline import Timeline
+    from vidgru.verbs.places import plan_files
+    from vidgru.verbs.subtitles import SUFFIXES as SUBTITLES
+    from vidgru.verbs.subtitles import write_subtitles
+    from vidgru.video.record import SUFFIXES as VIDEOS
 
     if config.out is not None or launched() > 1:
         from vidgru.cli.many import write
@@ -63,14 +70,17 @@ def command(
         write(sources, config, as_json, quiet)
         return
     results: list[Prediction | Timeline | Failure] = []
+    failed = False
     with (
-        _answers(sources, config, quiet) as (answers, labels, total),
+        _answers(sources, config, quiet) as (answers, labels, found),
         # disable=None: no bar where stderr is not a terminal.
-        tqdm(total=total, bar_format=BAR, disable=quiet or None) as bar,
+        tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar,
     ):
+        saves = plan_files("--save", config.save, VIDEOS, sources, found)
+        texts = plan_files("--subtitles", config.subtitles, SUBTITLES, sources, found)
         for item in answers:
             if isinstance(item, Progress):
-                bar.set_postfix_str(f"{len(results)}/{total} sources, {item.note}")
+                bar.set_postfix_str(f"{len(results)}/{len(found)} sources, {item.note}")
                 bar.update(len(results) + min(item.done / max(item.total, 1), 1) - bar.n)
                 continue
             results.append(item)
@@ -79,21 +89,27 @@ def command(
                 tqdm.write(json.dumps(item.to_dict()))
             if isinstance(item, Failure):
                 tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-            elif isinstance(item, Timeline) and not as_json:
-                show_timeline(item)
+            elif isinstance(item, Timeline):
+                if not as_json:
+                    show_timeline(item)
+                source = Path(item.source)
+                if source in texts:
+                    write_subtitles(item, texts[source])
+                if source in saves:
+                    failed |= _save(item, saves[source], quiet)
     if not as_json:
         show_predictions([item for item in results if isinstance(item, Prediction)], top)
     if table is not None:
         write_csv(Path(table), labels, results)
-    if any(isinstance(item, Failure) for item in results):
+    if failed or any(isinstance(item, Failure) for item in results):
         click.get_current_context().exit(1)
 
 
 @contextmanager
 def _answers(
     sources: tuple[str, ...], config: PredictConfig, quiet: bool
-) -> Iterator[tuple[Iterable[Any], Sequence[str], int]]:
-    """Give the answers, the labels, and how many sources there are."""
+) -> Iterator[tuple[Iterable[Any], Sequence[str], Sequence[Path | Failure]]]:
+    """Give the answers, the labels, and the sources that were found."""
     from vidgru.verbs.many import in_this_process, open_many
 
     if in_this_process(sources, config):
@@ -104,12 +120,27 @@ def _answers(
         tell_model(path, config, quiet)
         model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
         found = find_sources(sources, images=model.spec.frames == 1)
-        answers = predict_each(model, found, timeline=config.timeline)
-        yield answers, model.spec.labels, len(found)
+        answers = predict_each(model, found, timeline=config.segments)
+        yield answers, model.spec.labels, found
     else:
         with open_many(sources, config) as many:
             tell_model(many.path, config, quiet)
-            yield many.answers(many.found), many.labels, len(many.found)
+            yield many.answers(many.found), many.labels, many.found
+
+
+def _save(timeline: "Timeline", path: Path, quiet: bool) -> bool:
+    """Write the video of a timeline; tell what became of it, and return whether it failed."""
+    from tqdm import tqdm
+
+    from vidgru.cli.progress import follow
+    from vidgru.verbs.annotate import save_one
+
+    failure = follow(save_one(timeline, Path(timeline.source), path), quiet)
+    if failure is not None:
+        tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
+    elif not quiet:
+        tqdm.write(f"Saved: {printable(str(path))}", file=sys.stderr)
+    return failure is not None
 
 
 def tell_model(path: Path, config: PredictConfig, quiet: bool) -> None:

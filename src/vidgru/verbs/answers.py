@@ -117,7 +117,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
         settings = {
             "model": many.model,
             "max_error": config.max_error,
-            "timeline": config.timeline,
+            "timeline": config.segments,
         }
         with _opened(path, settings, resume) as (file, tally):
             done = tally.sources.copy()

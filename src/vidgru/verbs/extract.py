@@ -16,7 +16,7 @@ from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
-from vidgru.video.find import find_sources
+from vidgru.video.find import find_sources, place
 from vidgru.video.write import JPEG_SIDE, write_image
 
 TABLE = "frames.csv"
@@ -77,25 +77,13 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
             if isinstance(found, Failure):
                 yield found
             elif found != source:  # but in it
-                yield _Job(found, _place(found.relative_to(source), taken))
+                yield _Job(found, place(found.relative_to(source), taken, avoid=TABLES))
             elif len(sources) == 1:
                 yield _Job(source, Path())
             else:
                 name = os.path.basename(os.path.abspath(source))
-                yield _Job(source, _place(Path(name), taken, keep=os.path.isdir(source)))
-
-
-def _place(source: Path, taken: set[str], keep: bool = False) -> Path:
-    """Return a relative folder for a source's relative path, unlike all those taken so far."""
-    name = source.name if keep else source.stem
-    # A video may be called `...mp4`: its stem is the parent folder's name.
-    name = "source" if name in ("", ".", "..") else name
-    folder, number = source.parent / name, 2
-    # Some file systems hold X and x for the same.
-    while str(folder).casefold() in taken or TABLES.fullmatch(folder.name.casefold()):
-        folder, number = source.parent / f"{name}-{number}", number + 1
-    taken.add(str(folder).casefold())
-    return folder
+                keep = os.path.isdir(source)
+                yield _Job(source, place(Path(name), taken, keep, avoid=TABLES))
 
 
 def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:

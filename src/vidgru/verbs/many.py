@@ -106,7 +106,7 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
         options["model"] = about["path"]
         labels = tuple(about["labels"])
         yield Many(
-            Path(about["path"]), about["model"], labels, config.timeline, found, pool, options
+            Path(about["path"]), about["model"], labels, config.segments, found, pool, options
         )
 
 

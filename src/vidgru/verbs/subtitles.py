@@ -1,5 +1,8 @@
 """Write a timeline as subtitles, so that any player shows its labels."""
 
+from pathlib import Path
+
+from vidgru.files import write_bytes
 from vidgru.timeline import Timeline
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -25,6 +28,12 @@ def subtitles(timeline: Timeline, suffix: str) -> str:
         cues.append(f"{number}\n{span}\n{label} {100 * segment.confidence:.0f} %\n")
     head = "WEBVTT\n\n" if suffix == ".vtt" else ""
     return head + "\n".join(cues)
+
+
+def write_subtitles(timeline: Timeline, path: Path) -> None:
+    """Write a .srt or .vtt file. Raises OutputError."""
+    text = subtitles(timeline, path.suffix.lower())
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 # Players take <i> and {\an8} for orders.

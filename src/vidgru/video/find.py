@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence, Set
 from pathlib import Path
+from re import Pattern
 
 from vidgru.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
@@ -44,4 +45,23 @@ def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list
         if not files and not failures:
             empty = f"Cannot read {source}: the folder holds neither videos nor images."
             found.append(source if image_files(source) else Failure(str(source), empty))
+    return found
+
+
+def place(
+    source: Path, taken: set[str], keep: bool = False, avoid: Pattern[str] | None = None
+) -> Path:
+    """Return a relative path for what is made of a source's relative path, and add it to `taken`.
+
+    It has no suffix, or the source's with `keep`, and is unlike all those taken so far; its name is
+    nothing to `avoid`.
+    """
+    name = source.name if keep else source.stem
+    # A video may be called `...mp4`: its stem is the parent folder's name.
+    name = "source" if name in ("", ".", "..") else name
+    found, number = source.parent / name, 2
+    # Some file systems hold X and x for the same.
+    while str(found).casefold() in taken or (avoid and avoid.fullmatch(found.name.casefold())):
+        found, number = source.parent / f"{name}-{number}", number + 1
+    taken.add(str(found).casefold())
     return found

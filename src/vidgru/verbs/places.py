@@ -1,0 +1,63 @@
+"""Where files go that are made of sources: one file, or a folder that looks like theirs."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidgru.errors import OptionError
+from vidgru.results import Failure
+from vidgru.video.find import place
+
+
+def keep_apart(path: Path, sources: Sequence[Path]) -> None:
+    """Raise OptionError for a file to write that is one of the sources."""
+    for source in sources:
+        same = os.path.realpath(source) == os.path.realpath(path)
+        if same or (os.path.exists(path) and os.path.exists(source) and path.samefile(source)):
+            raise OptionError(f"{source} cannot be read and written at once: write elsewhere.")
+
+
+def plan_files(
+    option: str,
+    target: str | None,
+    suffixes: Sequence[str],
+    sources: Sequence[str | Path],
+    found: Sequence[Path | Failure],
+) -> dict[Path, Path]:
+    """Return the file to write for each video that was found for sources, as an option wants.
+
+    `target` is the file itself, or a folder: an existing one, a name without a suffix or with a
+    slash at its end. There, files are called like their sources, with the first of the suffixes,
+    and lie as deep as those in a folder of sources. Raises OptionError, also for another suffix,
+    for a file where there are several videos, and for one that is a source.
+    """
+    if target is None:
+        return {}
+    if not target:
+        raise OptionError(f"{option} is empty: give a file or a folder.")
+    videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
+    path = Path(target)
+    if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
+        taken: set[str] = set()
+        names = {video: place(*_name(video, sources, taken)) for video in videos}
+        plan = {v: path / name.parent / f"{name.name}{suffixes[0]}" for v, name in names.items()}
+    elif path.suffix.lower() not in suffixes:
+        endings = " or ".join(suffixes)
+        raise OptionError(f"Cannot write {path}: the name must end with {endings}, or be a folder.")
+    elif len(videos) > 1:
+        raise OptionError(f"{option} {path} is one file for {len(videos)} videos: give a folder.")
+    else:
+        plan = dict.fromkeys(videos, path)
+    for file in plan.values():
+        keep_apart(file, videos)
+    return plan
+
+
+def _name(
+    video: Path, sources: Sequence[str | Path], taken: set[str]
+) -> tuple[Path, set[str], bool]:
+    """Return what `place` needs for a video: its path from the source that it was found in."""
+    for source in map(Path, sources):
+        if video != source and video.is_relative_to(source):
+            return video.relative_to(source), taken, False
+    return Path(os.path.basename(os.path.abspath(video))), taken, video.is_dir()
