@@ -16,6 +16,7 @@ from vidgru.data.worker import Beat, Line, serve
 from vidgru.errors import VideoError, VidgruError
 from vidgru.results import Failure
 from vidgru.verbs.predict import Model, find_model, load
+from vidgru.video import read
 
 
 class _Kept(logging.Handler):
@@ -53,6 +54,7 @@ def _answer(ask: Callable[[str], Any], source: str) -> Line:
 
 def main() -> None:
     """Serve until standard input ends."""
+    read.decoder_threads = 1
     kept, opened = _Kept(), list[tuple[str, Model, str]]()
     log = logging.getLogger("vidgru")
     log.handlers, log.propagate = [kept], False
