@@ -243,6 +243,7 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
         (2, first + second[:40] + b"\n"),
         (2, first + second.replace(b'"label": "', b'"label": 1, "x": "')),
         (1, content.replace(b'"unsure"', b'"sure"')),
+        (1, content.replace(b'{"source"', b'{ "source"')),
         (1, content.replace(b', "max_error": null', b"")),
     ):
         out.write_bytes(foreign)
@@ -348,6 +349,7 @@ def test_broken_off_and_resumed(trained: TrainResult, clips: Path, tmp_path: Pat
                     break
                 time.sleep(0.002)
             found = children(process.pid)
+            assert [os.getsid(child) for child in found] == found  # Ctrl-C does not come to them
             process.send_signal(how)
             printed, said = process.communicate(timeout=60)
         assert len(found) == 2
@@ -494,6 +496,17 @@ def test_only_so_much_is_looked_ahead(quick: list[str]) -> None:
             assert taken <= at + pool.ahead
         assert taken == 1000
     assert children(os.getpid()) == []
+
+
+def test_leaving_ends_busy_children(quick: list[str]) -> None:
+    begun = time.monotonic()
+    with Pool(quick, 2, 60.0) as pool:
+        jobs = [(name, {"options": {"model": "m"}, "source": name}) for name in ("hang", "a")]
+        name, reply = next(pool.replies(jobs))
+        assert name == "a"
+        assert reply is not None
+    assert children(os.getpid()) == []
+    assert time.monotonic() - begun < 40
 
 
 def test_a_busy_child_ends_with_its_parent(quick: list[str]) -> None:
