@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import Done
 from helpers import noise, write_clip, write_images
-from test_distributed import environment
+from test_distributed import environment, run
 from test_distributed import vidgru as torchrun
 
 from vidgru import TrainResult
@@ -243,6 +243,7 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
         (2, first + second[:40] + b"\n"),
         (2, first + second.replace(b'"label": "', b'"label": 1, "x": "')),
         (1, content.replace(b'"unsure"', b'"sure"')),
+        (1, content.replace(b'{"source"', b'{ "source"')),
         (1, content.replace(b', "max_error": null', b"")),
     ):
         out.write_bytes(foreign)
@@ -318,11 +319,11 @@ def test_wrong_usage(vidgru: Vidgru, words: list[str], sentence: str) -> None:
 
 @pytest.fixture
 def clips(data: Path, tmp_path: Path) -> Path:
-    """Return a folder of 150 clips, one of them bad."""
+    """Return a folder of 100 clips, one of them bad."""
     folder = tmp_path / "clips"
     folder.mkdir()
     sources = sorted(data.rglob("*.avi"))
-    for number in range(150):
+    for number in range(100):
         os.link(sources[number % len(sources)], folder / f"{number}.avi")
     (folder / "20.avi").unlink()
     (folder / "20.avi").write_text("no video")
@@ -348,15 +349,16 @@ def test_broken_off_and_resumed(trained: TrainResult, clips: Path, tmp_path: Pat
                     break
                 time.sleep(0.002)
             found = children(process.pid)
+            assert [os.getsid(child) for child in found] == found  # Ctrl-C does not come to them
             process.send_signal(how)
             printed, said = process.communicate(timeout=60)
         assert len(found) == 2
         assert gone(found)
         before, have = have, out.read_bytes().count(b"\n")
-        assert before + 5 < have < 150
+        assert before + 5 < have < 100
         assert printed == ""
     assert process.returncode == 130
-    words = f"Stopped: Interrupted. {have} of 150 sources are in {out}. Go on with --resume.\n"
+    words = f"Stopped: Interrupted. {have} of 100 sources are in {out}. Go on with --resume.\n"
     assert said.endswith(words)
     assert "Traceback" not in said
     for path, workers in ((out, "2"), (whole, "1")):
@@ -368,13 +370,13 @@ def test_broken_off_and_resumed(trained: TrainResult, clips: Path, tmp_path: Pat
         assert done.returncode == 1
     assert out.read_bytes() == whole.read_bytes()
     names = [Path(line["source"]).name for line in lines_of(out)]
-    assert names == [f"{number}.avi" for number in range(150)]
+    assert names == [f"{number}.avi" for number in range(100)]
 
 
 def test_torchrun_shares_sources(
     vidgru: Vidgru, trained: TrainResult, clips: Path, tmp_path: Path
 ) -> None:
-    for number in range(6, 150):
+    for number in range(6, 100):
         if number != 20:
             (clips / f"{number}.avi").unlink()
     words = ["predict", clips, "--model", trained.run, "--out", tmp_path / "results.jsonl"]
@@ -382,6 +384,7 @@ def test_torchrun_shares_sources(
     bad = f"Error: Cannot read {clips / '20.avi'}: not a video that OpenCV can open.\n"
     assert (done.code, done.err, done.out[1]) == (1, ["", bad], "")
     said = json.loads(done.out[0])
+    model = lines_of(tmp_path / "results-0-of-2.jsonl")[0]["model"]
     assert said["out"] == str(tmp_path / "results-*-of-2.jsonl")
     assert (said["sources"], said["failures"], said["there"]) == (7, 1, 0)
     assert sum(said["labels"].values()) == 6
@@ -394,11 +397,21 @@ def test_torchrun_shares_sources(
     parts[0].write_bytes(parts[0].read_bytes()[:-3])
     parts[1].unlink()
     os.link(clips / "0.avi", clips / "00.avi")
-    done = torchrun(tmp_path, *words, "--resume")
+    (tmp_path / "worker.py").write_text(SCRIPT.replace('options["model"],', f'"{model}",'))
+    (tmp_path / "quick.py").write_text(
+        "import sys\n"
+        "from vidgru.cli.main import main\n"
+        "from vidgru.verbs import many\n"
+        f"many.WORKER = [sys.executable, {str(tmp_path / 'worker.py')!r}]\n"
+        "main()\n"
+    )
+    (clips / "20.avi").rename(clips / "20_bad.avi")
+    done = run(tmp_path, tmp_path / "quick.py", *words, "--resume")
+    bad = "Error: Cannot read it.\n"
     assert (done.code, done.err) == (1, ["", bad])
     assert "8 sources, 1 of them not readable; 2 had been done before" in done.out[0]
     found = [[Path(line["source"]).stem for line in lines_of(part)] for part in parts]
-    assert found == [["0", "1", "00", "2"], ["3", "4", "5", "20"]]
+    assert found == [["0", "1", "00", "2"], ["3", "4", "5", "20_bad"]]
 
 
 def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
@@ -485,6 +498,17 @@ def test_only_so_much_is_looked_ahead(quick: list[str]) -> None:
     assert children(os.getpid()) == []
 
 
+def test_leaving_ends_busy_children(quick: list[str]) -> None:
+    begun = time.monotonic()
+    with Pool(quick, 2, 60.0) as pool:
+        jobs = [(name, {"options": {"model": "m"}, "source": name}) for name in ("hang", "a")]
+        name, reply = next(pool.replies(jobs))
+        assert name == "a"
+        assert reply is not None
+    assert children(os.getpid()) == []
+    assert time.monotonic() - begun < 40
+
+
 def test_a_busy_child_ends_with_its_parent(quick: list[str]) -> None:
     with subprocess.Popen(quick, stdin=subprocess.PIPE, env=environment()) as child:
         assert child.stdin is not None
@@ -510,3 +534,18 @@ def test_sources_are_as_many_as_most(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", noise(3), ["1.png", "2.png", "3.png"])
     assert len(find_sources([images])) == 1
     assert len(find_sources([images], images=True)) == 3
+
+
+def test_a_worker_decodes_in_one_thread(clip: Path) -> None:
+    program = (
+        "import sys\n"
+        "from vidgru.video import read\n"
+        "from vidgru.verbs import predict_worker\n"
+        "predict_worker.serve = lambda answer: None\n"
+        "predict_worker.main()\n"
+        "with read.open_video(sys.argv[1]) as video:\n"
+        "    print(video.capture.get(read.cv2.CAP_PROP_N_THREADS))\n"
+    )
+    command = [sys.executable, "-c", program, str(clip)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1.0\n", "")

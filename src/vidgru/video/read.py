@@ -35,6 +35,10 @@ GRABS_AFTER_FAILURE = 16
 MAX_PIXELS = 1 << 27
 MAX_IMAGE_BYTES = 1 << 29
 
+# Of the decoder, one a core where nothing is said. A process that is one of many has a single one:
+# that takes least time of all cores together, and what a damaged file shows depends on the number.
+decoder_threads: int | None = None
+
 Image = NDArray[np.uint8]
 
 
@@ -160,7 +164,8 @@ class _VideoFile(Video):
         except UnicodeEncodeError as error:  # OpenCV would crash on it
             raise VideoError(f"Cannot read {path}: rename it, the name is not UTF-8.") from error
         # An absolute path and a fixed backend: a name like `http:x` or `img_%02d.png` stays a name.
-        self.capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)
+        threads = [] if decoder_threads is None else [cv2.CAP_PROP_N_THREADS, decoder_threads]
+        self.capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, threads)
         if not self.capture.isOpened():
             raise VideoError(f"Cannot read {path}: not a video that OpenCV can open.")
         # Its default changed between OpenCV versions.
