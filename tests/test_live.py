@@ -273,8 +273,13 @@ def nothing(seconds: float) -> None:
     raise Nothing
 
 
-def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveFrame], int]:
-    """Return the samples of frames that arrive at these times, each taking `cost` to answer."""
+def simulate(
+    fps: float, arrivals: list[float], cost: float, behind: list[tuple[bool, float]] | None = None
+) -> tuple[list[LiveFrame], int]:
+    """Return the samples of frames that arrive at these times, each taking `cost` to answer.
+
+    `behind` gets whether each was held, and how long it was due, or its frame there, by then.
+    """
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "time", clock)
@@ -298,6 +303,10 @@ def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveF
                 with suppress(Nothing):
                     item = reader.next()
                     assert isinstance(item, LiveFrame)
+                    if behind is not None:
+                        again = bool(taken) and taken[-1].index == item.index
+                        since = 1000 + item.time if again else max(1000 + item.time, item.arrived)
+                        behind.append((again, clock.now - since))
                     taken.append(item)
                     free = clock.now + cost
         return taken, reader._dropped
@@ -335,17 +344,18 @@ def test_of_slower_sources_frames_are_held(rate: float) -> None:
     assert max(shown.values()) <= np.ceil(10 / rate) + 1
 
 
-@pytest.mark.parametrize("rate", [5, 10, 30])
+@pytest.mark.parametrize("rate", [0.5, 5, 10, 30])
 @pytest.mark.parametrize("cost", [0.13, 0.25, 1.7])
 def test_a_slow_machine_drops_frames_and_never_falls_behind(rate: float, cost: float) -> None:
-    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], cost)
-    assert 0.8 * 20 / cost < len(taken) <= 20 / cost + 2
+    behind: list[tuple[bool, float]] = []
+    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], cost, behind)
+    assert 0.8 * 18 / cost < len(taken) <= 20 / cost + 2
     # Each sample was either answered or is counted.
-    assert len(taken) + dropped == pytest.approx(200, abs=12)
+    assert len(taken) + dropped == pytest.approx(200, abs=10 / rate + 12)
     assert [frame.dropped for frame in taken] == sorted(frame.dropped for frame in taken)
-    answered = [1000 + n * cost for n in range(len(taken))]
-    behind = [now - 1000 - frame.time for now, frame in zip(answered, taken, strict=True)]
-    assert max(behind) < 0.3 + 1 / rate
+    # No longer than until the next frame, or for two samples where there is none.
+    assert max([late for held, late in behind if held], default=0) < 0.22
+    assert max(late for held, late in behind if not held) < 1 / rate + 0.22
 
 
 class Flood:
@@ -508,10 +518,10 @@ def test_a_file_on_a_web_server_is_played_once(
     assert done.err == f"Connecting to {url} ...\nConnected to {url}.\n"
     connected, *answers, summary = map(json.loads, done.out.splitlines())
     assert connected["event"] == "connected"
-    assert len(answers) == summary["answers"] == 15
-    assert [answer["time"] for answer in answers] == pytest.approx(np.arange(15) / 10)
+    assert len(answers) == summary["answers"]
     # At its own speed, however fast it comes.
-    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.2)
+    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.3)
+    assert answers[-1]["time"] == pytest.approx(1.4, abs=0.3)
     assert summary["reconnects"] == 0
 
 
