@@ -530,7 +530,11 @@ def refuse(event: LiveEvent) -> None:
 def started(*words: object, **streams: Any) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "vidgru", "predict", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | streams
-    with subprocess.Popen(command, **pipes) as process:
+    # Shells let what they run in the background ignore Ctrl-C, and that is inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, **pipes)
+    signal.signal(signal.SIGINT, before)
+    with process:
         try:
             yield process
         finally:
