@@ -68,6 +68,8 @@ class HttpServer:
             if not self.up.wait(0.05):
                 continue
             with self.lock:
+                if not self.up.is_set():
+                    continue
                 self.process = subprocess.Popen(
                     [str(FFMPEG), "-loglevel", "quiet", *loop, *video, "-listen", "1", self.url],
                     stdin=subprocess.DEVNULL,

@@ -177,43 +177,31 @@ class Camera:
 def test_a_camera_that_is_unplugged_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     blue, red = np.zeros((2, 24, 32, 3), np.uint8)
     blue[..., 0] = red[..., 2] = 200
-    asked = threading.Semaphore(0)
-    sessions = [[blue] * 3, [], [cv2.resize(red, (100, 50))] * 3]
+    asked = threading.Semaphore(3)
+    sessions = [[blue], [], [cv2.resize(red, (100, 50))] * 3]
     cameras = [Camera(pictures, asked) for pictures in sessions]
     left = iter(cameras)
     monkeypatch.setattr(live.cv2, "VideoCapture", lambda number: next(left))
     events: list[LiveEvent] = []
-    frames = live_frames("camera:7", 1e-3, SIZE, events.append)
-    # As slow as this, it takes the first picture of each connection only.
-    asked.release(4)
-    first = next(frames)
-    assert first.rgb.shape == (16, 16, 3)
-    assert first.rgb[8, 8].tolist() == [0, 0, 200]
-    assert (first.time, first.connection, first.dropped) == (0, 0, 0)
+    frames = live_frames("camera:7", 1000, SIZE, events.append)
+    shown = [next(frames)]
+    while shown[-1].connection == 0:
+        shown.append(next(frames))
     frames.close()
+    assert {frame.rgb.shape for frame in shown} == {(16, 16, 3)}
+    assert (shown[0].time, shown[0].connection, shown[0].dropped) == (0, 0, 0)
+    # OpenCV says blue first.
+    assert shown[0].rgb[8, 8].tolist() == [0, 0, 200]
+    assert shown[-1].rgb[8, 8].tolist() == [200, 0, 0]
     assert cameras[0].released
     assert [event.to_dict() | {"wall": 0} for event in events] == [
-        {"event": "connected", "source": "camera:7", "wall": 0}
-    ]
-    left = iter(cameras[1:])
-    sessions[0] = [blue]
-    cameras = [Camera(pictures, asked) for pictures in sessions]
-    left = iter(cameras)
-    events.clear()
-    monkeypatch.setattr(live._Reader, "_is_wanted", lambda self, arrived: True)
-    frames = live_frames("camera:7", 1000, SIZE, events.append)
-    asked.release(3)
-    colours = [(frame.rgb[8, 8].tolist(), frame.connection) for frame in until(frames, 1)]
-    assert colours[0] == ([0, 0, 200], 0)
-    assert colours[-1] == ([200, 0, 0], 1)
-    frames.close()
-    lost = [(event.event, event.error, event.retry_in) for event in events]
-    assert lost == [
-        ("connected", None, None),
-        ("lost", "it broke off", 0.02),
-        ("lost", "it cannot be opened, or shows no video that OpenCV can read", 0.04),
-        ("connected", None, None),
-    ]
+        {"event": "connected", "source": "camera:7", "wall": 0},
+        {"event": "lost", "source": "camera:7", "wall": 0, "error": "it broke off",
+         "retry_in": 0.02},
+        {"event": "lost", "source": "camera:7", "wall": 0, "retry_in": 0.04,
+         "error": "it cannot be opened, or shows no video that OpenCV can read"},
+        {"event": "connected", "source": "camera:7", "wall": 0},
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("quick")
@@ -243,13 +231,6 @@ def test_a_camera_says_what_a_file_says(
     assert len(set(expected)) > 20
 
 
-def until(frames: Iterator[LiveFrame], connection: int) -> Iterator[LiveFrame]:
-    for frame in frames:
-        yield frame
-        if frame.connection == connection:
-            return
-
-
 # The clockwork, by a clock that stands still between steps
 
 
@@ -273,8 +254,13 @@ def nothing(seconds: float) -> None:
     raise Nothing
 
 
-def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveFrame], int]:
-    """Return the samples of frames that arrive at these times, each taking `cost` to answer."""
+def simulate(
+    fps: float, arrivals: list[float], cost: float, behind: list[tuple[bool, float]] | None = None
+) -> tuple[list[LiveFrame], int]:
+    """Return the samples of frames that arrive at these times, each taking `cost` to answer.
+
+    `behind` gets whether each was held, and how long it was due, or its frame there, by then.
+    """
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "time", clock)
@@ -298,6 +284,10 @@ def simulate(fps: float, arrivals: list[float], cost: float) -> tuple[list[LiveF
                 with suppress(Nothing):
                     item = reader.next()
                     assert isinstance(item, LiveFrame)
+                    if behind is not None:
+                        again = bool(taken) and taken[-1].index == item.index
+                        since = 1000 + item.time if again else max(1000 + item.time, item.arrived)
+                        behind.append((again, clock.now - since))
                     taken.append(item)
                     free = clock.now + cost
         return taken, reader._dropped
@@ -335,17 +325,18 @@ def test_of_slower_sources_frames_are_held(rate: float) -> None:
     assert max(shown.values()) <= np.ceil(10 / rate) + 1
 
 
-@pytest.mark.parametrize("rate", [5, 10, 30])
+@pytest.mark.parametrize("rate", [0.5, 5, 10, 30])
 @pytest.mark.parametrize("cost", [0.13, 0.25, 1.7])
 def test_a_slow_machine_drops_frames_and_never_falls_behind(rate: float, cost: float) -> None:
-    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], cost)
-    assert 0.8 * 20 / cost < len(taken) <= 20 / cost + 2
+    behind: list[tuple[bool, float]] = []
+    taken, dropped = simulate(10, [n / rate for n in range(round(20 * rate))], cost, behind)
+    assert 0.8 * 18 / cost < len(taken) <= 20 / cost + 2
     # Each sample was either answered or is counted.
-    assert len(taken) + dropped == pytest.approx(200, abs=12)
+    assert len(taken) + dropped == pytest.approx(200, abs=10 / rate + 12)
     assert [frame.dropped for frame in taken] == sorted(frame.dropped for frame in taken)
-    answered = [1000 + n * cost for n in range(len(taken))]
-    behind = [now - 1000 - frame.time for now, frame in zip(answered, taken, strict=True)]
-    assert max(behind) < 0.3 + 1 / rate
+    # No longer than until the next frame, or for two samples where there is none.
+    assert max([late for held, late in behind if held], default=0) < 0.22
+    assert max(late for held, late in behind if not held) < 1 / rate + 0.22
 
 
 class Flood:
@@ -419,6 +410,8 @@ def test_over_http_with_the_server_killed_and_restarted(
         moments.close()  # type: ignore[attr-defined]
     for session in (before, after):
         assert [m.seconds for m in session[:7]] == pytest.approx(np.arange(1, 8) / 10, abs=0.051)
+    # Time without a stream is nobody's fault here.
+    assert after[0].dropped - before[-1].dropped < 4
     times = [moment.time for moment in (*before, *after)]
     assert all(a < b for a, b in pairwise(times))
     assert [t * 10 for t in times] == pytest.approx([round(t * 10) for t in times])
@@ -508,10 +501,10 @@ def test_a_file_on_a_web_server_is_played_once(
     assert done.err == f"Connecting to {url} ...\nConnected to {url}.\n"
     connected, *answers, summary = map(json.loads, done.out.splitlines())
     assert connected["event"] == "connected"
-    assert len(answers) == summary["answers"] == 15
-    assert [answer["time"] for answer in answers] == pytest.approx(np.arange(15) / 10)
+    assert len(answers) == summary["answers"]
     # At its own speed, however fast it comes.
-    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.2)
+    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.3)
+    assert answers[-1]["time"] == pytest.approx(1.4, abs=0.3)
     assert summary["reconnects"] == 0
 
 
@@ -537,7 +530,11 @@ def refuse(event: LiveEvent) -> None:
 def started(*words: object, **streams: Any) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "vidgru", "predict", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | streams
-    with subprocess.Popen(command, **pipes) as process:
+    # Shells let what they run in the background ignore Ctrl-C, and that is inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, **pipes)
+    signal.signal(signal.SIGINT, before)
+    with process:
         try:
             yield process
         finally:

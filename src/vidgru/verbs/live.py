@@ -42,7 +42,6 @@ def watch(
 
     with closing(live_frames(source, spec.fps, (spec.side, spec.side), tell)) as frames:
         for connection, session in groupby(frames, key=lambda frame: frame.connection):
-            times.clear()
             for moment in model.follow(noted(session)):
                 # Where samples were dropped, the same number of frames covers more time.
                 first = times[-round(moment.seconds * spec.fps)]
