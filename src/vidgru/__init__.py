@@ -9,6 +9,10 @@
     print(vidgru.evaluate("more_clips/", result.run).scores.accuracy)
     prediction = vidgru.load(result.run).predict("new.mp4")
     print(prediction.label, prediction.confidence)
+    for segment in vidgru.load(result.run).timeline("long.mp4").segments:
+        print(segment.start, segment.end, segment.label)
+    for moment in vidgru.load(result.run).stream("camera:0"):
+        print(moment.time, moment.label)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -32,6 +36,7 @@ from vidgru.config import (
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 
 if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
@@ -43,7 +48,11 @@ __all__ = [
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
+    "LiveMoment",
+    "Moment",
     "Prediction",
+    "Segment",
+    "Timeline",
     "TrainConfig",
     "TrainResult",
     "VidgruError",
@@ -125,7 +134,10 @@ def load(
     threads: int | None = None,
     max_error: float | None = None,
 ) -> "Model":
-    """Open a run folder or model file; `.predict(source)` then gives a `Prediction`.
+    """Open a run folder or model file.
+
+    `.predict(source)` then gives a `Prediction`, `.timeline(source)` a `Timeline`, and
+    `.stream(source)` a `Moment` at every sampled frame, of a live source, too.
 
     With `max_error`, a prediction is `unsure` where its confidence is below the threshold that
     keeps to this share of wrong answers on validation clips. Raises ModelError when the file is not
