@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from vidgru.video import sample
 from vidgru.video.facts import Facts
 from vidgru.video.read import Image, Video
-from vidgru.video.sample import sample_frames, sample_indices
+from vidgru.video.sample import read_ahead, sample_frames, sample_indices
 
 
 class FakeVideo(Video):
@@ -155,3 +156,26 @@ def test_a_real_clip(clip: Path, frames: Image) -> None:
     taken = list(sample_frames(clip, 5))
     assert [frame.index for frame in taken] == list(range(0, 20, 2))
     assert all((frame.rgb == frames[frame.index]).all() for frame in taken)
+
+
+def test_reading_ahead_keeps_order_bounds_and_errors() -> None:
+    begun, threads = 0, threading.active_count()
+
+    def numbers(last: int) -> Iterator[int]:
+        nonlocal begun
+        for number in range(last):
+            begun = number
+            yield number
+        raise ValueError("the end")
+
+    read = read_ahead(numbers(100), 8)
+    assert next(read) == list(range(8))
+    assert next(read) == list(range(8, 16))
+    read.close()
+    # Never more than the next chunk is read, and nothing goes on after the end.
+    assert begun < 24
+    read = read_ahead(numbers(20), 8)
+    assert [next(read), next(read)] == [list(range(8)), list(range(8, 16))]
+    with pytest.raises(ValueError, match="the end"):
+        next(read)
+    assert threading.active_count() == threads

@@ -25,7 +25,7 @@ from vidgru.video.facts import Facts
 from vidgru.video.read import Image, image_files
 from vidgru.video.sample import sample_frames
 
-VERSION = 5  # raise it when the same settings would give other pixels or facts
+VERSION = 6  # raise it when the same settings would give other pixels or facts
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ from vidgru.verbs.live import watch
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, Image, Video
-from vidgru.video.sample import sample_frames
+from vidgru.video.sample import read_ahead, sample_frames
 
 log = logging.getLogger("vidgru")
 
@@ -39,8 +39,8 @@ Result = TypeVar("Result")
 Steps = Generator[Progress, None, Result]
 
 GRID = 0.25  # seconds between windows of a timeline, about
-CHUNK = 32  # frames that go through the network together,
-CHUNK_PIXELS = CHUNK * 128 * 128  # or fewer where a model wants large pictures
+CHUNK = 64  # frames that go through the network together,
+CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
 
 
 class Model:
@@ -71,9 +71,8 @@ class Model:
         spec, pace = self.spec, _Pace(source, self.spec.fps)
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
-        frames = self._sampled(source, pace)
-        while chunk := [frame.rgb for frame in islice(frames, self._most)]:
-            found += windows.push(self._normalised(chunk))
+        for chunk in read_ahead(self._sampled(source, pace), self._most):
+            found += windows.push(self._normalised([frame.rgb for frame in chunk]))
             yield pace.progress(len(chunk))
         found += windows.finish()
         outputs = self._sound(torch.stack([window.output for window in found]))
@@ -136,11 +135,12 @@ class Model:
             add(windows.finish())
             segmenter.end_shot(windows.pushed)
 
-        for chunk, new in _chunks(mark_cuts(self._sampled(source, pace)), self._most):
-            if new and pace.frames:
-                end_shot()
-                windows = SlidingWindows(self.network, spec.frames, stride)
-            add(windows.push(self._normalised(chunk)))
+        for chunk in read_ahead(mark_cuts(self._sampled(source, pace)), self._most):
+            for images, new in _shots(chunk):
+                if new and windows.pushed:
+                    end_shot()
+                    windows = SlidingWindows(self.network, spec.frames, stride)
+                add(windows.push(self._normalised(images)))
             yield pace.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
@@ -192,18 +192,11 @@ class _Pace:
         return Progress(self.source, round(self.seconds), total, f"{speed:.0f} x real time")
 
 
-def _chunks(frames: Iterable[tuple[Frame, bool]], most: int) -> Iterator[tuple[list[Image], bool]]:
-    """Yield up to so many frames of one shot together, and whether the shot begins with them."""
-    chunk: list[Image] = []
-    first = True
-    for frame, begins in frames:
-        if chunk and (begins or len(chunk) == most):
-            yield chunk, first
-            chunk, first = [], False
-        first = first or begins
-        chunk.append(frame.rgb)
-    if chunk:
-        yield chunk, first
+def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Image], bool]]:
+    """Yield the pictures of each shot in a chunk, and whether the shot begins with them."""
+    begins = [n for n, (_, new) in enumerate(chunk) if new and n]
+    for start, end in pairwise([0, *begins, len(chunk)]):
+        yield [frame.rgb for frame, _ in chunk[start:end]], chunk[start][1]
 
 
 def load(

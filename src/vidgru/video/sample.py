@@ -3,12 +3,17 @@
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from vidgru.video.facts import Facts
 from vidgru.video.read import Frame, Image, Video, open_video
 
 log = logging.getLogger("vidgru")
+
+Item = TypeVar("Item")
 
 # Containers round times to milliseconds; a frame this little late still counts as on time.
 TOLERANCE = 0.001
@@ -131,3 +136,12 @@ def _one_pass(
             k += 1
         if video.frames_read:
             tell(video.facts())
+
+
+def read_ahead(frames: Iterator[Item], most: int) -> Iterator[list[Item]]:
+    """Yield up to so many frames at a time; a thread reads the next ones meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(lambda: list(islice(frames, most)))
+        while chunk := coming.result():
+            coming = pool.submit(lambda: list(islice(frames, most)))
+            yield chunk
