@@ -132,6 +132,14 @@ def edit_json(chance: Random, data: bytes) -> bytes:
     return to_json(tree).encode()
 
 
+def edit_line(chance: Random, data: bytes) -> bytes:
+    """Change values in one line of a file of JSON lines."""
+    lines = data.splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    lines[at] = edit_json(chance, lines[at]) + b"\n"
+    return b"".join(lines)
+
+
 def edit_model(chance: Random, data: bytes) -> bytes:
     """Change the header of a safetensors file, or the JSON inside it, or numbers of the weights."""
     start = 8 + int.from_bytes(data[:8], "little")

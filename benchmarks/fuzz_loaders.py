@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from fuzz_changes import (
     blind,
     edit_array,
     edit_json,
+    edit_line,
     edit_model,
     edit_png,
     edit_state,
@@ -33,7 +35,9 @@ from vidgru.data.split import split_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_model
 from vidgru.engine.run import CONFIG_NAME, go_on_with, read_numbers, read_split
 from vidgru.nn.build import build
+from vidgru.results import Failure, Prediction, Window
 from vidgru.spec import ModelSpec
+from vidgru.verbs.answers import _read
 from vidgru.verbs.train import resume_steps, train_steps
 from vidgru.video.choose import choose_frames
 from vidgru.video.facts import Facts
@@ -170,14 +174,26 @@ def make_arrays(folder: Path) -> None:
         store(str(length), Path("clip.avi"), frames, facts, folder)
 
 
+ASKED = {"model": "0123456789abcdef", "max_error": None, "timeline": False}
+
+
+def make_answers(folder: Path) -> None:
+    """Write a file of answers, as `predict --out` does."""
+    said = Prediction("b.avi", ("a", "b"), (0.25, 0.75), (Window(0, 1, (0.25, 0.75)),), 10, 1.0)
+    answers = (Failure("a.avi", "Cannot read a.avi: the file is empty."), said)
+    lines = [json.dumps({**answer.to_dict(), **ASKED}) + "\n" for answer in answers]
+    (folder / "answers.jsonl").write_text("".join(lines))
+
+
 # Loaders: each gets a changed file, and the folder that `make_run` filled ------------------------
 
 
 def load_model_and_predict(path: Path, home: Path) -> None:
-    """Load a model and ask it."""
-    answer = vidgru.load(path, threads=1).predict(home / "clips" / "left" / "0.avi")
-    if not all(map(math.isfinite, answer.probabilities)):
-        raise RuntimeError(f"{answer.probabilities} is no answer")
+    """Load a model and ask it in every way."""
+    model, clip = vidgru.load(path, threads=1), home / "clips" / "left" / "0.avi"
+    for answer in (model.predict(clip), *model.timeline(clip).segments, next(model.stream(clip))):
+        if not all(map(math.isfinite, answer.probabilities)):
+            raise RuntimeError(f"{answer.probabilities} is no answer")
 
 
 def go_on(path: Path, home: Path) -> None:
@@ -261,6 +277,12 @@ LOADERS = {
         make_arrays,
         (blind, edit_array),
         lambda path, _: load(path.stem, Path("clip.avi"), SAMPLING, path.parent),
+    ),
+    "answers": Loader(
+        4,
+        make_answers,
+        (blind, edit_line),
+        lambda path, _: _read(path, ASKED),
     ),
     "image": Loader(10, make_images, (blind, edit_png), read_frames),
     "video": Loader(15, make_videos, (blind,), read_frames),
