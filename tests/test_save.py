@@ -543,7 +543,9 @@ def test_without_ffmpeg_it_says_so_once_and_opencv_says_nothing(
     without_ffmpeg: Callable[[], None],
 ) -> None:
     without_ffmpeg()
+    record._miss.cache_clear()
     write_some(tmp_path / "out.webm", 2)
+    write_some(tmp_path / "two.webm", 2)
     assert caplog.messages == [
         "There is no ffmpeg program with libvpx-vp9, so OpenCV writes VP9, several times as slowly."
     ]
@@ -692,3 +694,72 @@ def test_predict_saves_many_but_those_that_cannot_be_read(
         f"Error: Cannot read {clips}/c.mp4: not a video that OpenCV can open.\n"
     )
     assert left_in(tmp_path / "out") == ["a", "b.mp4"]
+
+
+@pytest.mark.usefixtures("timed")
+def test_a_video_that_cannot_be_written_costs_only_itself(
+    vidgru: Callable[..., tuple[int, str, str]],
+    trained: TrainResult,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(source: Path, timeline: Timeline, path: Path) -> Generator[Progress, None, None]:
+        if source.name == "1.avi":
+            raise OutputError(f"Cannot write {path}: ffmpeg says: no.")
+        yield from annotate(source, timeline, path)
+
+    monkeypatch.setattr("vidgru.verbs.annotate.annotate", refuse)
+    clips = [data / "left" / f"{n}.avi" for n in (0, 1, 2)]
+    words = ("--model", trained.run, "--save", tmp_path / "out", "--csv", tmp_path / "t.csv")
+    code, _, err = vidgru("predict", *clips, clips[0], *words)
+    assert code == 1
+    out = tmp_path / "out"
+    # And a source that is given twice is saved once.
+    assert err == (
+        f"Saved: {out}/0.mp4\nError: Cannot write {out}/1.mp4: ffmpeg says: no.\n"
+        f"Saved: {out}/2.mp4\n"
+    )
+    rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == {str(clip) for clip in clips}
+
+
+def test_what_is_there_in_a_folder_is_kept(
+    vidgru: Callable[..., tuple[int, str, str]], trained: TrainResult, data: Path, tmp_path: Path
+) -> None:
+    clip = shutil.copy(data / "left" / "0.avi", tmp_path / "a.avi")
+    for option, name in (("--save", "a.mp4"), ("--subtitles", "a.srt")):
+        (tmp_path / name).write_text("of the user")
+        code, out, err = vidgru("predict", clip, "--model", trained.run, option, tmp_path)
+        assert (code, out) == (1, "")
+        sentence = f"{tmp_path / name} is there already. Give {option} another folder."
+        assert err == f"Error: {sentence}\n"
+        assert (tmp_path / name).read_text() == "of the user"
+
+
+def test_a_table_takes_nobodys_place(
+    vidgru: Callable[..., tuple[int, str, str]], trained: TrainResult, data: Path, tmp_path: Path
+) -> None:
+    clip = Path(shutil.copy(data / "left" / "0.avi", tmp_path / "a.avi"))
+    before, words = clip.read_bytes(), ("predict", clip, "--model", trained.run)
+    code, _, err = vidgru(*words, "--csv", clip)
+    assert (code, err) == (
+        2,
+        f"Error: {clip} cannot be read and written at once: write elsewhere.\n",
+    )
+    assert clip.read_bytes() == before
+    both = tmp_path / "x.mp4"
+    code, _, err = vidgru(*words, "--save", both, "--csv", both)
+    assert (code, err) == (2, f"Error: {both} would be written twice: give --csv another name.\n")
+    for name in ("", tmp_path):
+        code, _, err = vidgru(*words, "--csv", name)
+        assert (code, err) == (1, f"Error: Cannot write {name or '.'}: give the name of a file.\n")
+
+
+def test_labels_are_never_latex(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib as mpl
+
+    plain = draw_text("a_b $x^2$ \\input{x}", 21, 400)
+    draw_text.cache_clear()
+    with mpl.rc_context({"text.usetex": True}):
+        assert (draw_text("a_b $x^2$ \\input{x}", 21, 400) == plain).all()

@@ -1,24 +1,32 @@
 """Timelines: what happens when, with boundaries where they belong, in constant memory."""
 
+import contextlib
 import csv
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import make_folder, moving_squares, write_clip
+from helpers import make_folder, moving_squares, noise, write_clip, write_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidgru import TrainResult, load, train
 from vidgru.nn.build import AnyNetwork
+from vidgru.results import Prediction, Progress
 from vidgru.tasks.timeline import CHANGE, CHANGE_AT_CUT, Segmenter
 from vidgru.timeline import Segment, Timeline
+from vidgru.verbs.predict import Model
 from vidgru.verbs.subtitles import subtitles
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, open_video
@@ -390,7 +398,7 @@ def test_subtitles_are_written(
     (clips / "bad.mp4").write_text("no video")
     words = ("predict", video, "--model", good.run, "--subtitles")
     code, out, err = vidgru(*words, tmp_path / "two.VTT")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"Saved: {tmp_path}/two.VTT\n")
     assert "right" in out
     lines = (tmp_path / "two.VTT").read_text().splitlines()
     assert lines[:3] == ["WEBVTT", "", "1"]
@@ -398,7 +406,7 @@ def test_subtitles_are_written(
     assert lines[4].startswith("right ")
     code, _, err = vidgru("predict", clips, "--model", good.run, "--subtitles", tmp_path / "subs")
     sentence = f"Cannot read {clips}/bad.mp4: not a video that OpenCV can open."
-    assert (code, err) == (1, f"Error: {sentence}\n")
+    assert (code, err) == (1, f"Error: {sentence}\nSaved: {tmp_path}/subs/deep/two.srt\n")
     assert [
         path.relative_to(tmp_path / "subs").as_posix() for path in (tmp_path / "subs").rglob("*.*")
     ] == ["deep/two.srt"]
@@ -430,3 +438,77 @@ def test_workers_and_files_hold_the_same_timelines(
     kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [{name: line[name] for name in lines[0]} for line in kept] == lines
     assert [line["timeline"] for line in kept] == [True, True]
+
+
+def test_a_table_has_the_same_columns_whatever_could_be_read(
+    good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "bad.mp4").write_text("no video")
+    words = ("--timeline", "--model", good.run, "--csv", tmp_path / "t.csv")
+    assert vidgru("predict", tmp_path / "bad.mp4", *words)[0] == 1
+    header = "source,start,end,label,answered,likeliest,confidence,left,right,error"
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert lines[0] == header
+    assert lines[1].count(",") >= header.count(",")
+
+
+def test_what_was_answered_before_an_interruption_is_told(
+    good: TrainResult,
+    tmp_path: Path,
+    vidgru: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    videos = [moving_squares(tmp_path / f"{n}.avi", 2, n) for n in range(3)]
+    steps = Model.predict_steps
+
+    def stop(self: Model, source: Path) -> Generator[Progress, None, Prediction]:
+        if source == videos[2]:
+            raise KeyboardInterrupt
+        return (yield from steps(self, source))
+
+    monkeypatch.setattr(Model, "predict_steps", stop)
+    words = ("--model", good.run, "--csv", tmp_path / "t.csv")
+    code, out, err = vidgru("predict", *videos, *words)
+    assert code == 130
+    sentence = "Interrupted. 2 of 3 sources were answered."
+    assert err == f"\nStopped: {sentence} What is written with --out can be gone on with.\n"
+    assert all(str(video) in out for video in videos[:2])
+    rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [str(video) for video in videos[:2]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal device")
+def test_the_bar_makes_room_in_a_terminal(good: TrainResult, tmp_path: Path) -> None:
+    videos = [str(joined(tmp_path / f"{n}.avi", [2, -2])) for n in range(2)]
+    command = [sys.executable, "-m", "vidgru", "predict", *videos, "--timeline"]
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 120))
+    process = subprocess.Popen(
+        [*command, "--model", str(good.run)], stdout=theirs, stderr=theirs, stdin=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how Linux tells of the end
+        while part := os.read(ours, 4096):
+            seen += part
+    os.close(ours)
+    assert process.wait() == 0
+    screen = seen.decode().replace("\r\n", "\n")
+    # What a carriage return goes back over is not seen.
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in screen.split("\n")]
+    for video in videos:
+        assert [line for line in lines if video.endswith(line.strip()) and line.strip()]
+    assert "x real time" in screen
+    assert "2/2 sources" in screen
+    assert not [line for line in lines if "%|" in line and "from" in line]
+
+
+def test_a_folder_of_pictures_is_one_timeline(
+    data: Path, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    options = {"epochs": 1, "size": 16, "batch_size": 4, "threads": 1, "encoder": "rows"}
+    run = train(data, out=str(tmp_path / "run"), **options).run
+    pictures = write_images(tmp_path / "pictures", noise(20), [f"{n}.png" for n in range(20)])
+    code, out, _ = vidgru("predict", pictures, "--timeline", "--json", "--model", run)
+    assert (code, out.count("\n")) == (0, 1)
+    assert json.loads(out)["source"] == str(pictures)

@@ -15,6 +15,12 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def check_file(path: Path) -> None:
+    """Raise OutputError for what cannot be the name of a file to write."""
+    if not path.name or path.is_dir():
+        raise OutputError(f"Cannot write {path}: give the name of a file.")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block succeeds.
@@ -22,6 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Folders are made as needed. The temporary file has the same suffix, and is removed when the
     block fails. Raises OutputError for what the system refuses: disk full, no permission.
     """
+    check_file(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

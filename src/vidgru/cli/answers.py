@@ -1,10 +1,13 @@
 """How the answers of `predict` are told: tables to read and tables to keep."""
 
 import csv
-import io
+import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -12,10 +15,11 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
-from vidgru.files import write_bytes
+from vidgru.files import replacing
 from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
 
+IN_MEMORY = 1 << 20  # bytes of a table, before it goes to a temporary file
 COLUMNS = ("label", "answered", "likeliest", "confidence")
 
 
@@ -30,18 +34,21 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
     if top > 1:
         table.add_column("then")
     for prediction in predictions:
-        ranked = prediction.top(top)
-        others = ", ".join(
-            f"{printable(name)} {percent(share)}"
-            for name, share in (ranked if prediction.unsure else ranked[1:])
-        )
-        row = [shown(prediction.source), shown(prediction.label), Text(percent(ranked[0][1]))]
-        table.add_row(*row, *([Text(others)] if top > 1 else []))
+        row: list[str | Text] = [shown(prediction.source), shown(prediction.label)]
+        row.append(percent(prediction.confidence))
+        table.add_row(*row, *([_others(prediction, top)] if top > 1 else []))
     console = open_console()
     console.print(table)
     if threshold := predictions[0].threshold:
         count = sum(prediction.unsure for prediction in predictions)
         console.print(f"{count} of {len(predictions)} below {percent(threshold)}: unsure.")
+
+
+def _others(said: Labelled, top: int) -> Text:
+    """Return the labels that come after the one that was said."""
+    ranked = said.top(top)
+    others = ranked if said.unsure else ranked[1:]
+    return Text(", ".join(f"{printable(name)} {percent(share)}" for name, share in others))
 
 
 def clock(seconds: float) -> str:
@@ -53,21 +60,20 @@ def clock(seconds: float) -> str:
     return f"{start}:{rest // 100:02}.{rest % 100:02}"
 
 
-def show_timeline(timeline: Timeline) -> None:
+def show_timeline(timeline: Timeline, top: int) -> None:
     """Print a row for each segment of a video, and how long each label takes in all."""
     table = Table(box=box.SIMPLE_HEAD, title=shown(timeline.source), title_justify="left")
     for title in ("from", "to"):
         table.add_column(title, justify="right")
     table.add_column("label", style="bold")
     table.add_column("confidence", justify="right")
-    table.add_column("then")
+    if top > 1:
+        table.add_column("then")
     seconds: defaultdict[str, float] = defaultdict(float)
     for segment in timeline.segments:
-        ranked = segment.top(2)
-        name, share = ranked[0] if segment.unsure else ranked[-1]
-        other = f"{printable(name)} {percent(share)}" if len(ranked) > 1 or segment.unsure else ""
         times = clock(segment.start), clock(segment.end)
-        table.add_row(*times, shown(segment.label), percent(segment.confidence), Text(other))
+        row: list[str | Text] = [*times, shown(segment.label), percent(segment.confidence)]
+        table.add_row(*row, *([_others(segment, top)] if top > 1 else []))
         seconds[segment.label] += segment.end - segment.start
     console = open_console()
     console.print(table)
@@ -101,25 +107,40 @@ def show_written(written: Written) -> None:
     console.print(Text(f"{text}: {printable(str(written.out))}", overflow="fold"))
 
 
-def write_csv(
-    path: Path, labels: Sequence[str], results: Sequence[Prediction | Timeline | Failure]
-) -> None:
-    """Write a row for each source, or for each segment of its timeline. Raises OutputError."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    times = ["start", "end"] if any(isinstance(item, Timeline) for item in results) else []
-    rows.writerow(["source", *times, *COLUMNS, *labels, "error"])
-    for item in results:
-        if isinstance(item, Failure):
-            blank = [""] * (len(times) + len(COLUMNS) + len(labels))
-            rows.writerow([item.source, *blank, item.error])
-        elif isinstance(item, Timeline):
-            for segment in item.segments:
-                span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]
-                rows.writerow([item.source, *span, *_said(segment), ""])
-        else:
-            rows.writerow([item.source, *_said(item), ""])
-    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+@contextmanager
+def csv_table(
+    path: str | None, labels: Sequence[str], timelines: bool
+) -> Iterator[Callable[[Prediction | Timeline | Failure], None]]:
+    """Give what adds an answer to a table, which is written at the end, whatever comes between.
+
+    It has a row for each source, or for each segment of a timeline. Raises OutputError.
+    """
+    if path is None:
+        yield lambda item: None
+        return
+    times = ["start", "end"] if timelines else []
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with SpooledTemporaryFile(IN_MEMORY, "w+", **text) as kept:
+        rows = csv.writer(kept, lineterminator="\n")
+        rows.writerow(["source", *times, *COLUMNS, *labels, "error"])
+
+        def add(item: Prediction | Timeline | Failure) -> None:
+            if isinstance(item, Failure):
+                blank = [""] * (len(times) + len(COLUMNS) + len(labels))
+                rows.writerow([item.source, *blank, item.error])
+            elif isinstance(item, Timeline):
+                for segment in item.segments:
+                    span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]
+                    rows.writerow([item.source, *span, *_said(segment), ""])
+            else:
+                rows.writerow([item.source, *_said(item), ""])
+
+        try:
+            yield add
+        finally:
+            kept.seek(0)
+            with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:
+                shutil.copyfileobj(kept, file)
 
 
 def _said(item: Labelled) -> list[str]:

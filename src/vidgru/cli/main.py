@@ -65,6 +65,9 @@ def main(args: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     else:
         signal.signal(signal.SIGTERM, _interrupt)
+        # A terminal that is closed ends the job as Ctrl-C does, unless it is to outlive that.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, _interrupt)
         if _is_other():
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
@@ -87,7 +90,9 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(130)
     finally:
         # From here on Python has nothing to say of a signal but a traceback.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> Any:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from vidgru.cli.options import config_options, json_option, quiet_option, source
 from vidgru.cli.text import printable
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
+from vidgru.files import check_file
 from vidgru.results import Failure, Prediction, Progress
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 @click.command("predict")
 @source_arguments
 @config_options(PredictConfig)
-@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="Labels in a row."
+)
 @click.option("--csv", "table", metavar="FILE", help="Also write a table with all probabilities.")
 @json_option
 @quiet_option
@@ -54,55 +58,130 @@ def command(
     if any_live(sources):
         watch_live(sources[0], config, as_json=as_json, quiet=quiet)
         return
-    from tqdm import tqdm
-
-    from vidgru.cli.answers import show_predictions, show_timeline, write_csv
     from vidgru.data.shares import launched
-    from vidgru.timeline import Timeline
-    from vidgru.verbs.places import plan_files
-    from vidgru.verbs.subtitles import SUFFIXES as SUBTITLES
-    from vidgru.verbs.subtitles import write_subtitles
-    from vidgru.video.record import SUFFIXES as VIDEOS
 
     if config.out is not None or launched() > 1:
         from vidgru.cli.many import write
 
         write(sources, config, as_json, quiet)
         return
-    results: list[Prediction | Timeline | Failure] = []
-    failed = False
+    with _answers(sources, config, quiet) as (answers, labels, found):
+        failed = _tell(answers, labels, found, _plan(sources, config, found, table), table, top,
+                       as_json, quiet)  # fmt: skip
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _tell(
+    answers: Iterable[Any],
+    labels: Sequence[str],
+    found: Sequence[Path | Failure],
+    plan: "Plan",
+    table: str | None,
+    top: int,
+    as_json: bool,
+    quiet: bool,
+) -> bool:
+    """Print and write answers as they come; return whether any failed."""
+    from tqdm import tqdm
+
+    from vidgru.cli.answers import csv_table, show_predictions, show_timeline
+    from vidgru.timeline import Timeline
+
+    rows: list[Prediction] = []
+    done, failed, note = 0, False, ""
     with (
-        _answers(sources, config, quiet) as (answers, labels, found),
+        csv_table(table, labels, plan.segments) as keep,
         # disable=None: no bar where stderr is not a terminal.
         tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar,
     ):
-        saves = plan_files("--save", config.save, VIDEOS, sources, found)
-        texts = plan_files("--subtitles", config.subtitles, SUBTITLES, sources, found)
-        for item in answers:
-            if isinstance(item, Progress):
-                bar.set_postfix_str(f"{len(results)}/{len(found)} sources, {item.note}")
-                bar.update(len(results) + min(item.done / max(item.total, 1), 1) - bar.n)
-                continue
-            results.append(item)
-            bar.update(len(results) - bar.n)
-            if as_json:
-                tqdm.write(json.dumps(item.to_dict()))
-            if isinstance(item, Failure):
-                tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-            elif isinstance(item, Timeline):
-                if not as_json:
-                    show_timeline(item)
-                source = Path(item.source)
-                if source in texts:
-                    write_subtitles(item, texts[source])
-                if source in saves:
-                    failed |= _save(item, saves[source], quiet)
-    if not as_json:
-        show_predictions([item for item in results if isinstance(item, Prediction)], top)
+        try:
+            for item in answers:
+                share = 0.0
+                if isinstance(item, Progress):
+                    share, note = min(item.done / max(item.total, 1), 1), f", {item.note}"
+                else:
+                    done += 1
+                bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
+                bar.update(done + share - bar.n)
+                if isinstance(item, Progress):
+                    continue
+                keep(item)
+                if as_json:
+                    tqdm.write(json.dumps(item.to_dict()))
+                if isinstance(item, Failure):
+                    failed = True
+                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
+                elif isinstance(item, Timeline):
+                    if not as_json:
+                        with tqdm.external_write_mode(sys.stdout):
+                            show_timeline(item, top)
+                    failed |= _write_files(item, plan, quiet)
+                else:
+                    rows.append(replace(item, windows=()))  # hours of them add up
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Interrupted. {done} of {len(found)} sources were answered. What is written with "
+                "--out can be gone on with."
+            ) from None
+        finally:
+            bar.close()
+            if not as_json:
+                show_predictions(rows, top)
+    return failed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is written of each source besides its answer."""
+
+    segments: bool
+    texts: dict[Path, Path]
+    saves: dict[Path, Path]
+
+
+def _plan(
+    sources: Sequence[str],
+    config: PredictConfig,
+    found: Sequence[Path | Failure],
+    table: str | None,
+) -> Plan:
+    from vidgru.verbs.places import keep_apart, plan_files
+    from vidgru.verbs.subtitles import SUFFIXES as TEXTS
+    from vidgru.video.record import SUFFIXES as VIDEOS
+
+    texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
+    saves = plan_files("--save", config.save, VIDEOS, sources, found)
     if table is not None:
-        write_csv(Path(table), labels, results)
-    if failed or any(isinstance(item, Failure) for item in results):
-        click.get_current_context().exit(1)
+        check_file(Path(table))
+        keep_apart(Path(table), [item for item in found if isinstance(item, Path)])
+        if Path(table) in (*texts.values(), *saves.values()):
+            raise OptionError(f"{table} would be written twice: give --csv another name.")
+    return Plan(config.segments, texts, saves)
+
+
+def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
+    """Write what was planned for a source, once; return whether that failed."""
+    from tqdm import tqdm
+
+    from vidgru.cli.progress import follow
+    from vidgru.verbs.annotate import save_one
+    from vidgru.verbs.subtitles import write_subtitles
+
+    source, failure = Path(timeline.source), None
+    written = []
+    if text := plan.texts.pop(source, None):
+        write_subtitles(timeline, text)
+        written.append(text)
+    if video := plan.saves.pop(source, None):
+        failure = follow(save_one(timeline, source, video), quiet)
+        if failure is None:
+            written.append(video)
+        else:
+            tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
+    for path in [] if quiet else written:
+        tqdm.write(f"Saved: {printable(str(path))}", file=sys.stderr)
+    return failure is not None
 
 
 @contextmanager
@@ -119,28 +198,13 @@ def _answers(
         path = find_model(config)
         tell_model(path, config, quiet)
         model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
-        found = find_sources(sources, images=model.spec.frames == 1)
+        found = find_sources(sources, images=model.spec.frames == 1 and not config.segments)
         answers = predict_each(model, found, timeline=config.segments)
         yield answers, model.spec.labels, found
     else:
         with open_many(sources, config) as many:
             tell_model(many.path, config, quiet)
             yield many.answers(many.found), many.labels, many.found
-
-
-def _save(timeline: "Timeline", path: Path, quiet: bool) -> bool:
-    """Write the video of a timeline; tell what became of it, and return whether it failed."""
-    from tqdm import tqdm
-
-    from vidgru.cli.progress import follow
-    from vidgru.verbs.annotate import save_one
-
-    failure = follow(save_one(timeline, Path(timeline.source), path), quiet)
-    if failure is not None:
-        tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
-    elif not quiet:
-        tqdm.write(f"Saved: {printable(str(path))}", file=sys.stderr)
-    return failure is not None
 
 
 def tell_model(path: Path, config: PredictConfig, quiet: bool) -> None:

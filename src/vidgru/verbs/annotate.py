@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
-from vidgru.errors import VideoError
+from vidgru.errors import OutputError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.timeline import Timeline
 from vidgru.verbs.places import keep_apart
@@ -88,9 +88,9 @@ def _size_and_rate(source: str | Path) -> tuple[tuple[int, int], Fraction, float
 def save_one(
     timeline: Timeline, source: Path, path: Path
 ) -> Generator[Progress, None, Failure | None]:
-    """`annotate` a source, or return why it cannot be read any more."""
+    """`annotate` a source, or return why that cannot be done."""
     try:
         yield from annotate(source, timeline, path)
-    except VideoError as error:
+    except (VideoError, OutputError) as error:
         return Failure(str(source), str(error))
     return None

@@ -181,15 +181,21 @@ def check_suffix(path: Path) -> None:
         )
 
 
+@cache
+def _miss(encoders: str) -> None:
+    """Warn, once, that there is no ffmpeg program."""
+    log.warning(
+        "There is no ffmpeg program with %s, so OpenCV writes VP9, several times as slowly.",
+        encoders,
+    )
+
+
 def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
     program = shutil.which("ffmpeg")
     choices = ENCODERS[path.suffix.lower()]
     encoder = next((name for name in choices if program and name in _encoders(program)), None)
     if program is None or encoder is None:
-        log.warning(
-            "There is no ffmpeg program with %s, so OpenCV writes VP9, several times as slowly.",
-            " or ".join(choices),
-        )
+        _miss(" or ".join(choices))
         return _Wheel(path, size, fps)
     command = [program, "-nostdin", "-hide_banner", "-v", "error", "-y", "-f", "rawvideo"]
     command += ["-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]

@@ -27,7 +27,13 @@ def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
     canvas = FigureCanvasAgg(figure)
     # Never read as mathematics. In this font, capitals are about 0.73 of its size.
     line = figure.text(
-        0, base / rows, shown, parse_math=False, fontsize=0.72 * height / 0.73, va="baseline"
+        0,
+        base / rows,
+        shown,
+        parse_math=False,
+        usetex=False,
+        fontsize=0.72 * height / 0.73,
+        va="baseline",
     )
     line.set_fontfamily(_families(shown))
     # A box for a character without a glyph is no news on stderr.
