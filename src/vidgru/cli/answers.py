@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
-from vidgru.cli.text import printable
+from vidgru.cli.text import clock, printable
 from vidgru.files import write_bytes
 from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
@@ -42,15 +42,6 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
     if threshold := predictions[0].threshold:
         count = sum(prediction.unsure for prediction in predictions)
         console.print(f"{count} of {len(predictions)} below {percent(threshold)}: unsure.")
-
-
-def clock(seconds: float) -> str:
-    """Return a time as h:mm:ss.hh, without hours where there are none."""
-    hundredths = round(100 * seconds)
-    minutes, rest = divmod(hundredths, 6000)
-    hours, minutes = divmod(minutes, 60)
-    start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{start}:{rest // 100:02}.{rest % 100:02}"
 
 
 def show_timeline(timeline: Timeline) -> None:
