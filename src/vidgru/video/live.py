@@ -253,7 +253,7 @@ class _Reader:
                 self.stop.wait(min(max(opened + seconds - arrived, 0), READ_SECONDS))
                 arrived = time.monotonic()
             self._index += 1
-            if first is not None and not self._is_wanted(arrived):
+            if not self._is_wanted(arrived):
                 continue
             good, bgr = capture.retrieve()
             if not good or bgr is None or not bgr.size:
@@ -266,8 +266,6 @@ class _Reader:
             if first is None:
                 first = arrived
                 self._begin(arrived)
-                if not self._is_wanted(arrived):
-                    continue
             rgb = cv2.cvtColor(shrink(bgr, self.size), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
             self._offer(rgb, arrived)  # type: ignore[arg-type]
         ended = time.monotonic()
