@@ -90,9 +90,9 @@ def live_frames(
 
     A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
     0.5 s again once frames came for longer than that; `tell` hears of each loss and connection, in
-    the caller's thread. A connection whose pictures can none of them be decoded is lost, too. It
-    ends only with a recording: a web address whose video has a known length is played once, at its
-    own speed, and `tell` hears when it came only in part. Raises OptionError, and VideoError when a
+    the caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. It ends
+    only with a recording: a web address whose video has a known length is played once, at its own
+    speed, and `tell` hears when it came only in part. Raises OptionError, and VideoError when a
     camera cannot be opened at all.
     """
     check_live(source)
