@@ -12,8 +12,8 @@ import sys
 import termios
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,7 @@ from stream_server import FFMPEG, free_port, http_server, rtsp_server
 
 from vidgru import TrainResult, load
 from vidgru.cli import live as cli
+from vidgru.cli.text import clock
 from vidgru.errors import OptionError, VideoError
 from vidgru.timeline import LiveEvent, LiveMoment
 from vidgru.verbs.live import watch
@@ -101,7 +102,9 @@ def test_secrets_are_masked(source: str, shown: str) -> None:
     ("words", "sentence"),
     [
         (["ftp://me:secret@host/a"], "Invalid source ftp://***@host/a. Live are camera:0 and "
-         "rtsp://, rtsps://, http://, https://."),
+         "rtsp://, rtsps://, http://, https://; give a file by its path."),
+        (["file:///clips/a.mp4"], "Invalid source file:///clips/a.mp4. Live are camera:0 and "
+         "rtsp://, rtsps://, http://, https://; give a file by its path."),
         (["camera:100"], "Invalid source camera:100. Cameras are camera:0 to camera:99."),
         (["http://me:secret@host/a b"], "Invalid source http://***@host/a b. An address holds "
          "neither blanks nor control characters."),
@@ -216,6 +219,8 @@ def test_a_camera_says_what_a_file_says(
     sessions = iter([Camera(pictures[:30], asked), Camera(pictures, asked)])
     monkeypatch.setattr(live.cv2, "VideoCapture", lambda number: next(sessions))
     monkeypatch.setattr(live._Reader, "_is_wanted", lambda self, arrived: True)
+    # However slow this machine is, no sample comes due by itself.
+    monkeypatch.setattr(live, "time", Clock())
     answers: list[list[tuple[float, ...]]] = [[], []]
     moments = watch(model, "camera:7")
     for moment in moments:
@@ -340,23 +345,40 @@ def test_a_slow_machine_drops_frames_and_never_falls_behind(rate: float, cost: f
 
 
 class Flood:
-    """Stands for cv2.VideoCapture: some frames lie ready, then one comes every 40 ms."""
+    """Stands for cv2.VideoCapture: some frames lie ready, then one comes every 40 ms.
 
-    def __init__(self, clock: Clock, ready: int, then: int) -> None:
-        self.clock, self.ready, self.left = clock, ready, ready + then
-        self.side = 16.0
+    Frames whose numbers, counted down to 0, are among `bad` cannot be decoded.
+    """
+
+    def __init__(self, clock: Clock, ready: int, then: int, bad: Container[int] = ()) -> None:
+        self.clock, self.ready, self.left, self.bad = clock, ready, ready + then, bad
+        self.frame = -1
+        self.says = dict.fromkeys((cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT), 16.0)
+        self.says |= {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: -1e17}
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def set(self, prop: int, value: float) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
 
     def grab(self) -> bool:
         self.ready -= 1
         self.left -= 1
+        self.frame += 1
         self.clock.now += 0.04 if self.ready < 0 else 0.001
         return self.left >= 0
 
-    def retrieve(self) -> tuple[bool, np.ndarray]:
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        if self.left in self.bad:
+            return False, None
         return True, np.full((16, 16, 3), self.left % 256, np.uint8)
 
     def get(self, prop: int) -> float:
-        return {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: -1e17}.get(prop, self.side)
+        return 40.0 * self.frame if prop == cv2.CAP_PROP_POS_MSEC else self.says[prop]
 
 
 @pytest.mark.parametrize(("ready", "first"), [(0, 9), (1, 9), (30, 9), (5000, 3009)])
@@ -378,11 +400,121 @@ def test_what_lies_ready_at_first_is_not_the_newest(
 
 def test_frames_that_are_too_large() -> None:
     flood = Flood(Clock(), 0, 1)
-    flood.side = 20000.0
+    flood.says = dict.fromkeys(flood.says, 20000.0)
     reader = live._Reader("rtsp://me:secret@host/", 25, SIZE)
     sentence = r"^Cannot read rtsp://\*\*\*@host/: frames of 20000x20000 pixels are too large\.$"
     with pytest.raises(VideoError, match=sentence):
         reader._read_from(flood)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def by_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[LiveFrame | LiveEvent]]:
+    """Return what runs a reader of 25 samples/s through these connections, each one a Flood.
+
+    Its time is a clock that goes on 60 s between them, in which nothing must be shown. After the
+    last one it stops.
+    """
+
+    def run(source: str, *sessions: Flood) -> list[LiveFrame | LiveEvent]:
+        clock, left = sessions[0].clock, list(sessions)
+        reader = live._Reader(source, 25, SIZE)
+        shown: list[LiveFrame | LiveEvent] = []
+
+        def drain() -> None:
+            with suppress(Nothing):
+                while (item := reader.next()) is not None:
+                    shown.append(item)
+
+        def wait(seconds: float) -> None:
+            if reader._items and isinstance(reader._items[-1], LiveEvent):  # between two
+                drain()
+                reader.stop.set() if not left else None
+                clock.now += 60
+                drain()
+            else:  # a recording's next frame
+                clock.now += seconds
+
+        monkeypatch.setattr(live, "time", clock)
+        monkeypatch.setattr(live, "_open", lambda source: left.pop(0))
+        monkeypatch.setattr(reader._news, "wait", nothing)
+        monkeypatch.setattr(reader.stop, "wait", wait)
+        reader.run()
+        drain()
+        return shown
+
+    return run
+
+
+def words(shown: list[LiveFrame | LiveEvent]) -> list[str]:
+    return [item.sentence for item in shown if isinstance(item, LiveEvent)]
+
+
+def test_time_without_a_stream_is_not_dropped(by_clock: Callable[..., Any]) -> None:
+    clock = Clock()
+    shown = by_clock("rtsp://host/", Flood(clock, 0, 10), Flood(clock, 0, 10))
+    before, after = (item for item in shown if isinstance(item, LiveFrame))
+    # Of ten samples the newest is kept, as nobody asked meanwhile.
+    assert (before.dropped, after.dropped) == (9, 18)
+    assert (before.connection, after.connection) == (0, 1)
+    assert after.time - before.time == pytest.approx(60 + 0.04 * 11, abs=0.04)
+
+
+FOREVER = range(10**6)
+
+
+def test_a_stream_that_cannot_be_decoded_is_lost(by_clock: Callable[..., Any]) -> None:
+    clock = Clock()
+    # The last one has a good picture, then is bad for too long; the one before ends at once.
+    floods = [Flood(clock, 0, 10**5, FOREVER) for _ in range(3)]
+    floods += [Flood(clock, 0, 20, FOREVER), Flood(clock, 0, 1000, range(990))]
+    began = clock.now
+    shown = by_clock("rtsp://host/", *floods)
+    lost = "Lost rtsp://host/: its frames cannot be decoded. Trying again in {} s."
+    delays = "0.5", "1", "2", "4", "8"
+    expected = [lost.format(delay) for delay in delays]
+    assert words(shown) == [*expected[:-1], "Connected to rtsp://host/.", expected[-1]]
+    # Ten seconds each but for the fourth.
+    assert clock.now - began == pytest.approx(4 * 10 + 5 * 60, abs=2)
+
+
+def test_a_stream_may_be_bad_for_a_while(by_clock: Callable[..., Any]) -> None:
+    clock = Clock()
+    shown = by_clock("rtsp://host/", Flood(clock, 0, 1000, [*range(30, 270), *range(500, 740)]))
+    assert words(shown) == [
+        "Connected to rtsp://host/.",
+        "Lost rtsp://host/: it broke off. Trying again in 0.5 s.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frames", "count", "fps", "ending"),
+    [
+        (500, 500, 25, None),
+        (480, 500, 25, None),  # 4 %
+        (24, 48, 25, None),  # 0.96 s
+        (500, 600, 30, None),  # ends in time, whatever their number
+        (464, 500, 25, "18.6 s of 20.0 s"),
+        (250, 500, 25, "10.0 s of 20.0 s"),
+        (10, 10, 0.1, None),  # comes whole, but the last one is to be shown for long
+    ],
+)
+def test_a_recording_that_ends_too_early(
+    by_clock: Callable[..., Any], frames: int, count: int, fps: float, ending: str | None
+) -> None:
+    flood = Flood(Clock(), frames, 0)
+    flood.says |= {cv2.CAP_PROP_FRAME_COUNT: float(count), cv2.CAP_PROP_FPS: fps}
+    expected = ["Connected to http://***@host/."]
+    if ending is not None:
+        expected.append(f"Only a part of http://***@host/ came: it ended at {ending}.")
+    assert words(by_clock("http://me:secret@host/", flood)) == expected
+
+
+def test_a_recording_plays_on_when_some_of_it_is_bad(by_clock: Callable[..., Any]) -> None:
+    flood = Flood(Clock(), 1000, 0, range(100, 900))
+    flood.says[cv2.CAP_PROP_FRAME_COUNT] = 1000.0
+    shown = by_clock("http://host/", flood)
+    assert words(shown) == ["Connected to http://host/."]
+    assert shown[-1].index == 1000
 
 
 # Real streams
@@ -390,13 +522,17 @@ def test_frames_that_are_too_large() -> None:
 
 @needs_ffmpeg
 def test_over_http_with_the_server_killed_and_restarted(
-    trained: TrainResult, squares: Path, caplog: pytest.LogCaptureFixture
+    trained: TrainResult,
+    squares: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
     caplog.set_level(logging.INFO, "vidgru")
     model = load(trained.run)
     with http_server(squares) as server:
         moments = model.stream(server.url)
-        before = list(islice(moments, 15))
+        before = list(islice(moments, 8))
         assert all(isinstance(moment, LiveMoment) for moment in before)
         server.kill()
         server.restart()
@@ -405,20 +541,20 @@ def test_over_http_with_the_server_killed_and_restarted(
             assert isinstance(moment, LiveMoment)
             if moment.reconnects:
                 after.append(moment)
-            if len(after) == 10:
+            if len(after) == 7:
                 break
         moments.close()  # type: ignore[attr-defined]
     for session in (before, after):
-        assert [m.seconds for m in session[:7]] == pytest.approx(np.arange(1, 8) / 10, abs=0.051)
-    # Time without a stream is nobody's fault here.
-    assert after[0].dropped - before[-1].dropped < 4
+        # It begins afresh; where a slow machine drops frames, the same number covers more time.
+        fresh = [m.time - session[0].time + 0.1 for m in session[:7]]
+        assert [m.seconds for m in session[:7]] == pytest.approx(fresh)
     times = [moment.time for moment in (*before, *after)]
     assert all(a < b for a, b in pairwise(times))
     assert [t * 10 for t in times] == pytest.approx([round(t * 10) for t in times])
-    assert after[0].wall - before[0].wall == pytest.approx(after[0].time, abs=0.2)
+    assert after[0].wall - before[0].wall == pytest.approx(after[0].time, abs=0.3)
     sentences = [record.getMessage() for record in caplog.records]
     again = sentences[sentences.index(f"Connected to {server.url}.") + 1 :]
-    assert again[0] == f"Lost {server.url}: it broke off. Trying again in 0.5 s."
+    assert again[0] == f"Lost {server.url}: it broke off. Trying again in 0.2 s."
     assert again[-1] == f"Connected to {server.url}."
     # The first time, too, it may have been there before its server.
     assert all(
@@ -441,12 +577,15 @@ def test_a_server_that_falls_silent(squares: Path, monkeypatch: pytest.MonkeyPat
         frames = live_frames(server.url, 10, SIZE, tell)
         next(frames)
         server.freeze()
-        held: Counter[int] = Counter()
-        with pytest.raises(KeyboardInterrupt):
-            held.update(frame.index for frame in frames)
+        held: defaultdict[int, list[float]] = defaultdict(list)
+        with suppress(KeyboardInterrupt):
+            for frame in frames:
+                held[frame.index].append(frame.time)
     assert events[-1].error == "it broke off, after 1 s without a frame"
-    # Until then, the last frame is shown: a second is ten samples.
-    assert 7 <= held.most_common(1)[0][1] <= 25
+    # Until then, the last frame is shown, for about a second.
+    last = held[max(held)]
+    assert len(last) > 3
+    assert 0.6 < last[-1] - last[0] < 5
 
 
 def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,25 +626,57 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Cut(Quiet):
+    """Breaks off after the first half of a file."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        data = source.read()
+        outputfile.write(data[: len(data) // 2])
+
+
+@contextmanager
+def web_server(folder: Path, handler: type[SimpleHTTPRequestHandler] = Quiet) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def test_a_file_on_a_web_server_is_played_once(
     vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "log_event", refuse)
-    write_clip(tmp_path / "clip.avi", noise(15), 10)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/clip.avi"
+    write_clip(tmp_path / "clip.avi", noise(10), 10)
+    with web_server(tmp_path) as server:
+        url = f"{server}/clip.avi"
         done = vidgru("predict", url, "--model", trained.run, "--json")
-        server.shutdown()
     assert done.code == 0
     assert done.err == f"Connecting to {url} ...\nConnected to {url}.\n"
     connected, *answers, summary = map(json.loads, done.out.splitlines())
     assert connected["event"] == "connected"
     assert len(answers) == summary["answers"]
     # At its own speed, however fast it comes.
-    assert answers[-1]["wall"] - answers[0]["wall"] == pytest.approx(1.4, abs=0.3)
-    assert answers[-1]["time"] == pytest.approx(1.4, abs=0.3)
+    assert 0.6 < answers[-1]["wall"] - answers[0]["wall"] < 5
+    assert 0.6 < answers[-1]["time"] < 5
     assert summary["reconnects"] == 0
+
+
+def test_a_file_that_breaks_off_on_its_way(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "clip.avi", noise(20), 10)
+    ended = r"it ended at 0\.[3-9] s of 2\.0 s"
+    with web_server(tmp_path, Cut) as server:
+        url = f"{server}/clip.avi"
+        done = vidgru("predict", url, "--model", trained.run, "--json")
+    *_, event, summary = map(json.loads, done.out.splitlines())
+    assert (done.code, event["event"], summary["event"]) == (1, "cut", "summary")
+    assert re.fullmatch(ended, event["error"])
+    assert summary["answers"] > 2
+    # Warned of by the logger, as in Python.
+    assert re.fullmatch(
+        rf"Warning: Only a part of {url} came: {ended}\.", done.err.splitlines()[-1]
+    )
 
 
 def test_over_rtsp(trained: TrainResult) -> None:
@@ -513,17 +684,34 @@ def test_over_rtsp(trained: TrainResult) -> None:
         if url is None:
             pytest.skip("no GStreamer RTSP server (gir1.2-gst-rtsp-server-1.0) is installed")
         moments = watch(load(trained.run), url, refuse)
-        answers = list(islice(moments, 15))
+        answers = list(islice(moments, 10))
         moments.close()
-    assert answers[-1].wall - answers[0].wall == pytest.approx(answers[-1].time, abs=0.3)
+    assert answers[-1].wall - answers[0].wall == pytest.approx(answers[-1].time, abs=0.5)
     assert {answer.reconnects for answer in answers} == {0}
 
 
 def refuse(event: LiveEvent) -> None:
-    assert event.event != "lost", event.sentence
+    assert event.error is None, event.sentence
 
 
 # The command line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "digits", "shown"),
+    [
+        (0, 2, "0:00.00"),
+        (59.994, 2, "0:59.99"),
+        (59.996, 2, "1:00.00"),
+        (3725.5, 2, "1:02:05.50"),
+        (9.4, 0, "0:09"),
+        (59.6, 0, "1:00"),
+        (3599.9, 0, "1:00:00"),
+        (36000, 0, "10:00:00"),
+    ],
+)
+def test_a_time_is_told_like_a_clock(seconds: float, digits: int, shown: str) -> None:
+    assert clock(seconds, digits) == shown
 
 
 @contextmanager
@@ -542,27 +730,33 @@ def started(*words: object, **streams: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 @needs_ffmpeg
-def test_lines_for_programs_until_it_is_interrupted(trained: TrainResult, squares: Path) -> None:
-    options = "--model", trained.run, "--json", "--quiet"
-    with http_server(squares) as server, started(server.url, *options) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(json.loads(line))
-            if "event" not in lines[-1] and sum("event" not in line for line in lines) == 5:
-                process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
-        assert process.returncode == 0
+def test_lines_for_programs_until_it_is_interrupted(
+    vidgru: Vidgru, trained: TrainResult, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = cli._Screen.show
+
+    def show_five(screen: cli._Screen, moment: LiveMoment) -> None:
+        show(screen, moment)
+        if screen.answers.total() == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cli._Screen, "show", show_five)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with http_server(squares) as server:
+        done = vidgru("predict", server.url, "--model", trained.run, "--json", "--quiet")
+    signal.signal(signal.SIGINT, before)
+    assert done.code == 0
+    lines = [json.loads(line) for line in done.out.splitlines()]
     answers = [line for line in lines if "event" not in line]
     assert set(answers[0]) == {
         "time", "seconds", "label", "unsure", "likeliest", "confidence", "threshold",
         "probabilities", "wall", "delay", "dropped", "reconnects",
     }  # fmt: skip
     assert {line["event"] for line in lines[: lines.index(answers[0])]} <= {"lost", "connected"}
-    assert all(line.startswith("Warning: Lost http://127") for line in errors.splitlines())
+    assert all(line.startswith("Warning: Lost http://127") for line in done.err.splitlines())
     summary = lines[-1]
     assert (summary["event"], summary["source"]) == ("summary", server.url)
-    assert summary["answers"] == len(answers) >= 5
+    assert summary["answers"] == len(answers) == 5
     assert sum(summary["shares"].values()) == pytest.approx(1)
 
 

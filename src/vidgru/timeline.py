@@ -48,8 +48,9 @@ class LiveMoment(Moment):
 class LiveEvent:
     """What happens to a live source beside its frames.
 
-    event: "connected" or "lost"; source: without name, password and query; wall: unix seconds;
-    error: why it was lost; retry_in: seconds until the next try.
+    event: "connected", "lost", or "cut" for a recording that ends too early; source: without name,
+    password and query; wall: unix seconds; error: what is wrong, unless it connected; retry_in:
+    seconds until the next try.
     """
 
     event: str
@@ -63,6 +64,8 @@ class LiveEvent:
         """The same in words."""
         if self.event == "lost":
             return f"Lost {self.source}: {self.error}. Trying again in {self.retry_in:g} s."
+        if self.event == "cut":
+            return f"Only a part of {self.source} came: {self.error}."
         return f"Connected to {self.source}."
 
     def to_dict(self) -> dict[str, Any]:

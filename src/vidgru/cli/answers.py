@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
-from vidgru.cli.text import printable
+from vidgru.cli.text import clock, printable
 from vidgru.files import replacing
 from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
@@ -49,15 +49,6 @@ def _others(said: Labelled, top: int) -> Text:
     ranked = said.top(top)
     others = ranked if said.unsure else ranked[1:]
     return Text(", ".join(f"{printable(name)} {percent(share)}" for name, share in others))
-
-
-def clock(seconds: float) -> str:
-    """Return a time as h:mm:ss.hh, without hours where there are none."""
-    hundredths = round(100 * seconds)
-    minutes, rest = divmod(hundredths, 6000)
-    hours, minutes = divmod(minutes, 60)
-    start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{start}:{rest // 100:02}.{rest % 100:02}"
 
 
 def show_timeline(timeline: Timeline, top: int) -> None:

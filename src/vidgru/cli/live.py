@@ -11,7 +11,8 @@ import click
 from rich.text import Text
 from tqdm import tqdm
 
-from vidgru.cli.text import printable
+from vidgru.cli.predict import tell_model
+from vidgru.cli.text import clock, printable
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
 from vidgru.timeline import LiveEvent, LiveMoment, LiveSummary
@@ -43,13 +44,13 @@ def any_live(sources: tuple[str, ...]) -> bool:
 def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool) -> None:
     """Print what a live source shows until Ctrl-C, and then a summary.
 
-    Exits 0 also after Ctrl-C, which is how watching ends, but 1 when there was no answer at all.
+    Exits 0 also after Ctrl-C, which is how watching ends, but 1 when there was no answer at all, or
+    only of a part of a recording.
     """
     from vidgru.verbs.predict import find_model, load
 
     path = find_model(config)
-    if config.model is None and not quiet:
-        print(f"Model: {printable(str(path))}", file=sys.stderr)
+    tell_model(path, config, quiet)
     model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
     screen = _Screen(masked(source), as_json, quiet)
     try:
@@ -61,7 +62,7 @@ def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool
     finally:
         screen.line.close()
     screen.sum_up()
-    if not screen.answers:
+    if screen.cut or not screen.answers:
         click.get_current_context().exit(1)
 
 
@@ -71,6 +72,7 @@ class _Screen:
     def __init__(self, source: str, as_json: bool, quiet: bool) -> None:
         self.source, self.as_json, self.quiet = source, as_json, quiet
         self.began = time.monotonic()
+        self.cut = False  # a recording that did not come whole
         self.answers: Counter[str] = Counter()
         self.last: LiveMoment | None = None
         self.recent: deque[float] = deque(maxlen=50)  # when answers came
@@ -85,7 +87,8 @@ class _Screen:
     def tell(self, event: LiveEvent) -> None:
         if self.as_json:
             print(json.dumps(event.to_dict()), flush=True)
-        if event.event == "lost":
+        self.cut |= event.event == "cut"
+        if event.error is not None:
             log_event(event)
         elif not self.quiet:
             tqdm.write(printable(event.sentence), file=sys.stderr)
@@ -108,7 +111,7 @@ class _Screen:
         full = round(BLOCKS * moment.confidence)
         rate = (len(self.recent) - 1) / max(self.recent[-1] - self.recent[0], 1e-9)
         text = Text(
-            f"{_clock(moment.time)}  {'█' * full}{'░' * (BLOCKS - full)} "
+            f"{clock(moment.time, 0)}  {'█' * full}{'░' * (BLOCKS - full)} "
             f"{100 * moment.confidence:5.1f} %  {printable(moment.label)}  "
             f"{rate:.1f} answers/s, {1000 * moment.delay:.0f} ms late, {moment.dropped} dropped"
         )
@@ -130,15 +133,9 @@ class _Screen:
             print(json.dumps(summary.to_dict()), flush=True)
             return
         print(
-            f"Watched {printable(self.source)} for {_clock(summary.seconds)}: answers {total},"
+            f"Watched {printable(self.source)} for {clock(summary.seconds, 0)}: answers {total},"
             f" sampled frames dropped {summary.dropped}, reconnects {summary.reconnects}."
         )
         parts = [f"{printable(label)} {100 * share:.1f} %" for label, share in shares.items()]
         if parts:
             print(f"Of the answers: {', '.join(parts)}.")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

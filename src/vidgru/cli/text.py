@@ -1,4 +1,4 @@
-"""Make names from strangers harmless before a person's terminal shows them."""
+"""What a person's terminal is shown: names from strangers, made harmless, and times."""
 
 
 def printable(text: str) -> str:
@@ -10,3 +10,11 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def clock(seconds: float, digits: int = 2) -> str:
+    """Return a time as h:mm:ss.hh, with that many digits after the point, and no hour of 0."""
+    minutes, rest = divmod(round(seconds, digits), 60)
+    hours, left = divmod(int(minutes), 60)
+    start = f"{hours}:{left:02}" if hours else f"{left}"
+    return f"{start}:{rest:0{3 + digits if digits else 2}.{digits}f}"

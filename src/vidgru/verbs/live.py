@@ -18,8 +18,8 @@ log = logging.getLogger("vidgru")
 
 
 def log_event(event: LiveEvent) -> None:
-    """Log a loss as a warning, all else as information."""
-    log.log(logging.WARNING if event.event == "lost" else logging.INFO, "%s", event.sentence)
+    """Log what went wrong as a warning, all else as information."""
+    log.log(logging.INFO if event.error is None else logging.WARNING, "%s", event.sentence)
 
 
 def watch(
@@ -28,7 +28,8 @@ def watch(
     """Yield what a live source shows at each sampled frame; see `live_frames` for how it is read.
 
     After a reconnect the network begins afresh. It ends only with a recording, or when the
-    generator is closed. `tell` is called with each loss and connection.
+    generator is closed. `tell` is called with each loss and connection, and when a recording
+    ends too early.
     """
     spec = model.spec
     times: deque[float] = deque(maxlen=spec.frames)

@@ -19,6 +19,8 @@ CATCH_UP_SECONDS = 2.0
 # FFmpeg keeps one frame back for each thread after the first.
 DECODE_THREADS = 2
 MOST_WAITING = 64  # events that nobody fetches
+CUT_SECONDS, CUT_SHARE = 1.0, 0.05  # that a recording must lack to be called cut
+UNDECODED = "its frames cannot be decoded"
 PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
 
 CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
@@ -66,7 +68,8 @@ def check_live(source: str) -> None:
         return
     if source.split(":")[0].lower() not in SCHEMES:
         names = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise OptionError(f"Invalid source {masked(source)}. Live are camera:0 and {names}.")
+        raise OptionError(f"Invalid source {masked(source)}. Live are camera:0 and {names};"
+                          " give a file by its path.")  # fmt: skip
     # OpenCV would crash on broken surrogates, and cut the address at a zero.
     if not source.isprintable() or " " in source:
         raise OptionError(f"Invalid source {masked(source)}. An address holds neither blanks nor"
@@ -87,9 +90,10 @@ def live_frames(
 
     A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
     0.5 s again once frames came for longer than that; `tell` hears of each loss and connection, in
-    the caller's thread. It ends only with a recording: a web address whose video has a known length
-    is played once, at its own speed. Raises OptionError, and VideoError when a camera cannot be
-    opened at all.
+    the caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. It ends
+    only with a recording: a web address whose video has a known length is played once, at its own
+    speed, and `tell` hears when it came only in part. Raises OptionError, and VideoError when a
+    camera cannot be opened at all.
     """
     check_live(source)
     reader = _Reader(source, fps, size)
@@ -120,6 +124,11 @@ def _open(source: str) -> cv2.VideoCapture:
     # is, since files that are opened meanwhile would be read with them, too.
     pairs = [number for pair in params.items() for number in pair]
     return cv2.VideoCapture(source, cv2.CAP_FFMPEG, pairs)
+
+
+def _length(capture: cv2.VideoCapture) -> float:
+    """Return how many seconds a capture says to last; absurd for what has no end."""
+    return capture.get(cv2.CAP_PROP_FRAME_COUNT) / (capture.get(cv2.CAP_PROP_FPS) or 1)
 
 
 class _Reader:
@@ -227,7 +236,9 @@ class _Reader:
         rate = capture.get(cv2.CAP_PROP_FPS)
         brief = 0.5 / rate if 1 <= rate <= 240 else 0.02  # no frame is made in less
         opened = before = time.monotonic()
-        first: float | None = None
+        first: float | None = None  # when the first good picture came
+        bad: float | None = None  # since when there are none
+        frames, seconds = self._index, 0.0
         while not self.stop.is_set():
             if not capture.grab():
                 break
@@ -238,30 +249,51 @@ class _Reader:
                 if catching_up:
                     continue
             if recorded:
-                shown = opened + capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                self.stop.wait(min(max(shown - arrived, 0), READ_SECONDS))
+                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                self.stop.wait(min(max(opened + seconds - arrived, 0), READ_SECONDS))
                 arrived = time.monotonic()
             self._index += 1
+            if not self._is_wanted(arrived):
+                continue
+            good, bgr = capture.retrieve()
+            if not good or bgr is None or not bgr.size:
+                bad = arrived if bad is None else bad
+                # A recording cannot be taken up where it was; it may get better.
+                if arrived - bad >= READ_SECONDS and not (recorded and first is not None):
+                    return UNDECODED, 0.0 if first is None else bad - first
+                continue
+            bad = None
             if first is None:
                 first = arrived
                 self._begin(arrived)
-            if self._is_wanted(arrived):
-                good, bgr = capture.retrieve()
-                if good and bgr is not None and bgr.size:
-                    rgb = cv2.cvtColor(shrink(bgr, self.size), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
-                    self._offer(rgb, arrived)  # type: ignore[arg-type]
+            rgb = cv2.cvtColor(shrink(bgr, self.size), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+            self._offer(rgb, arrived)  # type: ignore[arg-type]
         ended = time.monotonic()
+        if self.stop.is_set():
+            return None, 0.0
         if first is None:
-            return "it opens, but sends no more than a moment of video", 0.0
-        if recorded or self.stop.is_set():
+            nothing = "it opens, but sends no more than a moment of video"
+            return nothing if bad is None else UNDECODED, 0.0
+        if recorded:
+            self._tell_cut(capture, self._index - frames, seconds)
             return None, 0.0
         silent = f", after {READ_SECONDS} s without a frame" if ended - arrived > 1 else ""
         return f"it broke off{silent}", arrived - first
 
     def _is_recording(self, capture: cv2.VideoCapture) -> bool:
         """Return whether this is a file on a web server, which says how long it is."""
-        seconds = capture.get(cv2.CAP_PROP_FRAME_COUNT) / (capture.get(cv2.CAP_PROP_FPS) or 1)
-        return self.source.lower().startswith("http") and 0 < seconds < 1e7
+        return self.source.lower().startswith("http") and 0 < _length(capture) < 1e7
+
+    def _tell_cut(self, capture: cv2.VideoCapture, frames: int, last: float) -> None:
+        """Tell when a recording lacks frames, and ends clearly too early (`last`, in seconds)."""
+        length = _length(capture)
+        end = last + 1 / (capture.get(cv2.CAP_PROP_FPS) or 1)
+        # Where frames come unevenly, the last one may be shown for long.
+        whole = frames >= (1 - CUT_SHARE) * capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if not whole and length - end > max(CUT_SECONDS, CUT_SHARE * length):
+            error = f"it ended at {end:.1f} s of {length:.1f} s"
+            with self._news:
+                self._put(LiveEvent("cut", self.name, time.time(), error))
 
     def _begin(self, arrived: float) -> None:
         """Take note of a connection whose first frame arrives."""
