@@ -26,7 +26,7 @@ from vidgru.data.cache import (
 )
 from vidgru.data.decode import Decoded, decode_clips
 from vidgru.data.folder import Clip
-from vidgru.errors import OutputError
+from vidgru.errors import OutputError, ProcessError
 from vidgru.video.facts import Facts
 from vidgru.video.read import shrink
 
@@ -253,7 +253,10 @@ def test_a_decoder_that_dies_or_hangs_costs_one_clip(
         "from vidgru.data import worker\n"
         "real = worker.decode_clip\n"
         "def fake(path, *rest):\n"
+        "    with open(path.with_suffix('.asked'), 'a') as file:\n"
+        "        first = file.write('x') and file.tell() == 1\n"
         "    'die' in path.name and os._exit(9)\n"
+        "    'once' in path.name and first and os.kill(os.getpid(), 9)\n"
         "    'hang' in path.name and time.sleep(60)\n"
         "    return real(path, *rest)\n"
         "worker.decode_clip = fake\n"
@@ -261,15 +264,27 @@ def test_a_decoder_that_dies_or_hangs_costs_one_clip(
     )
     monkeypatch.setattr(decode, "WORKER", [sys.executable, str(script)])
     paths = [clip]
-    for number, name in enumerate(["die.avi", "hang.avi", "fine.avi"]):
+    for number, name in enumerate(["die.avi", "hang.avi", "once.avi", "fine.avi"]):
         paths.append(write_clip(tmp_path / name, noise(6, seed=number + 5), 10))
     results = run(*paths)
     for name in ("die.avi", "hang.avi"):
         assert results[name].error == (
             f"Cannot read {tmp_path / name}: the decoder crashed or hung on it."
         )
-    assert results["clip.avi"].segments is not None
-    assert results["fine.avi"].segments is not None
+    for name, count in (("die", 2), ("hang", 1), ("once", 2), ("fine", 1), ("clip", 1)):
+        assert (results[f"{name}.avi"].segments is None) == (name in ("die", "hang"))
+        assert (tmp_path / f"{name}.asked").read_text() == "x" * count
+
+
+def test_decoders_that_cannot_start_are_no_bad_clips(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        decode, "WORKER", [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    )
+    sentence = r"A process that reads videos ended before it began \(signal 9\)\. Where memory is"
+    with pytest.raises(ProcessError, match=sentence):
+        run(clip)
 
 
 def test_long_clips_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,36 +21,57 @@ from test_distributed import environment, run
 from test_distributed import vidgru as torchrun
 
 from vidgru import TrainResult
+from vidgru.config import PredictConfig
 from vidgru.data import shares
 from vidgru.data.pool import Pool
+from vidgru.errors import OutputError
 from vidgru.results import Failure, Prediction, Window
 from vidgru.timeline import Segment, Timeline
 from vidgru.verbs import answers, many
 from vidgru.video.find import find_sources
 
 Vidgru = Callable[..., Done]
+MB = 1 << 20
+CANNOT_START = (
+    "A process that reads videos ended before it began (exit status 3). Where memory is short, "
+    "free some or start fewer processes."
+)
 SCRIPT = """
-import os, sys, time
-from vidgru.data.worker import serve
+import os, signal, sys, time
+from pathlib import Path
+from vidgru.data import worker
 from vidgru.results import Failure, Prediction, Window
+
+worker.BEAT = 0.1
 
 def answer(request, beat):
     options, source = request["options"], request["source"]
-    if options["model"] == "none":
+    if options["model"] == "none" or Path("full").exists():
         os._exit(3)
+    beat()
     said = {"model": options["model"], "warnings": []}
     if source is None:
-        return {**said, "path": options["model"], "labels": ["a", "b"], "frames": 14}
+        frames = 1 if options["model"] == "pictures" else 14
+        return {**said, "path": options["model"], "labels": ["a", "b"], "frames": frames}
     print("no reply", flush=True)
     name = os.path.basename(source)
+    with open("asked", "a") as file:
+        file.write(name[:-4] + " ")
     if "die" in name:
         os._exit(9)
+    if "once" in name and Path("asked").read_text().split().count(name[:-4]) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "last" in name and not Path("free").exists():
+        Path("full").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     while "hang" in name:
         pass
     if "long" in name:
-        for _ in range(4):
-            time.sleep(1.1)
+        for _ in range(10):
+            time.sleep(0.25)
             beat()
+    if "slow" in name:
+        time.sleep(0.02)
     if "new" in name:
         said["model"] = "another"
     if "bad" in name:
@@ -59,7 +82,7 @@ def answer(request, beat):
     said["warnings"] = [f"{source} is strange."] if "odd" in name else []
     return {**said, "result": Prediction(source, ("a", "b"), shares, windows, 14, 1.4).to_dict()}
 
-serve(answer)
+worker.serve(answer)
 """
 
 
@@ -69,7 +92,21 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (tmp_path / "worker.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "worker.py")]
     monkeypatch.setattr(many, "WORKER", command)
+    monkeypatch.chdir(tmp_path)
     return command
+
+
+@pytest.fixture
+def main(quick: list[str], tmp_path: Path) -> Path:
+    """Return a script that is `vidgru` with such children."""
+    path = tmp_path / "main.py"
+    path.write_text(
+        "from vidgru.cli.main import main\n"
+        "from vidgru.verbs import many\n"
+        f"many.WORKER = {quick}\n"
+        "main()\n"
+    )
+    return path
 
 
 def folder_of(root: Path, *names: str) -> Path:
@@ -146,7 +183,7 @@ def test_workers_say_what_one_process_says(
 def test_a_child_that_dies_or_hangs_costs_one_line(
     vidgru: Vidgru, quick: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "SECONDS", 3.0)
+    monkeypatch.setattr(many, "SECONDS", 2.0)
     names = ["0bad", "1die", "2odd", "3hang", "4long", "5die", "6", "7"]
     folder, out = folder_of(tmp_path / "clips", *names), tmp_path / "results.jsonl"
     done = vidgru("predict", folder, "--model", "m", "--out", out, "--workers", 2)
@@ -167,6 +204,49 @@ def test_a_child_that_dies_or_hangs_costs_one_line(
         f"Error: {crashed['3hang']}",
         f"Error: {crashed['5die']}",
     ]
+    assert children(os.getpid()) == []
+    asked = Counter((tmp_path / "asked").read_text().split())
+    assert asked == {**dict.fromkeys(names, 1), "1die": 2, "5die": 2}
+
+
+def test_a_child_that_is_killed_costs_nothing(
+    vidgru: Vidgru, quick: list[str], tmp_path: Path
+) -> None:
+    names = ["0", "1once", "2once", "3bad", "4"]
+    folder, out = folder_of(tmp_path / "clips", *names), tmp_path / "results.jsonl"
+    done = vidgru("predict", folder, "--model", "m", "--out", out, "--workers", 2)
+    assert (done.code, done.err) == (1, "Error: Cannot read it.\n")
+    found = {Path(line["source"]).stem: line.get("error") for line in lines_of(out)}
+    assert found == {**dict.fromkeys(names), "3bad": "Cannot read it."}
+    asked = Counter((tmp_path / "asked").read_text().split())
+    assert asked == {**dict.fromkeys(names, 1), "1once": 2, "2once": 2}
+
+
+def test_a_child_that_is_killed_while_idle_is_no_death_over_a_job(
+    quick: list[str], tmp_path: Path
+) -> None:
+    with Pool(quick, 1, 20.0) as pool:
+        assert pool.ask({"options": {"model": "m"}, "source": None})["frames"] == 14
+        (child,) = children(os.getpid())
+        os.kill(child, signal.SIGKILL)
+        assert gone([child])
+        request = {"options": {"model": "m"}, "source": "1once.avi"}
+        ((_, reply),) = pool.replies([(0, request)])
+        assert reply is not None
+        assert reply["result"]["source"] == "1once.avi"
+
+
+def test_children_that_cannot_start_are_no_bad_videos(
+    vidgru: Vidgru, quick: list[str], tmp_path: Path
+) -> None:
+    folder, out = folder_of(tmp_path / "clips", "0", "1last", "2"), tmp_path / "results.jsonl"
+    words = ["predict", folder, "--model", "m", "--out", out]
+    assert vidgru(*words) == (1, "", f"Error: {CANNOT_START}\n")
+    assert [Path(line["source"]).stem for line in lines_of(out)] == ["0"]
+    (tmp_path / "full").rename(tmp_path / "free")
+    done = vidgru(*words, "--resume")
+    assert (done.code, done.err) == (0, "")
+    assert [Path(line["source"]).stem for line in lines_of(out)] == ["0", "1last", "2"]
     assert children(os.getpid()) == []
 
 
@@ -211,6 +291,19 @@ def test_resumed_in_a_folder_that_has_changed(
     assert [Path(line["source"]).stem for line in lines_of(out)] == list("baceb")
 
 
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize("out", ["", ".", "..", "new/", "new/deep/", "there", "/"])
+def test_a_folder_is_no_file_of_answers(
+    vidgru: Vidgru, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, resume: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    sentence = f"--out {out} is a folder: give a file." if out else "--out is empty: give a file."
+    done = vidgru("predict", "clips", "--model", "m", "--out", out, *resume)
+    assert done == (2, "", f"Error: {sentence}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
 def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None:
     folder, out = folder_of(tmp_path / "clips", "a", "b"), tmp_path / "results.jsonl"
     words = ["predict", folder, "--model", "m", "--out", out]
@@ -230,9 +323,13 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
     ):
         assert vidgru(*words, *more) == (1, "", sentence)
         assert out.read_bytes() == content
+    out.write_bytes(b"hello")
+    sentence = f"{no}line 1 is not an answer of `vidgru predict`.\n"
+    assert vidgru(*words, "--resume") == (1, "", sentence)
+    assert out.read_bytes() == b"hello"
     first, second = content.splitlines(keepends=True)
+    settings = {name: json.loads(first)[name] for name in ("model", "max_error", "timeline")}
     for row, foreign in (
-        (1, b"hello"),
         (1, b"hello\n"),
         (1, b"\x00\xff\x80\n"),
         (1, b'{"source": \n'),
@@ -247,8 +344,12 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
         (1, content.replace(b', "max_error": null', b"")),
     ):
         out.write_bytes(foreign)
-        sentence = f"{no}line {row} is not an answer of `vidgru predict`.\n"
-        assert vidgru(*words, "--resume") == (1, "", sentence)
+        sentence = f"Cannot go on with {out}: line {row} is not an answer of `vidgru predict`."
+        with (
+            pytest.raises(OutputError, match=f"^{re.escape(sentence)}$"),
+            answers._opened(out, settings, resume=True),
+        ):
+            pass
         assert out.read_bytes() == foreign
     out.write_bytes(content)
     with open(out, "ab") as file:
@@ -260,8 +361,7 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
 def test_errors_of_all(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None:
     folder, out = folder_of(tmp_path / "clips", "a", "b_new", "c"), tmp_path / "results.jsonl"
     words = ["predict", folder, "--out", out, "--model"]
-    sentence = "Error: Cannot open the model: the process that was to do it ended.\n"
-    assert vidgru(*words, "none") == (1, "", sentence)
+    assert vidgru(*words, "none") == (1, "", f"Error: {CANNOT_START}\n")
     assert not out.exists()
     changed = "Error: m has changed since it was opened: begin anew.\n"
     assert vidgru(*words, "m") == (1, "", changed)
@@ -271,6 +371,9 @@ def test_errors_of_all(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> None
     done = vidgru("predict", folder, "--model", "m", "--out", below)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"Error: Cannot write {below}: ")
+    long = tmp_path / ("x" * 300)
+    done = vidgru("predict", folder, "--model", "m", "--out", long)
+    assert done == (1, "", f"Error: Cannot write {long}: File name too long.\n")
 
 
 def test_a_full_disk(
@@ -317,23 +420,11 @@ def test_wrong_usage(vidgru: Vidgru, words: list[str], sentence: str) -> None:
     assert vidgru("predict", "clips", *words) == (2, "", f"Error: {sentence}\n")
 
 
-@pytest.fixture
-def clips(data: Path, tmp_path: Path) -> Path:
-    """Return a folder of 100 clips, one of them bad."""
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    sources = sorted(data.rglob("*.avi"))
-    for number in range(100):
-        os.link(sources[number % len(sources)], folder / f"{number}.avi")
-    (folder / "20.avi").unlink()
-    (folder / "20.avi").write_text("no video")
-    return folder
-
-
-def test_broken_off_and_resumed(trained: TrainResult, clips: Path, tmp_path: Path) -> None:
+def test_broken_off_and_resumed(main: Path, tmp_path: Path) -> None:
+    names = [f"{number}{'bad' * (number == 20)}slow" for number in range(100)]
+    clips = folder_of(tmp_path / "clips", *names)
     out, whole = tmp_path / "results.jsonl", tmp_path / "whole.jsonl"
-    command = [sys.executable, "-m", "vidgru", "predict", str(clips), "--resume"]
-    command += ["--model", str(trained.run)]
+    command = [sys.executable, str(main), "predict", str(clips), "--resume", "--model", "m"]
     have, pipe = 0, subprocess.PIPE
     for how in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(
@@ -369,49 +460,45 @@ def test_broken_off_and_resumed(trained: TrainResult, clips: Path, tmp_path: Pat
         )
         assert done.returncode == 1
     assert out.read_bytes() == whole.read_bytes()
-    names = [Path(line["source"]).name for line in lines_of(out)]
-    assert names == [f"{number}.avi" for number in range(100)]
+    assert [Path(line["source"]).stem for line in lines_of(out)] == names
 
 
-def test_torchrun_shares_sources(
-    vidgru: Vidgru, trained: TrainResult, clips: Path, tmp_path: Path
-) -> None:
-    for number in range(6, 100):
-        if number != 20:
-            (clips / f"{number}.avi").unlink()
-    words = ["predict", clips, "--model", trained.run, "--out", tmp_path / "results.jsonl"]
-    done = torchrun(tmp_path, *words, "--json")
-    bad = f"Error: Cannot read {clips / '20.avi'}: not a video that OpenCV can open.\n"
-    assert (done.code, done.err, done.out[1]) == (1, ["", bad], "")
-    said = json.loads(done.out[0])
-    model = lines_of(tmp_path / "results-0-of-2.jsonl")[0]["model"]
-    assert said["out"] == str(tmp_path / "results-*-of-2.jsonl")
-    assert (said["sources"], said["failures"], said["there"]) == (7, 1, 0)
-    assert sum(said["labels"].values()) == 6
+def test_torchrun_shares_sources(vidgru: Vidgru, main: Path, tmp_path: Path) -> None:
+    clips, out = folder_of(tmp_path / "clips", *"012345", "20bad"), tmp_path / "results.jsonl"
+    words = ["predict", clips, "--model", "m", "--out", out]
+    assert vidgru(*words).code == 1
+    lines = out.read_bytes().splitlines(keepends=True)
+    # The second one has not begun, the first one has a cut line; and now there is one more clip.
     parts = [tmp_path / f"results-{n}-of-2.jsonl" for n in range(2)]
-    assert [len(lines_of(part)) for part in parts] == [3, 4]
-    vidgru(*words)
-    both = b"".join(part.read_bytes() for part in parts)
-    assert both == (tmp_path / "results.jsonl").read_bytes()
-    # The second one begins anew, the first one has a cut line; and now there is one more.
-    parts[0].write_bytes(parts[0].read_bytes()[:-3])
-    parts[1].unlink()
-    os.link(clips / "0.avi", clips / "00.avi")
-    (tmp_path / "worker.py").write_text(SCRIPT.replace('options["model"],', f'"{model}",'))
-    (tmp_path / "quick.py").write_text(
-        "import sys\n"
-        "from vidgru.cli.main import main\n"
-        "from vidgru.verbs import many\n"
-        f"many.WORKER = [sys.executable, {str(tmp_path / 'worker.py')!r}]\n"
-        "main()\n"
+    parts[0].write_bytes(b"".join(lines[:3])[:-3])
+    (clips / "00.mp4").write_bytes(b"x")
+    # The first one prints late: the other one must stay until then.
+    script = tmp_path / "late.py"
+    script.write_text(
+        "import atexit, os, sys, time\n"
+        "from pathlib import Path\n"
+        "from vidgru.cli import many\n"
+        "real, other = many.json.dumps, Path('other')\n"
+        "if os.environ['RANK'] == '1':\n"
+        "    atexit.register(other.touch)\n"
+        "def dumps(value):\n"
+        "    deadline = time.monotonic() + 1.0\n"
+        "    while time.monotonic() < deadline and os.environ['RANK'] == '0':\n"
+        "        time.sleep(0.01)\n"
+        "    return real({**value, 'alone': other.exists()})\n"
+        "many.json = type(sys)('json')\n"
+        "many.json.dumps = dumps\n" + main.read_text()
     )
-    (clips / "20.avi").rename(clips / "20_bad.avi")
-    done = run(tmp_path, tmp_path / "quick.py", *words, "--resume")
-    bad = "Error: Cannot read it.\n"
-    assert (done.code, done.err) == (1, ["", bad])
-    assert "8 sources, 1 of them not readable; 2 had been done before" in done.out[0]
+    done = run(tmp_path, script, *words, "--resume", "--json")
+    assert (done.code, done.err, done.out[1]) == (0, ["", "Error: Cannot read it.\n"], "")
+    said = json.loads(done.out[0])
+    assert said["out"] == str(tmp_path / "results-*-of-2.jsonl")
+    assert (said["sources"], said["failures"], said["there"], said["alone"]) == (8, 1, 2, False)
+    assert sum(said["labels"].values()) == 7
     found = [[Path(line["source"]).stem for line in lines_of(part)] for part in parts]
-    assert found == [["0", "1", "00", "2"], ["3", "4", "5", "20_bad"]]
+    assert found == [["0", "1", "00", "2"], ["3", "4", "5", "20bad"]]
+    both = b"".join(part.read_bytes() for part in parts).splitlines(keepends=True)
+    assert [line for line in both if b"00.mp4" not in line] == lines
 
 
 def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
@@ -421,7 +508,7 @@ def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path:
     words = ["extract", clips, "-o", out, "--count", 2]
     done = torchrun(tmp_path, *words)
     bad = f"Error: Cannot read {clips / '2.avi'}: not a video that OpenCV can open.\n"
-    assert (done.code, done.err, done.out[1]) == (1, [bad, ""], "")
+    assert (done.code, done.err, done.out[1]) == (0, [bad, ""], "")
     assert done.out[0].splitlines()[-1] == "10 frames of 5 sources by 2 processes, 1 failed"
     rows = []
     for number, folders in enumerate(([0, 1], [3, 4, 5])):
@@ -530,22 +617,81 @@ def test_answers_come_back_whole() -> None:
         assert type(item).from_dict(json.loads(json.dumps(item.to_dict()))) == item
 
 
-def test_sources_are_as_many_as_most(tmp_path: Path) -> None:
-    images = write_images(tmp_path / "images", noise(3), ["1.png", "2.png", "3.png"])
-    assert len(find_sources([images])) == 1
-    assert len(find_sources([images], images=True)) == 3
+@pytest.mark.parametrize("timeline", [False, True])
+@pytest.mark.parametrize("model", ["m", "pictures"])
+def test_no_more_processes_than_sources(
+    quick: list[str], tmp_path: Path, model: str, timeline: bool
+) -> None:
+    names = [f"{number}.png" for number in range(9)]
+    images = write_images(tmp_path / "images", noise(9), names)
+    each = [images / name for name in names] if model == "pictures" and not timeline else [images]
+    for workers in ("3", "20"):
+        config = PredictConfig(model=model, workers=workers, timeline=timeline)
+        assert many.in_this_process([images], config) == timeline
+        with many.open_many([images, tmp_path / "clips"], config) as opened:
+            assert opened.found == [*each, tmp_path / "clips"]
+            assert len(children(os.getpid())) == min(int(workers), len(opened.found))
+            if not timeline:
+                found = [answer.source for answer in opened.answers(opened.found)]
+                assert found == [str(path) for path in opened.found]
 
 
-def test_a_worker_decodes_in_one_thread(clip: Path) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        ([0] * 7, 1),
+        ([0] * 15, 1),
+        ([0] * 16, 2),
+        ([0] * 800, 16),
+        ([1000 * MB] * 15, 15),
+        ([1000 * MB] * 40, 16),
+        ([15 * MB, 16 * MB], 1),
+        ([16 * MB, 16 * MB], 2),
+        ([20 * MB] * 3 + [0] * 5, 3),
+    ],
+)
+def test_processes_that_are_worth_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], count: int
+) -> None:
+    monkeypatch.setattr(many, "cores", lambda: 16)
+    for number, size in enumerate(sizes):
+        with open(tmp_path / f"{number}.mp4", "wb") as file:
+            file.truncate(size)
+    found = [*find_sources([tmp_path]), Failure("x", "No.")]
+    assert many._workers(found, PredictConfig(workers="auto")) == count
+    assert many._workers(found[-1:], PredictConfig(workers="auto")) == 1
+    absent = [tmp_path / "absent.mp4", Path("\0")]
+    assert many._workers(absent, PredictConfig(workers="auto")) == 1
+    assert many._workers([*absent, found[-1]], PredictConfig(workers="4")) == 2
+
+
+def test_a_folder_of_images_weighs_what_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "cores", lambda: 16)
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        for number in range(4):
+            with open(tmp_path / folder / f"{number}.png", "wb") as file:
+                file.truncate(4 * MB)
+    folders = [tmp_path / folder for folder in ("a", "b", "c")]
+    assert many._workers(folders, PredictConfig(workers="auto")) == 3
+
+
+def test_a_worker_begins_with_an_open_model_and_decodes_in_one_thread(clip: Path) -> None:
     program = (
         "import sys\n"
+        "from types import SimpleNamespace as Space\n"
         "from vidgru.video import read\n"
         "from vidgru.verbs import predict_worker\n"
-        "predict_worker.serve = lambda answer: None\n"
+        "model = Space(spec=Space(labels=(), frames=3))\n"
+        "predict_worker._open = lambda options: print('opened') or ('m', model, 'digest')\n"
+        "request = {'options': {}, 'source': None}\n"
+        "predict_worker.serve = lambda answer: answer(request, lambda: print('begun'))\n"
         "predict_worker.main()\n"
         "with read.open_video(sys.argv[1]) as video:\n"
         "    print(video.capture.get(read.cv2.CAP_PROP_N_THREADS))\n"
     )
     command = [sys.executable, "-c", program, str(clip)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("1.0\n", "")
+    assert (done.stdout, done.stderr) == ("opened\nbegun\n1.0\n", "")

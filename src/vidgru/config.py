@@ -298,13 +298,14 @@ class PredictConfig(AnswerConfig):
     out: str | None = option(
         None,
         "Write a JSON line a source here, in their order, each as soon as it is known; must be new."
-        " Under torchrun, each process writes its own <name>-<number>-of-<count>.jsonl.",
+        " Under torchrun, each process writes its own <name>-<number>-of-<count>.jsonl,"
+        " and a source that fails does not make the exit code 1.",
         metavar="FILE",
     )
     resume: bool = option(
         False,
-        "Go on with --out: sources that have a line there, an error too, are done. To try some"
-        " again, delete their lines; they come last then.",
+        "Go on with --out: sources that have a line there, an error too, are done, if they are"
+        " given by the same path. To try some again, delete their lines; they come last then.",
     )
 
     def __post_init__(self) -> None:

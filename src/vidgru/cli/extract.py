@@ -25,7 +25,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. One SOURCE
     is written straight into DIR, several into a folder each. Without --fps, --every and --count,
-    every frame is written. Under torchrun, each process takes a part of the sources.
+    every frame is written. Under torchrun, each process takes a part of the sources, and a source
+    that fails does not make the exit code 1.
     """
     config = ExtractConfig(**options)
     from tqdm import tqdm
@@ -60,6 +61,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         failures, read, all_frames = map(sum, zip(*found, strict=True))
         if not as_json:
             text = f"{all_frames} frames of {read} sources by {launched()} processes"
-            print(f"{text}, {failures} failed" if failures else text)
-    if failures:
+            print(f"{text}, {failures} failed" if failures else text, flush=True)
+        exchange("")  # all stay until the first one has printed
+    # Of an exit code, torchrun would end the other processes and start all of them anew.
+    elif failures:
         click.get_current_context().exit(1)

@@ -10,13 +10,17 @@ from vidgru.cli.answers import show_written
 from vidgru.cli.predict import tell_model
 from vidgru.cli.text import printable
 from vidgru.config import PredictConfig
-from vidgru.data.shares import number
+from vidgru.data.shares import launched, number
 from vidgru.results import Failure
 from vidgru.verbs.answers import open_answers
 
 
 def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet: bool) -> None:
-    """Write the answers, and print what they come to."""
+    """Write the answers, and print what they come to.
+
+    Sources that failed make the exit code 1, but not under torchrun: it would end the other
+    processes and start all of them anew, for work that is done.
+    """
     with open_answers(sources, config) as answers:
         tell_model(answers.many.path, config, quiet or number() > 0)
         total = answers.there + len(answers.left)
@@ -35,5 +39,10 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
         print(json.dumps(written.to_dict()))
     else:
         show_written(written)
-    if written.failures:
+    if launched() > 1:
+        from vidgru.engine.distributed import exchange
+
+        sys.stdout.flush()
+        exchange("")  # all stay until the first one has printed
+    elif written.failures:
         click.get_current_context().exit(1)

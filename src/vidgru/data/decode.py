@@ -41,7 +41,7 @@ def decode_clips(
 ) -> Iterator[Decoded]:
     """Yield every clip's frames as they become ready: from the cache, or else decoded into it.
 
-    Raises OutputError when the cache cannot be written.
+    Raises OutputError when the cache cannot be written, ProcessError when no worker can start.
     """
     folder = cache_folder()
     missing: list[tuple[Clip, str]] = []
@@ -97,7 +97,7 @@ def _decoded(
 
 
 def crashed(source: str | Path) -> str:
-    """Return what is said of a source that a child process did not survive."""
+    """Return what is said of a source that no child process survives."""
     return f"Cannot read {source}: the decoder crashed or hung on it."
 
 

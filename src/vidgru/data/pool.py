@@ -17,11 +17,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from vidgru.errors import ProcessError
+
 AHEAD = 16  # jobs a child that may wait for their turn, or done for that of their reply
+DEATHS = 2  # of children over one job, until it is to blame
 
 Job = TypeVar("Job")
 Line = dict[str, Any]
-Child = subprocess.Popen[str]
+
+
+class Child(subprocess.Popen[str]):
+    """A child; begun: whether it has said anything, hung: whether it was silent for too long."""
+
+    begun = hung = False
+
+    def give_up(self) -> None:
+        """End it, as one that hangs."""
+        self.hung = True
+        self.kill()
 
 
 def program(module: str) -> list[str]:
@@ -43,16 +56,26 @@ class Pool:
     command: of a child, that serves as `data.worker.serve` does; seconds: for which it may be
     silent over a job. Leaving the block ends them; they end by themselves when this process is
     killed.
+
+    A job whose child dies is given to a fresh one once more: memory may have run out, or somebody
+    ended it. One that a child hangs on is not: waiting as long again would not help. Raises
+    ProcessError when children end before they say anything, which no job can be blamed for.
     """
 
     def __init__(self, command: Sequence[str], count: int, seconds: float) -> None:
-        self.command, self.seconds, self.ahead = list(command), seconds, AHEAD * count
+        self.command, self.seconds, self.ahead = list(command), seconds, 0
         self._lock, self._closed = threading.Lock(), False
         self._children: set[Child] = set()
         self._idle: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
-        self._threads = ThreadPoolExecutor(count)
+        self._threads = ThreadPoolExecutor(1)
+        self.grow(count)
+
+    def grow(self, count: int) -> None:
+        """Have so many children from now on, at least as many as before; none may be busy."""
+        self._threads.shutdown()
+        self._threads, self.ahead = ThreadPoolExecutor(count), AHEAD * count
         try:
-            for _ in range(count):
+            for _ in range(len(self._children), count):
                 self._idle.put(self._start())
         except BaseException:
             self.close()
@@ -79,14 +102,17 @@ class Pool:
         for child in list(self._children):
             self._end(child)
 
-    def ask(self, request: Line) -> Line | None:
-        """Return a child's reply, or None when it crashed or hung."""
-        return self._threads.submit(self._ask, request).result()
+    def ask(self, request: Line) -> Line:
+        """Return a child's reply. Raises ProcessError when there is none."""
+        reply = self._threads.submit(self._ask, request).result()
+        if reply is None:
+            raise ProcessError("A process that reads videos crashed or hung.")
+        return reply
 
     def replies(
         self, jobs: Iterable[tuple[Job, Line | None]], *, in_order: bool = False
     ) -> Iterator[tuple[Job, Line | None]]:
-        """Yield each job with the reply to its request, None when a child crashed or hung on it.
+        """Yield each job with the reply to its request, None when children crashed or hung on it.
 
         They come as they are ready, or in the order of the jobs. A job without a request keeps its
         place and has no reply either. Only so many jobs are taken that no child is idle for long.
@@ -106,7 +132,7 @@ class Pool:
             if self._closed:
                 raise RuntimeError("The pool is closed.")
             # Its own session: Ctrl-C goes to the parent, which ends it.
-            child = subprocess.Popen(  # noqa: S603
+            child = Child(
                 self.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -120,6 +146,7 @@ class Pool:
         return child
 
     def _end(self, child: Child) -> None:
+        """End a child, whatever it is doing."""
         child.kill()
         child.wait()
         for stream in (child.stdin, child.stdout):
@@ -133,15 +160,37 @@ class Pool:
     def _ask(self, request: Line | None) -> Line | None:
         if request is None:
             return None
-        child, reply = self._idle.get(), None
+        child, reply, deaths, again = self._idle.get(), None, 0, False
         try:
-            child = child or self._start()
-            reply = self._talk(child, request)
+            if child is not None and child.poll() is not None:  # it was killed while idle
+                self._end(child)
+                child = None
+            while reply is None and deaths < DEATHS:
+                child = child or self._start()
+                reply = self._talk(child, request)
+                if reply is None:
+                    if again and not child.begun:
+                        raise ProcessError(self._why(child))
+                    deaths += DEATHS if child.begun and child.hung else child.begun
+                    self._end(child)
+                    child, again = None, True
         finally:
             if child is not None and reply is None:
                 self._end(child)
             self._idle.put(None if reply is None else child)
         return reply
+
+    def _why(self, child: Child) -> str:
+        """Return what is said of a child that did not begin."""
+        child.kill()
+        status = child.wait()
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if child.hung:
+            how = f"nothing said for {self.seconds:g} s"
+        return (
+            f"A process that reads videos ended before it began ({how}). Where memory is short, "
+            "free some or start fewer processes."
+        )
 
     def _talk(self, child: Child, request: Line) -> Line | None:
         if child.stdin is None or child.stdout is None:
@@ -151,12 +200,13 @@ class Pool:
             child.stdin.flush()
             line = "\n"
             while line == "\n":  # the child says that it is still at it
-                late = threading.Timer(self.seconds, child.kill)
+                late = threading.Timer(self.seconds, child.give_up)
                 late.start()
                 try:
                     line = child.stdout.readline()
                 finally:
                     late.cancel()
+                child.begun = child.begun or bool(line)
             reply = json.loads(line)
         except (BrokenPipeError, ValueError):
             return None

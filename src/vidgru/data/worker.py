@@ -1,6 +1,7 @@
 """A process that decodes clips into the cache, a child of `data.pool`; and what all such do."""
 
 import json
+import math
 import os
 import queue
 import sys
@@ -22,7 +23,8 @@ Beat = Callable[[], None]
 def serve(answer: Callable[[Line, Beat], Line]) -> None:
     """Answer requests, a JSON object a line, until standard input ends.
 
-    `answer` gets each with a function to call now and then, which says that the job goes on.
+    `answer` gets each with a function to call when it is ready to begin, and now and then, which
+    says that the job goes on. What ends a process before its first call is not the job's fault.
     """
     import cv2
 
@@ -43,7 +45,7 @@ def serve(answer: Callable[[Line, Beat], Line]) -> None:
         os._exit(0)  # whoever asked is gone, and nobody waits for this job
 
     threading.Thread(target=listen, daemon=True).start()
-    said = time.monotonic()
+    said = -math.inf
 
     def beat() -> None:
         nonlocal said
@@ -58,6 +60,7 @@ def serve(answer: Callable[[Line, Beat], Line]) -> None:
 def decode(request: Line, beat: Beat) -> Line:
     """Decode and store one clip; return nothing, or the sentence that says why not."""
     path = Path(request["path"])
+    beat()
     try:
         segments, facts = decode_clip(
             path, Sampling(**request["sampling"]), request["start"], request["end"]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +60,7 @@ class Answers:
     _file: IO[bytes]
 
     def __iter__(self) -> Iterator[Answer]:
-        """Yield each answer when its line is written. Raises OutputError, ModelError."""
+        """Yield each answer, its line written. Raises OutputError, ModelError, ProcessError."""
         for answer in self.many.answers(self.left):
             line = {**answer.to_dict(), **self._settings}
             try:
@@ -100,18 +101,18 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
     """Find sources, open a model in several processes, and a file for what it says.
 
     Under torchrun, each process has its share of the sources and a file of its own. Raises
-    OutputError when the file is there already or, resuming, is not one of such answers; and as
-    `open_many` does.
+    OutputError when the file is there already or, resuming, is not one of such answers; OptionError
+    when it is a folder; and as `open_many` does.
     """
     if config.out is None:
         raise OptionError("Give --out: under torchrun, each process writes the answers of its own.")
-    path, resume = _place(Path(config.out)), config.resume
+    path, resume = _place(config.out), config.resume
     if launched() > 1:
         from vidgru.engine.distributed import exchange, restarted
 
         resume = resume or restarted()
         exchange("")  # it is early, so that a process that was not started is noticed now
-    if path.exists() and not resume:
+    if os.path.exists(path) and not resume:
         raise OutputError(f"{path} is there already. Go on with --resume, or give another --out.")
     with open_many(sources, config) as many:
         settings = {
@@ -145,8 +146,13 @@ def _take(done: Counter[str], source: Path | Failure) -> bool:
     return True
 
 
-def _place(out: Path) -> Path:
+def _place(given: str) -> Path:
     """Return the file of this process; raises OutputError where another number of them wrote."""
+    out = Path(given)
+    if not given:
+        raise OptionError("--out is empty: give a file.")
+    if given.endswith((os.sep, "/")) or os.path.isdir(out):
+        raise OptionError(f"--out {given} is a folder: give a file.")
     for other in _shares(out, None) if launched() > 1 else []:
         if other not in _shares(out):
             raise OutputError(

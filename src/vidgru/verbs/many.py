@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,19 @@ from vidgru.config import PredictConfig
 from vidgru.data.decode import crashed
 from vidgru.data.pool import Pool, cores, program
 from vidgru.data.shares import launched, own_share
-from vidgru.errors import ModelError, ProcessError, VidgruError
+from vidgru.errors import ModelError, VidgruError
 from vidgru.results import Failure, Prediction
 from vidgru.timeline import Timeline
 from vidgru.video.find import find_sources
+from vidgru.video.read import image_files
 
 log = logging.getLogger("vidgru")
 
 WORKER = program("vidgru.verbs.predict_worker")
 SECONDS = 300.0  # without a frame
-WORTH = 8  # sources: fewer are read sooner than one more process has started
+# Less is read sooner than one more process has started, which takes about 2 s: small clips, and
+# bytes of long videos at 5 to 10 MB/s.
+WORTH, WORTH_BYTES = 8, 16 << 20
 
 Answer = Prediction | Timeline | Failure
 
@@ -45,7 +48,7 @@ class Many:
     def answers(self, sources: Sequence[Path | Failure]) -> Iterator[Answer]:
         """Yield an answer for each source, or the Failure that says why there is none, in order.
 
-        Warnings are logged before the answer that they belong to. Raises ModelError.
+        Warnings are logged before the answer that they belong to. Raises ModelError, ProcessError.
         """
         jobs = ((source, self._request(source)) for source in sources)
         for source, reply in self.pool.replies(jobs, in_order=True):
@@ -73,19 +76,29 @@ def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> boo
     """Return whether answering needs no other process."""
     if config.out is not None or launched() > 1:
         return False
-    return _workers(sources, config) == 1
-
-
-def _workers(sources: Sequence[str | Path], config: PredictConfig) -> int:
-    """Return how many processes are worth while."""
     if config.workers == "1":
-        return 1
-    # Which of them are sources tells the model; so many there are at most.
-    count = len(own_share(find_sources(sources, images=True)))
+        return True
+    # Whether images are sources tells the model; so many there are at most.
+    return _workers(find_sources(sources, images=not config.segments), config) == 1
+
+
+def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
+    """Return how many processes are worth while for sources."""
+    paths = [source for source in found if isinstance(source, Path)]
+    count = min(int(config.workers), len(paths)) if config.workers != "auto" else 0
     if config.workers == "auto":
         here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if launched() > 1 else 1
-        return max(1, min(cores() // here, count // WORTH))
-    return max(1, min(int(config.workers), count))
+        worth = max(len(paths) // WORTH, sum(map(_size, paths)) // WORTH_BYTES)
+        count = min(cores() // here, len(paths), worth)
+    return max(1, count)
+
+
+def _size(source: Path) -> int:
+    """Return the bytes of a source, 0 where nobody can tell."""
+    with suppress(OSError, ValueError):
+        files = image_files(source) if os.path.isdir(source) else [source]
+        return sum(os.stat(file).st_size for file in files)
+    return 0
 
 
 @contextmanager
@@ -97,12 +110,13 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
     options: dict[str, Any] = {
         name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
     }
-    with Pool(WORKER, _workers(sources, config), SECONDS) as pool:
-        reply = pool.ask({"options": options, "source": None})
-        if reply is None:
-            raise ProcessError("Cannot open the model: the process that was to do it ended.")
-        about = _checked(reply)
-        found = own_share(find_sources(sources, images=about["frames"] == 1))
+    found = own_share(find_sources(sources))
+    with Pool(WORKER, _workers(found, config), SECONDS) as pool:
+        about = _checked(pool.ask({"options": options, "source": None}))
+        # A timeline needs a folder of images as one sequence, whatever the model reads.
+        if about["frames"] == 1 and not config.segments:
+            found = own_share(find_sources(sources, images=True))
+            pool.grow(_workers(found, config))
         options["model"] = about["path"]
         labels = tuple(about["labels"])
         yield Many(

@@ -70,6 +70,7 @@ def main() -> None:
             if not opened:
                 opened.append(_open(request["options"]))
             path, model, digest = opened[0]
+            beat()
             said: Line = {"model": digest}
             if request["source"] is None:
                 said |= {"path": path, "labels": list(model.spec.labels)}
