@@ -501,6 +501,19 @@ def test_torchrun_shares_sources(vidgru: Vidgru, main: Path, tmp_path: Path) -> 
     assert [line for line in both if b"00.mp4" not in line] == lines
 
 
+def test_json_lines_of_frames_are_refused_under_torchrun(
+    vidgru: Vidgru, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = vidgru("extract", clip, "-o", tmp_path / "out", "--json")
+    sentence = "Error: Under torchrun, leave out --json: each process writes a table.\n"
+    assert done == (2, "", sentence)
+    assert not (tmp_path / "out").exists()
+
+
 def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     shutil.copytree(data / "left", clips)

@@ -6,7 +6,7 @@ VidgruError           anything the user can mend; the message says what, where a
  +- ModelError        a model file or run folder cannot be used
  +- OutputError       a result cannot be written
  +- OptionError       an option's value makes no sense
- +- ProcessError      another process of the same training failed
+ +- ProcessError      another process of the same job failed
 """
 
 
@@ -31,7 +31,7 @@ class OutputError(VidgruError):
 
 
 class ProcessError(VidgruError):
-    """Another process of the same training failed."""
+    """Another process of the same job failed."""
 
 
 class OptionError(VidgruError):

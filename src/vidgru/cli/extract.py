@@ -11,6 +11,7 @@ import click
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import ExtractConfig
+from vidgru.errors import OptionError
 from vidgru.results import Failure
 
 
@@ -34,6 +35,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     from vidgru.data.shares import launched, number
     from vidgru.verbs.extract import extract
 
+    if as_json and launched() > 1:
+        raise OptionError("Under torchrun, leave out --json: each process writes a table.")
     failures = read = all_frames = 0
     # disable=None: no bar where stderr is not a terminal.
     with (
@@ -59,9 +62,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
 
         found = [json.loads(text) for text in exchange(json.dumps([failures, read, all_frames]))]
         failures, read, all_frames = map(sum, zip(*found, strict=True))
-        if not as_json:
-            text = f"{all_frames} frames of {read} sources by {launched()} processes"
-            print(f"{text}, {failures} failed" if failures else text, flush=True)
+        text = f"{all_frames} frames of {read} sources by {launched()} processes"
+        print(f"{text}, {failures} failed" if failures else text, flush=True)
         exchange("")  # all stay until the first one has printed
     # Of an exit code, torchrun would end the other processes and start all of them anew.
     elif failures:
