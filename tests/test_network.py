@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vidgru.config import CORES, INPUTS
+from vidgru.nn import sliding
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import changes, normalise
 from vidgru.nn.network import Network, NetworkConfig
@@ -157,3 +158,20 @@ def test_windows_of_one_frame_are_all_the_frames() -> None:
             expected = net(frames[:, None])[:, 0]
         outputs = torch.stack([item.output for item in found])
         torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9])
+def test_batches_come_in_few_sizes(count: int) -> None:
+    net, sizes = network("gru", "rgb"), []
+
+    def encoder(frames: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(frames))
+        return net.main(frames)
+
+    frames = torch.randn(count, 3, 16, 16)
+    with torch.inference_mode():
+        found = sliding._encoded(encoder, frames)
+        assert len(found) == count
+        assert sizes == [8 * -(-count // 8)] * (count > 0)
+        for frame, features in zip(frames, found, strict=True):
+            torch.testing.assert_close(net.main(frame[None])[0], features, rtol=0, atol=1e-5)

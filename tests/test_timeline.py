@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidgru import TrainResult, load, train
-from vidgru.nn.build import AnyNetwork
+from vidgru.nn import sliding
 from vidgru.results import Prediction, Progress
 from vidgru.tasks.timeline import CHANGE, CHANGE_AT_CUT, Segmenter
 from vidgru.timeline import Segment, Timeline
@@ -107,25 +107,22 @@ def test_every_frame_is_read_and_encoded_once(
     video = joined(tmp_path / "long.avi", [2, -2])
     seen: list[tuple[int, int]] = []
     opened: list[str] = []
-    encoder = type(model.network.main)
-    monkeypatch.setattr(encoder, "forward", count_rows(seen, encoder.forward))
+    encode = sliding._encoded
+
+    def counted(encoder: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
+        seen.append((frames.shape[0], frames.shape[1]))
+        return encode(encoder, frames)
+
+    monkeypatch.setattr(sliding, "_encoded", counted)
     monkeypatch.setattr("vidgru.video.sample.open_video", count_opened(opened))
     stride, frames = 2, model.timeline(video).frames
     assert frames == 80
     assert opened == [str(video)]
     mains = sum(rows for rows, channels in seen if channels == 6)
     sides = sum(rows for rows, channels in seen if channels == 3)
-    # A window's second frame is encoded once more, and one row stands for all windows' first.
-    assert mains == frames + frames // stride + 2
+    # A window's second frame is encoded once more.
+    assert mains == frames + frames // stride
     assert sides == frames // stride
-
-
-def count_rows(seen: list[tuple[int, int]], forward: Callable[..., torch.Tensor]) -> object:
-    def counted(self: AnyNetwork, x: torch.Tensor) -> torch.Tensor:
-        seen.append((x.shape[0], x.shape[1]))
-        return forward(self, x)
-
-    return counted
 
 
 def count_opened(opened: list[str]) -> object:

@@ -44,7 +44,9 @@ def prepare(threads: int | None) -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            m_trim_threshold, m_mmap_threshold = -1, -3
+            m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
+            # Threads that fill blocks and others that free them would leave holes in each arena.
+            libc.mallopt(m_arena_max, 1)
             libc.mallopt(m_mmap_threshold, 1 << 30)
             libc.mallopt(m_trim_threshold, 1 << 30)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import changes
 from vidgru.nn.network import SIDE_EVERY
+
+BATCH = 8  # frames: batches are multiples of it
 
 
 def stride_of(window: int) -> int:
@@ -62,10 +65,10 @@ class SlidingWindows:
         if self._moves:
             self._encode_changes(frames)
         else:
-            self._main += self.network.main(frames)
+            self._main += _encoded(self.network.main, frames)
         if self.network.side is not None:
             seen = frames[-self._end % self._grid :: self._grid]
-            self._side += self.network.side(seen) if len(seen) else []
+            self._side += _encoded(self.network.side, seen)
         self._end += len(frames)
         spans = []
         while self._start + self.window <= self._end:
@@ -94,7 +97,7 @@ class SlidingWindows:
         seconds = [n for n in range(len(frames)) if (self._end + n - 1) % self.stride == 0]
         alone = shown[seconds].clone()
         alone[:, alone.shape[1] // 2 :] = 0
-        encoded = self.network.main(torch.cat([shown, alone]))
+        encoded = _encoded(self.network.main, torch.cat([shown, alone]))
         self._main += encoded[: len(frames)]
         for n, feature in zip(seconds, encoded[len(frames) :], strict=True):
             self._second[self._end + n] = feature
@@ -124,6 +127,17 @@ class SlidingWindows:
         del self._main[:drop], self._side[: drop // self._grid]
         self._base = self._start
         self._second = {n: kept for n, kept in self._second.items() if n > self._start}
+
+
+def _encoded(encoder: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+    """Return features of frames (N, C, H, W), encoded as one of a few batch sizes.
+
+    For each new size oneDNN makes and keeps kernels of its own: tens of megabytes in a long video.
+    """
+    empty = -len(frames) % BATCH
+    if empty:
+        frames = torch.cat([frames, frames.new_zeros(empty, *frames.shape[1:])])
+    return encoder(frames)[: len(frames) - empty] if len(frames) else frames
 
 
 class RunningWindows:
