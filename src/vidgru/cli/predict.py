@@ -66,8 +66,8 @@ def command(
         write(sources, config, as_json, quiet)
         return
     with _answers(sources, config, quiet) as (answers, labels, found):
-        failed = _tell(answers, labels, found, _plan(sources, config, found, table), table, top,
-                       as_json, quiet)  # fmt: skip
+        plan = _plan(sources, config, found, table)
+        failed = _tell(answers, labels, found, plan, table, top, as_json, quiet)
     if failed:
         click.get_current_context().exit(1)
 
