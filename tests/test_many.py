@@ -342,6 +342,10 @@ def test_what_is_refused(vidgru: Vidgru, quick: list[str], tmp_path: Path) -> No
         (1, content.replace(b'"unsure"', b'"sure"')),
         (1, content.replace(b'{"source"', b'{ "source"')),
         (1, content.replace(b', "max_error": null', b"")),
+        (1, content.replace(b'"max_error": null', b'"max_error": "%s"' % (b"x" * 999))),
+        (1, content.replace(b'"max_error": null', b'"max_error": NaN')),
+        (1, content.replace(b'"model": "m"', b'"model": "%s"' % (b"m" * 65))),
+        (1, content.replace(b'"timeline": false', b'"timeline": [0, 1]')),
     ):
         out.write_bytes(foreign)
         sentence = f"Cannot go on with {out}: line {row} is not an answer of `vidgru predict`."

@@ -220,6 +220,10 @@ def _checked(path: Path, text: bytes, settings: Line) -> Line:
         "label": lambda value: isinstance(value, str),
         "unsure": lambda value: isinstance(value, bool),
         "error": lambda value: isinstance(value, str),
+        # Those of settings are shown where they differ: nothing long.
+        "model": lambda value: isinstance(value, str) and len(value) <= 64,
+        "max_error": lambda value: value is None or (isinstance(value, float) and 0 < value < 1),
+        "timeline": lambda value: isinstance(value, bool),
     }
     good = isinstance(line, dict) and settings.keys() | {"source"} <= line.keys()
     good = good and text.startswith(BEGINNING) and text.endswith(b"\n")
