@@ -1,7 +1,6 @@
 """Decode many clips into the cache with a few worker processes, and hand out what is stored."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
 from vidgru.data.folder import Clip
-from vidgru.data.pool import Pool, program
+from vidgru.data.pool import Pool, cores, program
 from vidgru.errors import OutputError
 from vidgru.results import Failure
 from vidgru.video.facts import Facts
@@ -62,7 +61,7 @@ def decode_clips(
             missing.append((clip, key))
     if not missing:
         return
-    count = min(len(missing), workers or os.cpu_count() or 1)
+    count = min(len(missing), workers or cores())
     requests = ((item, _request(*item, sampling, folder)) for item in missing)
     with Pool(WORKER, count, SECONDS_PER_CLIP) as pool:
         for (clip, key), reply in pool.replies(requests):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidgru.config import ExtractConfig
+from vidgru.data.pool import cores
 from vidgru.data.shares import launched, number, own_share, shared_name
 from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
@@ -22,7 +23,7 @@ from vidgru.video.write import JPEG_SIDE, write_image
 TABLE = "frames.csv"
 TABLES = re.compile(r"frames(-\d+-of-\d+)?\.csv")  # of a process under torchrun
 FRAME_FILE = re.compile(r"\d{7,}_\d{6,}\.\d{3}s\.(jpg|png)")
-WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = min(4, cores())
 WAITING_BYTES = 1 << 28  # of pixels that wait for their encoder
 
 
