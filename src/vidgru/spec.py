@@ -44,3 +44,25 @@ class Confidence:
 def stored_side(size: int) -> int:
     """Return the side of stored pictures out of which views of this side are cut, in pixels."""
     return size * 3 // 2
+
+
+@dataclass(frozen=True)
+class MotionSpec:
+    """All that a motion model's file says beside its weights.
+
+    fps: frames/s that sources are sampled at, or the nearest whole part of their own rate; frames:
+    of one training window; size: side of the square picture that is read, in pixels, a multiple of
+    16; grid: cells a side of the motion field, size / 16.
+    """
+
+    task: str
+    core: str
+    hidden: int
+    fps: float
+    frames: int
+    size: int
+
+    @property
+    def grid(self) -> int:
+        """Cells a side of the motion field."""
+        return self.size // 16

@@ -185,6 +185,45 @@ class GatedCell(Cell):
         return ys.permute(2, 0, 1), (ys[-1].t(), c.t())
 
 
+class ConvGRUCell(Cell):
+    """Gated recurrent unit over maps (Ballas et al. 2016, eq. 4-7; reset after, as in GRUCell).
+
+    The equations are those of GRUCell with convolutions for products: x is (B, input_size, side,
+    side), the state (B, hidden_size, side, side), W_x 1x1 and W_h 3x3. Outside the maps is nothing.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, side: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.side = side
+        self.from_input = nn.Conv2d(input_size, 3 * hidden_size, 1)
+        self.from_state = nn.Conv2d(hidden_size, 3 * hidden_size, 3, padding=1)
+
+    def initial_state(self, batch: int) -> State:
+        """Return zeros (B, hidden_size, side, side)."""
+        like = next(self.parameters())
+        return (like.new_zeros(batch, self.hidden_size, self.side, self.side),)
+
+    def gates(self, x: Tensor, state: State) -> tuple[Gates, State]:
+        """Take one step; return the reset gate, update gate and candidate, and the state."""
+        return self._gates(self.from_input(x), state[0])
+
+    def _gates(self, from_x: Tensor, h: Tensor) -> tuple[Gates, State]:
+        x_r, x_z, x_n = from_x.chunk(3, dim=1)
+        h_r, h_z, h_n = self.from_state(h).chunk(3, dim=1)
+        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+        n = torch.tanh(x_n + r * h_n)
+        return {"reset": r, "update": z, "candidate": n}, ((1 - z) * n + z * h,)
+
+    def sequence(self, xs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over xs (B, T, input_size, side, side), all inputs' shares at once."""
+        from_x = self.from_input(xs.flatten(0, 1)).unflatten(0, xs.shape[:2])
+        ys = []
+        for x in from_x.unbind(1):
+            _, state = self._gates(x, state[0])
+            ys.append(state[0])
+        return torch.stack(ys, dim=1), state
+
+
 CELLS: dict[str, type[Cell]] = {
     "gru": GRUCell,
     "lstm": LSTMCell,

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 
-def _convolve(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def convolve(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Return a 3x3 convolution with batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -22,11 +23,11 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
-        layers = [_convolve(channels, widths[0], stride=2)]
+        layers = [convolve(channels, widths[0], stride=2)]
         for inputs, outputs in pairwise(widths):
             layers += [
-                _convolve(inputs, outputs, stride=2),
-                _convolve(outputs, outputs, 1, outputs),
+                convolve(inputs, outputs, stride=2),
+                convolve(outputs, outputs, 1, outputs),
             ]
         self.layers = nn.Sequential(*layers)
         self.features = 2 * widths[-1]
