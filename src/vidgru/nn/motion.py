@@ -1,4 +1,4 @@
-"""The network that sees motion: frame encoder, match with the frame before, recurrence, fields."""
+"""The network that follows motion: what is seen and how it moves, recurrence, fields ahead."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,14 @@ from torch.nn import functional
 
 from vidgru.nn.cells import ConvGRUCell, State
 from vidgru.nn.encoders import convolve
+from vidgru.nn.inputs import DIFFERENCE_GAIN
 from vidgru.nn.unroll import unroll
 
-HORIZONS = 4  # fields that are told: now, and three ahead
-REACH = 4  # of the match, in steps of 8 pixels
-PAIR, LOOK, MATCHED, MAPS = (12, 24, 32), 24, 48, 64
+OUTPUTS = 13  # now and three fields ahead: x, y, log spread of each; then how much moves
+SCALE = 0.2  # widths/s that the network calls 1: a usual speed
+FINE = 4  # side of a cell of the measured flow, in pixels
+SEEN, MAPS = 24, 64
+PACE = 12.5  # frames/s that the network calls 0
 
 
 class MotionState(NamedTuple):
@@ -23,104 +26,91 @@ class MotionState(NamedTuple):
 
 
 class MotionNetwork(nn.Module):
-    """Frames in; after each frame, motion fields now and ahead, for each cell of a coarse grid.
+    """Frames and the flow between them in; after each frame, motion fields now and ahead.
 
-    Outputs (B, T, 3 HORIZONS + 1, grid, grid): x and y and log spread of each field, then how
-    much of the cell moves; `tasks.motion` says in which units. `rate` (B,) is in frames/s.
-    `forward(clip, rate)` and repeated `step(frame, rate, state)` give the same numbers.
+    Outputs (B, T, OUTPUTS, grid, grid); `tasks.motion` says in which units. `flow` is measured, in
+    widths/s and heights/s: (B, T, S / FINE, S / FINE, 2). `rate` (B,) is in frames/s. What is told
+    of now is the flow with a correction, which is nothing before any training.
+    `forward(clip, flow, rate)` and repeated `step(frame, flow, rate, state)` give the same numbers.
     """
+
+    places: Tensor
 
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
         self.size, self.grid = size, size // 16
-        first, second, third = PAIR
-        # What changed from the frame before tells slow motion to a part of a pixel ...
-        self.pair = nn.Sequential(
-            convolve(6, first, 2), convolve(first, second, 2), convolve(second, third, 2)
-        )
-        # ... and where a piece of picture went tells fast motion.
-        self.look = nn.Sequential(
-            convolve(3, first, 2),
-            convolve(first, LOOK, 2),
-            nn.Conv2d(LOOK, LOOK, 3, stride=2, padding=1, bias=False),
-        )
-        self.scale = nn.Parameter(torch.tensor(4.0))
-        shifts = (2 * REACH + 1) ** 2
-        self.join = nn.Sequential(
-            convolve(third + LOOK + shifts, MATCHED),
-            convolve(MATCHED, MAPS, 2),
-            convolve(MAPS, MAPS),
-        )
-        self.core = ConvGRUCell(MAPS + 3, hidden, self.grid)
+        # Looks matter at half the resolution at which motion is measured.
+        self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, SEEN, 2))
+        self.flow = convolve(6, SEEN)
+        self.join = nn.Sequential(convolve(2 * SEEN, MAPS, 2), convolve(MAPS, MAPS))
+        self.core = ConvGRUCell(MAPS + 8, hidden, self.grid)
         self.head = nn.Sequential(
-            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.Conv2d(hidden + 3, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, padding=2, dilation=2),
             nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, 3 * HORIZONS + 1, 1),
         )
+        self.tell = nn.Conv2d(hidden, OUTPUTS, 1)
+        nn.init.zeros_(self.tell.weight)
+        nn.init.zeros_(self.tell.bias)  # type: ignore[arg-type]
         places = torch.linspace(-1, 1, self.grid)
-        self.register_buffer(
-            "places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False
-        )
-        self.register_buffer("_near", _near(size // 8, REACH), persistent=False)
+        grid = torch.stack(torch.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
+        self.register_buffer("places", grid, persistent=False)
 
-    def encode(self, clip: Tensor, before: Tensor | None = None) -> Tensor:
-        """Return maps (B, T, MAPS, grid, grid) of normalised clips (B, T, 3, S, S).
+    def encode(self, clip: Tensor, flow: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return maps (B, T, MAPS + 5, grid, grid) of normalised clips (B, T, 3, S, S).
 
-        `before` (B, 3, S, S) is the frame before the first; left out, that counts as unchanged.
+        The last two are the flow. `before` (B, 3, S, S) is the frame before the first; left out,
+        that counts as unchanged.
         """
-        first = clip[:, :1] if before is None else before[:, None]
-        frames = torch.cat([first, clip], dim=1)  # (B, T + 1, 3, S, S)
         batch, steps = clip.shape[:2]
-        pairs = torch.cat([frames[:, 1:], 2 * (frames[:, 1:] - frames[:, :-1])], dim=2)
-        pair = self.pair(pairs.flatten(0, 1))  # (B T, 32, S/8, S/8)
-        looks = self.look(frames.flatten(0, 1)).unflatten(0, (batch, steps + 1))
-        match = self._match(looks[:, 1:].flatten(0, 1), looks[:, :-1].flatten(0, 1))
-        joined = torch.cat([pair, looks[:, 1:].flatten(0, 1), match], dim=1)
-        return self.join(joined).unflatten(0, (batch, steps))  # type: ignore[no-any-return]
+        small = functional.avg_pool2d(clip.flatten(0, 1), 2).unflatten(0, (batch, steps))
+        first = small[:, :1] if before is None else functional.avg_pool2d(before, 2)[:, None]
+        changes = (small - torch.cat([first, small[:, :-1]], dim=1)) * DIFFERENCE_GAIN
+        look = self.look(torch.cat([small, changes], dim=2).flatten(0, 1))  # (B T, SEEN, S/8, S/8)
+        moved = flow.flatten(0, 1).permute(0, 3, 1, 2) / SCALE  # (B T, 2, F, F)
+        speed = moved.norm(dim=1, keepdim=True)
+        fine = torch.cat([bend(moved), (speed > 0.05).to(moved.dtype)], dim=1)
+        most = torch.cat([bend(speed), bend(moved)], dim=1)
+        told = torch.cat([functional.avg_pool2d(fine, 2), functional.max_pool2d(most, 2)], dim=1)
+        maps = self.join(torch.cat([look, self.flow(told)], dim=1)).to(clip.dtype)
+        coarse = functional.avg_pool2d(moved, FINE)  # (B T, 2, grid, grid)
+        pace = torch.log1p(coarse.norm(dim=1, keepdim=True))
+        return torch.cat([maps, bend(coarse), pace, coarse], dim=1).unflatten(0, (batch, steps))
 
-    def _match(self, now: Tensor, before: Tensor) -> Tensor:
-        """Return (N, shifts, s, s): how alike each place is to those around it one frame before."""
-        count, _, side, _ = now.shape
-        a = functional.normalize(now.flatten(2).float(), dim=1)
-        b = functional.normalize(before.flatten(2).float(), dim=1)
-        alike = torch.bmm(a.transpose(1, 2), b) * self.scale  # (N, s s, s s)
-        alike = functional.pad(alike, (0, 1))  # beyond the border: nothing alike
-        near = self._near.expand(count, -1, -1)
-        return alike.gather(2, near).transpose(1, 2).unflatten(2, (side, side)).to(now.dtype)
-
-    def decide(
-        self, maps: Tensor, rate: Tensor, state: State | None = None
-    ) -> tuple[Tensor, State]:
-        """Return outputs (B, T, outputs, grid, grid) from the maps of `encode`, and the state."""
+    def decide(self, maps: Tensor, rate: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return outputs (B, T, OUTPUTS, grid, grid) from the maps of `encode`, and the state."""
         batch, steps = maps.shape[:2]
-        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        places = self.places.expand(batch, steps, -1, -1, -1)
-        pace = torch.log2(rate.to(maps.dtype) / 12.5).view(batch, 1, 1, 1, 1)
-        pace = pace.expand(-1, steps, 1, self.grid, self.grid)
-        ys, state = unroll(self.core, torch.cat([maps, places, pace], dim=2), state)
-        return self.head(ys.flatten(0, 1)).unflatten(0, (batch, steps)), state
+        pace = torch.log2(rate.to(maps.dtype) / PACE).view(batch, 1, 1, 1, 1)
+        known = torch.cat(
+            [
+                self.places.expand(batch, steps, -1, -1, -1),
+                pace.expand(-1, steps, 1, self.grid, self.grid),
+            ],
+            dim=2,
+        )
+        ys, state = unroll(self.core, torch.cat([maps, known], dim=2), state)
+        outputs = self.tell(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
+        outputs[:, :2] += maps.flatten(0, 1)[:, -2:]
+        return outputs.unflatten(0, (batch, steps)), state
 
-    def forward(self, clip: Tensor, rate: Tensor) -> Tensor:
-        """Return outputs (B, T, outputs, grid, grid) for clip (B, T, 3, S, S), rate (B,)."""
-        return self.decide(self.encode(clip), rate)[0]
+    def forward(self, clip: Tensor, flow: Tensor, rate: Tensor) -> Tensor:
+        """Return outputs (B, T, OUTPUTS, grid, grid) for clip (B, T, 3, S, S), its flow and rate."""
+        return self.decide(self.encode(clip, flow), rate)[0]
 
     def step(
-        self, frame: Tensor, rate: Tensor, state: MotionState | None = None
+        self, frame: Tensor, flow: Tensor, rate: Tensor, state: MotionState | None = None
     ) -> tuple[Tensor, MotionState]:
-        """Return outputs (B, outputs, grid, grid) after one more frame (B, 3, S, S), and state."""
+        """Return outputs (B, OUTPUTS, grid, grid) after one more frame (B, 3, S, S), and the state.
+
+        flow: (B, S / FINE, S / FINE, 2).
+        """
         before = None if state is None else state.frame
-        maps = self.encode(frame[:, None], before)
+        maps = self.encode(frame[:, None], flow[:, None], before)
         outputs, core = self.decide(maps, rate, None if state is None else state.core)
         return outputs[:, 0], MotionState(frame, core)
 
 
-def _near(side: int, reach: int) -> Tensor:
-    """Return int64 (side side, shifts): numbers of the places around each; side side outside."""
-    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    shifts = torch.arange(-reach, reach + 1)
-    y = rows.flatten()[:, None, None] + shifts[:, None]
-    x = columns.flatten()[:, None, None] + shifts
-    inside = (y >= 0) & (y < side) & (x >= 0) & (x < side)
-    return torch.where(inside, y * side + x, side * side).flatten(1)
+def bend(values: Tensor) -> Tensor:
+    """Return values with large ones made smaller, so that slow motion counts beside fast."""
+    return values.sign() * torch.log1p(4 * values.abs()) / 1.6
