@@ -7,6 +7,7 @@ from vidgru.errors import OptionError
 from vidgru.option import check, option
 
 CORES = ("gru", "lstm", "rnn", "gated")
+MOTION_CORE = "convgru"
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MOTION_SIZES = range(32, 257, 16)  # sides of the pictures that a motion model may read, in pixels
+
 
 @dataclass(frozen=True)
 class ModelSpec:

@@ -21,7 +21,8 @@ class Told(NamedTuple):
 
 def read_outputs(outputs: Tensor) -> Told:
     """Return what outputs (..., 3 FIELDS + 1, grid, grid) of `nn.motion` mean."""
-    fields = outputs[..., : 3 * FIELDS, :, :].unflatten(-3, (FIELDS, 3))
+    grid = outputs.shape[-2:]
+    fields = outputs[..., : 3 * FIELDS, :, :].reshape(*outputs.shape[:-3], FIELDS, 3, *grid)
     velocity = SCALE * fields[..., :2, :, :].movedim(-3, -1)
     spread = SCALE * fields[..., 2, :, :].clamp(-8, 4).exp() + LEAST_SPREAD
     return Told(velocity, spread, outputs[..., 3 * FIELDS, :, :])

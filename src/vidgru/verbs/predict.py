@@ -243,9 +243,12 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     return threshold
 
 
-def find_model(config: AnswerConfig) -> Path:
-    """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
-    return newest_run(RUNS) if config.model is None else Path(config.model)
+def find_model(config: AnswerConfig, task: str | None = "classify") -> Path:
+    """Return the model that a config names, or the newest run of a task in ./runs.
+
+    Raises ModelError.
+    """
+    return newest_run(RUNS, task) if config.model is None else Path(config.model)
 
 
 def predict_each(
