@@ -18,6 +18,7 @@ from vidgru.config import (
     CompareConfig,
     EvaluateConfig,
     ExtractConfig,
+    MotionConfig,
     PredictConfig,
     TrainConfig,
 )
@@ -43,6 +44,7 @@ CONFIGS = {
     "compare": (TrainConfig, CompareConfig),
     "evaluate": (EvaluateConfig,),
     "predict": (PredictConfig,),
+    "motion": (MotionConfig,),
     "extract": (ExtractConfig,),
 }
 
