@@ -14,9 +14,10 @@ from vidgru.video.text import draw_text
 # Colour-blind people can tell them apart, by hue as by lightness: Okabe and Ito's orange, white.
 NOW: Color = (255, 255, 255)
 LATER: Color = (230, 159, 0)
-STILL = 0.01  # widths/s: slower is drawn as nothing
-LASTING = 0.25  # seconds: an arrow is as long as the way in that time,
-LONGEST = 1.5  # and at most so many cells
+STILL = 0.015  # widths/s: slower is drawn as nothing
+LASTING = 1.5  # seconds: a short arrow is as long as the way in that time,
+LONGEST = 1.5  # and none quite as long as so many cells
+THIN, BOLD, HEAD = 1 / 30, 1 / 12, 1 / 12  # of a cell's side
 FRACTION = 4  # bits of a pixel, for OpenCV
 
 
@@ -24,10 +25,10 @@ class FieldOverlay:
     """Draws motion fields on frames of `size` (width, height).
 
     From the centre of each cell that moves goes a bold arrow for the motion predicted
-    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one for the motion now. They are as long
-    as the way in 0.25 s, the same on all frames, but at most one and a half cells. There is none
-    below a hundredth of the width per second, nor where the spread is larger than the speed. A
-    legend stands in the lower left corner where there is room for text, as in `Overlay`.
+    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one for the motion now. Their
+    length grows with the speed as `arrow_length` says, the same on all frames. There is none below
+    0.015 widths per second, nor where the spread is larger than the speed. A legend
+    stands in the lower left corner where there is room for text, as in `Overlay`.
     """
 
     def __init__(self, size: tuple[int, int], ahead: int = 2) -> None:
@@ -48,9 +49,9 @@ class FieldOverlay:
         if field is not None:
             rows, columns = field.velocity.shape[1:3]
             side = min(self.width / columns, self.height / rows)
-            for index, color, thick in ((self.ahead, LATER, side / 12), (0, NOW, side / 30)):
-                arrows = self._arrows(field, index, side, thick)
-                _paint(drawn, arrows, color, max(side / 60, 0.5))
+            for index, color, share in ((self.ahead, LATER, BOLD), (0, NOW, THIN)):
+                arrows = self._arrows(field, index, side, share)
+                _paint(drawn, arrows, color, max(side / 50, 0.5))
         if self.legend:
             self.legend.put(drawn, 0, self.height - self.band)
         if self.band and caption:
@@ -58,7 +59,7 @@ class FieldOverlay:
         return drawn
 
     def _arrows(
-        self, field: MotionField, index: int, side: float, thick: float
+        self, field: MotionField, index: int, side: float, share: float
     ) -> NDArray[np.float64]:
         """Return the outlines (N, 7, 2) of the arrows of one of the fields, x and y in pixels."""
         velocity = field.velocity[index].astype(np.float64)
@@ -70,8 +71,8 @@ class FieldOverlay:
         size = np.array([self.width, self.height])
         tails = (np.stack([columns, rows], axis=1) + 0.5) * size / grid - 0.5
         fast = speed[rows, columns, None]
-        lengths = np.minimum(fast * LASTING, LONGEST * side)
-        return outline(tails, velocity[rows, columns] / fast, lengths, max(thick, 1.0))
+        lengths = arrow_length(fast, side)
+        return outline(tails, velocity[rows, columns] / fast, lengths, share, side)
 
     def _make_layer(self, caption: str) -> Sealed:
         panel = Panel(self.width, self.band)
@@ -82,12 +83,11 @@ class FieldOverlay:
     def _make_legend(self) -> Sealed | None:
         pad = self.text // 2
         entries = [
-            (draw_text("now", self.text, self.width), NOW, self.text / 6),
-            (
-                draw_text(f"in {AHEAD[self.ahead - 1]:g} s", self.text, self.width),
-                LATER,
-                self.text / 2.5,
-            ),
+            (draw_text(said, self.text, self.width), color, share)
+            for said, color, share in (
+                ("now", NOW, THIN),
+                (f"in {AHEAD[self.ahead - 1]:g} s", LATER, BOLD),
+            )
         ]
         arrow = 2 * self.text
         width = pad + sum(arrow + text.shape[1] + 3 * pad for text, _, _ in entries)
@@ -95,12 +95,11 @@ class FieldOverlay:
             return None
         panel = Panel(width, self.band)
         x = pad
-        for text, color, thick in entries:
+        for text, color, share in entries:
             shape = np.zeros((self.band, arrow), np.uint8)
             tail = np.array([[1.0, self.band / 2 - 0.5]])
-            points = outline(
-                tail, np.array([[1.0, 0.0]]), np.array([[arrow - 2.0]]), max(thick, 1.0)
-            )
+            way, length = np.array([[1.0, 0.0]]), np.array([[arrow - 2.0]])
+            points = outline(tail, way, length, share, 4 * self.text)
             cv2.fillPoly(shape, [_fixed(points[0])], 255, cv2.LINE_AA, FRACTION)
             panel.write(shape, x, color)
             panel.write(text, x + arrow + pad)
@@ -108,30 +107,44 @@ class FieldOverlay:
         return panel.seal()
 
 
+def arrow_length(speed: NDArray[np.float64], side: float) -> NDArray[np.float64]:
+    """Return the lengths in pixels of arrows for speeds in pixels/s, where cells have this side.
+
+    With v the way in 1.5 s and m 1.5 cells, v m / (v + m): so slow motion can be seen, the
+    fastest stays near its cell, and a longer arrow is always a faster one.
+    """
+    way, most = speed * LASTING, LONGEST * side
+    return way * most / (way + most)
+
+
 def outline(
     tails: NDArray[np.float64],
     ways: NDArray[np.float64],
     lengths: NDArray[np.float64],
-    thick: float,
+    share: float,
+    side: float,
 ) -> NDArray[np.float64]:
     """Return the outlines (N, 7, 2) of arrows from tails (N, 2) in unit directions (N, 2).
 
-    lengths (N, 1) reach to the tip. Arrows shorter than two heads become thinner.
+    lengths (N, 1), in pixels, reach to the tip. Shafts are as thick as this share of a cell's side;
+    arrows that are shorter than one and a half heads are thinner.
     """
-    head = 3 * thick
-    scale = np.minimum(lengths / (2 * head), 1)
-    across = np.stack([-ways[:, 1], ways[:, 0]], axis=1) * scale * thick / 2
+    thick = max(share * side, 1.0)
+    head = 2 * thick + HEAD * side
+    scale = np.minimum(lengths / (1.5 * head), 1)
+    across = np.stack([-ways[:, 1], ways[:, 0]], axis=1) * scale / 2
+    neck, wing = across * thick, across * 0.9 * head
     tips = tails + ways * lengths
     necks = tips - ways * head * scale
     return np.stack(
         [
-            tails + across,
-            necks + across,
-            necks + 3 * across,
+            tails + neck,
+            necks + neck,
+            necks + wing,
             tips,
-            necks - 3 * across,
-            necks - across,
-            tails - across,
+            necks - wing,
+            necks - neck,
+            tails - neck,
         ],
         axis=1,
     )

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from vidgru.errors import OptionError, VideoError
 from vidgru.files import replacing
-from vidgru.video.arrows import STILL
 from vidgru.video.panel import Panel, text_height
 from vidgru.video.read import Image, shrink
 from vidgru.video.sample import sample_frames
@@ -44,20 +43,21 @@ def read_picture(source: str | Path, seconds: float) -> Image:
     raise VideoError(f"Cannot read {source}: it has no frames.")
 
 
-def save_heat(path: Path, picture: Image, heat: NDArray[np.floating], width: int) -> None:
+def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
     """Write a PNG of a picture with colours for how fast what moves in it.
 
     `picture` is rgb uint8 (H, W, 3); `heat` (rows, columns) is the speed in each cell of a grid
-    over it, in pixels/s of the source, which is `width` pixels wide. Colours (matplotlib's inferno,
+    over it, in pixels/s of the source, and 0 where nothing moves. Colours (matplotlib's inferno,
     even for the eye and safe for colour-blind people) are the more opaque the faster it is, and a
-    bar beside the picture tells their speeds. Where nothing is faster than a hundredth of the
-    width per second, it is the plain picture and says so. The picture has its own size, but 480 to
-    1280 pixels across. Raises OptionError for another suffix, and OutputError.
+    bar beside the picture tells their speeds. Where all is 0, it is the plain picture and says so.
+    The picture has its own size, but 480 to 1280 pixels across. Raises OptionError for another
+    suffix, and OutputError.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     check_picture(path)
     across = min(max(picture.shape[1], SMALLEST), LARGEST)
@@ -66,8 +66,8 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating], width: int
     text = text_height((across, down))
     heat = np.nan_to_num(heat.astype(np.float32), nan=0, posinf=0, neginf=0)
     most = float(heat.max())
-    moves = most >= STILL * width
-    margin = 7 * text if moves else 0
+    moves = most > 0
+    margin = 6 * text if moves else 0
     figure = Figure(figsize=((across + margin) / 100, down / 100), dpi=100)
     area = figure.add_axes((0, 0, across / (across + margin), 1))
     area.set_axis_off()
@@ -80,12 +80,15 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating], width: int
         area.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto")
         area.imshow(table(scale(smooth.clip(0, most))), interpolation="none", aspect="auto")
         whole = across + margin
-        place = ((across + text) / whole, 0.05, 1.5 * text / whole, 0.9)
+        # In pixels: room for the unit above, and for half a number below.
+        low, high = text / down, 1 - 3 * text / down
+        place = ((across + text) / whole, low, 1.2 * text / whole, max(high - low, 0.1))
         bar = figure.add_axes(place)
         bar.set_facecolor("0.5")
-        figure.colorbar(ScalarMappable(scale, table), cax=bar)
-        bar.set_ylabel("px/s", fontsize=0.72 * text / 0.73)
-        bar.tick_params(labelsize=0.72 * text / 0.73)
+        figure.colorbar(ScalarMappable(scale, table), cax=bar, ticks=MaxNLocator(5))
+        font = 0.72 * text / 0.73
+        bar.set_title("px/s", fontsize=font, loc="left", pad=0.72 * text)
+        bar.tick_params(labelsize=font)
     else:
         band = Panel(across, round(1.8 * text))
         band.write(draw_text("nothing moves", text, across), text // 2)
