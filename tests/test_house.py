@@ -36,7 +36,7 @@ FLOORS = [
     {"verbs"},
     {"cli", "__init__", "__main__"},
 ]
-DRAWING = ("engine/plots.py", "video/text.py")
+DRAWING = ("engine/plots.py", "video/text.py", "video/heat.py")
 # What each verb offers; fields of a later config replace those of the same name.
 CONFIGS = {
     "check": (CheckConfig,),
