@@ -25,10 +25,10 @@ class FieldOverlay:
     """Draws motion fields on frames of `size` (width, height).
 
     From the centre of each cell that moves goes a bold arrow for the motion predicted
-    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one for the motion now. Their
-    length grows with the speed as `arrow_length` says, the same on all frames. There is none below
-    0.015 widths per second, nor where the spread is larger than the speed. A legend
-    stands in the lower left corner where there is room for text, as in `Overlay`.
+    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one for the motion now. Their length grows
+    with the speed as `arrow_length` says, on all frames alike. There is none below 0.015 widths per
+    second, nor where the spread is larger than the speed. A legend stands in the lower left corner
+    where there is room for text; there is room as for the band of `Overlay`.
     """
 
     def __init__(self, size: tuple[int, int], ahead: int = 2) -> None:
@@ -51,7 +51,7 @@ class FieldOverlay:
             side = min(self.width / columns, self.height / rows)
             for index, color, share in ((self.ahead, LATER, BOLD), (0, NOW, THIN)):
                 arrows = self._arrows(field, index, side, share)
-                _paint(drawn, arrows, color, max(side / 50, 0.5))
+                _paint(drawn, arrows, color, max(round(side / 25), 1))
         if self.legend:
             self.legend.put(drawn, 0, self.height - self.band)
         if self.band and caption:
@@ -154,8 +154,8 @@ def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
     return np.rint(points * (1 << FRACTION)).astype(np.int32)
 
 
-def _paint(picture: Image, arrows: NDArray[np.float64], color: Color, edge: float) -> None:
-    """Fill arrows (N, 7, 2), each with a dark edge so that it stands out of any picture."""
+def _paint(picture: Image, arrows: NDArray[np.float64], color: Color, edge: int) -> None:
+    """Fill arrows (N, 7, 2), each over a dark line of `edge` pixels, to stand out."""
     for points in _fixed(arrows):
-        cv2.polylines(picture, [points], True, DARK, max(round(2 * edge), 1), cv2.LINE_AA, FRACTION)
+        cv2.polylines(picture, [points], True, DARK, edge, cv2.LINE_AA, FRACTION)
         cv2.fillPoly(picture, [points], color, cv2.LINE_AA, FRACTION)

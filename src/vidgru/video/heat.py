@@ -16,6 +16,7 @@ from vidgru.video.text import draw_text
 SUFFIX = ".png"
 LATEST = 10.0  # seconds
 SMALLEST, LARGEST = 480, 1280  # pixels across
+HIGHEST = 2560  # pixels
 OPAQUE = 0.85  # at most
 
 
@@ -29,18 +30,24 @@ def read_picture(source: str | Path, seconds: float) -> Image:
     """Return the frame in the middle of a source of so many seconds, as rgb uint8 (H, W, 3).
 
     The first one is often black or a title. Of more than 20 s it is the one at 10 s, since all
-    before it is read. It has at most 1280 pixels across. Raises VideoError.
+    before it is read. It has at most 1280 x 2560 pixels. Raises VideoError.
     """
     start = min(seconds / 2, LATEST)
     for time in (start, 0.0):  # the length that is told may be wrong
         for frame in sample_frames(
             source, 1.0, start=time, end=time + 0.5, tell=lambda facts: None
         ):
-            height, width = frame.rgb.shape[:2]
-            if width <= LARGEST:
-                return frame.rgb
-            return shrink(frame.rgb, (LARGEST, max(round(height * LARGEST / width), 1)))
+            return _fitted(frame.rgb, 1)
     raise VideoError(f"Cannot read {source}: it has no frames.")
+
+
+def _fitted(picture: Image, least: int) -> Image:
+    """Return a picture that is at least so many pixels wide, but not too large."""
+    height, width = picture.shape[:2]
+    scale = min(max(least / width, 1), LARGEST / width, HIGHEST / height)
+    if scale == 1:
+        return picture
+    return shrink(picture, (max(round(width * scale), 1), max(round(height * scale), 1)))
 
 
 def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
@@ -50,8 +57,8 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
     over it, in pixels/s of the source, and 0 where nothing moves. Colours (matplotlib's inferno,
     even for the eye and safe for colour-blind people) are the more opaque the faster it is, and a
     bar beside the picture tells their speeds. Where all is 0, it is the plain picture and says so.
-    The picture has its own size, but 480 to 1280 pixels across. Raises OptionError for another
-    suffix, and OutputError.
+    The picture has its own size, but 480 to 1280 pixels across and at most 2560 high, and lies in
+    the upper left corner. Raises OptionError for another suffix, and OutputError.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -60,40 +67,38 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     check_picture(path)
-    across = min(max(picture.shape[1], SMALLEST), LARGEST)
-    down = max(round(picture.shape[0] * across / picture.shape[1]), 1)
-    shown = shrink(picture, (across, down))
+    shown = _fitted(picture, SMALLEST)
+    down, across = shown.shape[:2]
     text = text_height((across, down))
     heat = np.nan_to_num(heat.astype(np.float32), nan=0, posinf=0, neginf=0)
     most = float(heat.max())
-    moves = most > 0
-    margin = 6 * text if moves else 0
-    figure = Figure(figsize=((across + margin) / 100, down / 100), dpi=100)
-    area = figure.add_axes((0, 0, across / (across + margin), 1))
-    area.set_axis_off()
-    if moves:
-        grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
+    # Below a very flat picture, white.
+    rows, columns = max(down, 9 * text), max(across + (6 * text if most > 0 else 0), 9 * text)
+    # Half a pixel more, since matplotlib rounds down.
+    figure = Figure(figsize=((columns + 0.5) / 100, (rows + 0.5) / 100), dpi=100)
+    sheet: Image = np.full((rows, columns, 3), 255, np.uint8)
+    if most > 0:
         colors = colormaps["inferno"](np.linspace(0, 1, 256))
         colors[:, 3] = OPAQUE * np.linspace(0, 1, 256) ** 0.5
         scale, table = Normalize(0, most), ListedColormap(colors)
         smooth = cv2.resize(heat, (across, down), interpolation=cv2.INTER_CUBIC)
-        area.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto")
-        area.imshow(table(scale(smooth.clip(0, most))), interpolation="none", aspect="auto")
-        whole = across + margin
+        layer = table(scale(smooth.clip(0, most)))  # (H, W, 4)
+        grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None]
+        opacity = layer[..., 3:]
+        sheet[:down, :across] = np.rint(grey * (1 - opacity) + 255 * layer[..., :3] * opacity)
         # In pixels: room for the unit above, and for half a number below.
-        low, high = text / down, 1 - 3 * text / down
-        place = ((across + text) / whole, low, 1.2 * text / whole, max(high - low, 0.1))
-        bar = figure.add_axes(place)
+        left, low, thick = (across + text) / columns, text / rows, 1.2 * text / columns
+        bar = figure.add_axes((left, low, thick, 1 - 4 * text / rows))
         bar.set_facecolor("0.5")
         figure.colorbar(ScalarMappable(scale, table), cax=bar, ticks=MaxNLocator(5))
         font = 0.72 * text / 0.73
         bar.set_title("px/s", fontsize=font, loc="left", pad=0.72 * text)
         bar.tick_params(labelsize=font)
     else:
-        band = Panel(across, round(1.8 * text))
-        band.write(draw_text("nothing moves", text, across), text // 2)
-        if down >= band.color.shape[0]:
-            band.seal().put(shown, 0, 0)
-        area.imshow(shown, interpolation="none", aspect="auto")
+        sheet[:down, :across] = shown
+        band = Panel(columns, round(1.8 * text))
+        band.write(draw_text("nothing moves", text, columns), text // 2)
+        band.seal().put(sheet, 0, 0)
+    figure.figimage(sheet, zorder=-1)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
