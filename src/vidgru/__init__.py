@@ -13,6 +13,8 @@
         print(segment.start, segment.end, segment.label)
     for moment in vidgru.load(result.run).stream("camera:0"):
         print(moment.time, moment.label)
+    for second in vidgru.load_motion().analyse("new.mp4").seconds:
+        print(second.objects, second.camera.words, second.ahead)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -35,10 +37,12 @@ from vidgru.config import (
 )
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
+from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 
 if TYPE_CHECKING:
+    from vidgru.verbs.motion import MotionModel
     from vidgru.verbs.predict import Model
 
 __all__ = [
@@ -50,6 +54,9 @@ __all__ = [
     "Failure",
     "LiveMoment",
     "Moment",
+    "Motion",
+    "MotionField",
+    "MotionSecond",
     "Prediction",
     "Segment",
     "Timeline",
@@ -61,6 +68,7 @@ __all__ = [
     "evaluate",
     "extract",
     "load",
+    "load_motion",
     "resume",
     "train",
 ]
@@ -146,6 +154,19 @@ def load(
     from vidgru.verbs.predict import load as run
 
     return run(path, device=device, threads=threads, max_error=max_error)
+
+
+def load_motion(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> "MotionModel":
+    """Open a run folder or file of a model of motion, or the model that comes with vidgru.
+
+    `.analyse(source)` then gives a `Motion`, second by second, and `.fields(source)` a
+    `MotionField` at every sampled frame. Raises ModelError, OptionError.
+    """
+    from vidgru.verbs.motion import load_motion as run
+
+    return run(path, device=device, threads=threads)
 
 
 def evaluate(folder: str | Path, model: str | Path, **options: Any) -> Evaluation:

@@ -370,5 +370,18 @@ class MotionConfig:
         1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
     )
 
+    save: str | None = option(
+        None,
+        "Also write the video with arrows drawn on it, thin for the motion now and bold for that"
+        " in half a second: an .mp4 or .webm file, or for several sources a folder.",
+        metavar="FILE|DIR",
+    )
+    heatmap: str | None = option(
+        None,
+        "Also write a picture that shows where things moved, apart from the camera: a .png file, or"
+        " for several sources a folder.",
+        metavar="FILE|DIR",
+    )
+
     def __post_init__(self) -> None:
         check(self)

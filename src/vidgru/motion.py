@@ -124,6 +124,14 @@ class MotionSecond:
     ahead: tuple[Ahead, ...]
     field: tuple[tuple[tuple[float, float], ...], ...]
 
+    @property
+    def words(self) -> str:
+        """What moves apart from the camera, and how the camera does, in a line."""
+        things = "nothing moves"
+        if self.objects is not None:
+            things = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
+        return f"{things}; camera {self.camera.words}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         return {

@@ -1,7 +1,8 @@
 """Tell what moves in videos, and where it goes next."""
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.resources import files
 from itertools import chain, pairwise
 from pathlib import Path
@@ -15,19 +16,22 @@ from torch import Tensor
 from vidgru.engine.checkpoint import LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.errors import ModelError, OptionError, VideoError
+from vidgru.errors import ModelError, OptionError, OutputError, VideoError
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks.motion import choose_rate, read_outputs
 from vidgru.tasks.moves import tell_second
+from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
 from vidgru.video.cuts import mark_cuts
+from vidgru.video.facts import Facts
 from vidgru.video.find import find_sources
+from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, open_video
-from vidgru.video.sample import read_ahead, sample_frames
+from vidgru.video.sample import log_warnings, read_ahead, sample_frames
 
 CHUNK = 32  # frames that go through the network together, a power of two,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
@@ -133,11 +137,31 @@ class MotionModel:
         wanted = self.spec.fps if len(times) == PROBED else FASTEST
         return Probe(width, height, min(max(choose_rate(fps, wanted), SLOWEST), FASTEST))
 
+    def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
+        """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
+
+        The fields are found anew. Raises VideoError, OutputError, OptionError.
+        """
+        probe = Probe(motion.width, motion.height, motion.fps)
+        read = self._read(motion.source, probe, Pace(motion.source, probe.rate), lambda facts: None)
+        starts = [second.start for second in motion.seconds]
+
+        def caption(time: float) -> str:
+            return motion.seconds[max(bisect_right(starts, time) - 1, 0)].words
+
+        yield from save_motion(motion.source, chain.from_iterable(read), path, caption)
+
     @torch.inference_mode()
-    def _read(self, source: str | Path, probe: Probe, pace: Pace) -> Iterator[list[MotionField]]:
+    def _read(
+        self,
+        source: str | Path,
+        probe: Probe,
+        pace: Pace,
+        tell: Callable[[Facts], None] = log_warnings,
+    ) -> Iterator[list[MotionField]]:
         """Yield the fields of some frames at a time, and count frames read."""
         side = self.spec.size, self.spec.size
-        frames = sample_frames(source, probe.rate, size=side, opened=pace.begin)
+        frames = sample_frames(source, probe.rate, size=side, opened=pace.begin, tell=tell)
         rate = torch.tensor([probe.rate], device=self.device)
         last: Tensor | None = None  # frame of the shot, (1, 3, S, S)
         state: State | None = None
@@ -214,6 +238,27 @@ def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
     for source in sources:
         _refuse_live(source)
     return find_sources(sources)
+
+
+def save_video(
+    model: MotionModel, motion: Motion, path: Path
+) -> Generator[Progress, None, Failure | None]:
+    """Write a video with arrows for its motion, or return why that cannot be done."""
+    try:
+        yield from model.save_steps(motion, path)
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
+
+
+def save_heatmap(motion: Motion, path: Path) -> Failure | None:
+    """Write a picture of where things moved, or return why that cannot be done."""
+    try:
+        picture = read_picture(motion.source, motion.seconds[-1].end)
+        save_heat(path, picture, np.array(motion.heat, np.float32))
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
 
 
 def _refuse_live(source: str | Path) -> None:
