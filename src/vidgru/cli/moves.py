@@ -84,8 +84,9 @@ def keep_second(write: Callable[[list[str]], Any], source: str, second: MotionSe
     row += [*_cells(second.objects), f"{second.moving:.6f}", *_cells(second.motion)]
     row += [*_cells(camera.pan), f"{camera.zoom:.6f}", f"{camera.turn:.3f}"]
     for ahead in second.ahead:
-        x, y = ("", "") if ahead.centre is None else (f"{place:.4f}" for place in ahead.centre)
-        row += [*_cells(ahead.heading), f"{ahead.spread:.3f}", x, y]
+        x, y = ahead.centre or (0.0, 0.0)
+        there = [f"{ahead.spread:.3f}", f"{x:.4f}", f"{y:.4f}"]
+        row += [*_cells(ahead.heading), *(there if ahead.heading else ["", "", ""])]
     write([*row, ""])
 
 
