@@ -17,7 +17,7 @@ LATER: Color = (230, 159, 0)
 STILL = 0.015  # widths/s: slower is drawn as nothing
 LASTING = 1.5  # seconds: a short arrow is as long as the way in that time,
 LONGEST = 1.5  # and none quite as long as so many cells
-THIN, BOLD, HEAD = 1 / 30, 1 / 12, 1 / 12  # of a cell's side
+THIN, BOLD, HEAD = 1 / 30, 1 / 7, 1 / 12  # of a cell's side; around a thin arrow, a bold one shows
 FRACTION = 4  # bits of a pixel, for OpenCV
 
 
@@ -130,10 +130,10 @@ def outline(
     arrows that are shorter than one and a half heads are thinner.
     """
     thick = max(share * side, 1.0)
-    head = 2 * thick + HEAD * side
+    head = 1.6 * thick + HEAD * side
     scale = np.minimum(lengths / (1.5 * head), 1)
     across = np.stack([-ways[:, 1], ways[:, 0]], axis=1) * scale / 2
-    neck, wing = across * thick, across * 0.9 * head
+    neck, wing = across * thick, across * 0.95 * head
     tips = tails + ways * lengths
     necks = tips - ways * head * scale
     return np.stack(

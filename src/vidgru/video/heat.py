@@ -73,7 +73,7 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
     heat = np.nan_to_num(heat.astype(np.float32), nan=0, posinf=0, neginf=0)
     most = float(heat.max())
     # Below a very flat picture, white.
-    rows, columns = max(down, 9 * text), max(across + (6 * text if most > 0 else 0), 9 * text)
+    rows, columns = max(down, 9 * text), max(across + (8 * text if most > 0 else 0), 9 * text)
     # Half a pixel more, since matplotlib rounds down.
     figure = Figure(figsize=((columns + 0.5) / 100, (rows + 0.5) / 100), dpi=100)
     sheet: Image = np.full((rows, columns, 3), 255, np.uint8)
@@ -90,7 +90,8 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
         left, low, thick = (across + text) / columns, text / rows, 1.2 * text / columns
         bar = figure.add_axes((left, low, thick, 1 - 4 * text / rows))
         bar.set_facecolor("0.5")
-        figure.colorbar(ScalarMappable(scale, table), cax=bar, ticks=MaxNLocator(5))
+        ticks = MaxNLocator(min(rows // (4 * text), 5), steps=[1, 2, 5, 10])
+        figure.colorbar(ScalarMappable(scale, table), cax=bar, ticks=ticks, format="%g")
         font = 0.72 * text / 0.73
         bar.set_title("px/s", fontsize=font, loc="left", pad=0.72 * text)
         bar.tick_params(labelsize=font)
