@@ -191,10 +191,21 @@ def test_a_thing_before_a_panning_camera(pan: tuple[float, float]) -> None:
     assert second.objects is not None
     assert apart(second.objects.degrees, math.degrees(math.atan2(pan[0], -pan[1]))) < 1
     assert second.objects.speed == pytest.approx(math.hypot(*pan), rel=0.05)
-    assert second.moving == pytest.approx(0.25 * 0.3, rel=0.2)
+    # Cells that it fills less than a half count as those behind it.
+    assert 0.6 * 0.075 <= second.moving <= 0.075
     assert second.motion is not None  # what is seen: nearly all goes the other way
     assert apart(second.motion.degrees, math.degrees(math.atan2(-pan[0], pan[1]))) < 1
     assert second.motion.speed == pytest.approx(math.hypot(*pan), rel=0.02)
+
+
+def test_three_things_that_fill_a_pan() -> None:
+    """Where hardly anything stands still, less than half of the picture may tell of the camera."""
+    crowd = [Thing(0, 0.3, 0.4, 1, 300, 0), Thing(0.4, 0.4, 0.7, 1, -150, 200),
+             Thing(0.7, 0.5, 1, 1, 0, -250)]  # fmt: skip
+    camera = told(scene(crowd, pan=(-250, 0), spread=20)).camera
+    assert camera.words == "pans left"
+    assert camera.pan is not None
+    assert camera.pan.speed == pytest.approx(250, rel=0.03)
 
 
 def test_sky_without_texture_does_not_stop_a_pan() -> None:

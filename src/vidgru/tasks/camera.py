@@ -11,12 +11,13 @@ from vidgru.motion import Camera, Heading
 Array = NDArray[np.float64]
 
 STILL = 0.015  # widths/s: what is slower on average over the picture is no motion of the camera
-SLACK = 0.15  # of the camera's speed, by which a cell may be off and yet move with it,
+SLACK = 0.4  # of the camera's speed, by which a cell may be off and yet move with it,
 SPREAD = 1.0  # and of the cell's spread, likewise
 UNSURE = 0.02  # widths/s that a cell's spread is at least taken for
 BORDER = 2.0  # how much more a cell at the border says of the camera
-AGREE = 0.5  # of the picture that a motion of the camera explains, at least,
-EXPLAINED = 0.7  # and of the motion that it explains there
+AGREE = 0.5  # of the picture that a motion of the camera explains, at least;
+CLEARLY = 0.35  # this much will do where it is twice what stands still
+EXPLAINED = 0.7  # of the motion there, that it explains
 PAIRS, ROUNDS = 96, 6
 
 
@@ -134,7 +135,9 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
     agrees = trust * (off <= slack + SLACK * lengths(expected))
     left = (agrees * off**2).sum(-1)
     there = (agrees * lengths(velocity) ** 2).sum(-1)
-    moves = (agrees.sum(-1) > AGREE) & (left < (1 - EXPLAINED) * there)
+    agree, still = agrees.sum(-1), (trust * (lengths(velocity) <= slack)).sum(-1)
+    most = (agree > AGREE) | (agree > np.maximum(CLEARLY, 2 * still))
+    moves = most & (left < (1 - EXPLAINED) * there)
     return moved, moves
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from vidgru.motion import AHEAD, Ahead, Field, Heading, MotionField, MotionSecond
 from vidgru.tasks.camera import (
-    SLACK,
     SPREAD,
     Array,
     Similarity,
@@ -22,6 +21,7 @@ from vidgru.tasks.camera import (
 SLOW = (
     0.015  # widths/s: what is slower in a cell, or than the spread there, is no motion of a thing
 )
+SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
 AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
 LEAST_MOVING = 0.001  # of the picture: less is noise
 LEAST_SHARE = 0.05  # of a cell that moves: less tells no speed
@@ -94,7 +94,8 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
     total, length = speed[there][chosen].sum(), np.hypot(x, y)
     fills = area * total / speed[there].sum()
     # It may leave the picture. No cell is faster than what moves in it.
-    fast = max(length / fills if fills else 0.0, speed[there][chosen].max() * length / total)
+    least = float((speed[there][chosen] ** 2).sum()) / total * length / total
+    fast = max(length / fills if fills else 0.0, least)
     scale = fast / max(length, 1e-9)
     weight = speed[there] / speed[there].sum()
     x0, y0 = float(view.x[there] @ weight), float(view.y[there] @ weight)
@@ -145,6 +146,7 @@ def tell_second(
         later = later - view.flow(Similarity(*kept))
     least = SLOW * width + AHEAD_SPREAD * sure[-1:]
     area = float(_things(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
+    area = max(area, share * grid**2)
     ahead = [_ahead(view, *told, area) for told in zip(AHEAD, later, off, strict=True)]
     mean_field = now.mean(0).round(2).reshape(grid, grid, 2).tolist()
     second = MotionSecond(
