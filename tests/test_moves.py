@@ -205,7 +205,7 @@ def test_three_things_that_fill_a_pan() -> None:
     camera = told(scene(crowd, pan=(-250, 0), spread=20)).camera
     assert camera.words == "pans left"
     assert camera.pan is not None
-    assert camera.pan.speed == pytest.approx(250, rel=0.03)
+    assert camera.pan.speed == pytest.approx(250, rel=0.1)
 
 
 def test_sky_without_texture_does_not_stop_a_pan() -> None:

@@ -110,7 +110,7 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
     pairs of cells, the one that most of the trusted picture agrees with (Fischler and Bolles,
     RANSAC, 1981, always with the same pairs) is refined by least squares with Tukey's weights.
     """
-    trust = view.border / (spread**2 + (UNSURE * view.width) ** 2)
+    trust = view.border / (spread + UNSURE * view.width)
     trust = trust / trust.sum(-1, keepdims=True)
     slack = STILL * view.width + SPREAD * spread  # (F, cells)
     tried = _through_pairs(view, velocity)
