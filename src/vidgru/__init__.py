@@ -24,7 +24,7 @@ These are what the command line calls. Every failure is a `vidgru.VidgruError`.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from vidgru.config import (
     CORES,
@@ -38,6 +38,7 @@ from vidgru.config import (
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
 from vidgru.motion import Motion, MotionField, MotionSecond
+from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 
@@ -55,8 +56,10 @@ __all__ = [
     "LiveMoment",
     "Moment",
     "Motion",
+    "MotionEvaluation",
     "MotionField",
     "MotionSecond",
+    "MotionTrainResult",
     "Prediction",
     "Segment",
     "Timeline",
@@ -93,8 +96,14 @@ def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
     return run(folder, CheckConfig(group_by))
 
 
-def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult:
-    """Learn to tell the classes in a folder of clips.
+@overload
+def train(folder: str | Path, *, task: Literal["motion"], **options: Any) -> MotionTrainResult: ...
+@overload
+def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
+def train(
+    folder: str | Path, *, preset: str | None = None, **options: Any
+) -> TrainResult | MotionTrainResult:
+    """Learn to tell the classes in a folder of clips, or with task="motion" how things move.
 
     `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
     a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
@@ -121,11 +130,11 @@ def compare(
     from vidgru.verbs.compare import compare as run
 
     # These stand here so that Python refuses them among the options.
-    config = TrainConfig(core=CORES[0], input=None, folds=None, **options)
+    config = TrainConfig(task="classify", core=CORES[0], input=None, folds=None, **options)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
-def resume(run: str | Path) -> TrainResult:
+def resume(run: str | Path) -> TrainResult | MotionTrainResult:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
@@ -169,8 +178,12 @@ def load_motion(
     return run(path, device=device, threads=threads)
 
 
-def evaluate(folder: str | Path, model: str | Path, **options: Any) -> Evaluation:
+def evaluate(
+    folder: str | Path, model: str | Path, **options: Any
+) -> Evaluation | MotionEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
+
+    A model of motion needs no labels, and gives a MotionEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.

@@ -25,6 +25,8 @@ from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 3
+# The model of motion that comes with the package.
+SHIPPED_MOTION = Path(__file__).parents[1] / "models" / "motion.safetensors"
 
 
 @dataclass(frozen=True)
