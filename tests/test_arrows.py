@@ -286,6 +286,20 @@ def test_each_frame_shows_the_field_of_its_time(tmp_path: Path, suffix: str) -> 
         assert off.max() < 20
 
 
+def test_of_fields_that_come_faster_than_frames_the_latest_is_shown(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", smooth(8, 240, 320), 10)
+    fields = (field(n / 30, {(0, 3, n % GRID): (60, 0)}) for n in range(24))
+    frames, _, _ = save(clip, tmp_path / "out.mp4", fields)
+    # A frame stands for its middle, half a tenth of a second after it begins.
+    assert [where_white(frame) for frame in frames] == [{(3, (3 * n + 1) % GRID)} for n in range(8)]
+
+
+def test_a_source_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mjpeg"
+    clip.write_bytes(b"".join(cv2.imencode(".jpg", f)[1].tobytes() for f in smooth(9, 48, 64)))
+    assert len(save(clip, tmp_path / "out.mp4")[0]) == 9
+
+
 def test_a_text_can_tell_of_its_whole_second_and_few_fields_are_held(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mkv", smooth(35, 96, 128), 10)
     taken: list[float] = []
@@ -452,6 +466,7 @@ def test_where_nothing_moves_the_picture_is_plain_and_says_so(tmp_path: Path, he
         ((1600, 40), (1280, 32)),
         ((20, 1600), (32, 2560)),
         ((301, 533), (480, 850)),
+        ((640, 113), (640, 113)),
     ],
 )
 def test_heat_maps_of_any_shape(

@@ -47,8 +47,7 @@ class FieldOverlay:
         """
         drawn = rgb.copy()
         if field is not None:
-            rows, columns = field.velocity.shape[1:3]
-            side = min(self.width / columns, self.height / rows)
+            side = min(self.width, self.height) / field.velocity.shape[1]
             for index, color, share in ((self.ahead, LATER, BOLD), (0, NOW, THIN)):
                 arrows = self._arrows(field, index, side, share)
                 _paint(drawn, arrows, color, max(round(side / 25), 1))
@@ -67,9 +66,8 @@ class FieldOverlay:
         rows, columns = np.nonzero(
             np.isfinite(speed) & (speed >= STILL * self.width) & (speed > field.spread[index])
         )
-        grid = np.array(speed.shape[::-1])
-        size = np.array([self.width, self.height])
-        tails = (np.stack([columns, rows], axis=1) + 0.5) * size / grid - 0.5
+        cell = np.array([self.width, self.height]) / len(speed)
+        tails = (np.stack([columns, rows], axis=1) + 0.5) * cell - 0.5
         fast = speed[rows, columns, None]
         lengths = arrow_length(fast, side)
         return outline(tails, velocity[rows, columns] / fast, lengths, share, side)

@@ -82,7 +82,7 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
         colors[:, 3] = OPAQUE * np.linspace(0, 1, 256) ** 0.5
         scale, table = Normalize(0, most), ListedColormap(colors)
         smooth = cv2.resize(heat, (across, down), interpolation=cv2.INTER_CUBIC)
-        layer = table(scale(smooth.clip(0, most)))  # (H, W, 4)
+        layer = table(scale(smooth))  # (H, W, 4)
         grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None]
         opacity = layer[..., 3:]
         sheet[:down, :across] = np.rint(grey * (1 - opacity) + 255 * layer[..., :3] * opacity)
