@@ -18,10 +18,10 @@ from vidgru.config import (
     CompareConfig,
     EvaluateConfig,
     ExtractConfig,
-    MotionConfig,
     PredictConfig,
     TrainConfig,
 )
+from vidgru.motion_config import MotionConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -36,6 +36,7 @@ FLOORS = [
         "findings",
         "timeline",
         "motion",
+        "motion_config",
         "motion_scores",
         "files",
     },
