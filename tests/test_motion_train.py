@@ -428,7 +428,7 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
                 speed = asked[row, 1:8, ..., 0].abs().median() / (1.2 * 10 / 64)
                 assert 0.98 < speed < 1.36  # larger where a part of the picture is shown
             else:
-                assert known[row].sum(0).tolist() == [4, 2, 0, 0]
+                assert known[row].sum(0).tolist() == [4, 1, 0, 0]
                 # Held still behind its end, about which nothing is asked.
                 assert torch.equal(shown[row, 4], shown[row, 7])
                 assert not known[row, 5:].any()
