@@ -112,7 +112,11 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
         raise DataError(f"No such folder: {folder}.")
     if not os.path.isdir(folder):
         raise DataError(f"{folder} is not a folder. {ANY_LAYOUT}")
-    parts = {d: PARTS[d.name.lower()] for d in _folders(folder) if d.name.lower() in PARTS}
+    parts = {
+        Path(entry): PARTS[entry.name.lower()]
+        for entry in _shown(folder)
+        if _is_folder(entry) and entry.name.lower() in PARTS
+    }
     roots: dict[Path, str | None] = {folder: None}
     if "train" in parts.values():
         roots = {**parts}
@@ -128,11 +132,12 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
 
 def _videos(folder: Path) -> Iterator[Path]:
     """Yield the videos below a folder; of folders that hold nothing but images, each is one."""
-    shown = _shown(folder)
-    folders = _folders(folder)  # without run folders, which hold pictures, too
-    for entry in shown:
+    for entry in _shown(folder):
         path = Path(entry)
-        if path in folders:
+        if _is_folder(entry):
+            # Runs, and comparisons of runs, hold pictures, too.
+            if any((path / name).exists() for name in ("model.safetensors", "comparison.json")):
+                continue
             inner = _shown(path)
             if any(_is_image(e.name) for e in inner) and not any(
                 _is_folder(e) or Path(e).suffix.lower() in VIDEO_SUFFIXES for e in inner
@@ -140,7 +145,7 @@ def _videos(folder: Path) -> Iterator[Path]:
                 yield path
             elif not entry.is_symlink():
                 yield from _videos(path)
-        elif not _is_folder(entry) and path.suffix.lower() in VIDEO_SUFFIXES:
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
             yield path
 
 

@@ -157,7 +157,8 @@ def follow(network: MotionNetwork, frames: Frames, rate: float) -> Told:
     rates = torch.tensor([rate], device=device)
     before, state, found = None, None, []
     for start in range(0, len(frames), CHUNK):
-        pixels = torch.from_numpy(np.ascontiguousarray(frames[start : start + CHUNK]))
+        # A copy, since torch wants no array that is read-only.
+        pixels = torch.from_numpy(np.array(frames[start : start + CHUNK]))
         clip = normalise(pixels.to(device))[None]
         outputs, state = network.decide(network.encode(clip, before), rates, state)
         before = clip[:, -1]
