@@ -208,7 +208,7 @@ def go_on(path: Path, home: Path) -> None:
 def read_config(path: Path, home: Path) -> None:
     """Read the config of a run, and the clips that it names."""
     with go_on_with(path.parent) as (folder, config):
-        choose_sampling(read_clips(folder, config), config, config.size)
+        choose_sampling(read_clips(folder, config), config, config.side)
 
 
 def read_groups(path: Path, home: Path) -> None:

@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 
-from vidgru.config import TrainConfig
+from vidgru.config import CORE, TrainConfig
 from vidgru.data.folder import read_folder
 from vidgru.data.views import AUGMENTATIONS
 from vidgru.engine.loop import Examples, Trainer
@@ -55,7 +55,7 @@ def timed_training(
 def bare_step(config: TrainConfig, frames: int, labels: int) -> Callable[[], float]:
     """Return a function that learns from one and the same batch in memory."""
     names = tuple(map(str, range(labels)))
-    spec = ModelSpec("classify", names, "both", config.core, HIDDEN, 10.0, frames, config.size)
+    spec = ModelSpec("classify", names, "both", CORE, HIDDEN, 10.0, frames, config.side)
     trainer = Trainer(
         build(spec),
         Classify(names),
@@ -67,7 +67,7 @@ def bare_step(config: TrainConfig, frames: int, labels: int) -> Callable[[], flo
         augmentation=AUGMENTATIONS["light"],
         device=torch.device("cpu"),
     )
-    batch = torch.randn(config.batch_size, frames, 3, config.size, config.size)
+    batch = torch.randn(config.batch_size, frames, 3, config.side, config.side)
     targets = torch.arange(config.batch_size) % labels
     return lambda: trainer.learn(batch, targets, 0.5)
 

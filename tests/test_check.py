@@ -236,7 +236,7 @@ def test_training_finds_all_decoded(original: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(decode, "Pool", None)  # no worker can be made
     config = TrainConfig()
     clips = read_clips(original, config)
-    sampling = choose_sampling(clips, config, stored_side(config.size))
+    sampling = choose_sampling(clips, config, stored_side(config.side))
     assert len(run_to_end(gather(clips, sampling, config, original)).frames) == 18
 
 

@@ -23,7 +23,8 @@ from vidgru.engine.checkpoint import (
     save_checkpoint,
     save_model,
 )
-from vidgru.engine.loop import Examples, Trainer, learning_rate
+from vidgru.engine.learner import learning_rate
+from vidgru.engine.loop import Examples, Trainer
 from vidgru.errors import ModelError
 from vidgru.nn.build import build
 from vidgru.nn.network import Network, NetworkConfig

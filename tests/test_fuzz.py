@@ -252,7 +252,7 @@ def test_a_config_that_lies(trained: TrainResult, tmp_path: Path, name: str, val
         (lambda: TrainConfig(seed=1.5), "Invalid --seed. It must be a whole number, not float."),  # type: ignore[arg-type]
         (lambda: TrainConfig(seed=True), "Invalid --seed. It must be a whole number, not bool."),
         (lambda: TrainConfig(lr="1"), "Invalid --lr. It must be a number, not str."),  # type: ignore[arg-type]
-        (lambda: TrainConfig(core=None), "Invalid --core. It must be a text, not NoneType."),  # type: ignore[arg-type]
+        (lambda: TrainConfig(task=None), "Invalid --task. It must be a text, not NoneType."),  # type: ignore[arg-type]
         (lambda: TrainConfig(flip=1), "Invalid --flip. It must be true or false, not int."),  # type: ignore[arg-type]
         (lambda: CompareConfig(core=("gru", 1)), "Invalid --core. It must be a text, not int."),  # type: ignore[arg-type]
         (lambda: TrainConfig(minutes=10**400), "Invalid --minutes. The number is too large."),

@@ -18,7 +18,7 @@ from helpers import stop_after
 
 from vidgru import resume, train
 from vidgru.cli import progress
-from vidgru.engine import training
+from vidgru.engine import course, training
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
 from vidgru.errors import DataError, ModelError, OutputError
@@ -43,7 +43,7 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write a checkpoint after every step."""
-    monkeypatch.setattr(training, "LATEST", -1.0)
+    monkeypatch.setattr(course, "LATEST", -1.0)
 
 
 def same(run: Path, whole: Path) -> None:
@@ -247,10 +247,8 @@ def test_a_checkpoint_at_the_end_of_an_epoch(
     data: Path, tmp_path: Path, vidgru: Vidgru, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(training, "SOONEST", -1.0)
-    monkeypatch.setattr(
-        training, "save_checkpoint", lambda path, state: kept.append(state["steps"])
-    )
+    monkeypatch.setattr(course, "SOONEST", -1.0)
+    monkeypatch.setattr(course, "save_checkpoint", lambda path, state: kept.append(state["steps"]))
     monkeypatch.setattr(training.Training, "validations", lambda self: 1)
     vidgru("train", data, *OPTIONS, "--out", tmp_path / "run")
     # Steps of 4 clips run on across the ends of passes over 10.

@@ -23,8 +23,9 @@ from vidgru.verbs.annotate import annotate, save_one
 from vidgru.verbs.places import plan_files
 from vidgru.verbs.predict import Model
 from vidgru.video import record
-from vidgru.video.draw import GREY, PALETTE, WHITE, Overlay, label_color
+from vidgru.video.draw import GREY, PALETTE, Overlay, label_color
 from vidgru.video.facts import Facts
+from vidgru.video.panel import WHITE
 from vidgru.video.read import open_video
 from vidgru.video.record import open_recorder
 from vidgru.video.text import draw_text

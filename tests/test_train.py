@@ -73,7 +73,8 @@ def test_the_run_folder(trained: TrainResult, data: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     assert config["folder"] == str(data.absolute())
     assert (config["epochs"], config["size"], config["seed"]) == (4, 16, 0)
-    assert config["chosen"] == {"input": "both", "fps": 10, "frames": 14}  # from the clips
+    found = {"input": "both", "fps": 10, "frames": 14}  # from the clips
+    assert config["chosen"] == {"core": "gru", "size": 16, **found}
     assert (config["input"], config["fps"], config["frames"]) == (None, None, None)
     parts = split_of(run)
     assert sorted(names_of(run)) == sorted(

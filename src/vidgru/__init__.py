@@ -13,6 +13,8 @@
         print(segment.start, segment.end, segment.label)
     for moment in vidgru.load(result.run).stream("camera:0"):
         print(moment.time, moment.label)
+    for second in vidgru.load_motion().analyse("new.mp4").seconds:
+        print(second.objects, second.camera.words, second.ahead)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -22,7 +24,7 @@ These are what the command line calls. Every failure is a `vidgru.VidgruError`.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from vidgru.config import (
     CORES,
@@ -35,10 +37,13 @@ from vidgru.config import (
 )
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
+from vidgru.motion import Motion, MotionField, MotionSecond
+from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 
 if TYPE_CHECKING:
+    from vidgru.verbs.motion import MotionModel
     from vidgru.verbs.predict import Model
 
 __all__ = [
@@ -50,6 +55,11 @@ __all__ = [
     "Failure",
     "LiveMoment",
     "Moment",
+    "Motion",
+    "MotionEvaluation",
+    "MotionField",
+    "MotionSecond",
+    "MotionTrainResult",
     "Prediction",
     "Segment",
     "Timeline",
@@ -61,6 +71,7 @@ __all__ = [
     "evaluate",
     "extract",
     "load",
+    "load_motion",
     "resume",
     "train",
 ]
@@ -85,8 +96,14 @@ def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
     return run(folder, CheckConfig(group_by))
 
 
-def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult:
-    """Learn to tell the classes in a folder of clips.
+@overload
+def train(folder: str | Path, *, task: Literal["motion"], **options: Any) -> MotionTrainResult: ...
+@overload
+def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
+def train(
+    folder: str | Path, *, preset: str | None = None, **options: Any
+) -> TrainResult | MotionTrainResult:
+    """Learn to tell the classes in a folder of clips, or with task="motion" how things move.
 
     `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
     a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
@@ -113,11 +130,11 @@ def compare(
     from vidgru.verbs.compare import compare as run
 
     # These stand here so that Python refuses them among the options.
-    config = TrainConfig(core=CORES[0], input=None, folds=None, **options)
+    config = TrainConfig(task="classify", core=CORES[0], input=None, folds=None, **options)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
-def resume(run: str | Path) -> TrainResult:
+def resume(run: str | Path) -> TrainResult | MotionTrainResult:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
@@ -148,8 +165,25 @@ def load(
     return run(path, device=device, threads=threads, max_error=max_error)
 
 
-def evaluate(folder: str | Path, model: str | Path, **options: Any) -> Evaluation:
+def load_motion(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> "MotionModel":
+    """Open a run folder or file of a model of motion, or the model that comes with vidgru.
+
+    `.analyse(source)` then gives a `Motion`, second by second, and `.fields(source)` a
+    `MotionField` at every sampled frame. Raises ModelError, OptionError.
+    """
+    from vidgru.verbs.motion import load_motion as run
+
+    return run(path, device=device, threads=threads)
+
+
+def evaluate(
+    folder: str | Path, model: str | Path, **options: Any
+) -> Evaluation | MotionEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
+
+    A model of motion needs no labels, and gives a MotionEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.

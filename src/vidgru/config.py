@@ -1,12 +1,16 @@
 """What can be set, with the one place where each default and each help text stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from vidgru.errors import OptionError
 from vidgru.option import check, option
+from vidgru.spec import MOTION_SECONDS, MOTION_SIZES
 
+TASKS = ("classify", "motion")
 CORES = ("gru", "lstm", "rnn", "gated")
+CORE, SIZE = CORES[0], 64  # of a classifier
+MOTION_CORE = "convgru"
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")
@@ -69,10 +73,22 @@ class CheckConfig:
         check(self)
 
 
+# Options of a training that have no meaning where there are no classes.
+CLASSES_ONLY = frozenset(
+    "folds encoder core gated_update input augment rotation shift shear zoom flip".split()  # noqa: SIM905
+)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How `train` learns. None means: chosen from the data."""
 
+    task: str = option(
+        "classify",
+        "What to learn: to tell classes (classify), or how things move and will move (motion), for"
+        " which FOLDER needs no classes.",
+        choices=TASKS,
+    )
     val: float = option(
         0.2, "Share of each class kept for validation.", above=0, below=1, metavar="SHARE"
     )
@@ -123,7 +139,9 @@ class TrainConfig:
         " pixels at a time (rows, for single images).",
         choices=ENCODERS,
     )
-    core: str = option("gru", "Recurrent core.", choices=CORES)
+    core: str | None = option(
+        None, f"Recurrent core of a classifier. Default: {CORE}.", choices=CORES
+    )
     gated_update: str = option(
         "blend",
         "How the core `gated` uses its update gate: blend old and new cell state with it, or leave"
@@ -136,9 +154,18 @@ class TrainConfig:
         " pictures where all clips are single images.",
         choices=INPUTS,
     )
-    size: int = option(64, "Side of the square picture that the network sees.", low=16, high=512)
+    size: int | None = option(
+        None,
+        f"Side of the square picture that the network sees. Default: {SIZE}; for motion that of the"
+        " model it begins with.",
+        low=16,
+        high=512,
+    )
     frames: int | None = option(
-        None, "Frames of one window. Default: 16 or fewer.", low=4, high=512
+        None,
+        f"Frames of one window. Default: 16 or fewer; for motion {MOTION_SECONDS:g} seconds.",
+        low=4,
+        high=512,
     )
     fps: float | None = option(
         None, "Frames per second to sample. Default: from the clips.", low=0.01, high=1000
@@ -182,10 +209,29 @@ class TrainConfig:
         splits = {"--val-folder": self.val_folder, "--split": self.split, "--folds": self.folds}
         if len(given := [name for name, value in splits.items() if value is not None]) > 1:
             raise OptionError(f"Give only one of {' and '.join(given)}.")
+        if self.task == "motion":
+            self._check_motion()
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
         if self.encoder == "rows" and self.frames is not None:
             raise OptionError("--encoder rows reads each frame by itself: leave out --frames.")
+
+    def _check_motion(self) -> None:
+        for item in fields(self):
+            if item.name in CLASSES_ONLY and getattr(self, item.name) != item.default:
+                name = "--" + item.name.replace("_", "-")
+                raise OptionError(f"{name} is for classes only: leave it out with --task motion.")
+        if self.size is not None and self.size not in MOTION_SIZES:
+            low, high = MOTION_SIZES[0], MOTION_SIZES[-1]
+            raise OptionError(
+                f"Invalid --size {self.size} for --task motion. Give a multiple of "
+                f"{MOTION_SIZES.step}, from {low} to {high}."
+            )
+
+    @property
+    def side(self) -> int:
+        """Side of the square picture that a classifier sees, in pixels."""
+        return self.size or SIZE
 
 
 # Named settings; what is given beside them replaces theirs.
@@ -213,6 +259,8 @@ def preset_options(preset: str | None, options: dict[str, Any]) -> dict[str, Any
     if preset not in PRESETS:
         names = ", ".join(PRESETS)
         raise OptionError(f"Invalid --preset {preset!r}. Choose one of: {names}.")
+    if options.get("task", "classify") != "classify":
+        raise OptionError("--preset is for classes only: leave it out with --task motion.")
     settings = PRESETS[preset]
     if options.get("minutes") is not None:
         settings = {name: value for name, value in settings.items() if name != "epochs"}

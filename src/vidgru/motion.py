@@ -1,13 +1,18 @@
 """What moves in a video, and where it goes next: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # every verb's help would pay for it
+    import numpy as np
+    from numpy.typing import NDArray
 
 AHEAD = (0.25, 0.5, 1.0)  # seconds: what is predicted beside what is seen now
+COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+WAYS = ("up", "up and right", "right", "down and right", "down", "down and left", "left",
+        "up and left")  # fmt: skip
 
-Field = NDArray[np.float32]
+Field: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,3 +29,141 @@ class MotionField:
     velocity: Field
     spread: Field
     moving: Field
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Where something goes, and how fast.
+
+    degrees: clockwise from up, as on a compass: 0 up, 90 right, 180 down, 270 left; speed: in
+    pixels/s of the source; share: the speed in widths of the picture a second.
+    """
+
+    degrees: float
+    speed: float
+    share: float
+
+    @property
+    def compass(self) -> str:
+        """The nearest of N, NE, E, SE, S, SW, W, NW; N is up."""
+        return COMPASS[round(self.degrees / 45) % 8]
+
+    @property
+    def way(self) -> str:
+        """The same in words: up, up and right, right, ..."""
+        return WAYS[round(self.degrees / 45) % 8]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {"compass": self.compass, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the camera itself moves.
+
+    pan: where it turns to, None where that is nowhere; the picture's contents go the other way;
+    zoom: factor a second by which things grow, above 1 where they come nearer; turn: degrees a
+    second, clockwise.
+    """
+
+    pan: Heading | None = None
+    zoom: float = 1.0
+    turn: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The same in words: "still", or such as "pans right, zooms in, turns clockwise"."""
+        said = [] if self.pan is None else [f"pans {self.pan.way}"]
+        if self.zoom != 1:
+            said.append("zooms in" if self.zoom > 1 else "zooms out")
+        if self.turn:
+            said.append("turns clockwise" if self.turn > 0 else "turns counterclockwise")
+        return ", ".join(said) or "still"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        pan = self.pan and self.pan.to_dict()
+        return {"words": self.words, "pan": pan, "zoom": self.zoom, "turn": self.turn}
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What moves so many seconds ahead, apart from the camera, as predicted.
+
+    heading: None where nothing is to move; spread: how far off a moving cell's velocity is on
+    average, in pixels/s; centre: of the moving cells, (x, y) as shares of the picture.
+    """
+
+    seconds: float
+    heading: Heading | None = None
+    spread: float = 0.0
+    centre: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "heading": self.heading and self.heading.to_dict()}
+
+
+@dataclass(frozen=True)
+class MotionSecond:
+    """What moves in about a second of a video, from start to end in seconds.
+
+    motion: where most of what moves in the picture goes, camera included; objects: the same apart
+    from the camera; both None where nothing moves; moving: share of the picture that moves apart
+    from the camera; camera: how that moves; ahead: from the last frame on; field: mean velocity of
+    each cell (row, column), as (x to the right, y down) in pixels/s, camera included.
+    """
+
+    start: float
+    end: float
+    motion: Heading | None
+    moving: float
+    objects: Heading | None
+    camera: Camera
+    ahead: tuple[Ahead, ...]
+    field: tuple[tuple[tuple[float, float], ...], ...]
+
+    @property
+    def words(self) -> str:
+        """What moves apart from the camera, and how the camera does, in a line."""
+        things = "nothing moves"
+        if self.objects is not None:
+            things = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
+        return f"{things}; camera {self.camera.words}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "motion": self.motion and self.motion.to_dict(),
+            "moving": self.moving,
+            "objects": self.objects and self.objects.to_dict(),
+            "camera": self.camera.to_dict(),
+            "ahead": [ahead.to_dict() for ahead in self.ahead],
+            "field": self.field,
+        }
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moves in a video, second by second.
+
+    width, height: of its pictures, in pixels; fps: frames/s that were looked at; frames: how many;
+    model: the file that told; heat: mean speed of what moves apart from the camera, over the whole
+    video, for each cell (row, column), in pixels/s.
+    """
+
+    source: str
+    width: int
+    height: int
+    fps: float
+    frames: int
+    model: str
+    seconds: tuple[MotionSecond, ...]
+    heat: tuple[tuple[float, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**vars(self), "seconds": [second.to_dict() for second in self.seconds]}

@@ -52,7 +52,7 @@ class Progress:
     note: str = ""
 
 
-def run_to_end(steps: Generator[Progress, None, Result]) -> Result:
+def run_to_end(steps: Generator[object, None, Result]) -> Result:
     """Return the result of a job whose progress nobody looks at."""
     while True:
         try:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+MOTION_SIZES = range(32, 257, 16)  # sides of the pictures that a motion model may read, in pixels
+MOTION_SIZE, MOTION_HIDDEN = 128, 48  # of a model of motion that begins with random weights
+MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
+
 
 @dataclass(frozen=True)
 class ModelSpec:

@@ -106,28 +106,38 @@ def csv_table(
 
     It has a row for each source, or for each segment of a timeline. Raises OutputError.
     """
-    if path is None:
-        yield lambda item: None
-        return
     times = ["start", "end"] if timelines else []
-    text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-    with SpooledTemporaryFile(IN_MEMORY, "w+", **text) as kept:
-        rows = csv.writer(kept, lineterminator="\n")
-        rows.writerow(["source", *times, *COLUMNS, *labels, "error"])
+    with kept_rows(path, ["source", *times, *COLUMNS, *labels, "error"]) as write:
 
         def add(item: Prediction | Timeline | Failure) -> None:
             if isinstance(item, Failure):
                 blank = [""] * (len(times) + len(COLUMNS) + len(labels))
-                rows.writerow([item.source, *blank, item.error])
+                write([item.source, *blank, item.error])
             elif isinstance(item, Timeline):
                 for segment in item.segments:
                     span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]
-                    rows.writerow([item.source, *span, *_said(segment), ""])
+                    write([item.source, *span, *_said(segment), ""])
             else:
-                rows.writerow([item.source, *_said(item), ""])
+                write([item.source, *_said(item), ""])
 
+        yield add
+
+
+@contextmanager
+def kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[list[str]], Any]]:
+    """Give what adds a row to a .csv file, which is written at the end, whatever comes between.
+
+    Without a path, rows go nowhere. Raises OutputError.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with SpooledTemporaryFile(IN_MEMORY, "w+", **text) as kept:
+        rows = csv.writer(kept, lineterminator="\n")
+        rows.writerow(columns)
         try:
-            yield add
+            yield rows.writerow
         finally:
             kept.seek(0)
             with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:

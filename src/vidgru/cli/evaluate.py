@@ -1,4 +1,4 @@
-"""`vidgru evaluate`: tell how good a model is on labelled clips that it did not learn from."""
+"""`vidgru evaluate`: tell how good a model is on clips that it did not learn from."""
 
 import json
 import sys
@@ -22,20 +22,25 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
     model learned from are left out, wherever they lie now. What it finds is also written as a web
-    page, report.html in the run folder.
+    page, report.html in the run folder. A model of motion takes all videos below FOLDER, asks for
+    no classes, and writes no page.
     """
     config = EvaluateConfig(**options)
+    from vidgru.cli.motion_scores import show_motion_evaluation
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_evaluation
+    from vidgru.findings import Evaluation
     from vidgru.verbs.evaluate import evaluate_steps
     from vidgru.verbs.predict import find_model
 
     if config.model is None:
-        config = replace(config, model=str(find_model(config)))
+        config = replace(config, model=str(find_model(config, None)))
         if not quiet:
             print(f"Model: {printable(str(config.model))}", file=sys.stderr)
     result = follow(evaluate_steps(folder, config), quiet)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
-    else:
+    elif isinstance(result, Evaluation):
         show_evaluation(result)
+    else:
+        show_motion_evaluation(result)

@@ -19,6 +19,7 @@ VERBS = {
     "compare": "Tell which core learns a folder of clips best.",
     "evaluate": "Tell how good a model is on clips that it did not learn from.",
     "predict": "Tell what happens in videos.",
+    "motion": "Tell what moves in videos, and where it goes next.",
     "extract": "Write frames of videos as images.",
 }
 

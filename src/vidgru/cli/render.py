@@ -13,6 +13,7 @@ from vidgru.results import (
     Answered,
     Calibration,
     Comparison,
+    Split,
     TrainResult,
 )
 
@@ -51,7 +52,7 @@ def show_training(result: TrainResult) -> None:
     best = "" if result.folds else f", best at epoch {result.best_epoch}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
     for sentence in (
-        _splitting(result),
+        splitting(result.split, len(result.folds)),
         _mirroring(result.mirrored),
         _turning(result.turned, result.rotation),
         _calibrated(result.calibration, where),
@@ -62,9 +63,7 @@ def show_training(result: TrainResult) -> None:
         if sentence:
             console.print(Text(printable(sentence)))
     console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    console.print(
-        Text(f"Next:  vidgru predict VIDEO --model {printable(_quoted(str(result.run)))}")
-    )
+    console.print(Text(f"Next:  vidgru predict VIDEO --model {printable(quoted(str(result.run)))}"))
 
 
 def _folds(result: TrainResult) -> Table:
@@ -87,18 +86,17 @@ def _folds(result: TrainResult) -> Table:
     return table
 
 
-def _splitting(result: TrainResult) -> str:
+def splitting(split: Split, folds: int = 0) -> str:
     """Return how clips were shared out, in a sentence."""
-    split = result.split
     names = {"train": "learn from", "val": "validate with", "test": "test with"}
     what = "groups" if split.groups else "clips"
     counts = [(n, names[part]) for part, n in (split.groups or split.clips).items() if n]
-    if result.folds:
-        text = f"Split by {what} into {len(result.folds)} folds"
+    if folds:
+        text = f"Split by {what} into {folds} folds"
     else:
         text = f"Split by {what}: " + ", ".join(f"{n} to {use}" for n, use in counts)
     if split.suggested:
-        text += f" (--group-by {_quoted(str(split.group_by))}, as names or tables suggest;"
+        text += f" (--group-by {quoted(str(split.group_by))}, as names or tables suggest;"
         text += " --group-by none undoes it)"
     if split.together:
         text += f"; kept on one side as the same footage: {split.together} "
@@ -152,7 +150,8 @@ def _turning(turned: dict[str, float], wanted: float) -> str:
     return f"{text}."
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """Return a path as a shell takes it."""
     from shlex import quote
 
     return quote(path)

@@ -1,4 +1,4 @@
-"""`vidgru train`: learn to tell the classes in a folder of clips."""
+"""`vidgru train`: learn from a folder of clips."""
 
 import json
 from typing import Any
@@ -37,10 +37,11 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Learn to tell the classes in FOLDER/<class>/<clip>.
+    """Learn to tell the classes in FOLDER/<class>/<clip>, or how things move (--task motion).
 
     Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a .csv file with the columns
     path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
+    For motion, no classes are needed: videos and folders of images anywhere below FOLDER will do.
     Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
     starts at once.
     """
@@ -50,13 +51,17 @@ def command(
     config = TrainConfig(**preset_options(preset, chosen))
     if resume is None and folder is None:
         raise click.MissingParameter(param_hint="FOLDER", param_type="argument")
+    from vidgru.cli.motion_scores import show_motion_training
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_training
+    from vidgru.results import TrainResult
     from vidgru.verbs.train import resume_steps, train_steps
 
     steps = train_steps(folder, config) if folder is not None else resume_steps(str(resume))
     result = follow(steps, quiet)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
-    else:
+    elif isinstance(result, TrainResult):
         show_training(result)
+    else:
+        show_motion_training(result)

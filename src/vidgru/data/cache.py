@@ -173,15 +173,9 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
         small = np.fromfile(stored, np.uint8) if length <= SMALL else None
     except Exception:  # a damaged header fails in many ways
         return None
-    try:
-        content = _map(stored, length) if small is None else small
-    except RuntimeError as error:
-        if not stored.exists():
-            return None
-        raise OutputError(
-            f"Cannot map one more decoded clip into memory ({stored}): train on fewer clips, or "
-            "raise the system's limit (vm.max_map_count on Linux)."
-        ) from error
+    content = map_file(stored, length) if small is None else small
+    if content is None:
+        return None
     segments: Segments = content[start:end].reshape(shape)
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
@@ -190,13 +184,22 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
     return segments, replace(facts, warnings=warnings)
 
 
-def _map(path: Path, length: int) -> NDArray[np.uint8]:
+def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:
+    """Return a stored file's bytes, mapped from disk, or None if it is gone; raises OutputError."""
     import torch  # here, since decoding processes do without it
 
     # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
     # As bytes, since torch refuses a str that is not UTF-8.
     name: Any = os.fsencode(path)
-    mapped = torch.from_file(name, shared=False, size=length, dtype=torch.uint8)
+    try:
+        mapped = torch.from_file(name, shared=False, size=length, dtype=torch.uint8)
+    except RuntimeError as error:
+        if not path.exists():
+            return None
+        raise OutputError(
+            f"Cannot map one more decoded clip into memory ({path}): train on fewer clips, or "
+            "raise the system's limit (vm.max_map_count on Linux)."
+        ) from error
     return mapped.numpy()
 
 

@@ -21,6 +21,11 @@ LAYOUT = (
     "a clip is a video, a folder of images, or a single image. Or give a .csv list: path,label."
 )
 
+ANY_LAYOUT = (
+    "Expected videos or folders of images anywhere below it, or in FOLDER/{train,val,test}. "
+    "Or give a .csv list with a column path."
+)
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -95,6 +100,53 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
                 count,
             )
     return clips if group_by is None else with_groups(clips, folder, group_by)
+
+
+def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
+    """Return the videos and folders of images anywhere below a folder, all with the label "".
+
+    Folders train, val and test at the top are parts, if there is one to train on. `group_by` and
+    what is raised are as for `read_folder`.
+    """
+    if not os.path.exists(folder):
+        raise DataError(f"No such folder: {folder}.")
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder} is not a folder. {ANY_LAYOUT}")
+    parts = {
+        Path(entry): PARTS[entry.name.lower()]
+        for entry in _shown(folder)
+        if _is_folder(entry) and entry.name.lower() in PARTS
+    }
+    roots: dict[Path, str | None] = {folder: None}
+    if "train" in parts.values():
+        roots = {**parts}
+    clips = [
+        Clip(path, path.relative_to(folder).as_posix(), "", part)
+        for root, part in roots.items()
+        for path in _videos(root)
+    ]
+    if not clips:
+        raise DataError(f"No videos found in {folder}. {ANY_LAYOUT}")
+    return clips if group_by is None else with_groups(clips, folder, group_by)
+
+
+def _videos(folder: Path) -> Iterator[Path]:
+    """Yield the videos below a folder; of folders that hold nothing but images, each is one."""
+    for entry in _shown(folder):
+        path = Path(entry)
+        if _is_folder(entry):
+            # Runs, and comparisons of runs, hold pictures, too.
+            if any((path / name).exists() for name in ("model.safetensors", "comparison.json")):
+                continue
+            inner = _shown(path)
+            if any(_is_image(e.name) for e in inner) and not any(
+                _is_folder(e) or Path(e).suffix.lower() in VIDEO_SUFFIXES for e in inner
+            ):
+                yield path
+            elif not entry.is_symlink():
+                yield from _videos(path)
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            yield path
 
 
 def _shown(folder: Path) -> list[os.DirEntry[str]]:

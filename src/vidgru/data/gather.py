@@ -6,6 +6,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import (
@@ -18,7 +20,8 @@ from vidgru.data.decode import (
 )
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.faults import findings, tell_shortcuts
-from vidgru.data.folder import Clip, read_folder
+from vidgru.data.flow import without_stills
+from vidgru.data.folder import Clip, read_folder, read_videos
 from vidgru.data.groups import Grouping, suggest_groups
 from vidgru.data.listing import apply_split, read_list
 from vidgru.data.shortcuts import find_shortcuts
@@ -26,17 +29,20 @@ from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Progress, Split
+from vidgru.spec import MOTION_SECONDS
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 
 log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
+MOST_FRAMES = 48  # of a window of motion
 UNGROUPED = "none"  # --group-by
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
     {"contradictory labels", "leak", "groups across parts", "tiny class", "unbalanced"}
     | {"blank", "still", "shortcut"}
 )
+ABOUT_CLASSES = frozenset({"contradictory labels", "tiny class", "unbalanced", "shortcut"})
 
 Parts = dict[str, list[Clip]]
 
@@ -74,9 +80,10 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
 
     Raises DataError when there are less than two classes, or no way to split them.
     """
-    clips = read_source(folder, config.group_by)
+    labelled = config.task == "classify"
+    clips = read_source(folder, config.group_by, labelled=labelled)
     if config.split is not None:
-        clips, unnamed = apply_split(clips, Path(config.split))
+        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
         if unnamed:
             log.warning(
                 "%s does not name %d clips, which are left out; the first is %s.",
@@ -85,17 +92,20 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
                 unnamed[0].name,
             )
     if config.val_folder is not None:
-        held = read_source(Path(config.val_folder))
+        held = read_source(Path(config.val_folder), labelled=labelled)
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         held = [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
         if not held:
             raise DataError(f"{config.val_folder} holds no clips to validate with.")
         clips += held
-    labels = classes_of(clips, folder)
-    if strange := sorted({clip.label for clip in clips} - labels):
-        raise DataError(
-            f"The class {strange[0]!r} is validated or tested but has no training clips."
-        )
+    if labelled:
+        labels = classes_of(clips, folder)
+        if strange := sorted({clip.label for clip in clips} - labels):
+            raise DataError(
+                f"The class {strange[0]!r} is validated or tested but has no training clips."
+            )
+    elif all(clip.part not in (None, "train") for clip in clips):
+        raise DataError(f"{folder} gives no clip to learn from.")
     if config.folds is not None and any(clip.part == "val" for clip in clips):
         raise DataError(
             f"{folder} is split into train and val already, and --folds splits anew: "
@@ -115,13 +125,16 @@ def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
     return labels
 
 
-def read_source(source: Path, group_by: str | None = None) -> list[Clip]:
-    """Return the clips of a folder or of a list in a .csv file, with groups unless "none"."""
+def read_source(source: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
+    """Return the clips of a folder or of a list in a .csv file, with groups unless "none".
+
+    Not `labelled`, they need no classes, and all labels are "".
+    """
     by = None if group_by == UNGROUPED else group_by
     if source.suffix.lower() == ".csv" and source.is_file():
-        clips = read_list(source, by)
+        clips = read_list(source, by, labelled=labelled)
         return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
-    return read_folder(source, by)
+    return read_folder(source, by) if labelled else read_videos(source, by)
 
 
 def _divide(clips: list[Clip], config: TrainConfig, units: Units) -> Parts:
@@ -140,6 +153,8 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
 
     The window is one frame where the network reads each frame by itself, or clips have no more.
     """
+    if config.task == "motion":
+        return _motion_sampling(clips, config, side)
     fps, frames = config.fps, config.frames
     pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
     if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
@@ -147,19 +162,33 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
     if pictures:
         return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or FEWEST)
     if fps is None or frames is None:
-        rates, seconds = [], []
-        for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:
-            try:
-                with open_video(clip.path) as video:
-                    whole = video.seconds
-                    if clip.end is not None:
-                        whole = min(whole or clip.end, clip.end)
-                    if whole is not None:
-                        rates.append(video.fps)
-                        seconds.append(max(whole - (clip.start or 0.0), 1 / video.fps))
-            except VideoError:
-                continue  # decoding will name it
-        fps, frames = suit(rates or [25.0], seconds or [2.0], fps, frames)
+        fps, frames = suit(*_probe(clips), fps, frames)
+    return Sampling(fps, side, frames)
+
+
+def _probe(clips: list[Clip]) -> tuple[list[float], list[float]]:
+    """Return frame rates, and lengths in seconds, of some of the clips."""
+    rates, seconds = [], []
+    for clip in clips[:: -(-len(clips) // PROBED_CLIPS)]:
+        try:
+            with open_video(clip.path) as video:
+                whole = video.seconds
+                if clip.end is not None:
+                    whole = min(whole or clip.end, clip.end)
+                if whole is not None:
+                    rates.append(video.fps)
+                    seconds.append(max(whole - (clip.start or 0.0), 1 / video.fps))
+        except VideoError:
+            continue  # decoding will name it
+    return rates or [25.0], seconds or [2.0]
+
+
+def _motion_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampling:
+    """Return a sampling whose windows hold what is told ahead, or else most clips whole."""
+    rates, seconds = _probe(clips)
+    fps, _ = suit(rates, seconds, config.fps, None)
+    lasts = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
+    frames = config.frames or min(MOST_FRAMES, max(FEWEST, round(lasts * fps)))
     return Sampling(fps, side, frames)
 
 
@@ -185,15 +214,18 @@ def gather(
     results = yield from read_all(clips, sampling)
     say_problems(results)
     readings = readings_of(results)
+    if config.task == "motion":
+        readings = without_stills(readings)
     wanted = {clip.label for clip in clips if clip.part in (None, "train")}
     if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
+        which = f" of the class {min(lost)!r}" if min(lost) else ""
         raise DataError(
-            f"No clip of the class {min(lost)!r} can be read: mend or remove them. "
+            f"No clip{which} can be read: mend or remove them. "
             f"The first problem: {readings.skipped[0].error}"
         )
     gathered = _split(readings, sampling, config, folder)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked and config.folds is None:
+    if unchecked and config.folds is None and config.task == "classify":
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
 
@@ -214,9 +246,13 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
             raise
         raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
     found = findings(readings, sampling, pairs, None)
-    found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+    told = TOLD
+    if config.task == "classify":
+        found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+    else:
+        told = TOLD - ABOUT_CLASSES
     for finding in found:
-        if finding.kind in TOLD:
+        if finding.kind in told:
             log.warning("%s", finding.sentence)
     groups = {
         # A clip without a group counts by itself.

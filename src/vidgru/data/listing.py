@@ -14,18 +14,19 @@ COLUMNS = "path,label[,split][,group][,start,end]"
 Row = dict[str, str]
 
 
-def read_list(path: Path, group_by: str | None = None) -> list[Clip]:
+def read_list(path: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
     """Return the clips of a CSV list with the columns path,label[,split][,group][,start,end].
 
     Paths are relative to the list's folder. `split` is train, val, test or empty; start and end are
     seconds of a part of a video, either may be empty. `group_by` is a column, or a regular
-    expression as for folders; left out, it is the column `group` if there is one. Raises DataError
-    with the line that is wrong, OptionError when `group_by` is neither.
+    expression as for folders; left out, it is the column `group` if there is one. Not `labelled`,
+    there need be no labels, and all are "". Raises DataError with the line that is wrong,
+    OptionError when `group_by` is neither.
     """
     clips, lines = [], dict[str, int]()
     column = group_by if group_by is not None else "group"
     named = True
-    for number, row in _rows(path, ("path", "label")):
+    for number, row in _rows(path, ("path", "label") if labelled else ("path",)):
         named = column in row
         start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
         if end is not None and end <= (start or 0.0):
@@ -33,7 +34,7 @@ def read_list(path: Path, group_by: str | None = None) -> list[Clip]:
         clip = Clip(
             path.parent / row["path"],
             clip_name(row["path"], start, end),
-            row["label"],
+            row["label"] if labelled else "",
             _part(path, number, row.get("split", "")),
             (row.get(column) or None) if named else None,
             start,
@@ -57,7 +58,9 @@ def read_list(path: Path, group_by: str | None = None) -> list[Clip]:
     return clips
 
 
-def apply_split(clips: Sequence[Clip], path: Path) -> tuple[list[Clip], list[Clip]]:
+def apply_split(
+    clips: Sequence[Clip], path: Path, *, labelled: bool = True
+) -> tuple[list[Clip], list[Clip]]:
     """Return clips with the parts that a split file gives them, and those that it leaves out.
 
     The file has the columns path,label,split[,group][,start,end], as split.csv of a run has. Groups
@@ -65,14 +68,14 @@ def apply_split(clips: Sequence[Clip], path: Path) -> tuple[list[Clip], list[Cli
     """
     known = {clip_name(clip.listed.strip(), clip.start, clip.end): clip for clip in clips}
     chosen: dict[str, Clip] = {}
-    for number, row in _rows(path, ("path", "label", "split")):
+    for number, row in _rows(path, ("path", "label", "split") if labelled else ("path", "split")):
         start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
         name = clip_name(row["path"], start, end)
         part = _part(path, number, row["split"])
         clip = known.get(name)
         if clip is None:
             raise DataError(f"{path}, line {number}: there is no clip {name} any more.")
-        if clip.label.strip() != row["label"]:
+        if labelled and clip.label.strip() != row["label"]:
             raise DataError(
                 f"{path}, line {number}: {name} is of the class {row['label']!r} there, "
                 f"but now of {clip.label!r}."

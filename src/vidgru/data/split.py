@@ -89,10 +89,18 @@ def _count(clips: Sequence[Clip]) -> Counter[str]:
     for label, count in labels.items():
         if count < 2:
             raise DataError(
-                f"The class {label!r} has only one clip: at least two are needed, "
+                f"{_named(label)} has only one clip: at least two are needed, "
                 "one to learn from and one to check with."
             )
     return labels
+
+
+def _named(label: str) -> str:
+    return f"The class {label!r}" if label else "The folder"
+
+
+def _of(label: str) -> str:
+    return f" of the class {label!r}" if label else ""
 
 
 def _members(clips: Sequence[Clip], units: Units | None) -> dict[str, list[Clip]]:
@@ -122,7 +130,7 @@ def _sides(
         for side, part in (("learn from", train), ("check with", kept)):
             if side in needed and all(clip.label != label for clip in part):
                 raise DataError(
-                    f"Cannot split by group: no clip of the class {label!r} is left to {side}. "
+                    f"Cannot split by group: no clip{_of(label)} is left to {side}. "
                     "Give more groups, another --seed, or a folder with train and val inside."
                 )
     return train, kept

@@ -5,6 +5,7 @@ coordinates, both from -1 at the left or top border to 1 at the right or bottom 
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from vidgru.config import TrainConfig
 
 Frames = NDArray[np.uint8]
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
 # The share of width and height that is looked at when predicting: the middle of the range that
 # training cuts out at random, so that both see shapes at the same scale.
@@ -108,10 +110,10 @@ def random_light(batch: int, ranges: Augmentation, generator: torch.Generator) -
     )
 
 
-def cut(frames: Frames, view: Tensor, size: int) -> Frames:
-    """Return the view of each frame, bilinear, borders repeated: uint8 (T, size, size, 3).
+def cut(frames: Pixels, view: Tensor, size: int) -> Pixels:
+    """Return the view of each frame, bilinear, borders repeated: (T, size, size, 3).
 
-    frames: uint8 (T, H, W, 3). OpenCV does this three times as fast as torch's grid_sample.
+    frames: uint8 or float32 (T, H, W, 3). OpenCV is three times as fast as torch's grid_sample.
     """
     height, width = frames.shape[1:3]
     linear = view[:, :2].double().numpy()
@@ -122,7 +124,7 @@ def cut(frames: Frames, view: Tensor, size: int) -> Frames:
     offset = linear @ np.full(2, 1 / size - 1) + view[:, 2].double().numpy()
     matrix[:, 2] = half * offset + half - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    out = np.empty((len(frames), size, size, 3), np.uint8)
+    out: Pixels = np.empty((len(frames), size, size, 3), frames.dtype)
     for source, target in zip(frames, out, strict=True):
         cv2.warpAffine(
             source, matrix, (size, size), dst=target, flags=flags, borderMode=cv2.BORDER_REPLICATE

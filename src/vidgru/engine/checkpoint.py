@@ -7,24 +7,26 @@ import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, MOTION_CORE
 from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
-from vidgru.spec import Confidence, ModelSpec
+from vidgru.nn.motion import MotionNetwork
+from vidgru.spec import MOTION_SIZES, Confidence, ModelSpec, MotionSpec
 from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 3
-TASKS = ("classify",)
+# The model of motion that comes with the package.
+SHIPPED_MOTION = Path(__file__).parents[1] / "models" / "motion.safetensors"
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,28 @@ class LoadedModel:
     confidence: Confidence
 
 
+@dataclass(frozen=True)
+class LoadedMotion:
+    """A network of motion in eval mode with all that its file says of it."""
+
+    path: Path
+    network: MotionNetwork
+    spec: MotionSpec
+    metrics: dict[str, Any]
+
+
 def save_model(
     path: Path,
     weights: dict[str, torch.Tensor],
-    spec: ModelSpec,
+    spec: ModelSpec | MotionSpec,
     metrics: dict[str, Any],
     confidence: Confidence = Confidence(),  # noqa: B008
 ) -> None:
     """Write a model file: weights, and all the rest as JSON in its metadata."""
-    content = {"spec": asdict(spec), "confidence": asdict(confidence), "metrics": metrics}
+    content: dict[str, Any] = {"spec": asdict(spec)}
+    if isinstance(spec, ModelSpec):
+        content["confidence"] = asdict(confidence)
+    content["metrics"] = metrics
     header = json.dumps({"version": VERSION, **content})
     # One key only: safetensors writes several in an order that changes from run to run.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -54,6 +69,25 @@ def save_model(
 
 
 def load_model(path: Path) -> LoadedModel:
+    """Read the file or run folder of a model that tells classes.
+
+    Raises ModelError for anything but a whole one.
+    """
+    loaded = load_any(path)
+    if isinstance(loaded, LoadedMotion):
+        raise ModelError(f"{loaded.path} is a model of motion: use `vidgru motion`.")
+    return loaded
+
+
+def load_motion(path: Path) -> LoadedMotion:
+    """Read the file or run folder of a model of motion; raises ModelError."""
+    loaded = load_any(path)
+    if isinstance(loaded, LoadedModel):
+        raise ModelError(f"{loaded.path} tells classes, not motion: use `vidgru predict`.")
+    return loaded
+
+
+def load_any(path: Path) -> LoadedModel | LoadedMotion:
     """Read a model file or a run folder; raises ModelError for anything but a whole model."""
     # Not path.is_dir(), which fails on too long a name.
     if os.path.isdir(path):
@@ -82,11 +116,18 @@ def load_model(path: Path) -> LoadedModel:
             raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
     network = build(spec)
     network.load_state_dict(weights)
-    return LoadedModel(path, network.eval(), spec, metrics, confidence)
+    network.eval()
+    if isinstance(spec, MotionSpec):
+        return LoadedMotion(path, cast(MotionNetwork, network), spec, metrics)
+    return LoadedModel(path, cast(AnyNetwork, network), spec, metrics, confidence)
 
 
-def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Confidence]:
+def _read_header(
+    path: Path, header: str
+) -> tuple[ModelSpec | MotionSpec, dict[str, Any], Confidence]:
     """Return what a header says, believing nothing: it may come from anyone."""
+    spec: ModelSpec | MotionSpec
+    confidence = Confidence()
     try:
         content = json.loads(header)
         version = content["version"]
@@ -97,36 +138,62 @@ def _read_header(path: Path, header: str) -> tuple[ModelSpec, dict[str, Any], Co
                 f"{path} was written by another version of vidgru (format {version}, not "
                 f"{VERSION})."
             )
-        raw, metrics, sure = content["spec"], content["metrics"], content["confidence"]
-        labels = tuple(raw.pop("labels"))
-        spec = ModelSpec(labels=labels, **raw)
-        whole = (
-            isinstance(metrics, dict)
-            and spec.task in TASKS
-            and spec.input in INPUTS
-            and spec.core in CORES
-            and spec.encoder in ENCODERS
-            and spec.gated_update in GATED_UPDATES
-            and all(isinstance(label, str) for label in labels)
-            and 2 <= len(set(labels)) == len(labels) <= 100_000
-            and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
-            and 1 <= spec.hidden <= 4096
-            and (spec.encoder == "cnn" or spec.frames == 1)
-            and ((spec.frames == 1 and spec.input == "rgb") or 4 <= spec.frames <= 4096)
-            and 8 <= spec.size <= 1024
-            and isinstance(spec.fps, int | float)
-            and 1e-12 <= spec.fps <= 1000
-            and _is_number(sure["temperature"], COLDEST, HOTTEST)
-            and len(sure["answers"]) <= MOST_ANSWERS
-            and all(_is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
-        )
-        answers = tuple((float(c), right) for c, right in sure["answers"])
-        confidence = Confidence(sure["temperature"], answers)
+        raw, metrics = content["spec"], content["metrics"]
+        if raw["task"] == "motion":
+            spec = MotionSpec(**raw)
+            whole = isinstance(metrics, dict) and _is_motion(spec)
+        else:
+            sure = content["confidence"]
+            labels = tuple(raw.pop("labels"))
+            spec = ModelSpec(labels=labels, **raw)
+            whole = isinstance(metrics, dict) and _tells_classes(spec) and _is_confidence(sure)
+            answers = tuple((float(c), right) for c, right in sure["answers"])
+            confidence = Confidence(sure["temperature"], answers)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: its description cannot be read.") from error
     if not whole:
         raise ModelError(f"{path} is damaged: its description makes no sense.")
     return spec, metrics, confidence
+
+
+def _tells_classes(spec: ModelSpec) -> bool:
+    """Return whether a stranger's description makes sense; raises TypeError or ValueError."""
+    return (
+        spec.task == "classify"
+        and spec.input in INPUTS
+        and spec.core in CORES
+        and spec.encoder in ENCODERS
+        and spec.gated_update in GATED_UPDATES
+        and all(isinstance(label, str) for label in spec.labels)
+        and 2 <= len(set(spec.labels)) == len(spec.labels) <= 100_000
+        and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
+        and 1 <= spec.hidden <= 4096
+        and (spec.encoder == "cnn" or spec.frames == 1)
+        and ((spec.frames == 1 and spec.input == "rgb") or 4 <= spec.frames <= 4096)
+        and 8 <= spec.size <= 1024
+        and isinstance(spec.fps, int | float)
+        and 1e-12 <= spec.fps <= 1000
+    )
+
+
+def _is_confidence(sure: Any) -> bool:
+    return (
+        _is_number(sure["temperature"], COLDEST, HOTTEST)
+        and len(sure["answers"]) <= MOST_ANSWERS
+        and all(_is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
+    )
+
+
+def _is_motion(spec: MotionSpec) -> bool:
+    """Return whether a stranger's description of a motion model makes sense."""
+    return (
+        spec.core == MOTION_CORE
+        and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
+        and 1 <= spec.hidden <= 512
+        and 2 <= spec.frames <= 512
+        and spec.size in MOTION_SIZES
+        and _is_number(spec.fps, 1e-3, 1000)
+    )
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
@@ -163,12 +230,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def newest_run(folder: Path) -> Path:
-    """Return the run in a folder whose model was written last. Raises ModelError if none."""
-    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: path.stat().st_mtime_ns)
-    if not models:
-        raise ModelError(
-            f"No trained model in {folder.absolute()}: give --model, or train one first "
-            "with `vidgru train FOLDER`."
-        )
-    return models[-1].parent
+def newest_run(folder: Path, task: str | None = None) -> Path:
+    """Return the run in a folder whose model was written last, of one task or of any.
+
+    Raises ModelError if there is none.
+    """
+    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: -path.stat().st_mtime_ns)
+    for path in models:
+        if task is None or _task_of(path) in (None, task):
+            return path.parent
+    kind, option = (" of motion", " --task motion") if task == "motion" else ("", "")
+    raise ModelError(
+        f"No trained model{kind} in {folder.absolute()}: give --model, or train one first "
+        f"with `vidgru train FOLDER{option}`."
+    )
+
+
+def _task_of(path: Path) -> str | None:
+    """Return what a model file says it is for; None where it is damaged, which opening it tells."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str(json.loads(file.metadata()["vidgru"])["spec"]["task"])
+    except (SafetensorError, OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None

@@ -1,6 +1,5 @@
-"""The training loop."""
+"""The training loop for classes."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
-from vidgru.engine.device import convolution_dtype
-from vidgru.engine.distributed import add_up, part, rank, total, world
-from vidgru.engine.state import fits
-from vidgru.engine.whole import join_parts
+from vidgru.engine.distributed import part, rank, total, world
+from vidgru.engine.learner import Learner
 from vidgru.engine.windows import VALIDATION_WINDOWS, clip_outputs, spread, window_at
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
@@ -24,28 +21,11 @@ from vidgru.results import Scores
 from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
 
-WEIGHT_DECAY = 0.05
-GRADIENT_NORM = 1.0
-WARM_UP = 0.25
 PROBED, FEWEST_PROBED, ALL_PROBED = 16, 8, 512  # clips of one class, and of all together
 KNOWN, SURE, DOUBTFUL = 0.6, 0.5, 0.2  # shares of a class's clips, or of its mirror images
 SMALL_TURN = 8.0  # degrees, that change no class's meaning
 NEXT_TURN = 1.5  # times what a class is turned by already
 RECOGNISED = 0.75  # share of a class's clips, turned further
-
-
-def learning_rate(highest: float, done: float) -> float:
-    """Return the one-cycle learning rate when the share `done` of the training is over.
-
-    Half a cosine up from 1/25 of the highest over the first quarter, then half a cosine down to
-    1/10,000 of it (Smith and Topin 2018).
-    """
-    if done < WARM_UP:
-        low, part = 1 / 25, 0.5 - 0.5 * math.cos(math.pi * done / WARM_UP)
-    else:
-        past = (min(done, 1.0) - WARM_UP) / (1 - WARM_UP)
-        low, part = 1e-4, 0.5 + 0.5 * math.cos(math.pi * past)
-    return highest * (low + (1 - low) * part)
 
 
 @dataclass(frozen=True)
@@ -56,13 +36,8 @@ class Examples:
     targets: Tensor
 
 
-class Trainer:
-    """One network, its optimizer and its random numbers; `step()` learns from one batch.
-
-    Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
-    `state_dict` holds all that is needed to go on to the same bits. Several processes share out
-    each batch, and draw all its random numbers alike.
-    """
+class Trainer(Learner):
+    """Learn to tell classes; see `Learner`."""
 
     def __init__(
         self,
@@ -78,43 +53,23 @@ class Trainer:
         device: torch.device,
         optimizer: str = "adamw",
     ) -> None:
-        self.network = network.to(device)
-        if world() > 1:
-            join_parts(self.network, batch_size)
-        self.task, self.examples, self.spec = task, examples, spec
-        self.batch_size, self.lr, self.device = batch_size, lr, device
-        self.augmentation = augmentation
-        self.generator = torch.Generator().manual_seed(seed)
-        self.weights = task.weights(examples.targets).to(device)
-        self.dtype = convolution_dtype(device)
-        # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
-        decay = WEIGHT_DECAY if optimizer == "adamw" else 0.0
-        parameters = list(network.parameters())
-        self.optimizer = torch.optim.AdamW(  # without decay it is Adam
-            [
-                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=self.lr,
-            fused=True,
+        super().__init__(
+            network,
+            len(examples.segments),
+            batch_size=batch_size,
+            lr=lr,
+            seed=seed,
+            device=device,
+            optimizer=optimizer,
         )
-        self.steps = 0
+        self.network = network
+        self.task, self.examples, self.spec = task, examples, spec
+        self.augmentation = augmentation
+        self.weights = task.weights(examples.targets).to(device)
         # The class of each class's mirror image; -1 while not known, and then none is trained on.
         self.images = torch.full((task.outputs,), -1)
         # The degrees by which clips of each class may be turned without looking like another's.
         self.turns = torch.full((task.outputs,), min(SMALL_TURN, augmentation.rotation))
-        self._order: list[int] = []
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Batches that one pass over the clips takes; batches run on across its end."""
-        return len(self.examples.segments) / self.batch_size
-
-    @property
-    def at_epoch_end(self) -> bool:
-        """Whether the last step was the last one of a pass over the clips."""
-        epoch = self.steps_per_epoch
-        return int(self.steps / epoch) > int((self.steps - 1) / epoch)
 
     def step(self, done: float) -> float:
         """Learn from one batch when the share `done` of the training is over; return the loss."""
@@ -126,20 +81,12 @@ class Trainer:
 
         The frames are of this process's own part of the batch; alone, that is all of it.
         """
-        self.network.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.lr, done)
+        self._begin(done)
         own = targets[part(len(targets))]
         loss = self.task.loss(self._outputs(frames), own, self.weights)
         if world() > 1:
             loss = loss * self.task.share(own, targets, self.weights)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss = add_up(loss, self.network.parameters())
-        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
-        self.steps += 1
-        return loss.item()
+        return self._follow(loss)
 
     def _outputs(self, frames: Tensor) -> Tensor:
         # Only the convolutions gain from short numbers; recurrent kernels lose.
@@ -148,10 +95,7 @@ class Trainer:
         return self.network.decide(main, side)
 
     def _draw(self) -> tuple[Tensor, Tensor]:
-        while len(self._order) < self.batch_size:
-            count = len(self.examples.segments)
-            self._order += torch.randperm(count, generator=self.generator).tolist()
-        chosen, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
+        chosen = self._choose()
         windows = [self._window(self.examples.segments[k]) for k in chosen]
         targets = self.examples.targets[chosen]
         images = self.images[targets]
@@ -175,9 +119,6 @@ class Trainer:
         return window_at(
             segment, self._below(max(len(segment) - self.spec.frames, 0) + 1), self.spec
         )
-
-    def _below(self, limit: int) -> int:
-        return int(torch.randint(limit, (1,), generator=self.generator))
 
     @torch.inference_mode()
     def validate(self, examples: Examples) -> Scores:
@@ -330,49 +271,16 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, as tensors and numbers."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "order": self._order,
-            "images": self.images.clone(),
-            "turns": self.turns.clone(),
-            "generator": self.generator.get_state(),
-            "torch_generator": torch.get_rng_state(),
-            "cuda_generators": (
-                [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
-            ),
-        }
+        found = {"images": self.images.clone(), "turns": self.turns.clone()}
+        return {**super().state_dict(), **found}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state; the next step gives the same bits as it did then.
-
-        Raises one of Python's errors for what is not a state of this very training.
-        """
-        own = {**self.state_dict(), "order": [0]}
-        optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
-        devices = own.pop("cuda_generators")
-        weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
-        like = {
-            number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
-            for number, weight in enumerate(weights)
-        }
-        clips = range(len(self.examples.segments))
-        if not (
-            all(fits(state[name], value) for name, value in own.items())
-            and all(fits(kept, like[number]) for number, kept in moments.items())
-            and all(clip in clips for clip in state["order"])
-            and -1 <= state["images"].min() <= state["images"].max() < self.task.outputs
-            and 0 <= state["turns"].min() <= state["turns"].max() <= self.augmentation.rotation
-            and state["steps"] >= 0
-        ):
-            raise ValueError("Not a state of this training.")
-        self.network.load_state_dict(state["network"])
-        # The groups' settings are those of the config; only the learning rate changes, every step.
-        self.optimizer.load_state_dict({**optimizer, "state": moments})
-        self.steps, self._order = state["steps"], list(state["order"])
+        """Go back to a state, as `Learner` does."""
+        super().load_state_dict(state)
         self.images, self.turns = state["images"].clone(), state["turns"].clone()
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch_generator"])
-        if self.device.type == "cuda" and devices and state["cuda_generators"]:
-            torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)
+
+    def _sane(self, state: dict[str, Any]) -> bool:
+        return bool(
+            -1 <= state["images"].min() <= state["images"].max() < self.task.outputs
+            and 0 <= state["turns"].min() <= state["turns"].max() <= self.augmentation.rotation
+        )

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """Draw training loss and validation accuracy over epochs, from the rows of metrics.csv.
+    """Draw training loss and what was validated over epochs, from the rows of metrics.csv.
 
-    Where nothing was validated there is only the loss.
+    That is accuracy, or the error of motion; where nothing was validated there is only the loss.
     """
     from matplotlib.figure import Figure
 
@@ -32,6 +32,12 @@ def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
         )
         right.set(ylabel="validation accuracy", ylim=(0, 1.02))
         left.legend([loss, accuracy], ["training loss", "validation accuracy"], loc="center right")
+    elif "val_error" in rows[0]:
+        right = left.twinx()
+        errors = [100 * row["val_error"] for row in rows]
+        (error,) = right.plot(epochs, errors, color="tab:blue", marker=".")
+        right.set(ylabel="validation error, % of the width a second", ylim=(0, None))
+        left.legend([loss, error], ["training loss", "validation error"], loc="center right")
     _save(figure, path)
 
 

@@ -1,88 +1,25 @@
 """Draw on videos what they show when, and save them."""
 
-import logging
 from collections.abc import Generator
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
-from time import monotonic
 
 from vidgru.errors import OutputError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.timeline import Timeline
-from vidgru.verbs.places import keep_apart
+from vidgru.verbs.redraw import Draw, redraw
 from vidgru.video.draw import Overlay
-from vidgru.video.facts import Facts, Gaps
-from vidgru.video.read import open_video
-from vidgru.video.record import check_suffix, open_recorder
-from vidgru.video.sample import sample_frames
-
-log = logging.getLogger("vidgru")
-
-LOOKED_AT = 100  # frames, to find out the frame rate
-FASTEST = 60  # frames/s for a variable frame rate,
-MOST = 240  # and for a constant one
-LEAST = 1  # so that the mark moves
 
 
 def annotate(
     source: str | Path, timeline: Timeline, path: str | Path
 ) -> Generator[Progress, None, None]:
-    """Write the video of a source with its timeline drawn on it, telling of each frame.
+    """Write the video of a source with its timeline drawn on it, as `redraw` does."""
 
-    It has the source's size (see `open_recorder`, also for the files it writes) and true timing, to
-    half a frame: at a constant rate from 1 to 240 frames/s, every frame once. Where the rate
-    varies, it has the fastest one, 60 frames/s at most, and each frame is held for as long as it is
-    shown; frames that come faster are left out, with a warning. A file that is there is replaced.
-    Memory does not grow with the length. Raises VideoError, OutputError, and OptionError for a file
-    that is no .mp4 or .webm, or is the source itself.
-    """
-    path = Path(path)
-    check_suffix(path)
-    keep_apart(path, [Path(source)])
-    size, fps, start = _size_and_rate(source)
-    total = max(round(timeline.seconds * fps), 1)
-    overlay = Overlay(size, timeline)
-    shown, last, began = 0, -1, monotonic()
-    told: list[Facts] = []
-    with open_recorder(path, size, fps) as recorder:
-        # Pictures in a folder may differ in size.
-        frames = sample_frames(source, float(fps), size=size, start=start, tell=told.append)
-        for done, frame in enumerate(frames, 1):
-            recorder.write(overlay.draw(frame.rgb, frame.time))
-            shown, last = shown + (frame.index != last), frame.index
-            speed = frame.time / max(monotonic() - began, 1e-3)
-            yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
-    for facts in told:
-        # Whatever else is wrong with it was said when it was predicted.
-        if shown < 0.99 * facts.frames:
-            log.warning(
-                "%s has %d frames, some faster than %g a second: %s shows %d of them.",
-                source, facts.frames, float(fps), path, shown,
-            )  # fmt: skip
+    def prepare(size: tuple[int, int]) -> Draw:
+        overlay = Overlay(size, timeline)
+        return lambda frame: overlay.draw(frame.rgb, frame.time)
 
-
-def _size_and_rate(source: str | Path) -> tuple[tuple[int, int], Fraction, float]:
-    """Return width and height, the rate that its first frames really come at, the first sample."""
-    with open_video(source) as video:
-        times = [video.grab() or 0.0]
-        height, width = video.retrieve().shape[:2]
-        while len(times) < LOOKED_AT and (time := video.grab()) is not None:
-            times.append(time)
-        fps = video.fps
-    gaps, counted = sorted(b - a for a, b in pairwise(times)), Gaps()
-    for gap in gaps:
-        counted.add(gap)
-    if gaps and counted.variable:
-        # A tenth of the gaps may be shorter, as single ones are often wrong.
-        fps = min(max(fps if fps <= FASTEST else 0, 1 / gaps[len(gaps) // 10]), FASTEST)
-    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # what is declared is wrong
-        fps = len(gaps) / times[-1]
-    # 1001: television's rates are 30000/1001 and the like.
-    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
-    # In the middle of frames, times that are off by a little do no harm.
-    middle = 0.5 / float(rate) if len(times) == 1 or times[-1] * rate >= 1 else 0.0
-    return (width, height), rate, middle
+    yield from redraw(source, path, prepare, timeline.seconds)
 
 
 def save_one(

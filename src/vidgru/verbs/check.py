@@ -29,7 +29,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     training = TrainConfig(group_by=config.group_by)
     clips = read_source(folder, config.group_by)
     classes_of(clips, folder)
-    sampling = choose_sampling(clips, training, stored_side(training.size))
+    sampling = choose_sampling(clips, training, stored_side(training.side))
     data = readings_of((yield from read_all(clips, sampling)))
     if not data.frames:
         first = data.skipped[0].error

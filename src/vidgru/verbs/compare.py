@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidgru.config import CompareConfig, TrainConfig
+from vidgru.config import CORE, CompareConfig, TrainConfig
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.data.shares import launched
 from vidgru.engine.device import choose_device
@@ -45,7 +45,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
     # The longest window serves all of them.
     sampling = max(
         (
-            choose_sampling(clips, replace(config, input=seen), stored_side(config.size))
+            choose_sampling(clips, replace(config, input=seen), stored_side(config.side))
             for seen in choice.input or (None,)
         ),
         key=lambda sampling: sampling.window,
@@ -56,7 +56,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
     try:
         data = yield from gather(clips, sampling, config, folder)
         for one, number in trainings:
-            name = [one.core, *([one.input] if one.input else [])]
+            name = [one.core or CORE, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
             stage = ", ".join([*name, f"seed {number + 1} of {choice.seeds}"])
             settings = chosen(one, sampling)
@@ -91,7 +91,7 @@ def _keep(place: Path, finished: Finished) -> Comparison:
     """Compare what is finished, and write that down."""
     variants: dict[tuple[str, str | None], Finished] = defaultdict(list)
     for config, result in finished:
-        variants[config.core, config.input].append((config, result))
+        variants[config.core or CORE, config.input].append((config, result))
     first = finished[0][1]
     comparison = Comparison(
         folder=place,
@@ -115,7 +115,7 @@ def _compared(finished: Finished) -> Compared:
     results = [result for _, result in finished]
     runs = tuple(result.run for result in results)
     return Compared(
-        core=finished[0][0].core,
+        core=finished[0][0].core or CORE,
         input=str(finished[0][0].input),
         parameters=results[0].parameters,
         step_seconds=median(result.step_seconds for result in results),

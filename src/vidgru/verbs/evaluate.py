@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +11,27 @@ import torch
 from torch import Tensor
 
 from vidgru.config import EvaluateConfig
-from vidgru.data.cache import Sampling, content_of
-from vidgru.data.decode import Decoded, readings_of, say_problems
+from vidgru.data.cache import Sampling
+from vidgru.data.decode import readings_of
 from vidgru.data.folder import Clip
-from vidgru.data.gather import read_all, read_source
+from vidgru.data.gather import read_source
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.views import Frames, cut
-from vidgru.engine.checkpoint import LoadedModel, load_model
+from vidgru.engine.checkpoint import LoadedModel, LoadedMotion, load_any
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.report import MISTAKES, write_report
-from vidgru.engine.run import METRICS_NAME, read_numbers, read_split
+from vidgru.engine.run import METRICS_NAME, read_numbers
 from vidgru.engine.windows import clip_outputs
 from vidgru.errors import DataError, ModelError
 from vidgru.findings import Answer, Evaluation
-from vidgru.results import Failure, Progress, run_to_end
+from vidgru.motion_scores import MotionEvaluation
+from vidgru.results import Progress, run_to_end
 from vidgru.tasks import measure
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, judged
 from vidgru.tasks.classify import Classify
+from vidgru.verbs.evaluate_motion import evaluate_motion_steps
+from vidgru.verbs.held import Held, choose_part, hold
 from vidgru.verbs.predict import find_model, threshold_for
 
 log = logging.getLogger("vidgru")
@@ -36,18 +39,7 @@ log = logging.getLogger("vidgru")
 REPORT_NAME = "report.html"
 STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
 
-Steps = Generator[Progress, None, Evaluation]
-
-
-@dataclass(frozen=True)
-class Held:
-    """Decoded clips of one part of a folder, those left out, and those that cannot be read."""
-
-    part: str
-    clips: tuple[Decoded, ...]
-    trained_on: int | None
-    validated_on: int
-    skipped: tuple[Failure, ...]
+Steps = Generator[Progress, None, Evaluation | MotionEvaluation]
 
 
 def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
@@ -56,13 +48,18 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
     learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
-    Writes a report, too: see `report_path`.
+    Writes a report, too: see `report_path`. A model of motion asks for no classes, writes no report
+    and gives a MotionEvaluation.
     """
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
-    model = load_model(find_model(config))
+    model = load_any(find_model(config, None))
+    if isinstance(model, LoadedMotion):
+        return (yield from evaluate_motion_steps(folder, config, model, device))
     part, clips = _part(read_source(folder, config.group_by), folder, model)
-    held = yield from _decode(part, clips, folder, model)
+    spec = model.spec
+    sampling = Sampling(spec.fps, spec.side, spec.frames)
+    held = yield from hold(part, clips, folder, model.path, sampling)
     if config.group_by is None and all(clip.group is None for clip in clips):
         held = _with_groups(held, folder)
     network, outputs = model.network.to(device), list[Tensor]()
@@ -78,7 +75,7 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     return evaluation
 
 
-def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation:
+def evaluate(folder: str | Path, config: EvaluateConfig) -> Evaluation | MotionEvaluation:
     """Evaluate a model on a folder of labelled clips; see `evaluate_steps`."""
     return run_to_end(evaluate_steps(folder, config))
 
@@ -87,7 +84,7 @@ def report_path(config: EvaluateConfig) -> Path | None:
     """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
     if config.out is not None:
         return Path(config.out)
-    model = find_model(config)
+    model = find_model(config, None)
     return model / REPORT_NAME if model.is_dir() else None
 
 
@@ -103,8 +100,7 @@ def _curves(model: LoadedModel) -> list[dict[str, float]]:
 
 def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
     """Return the part of a folder to evaluate on, and its clips."""
-    part = next((p for p in ("test", "val") if any(clip.part == p for clip in clips)), None)
-    chosen = [clip for clip in clips if part is None or clip.part == part]
+    part, chosen = choose_part(clips)
     if strange := sorted({clip.label for clip in chosen} - set(model.spec.labels)):
         known = ", ".join(map(repr, model.spec.labels[:10]))
         more = ", ..." if len(model.spec.labels) > 10 else ""
@@ -112,48 +108,7 @@ def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, lis
             f"{folder} holds the class {strange[0]!r}, which {model.path} does not know: rename "
             f"or remove it. It knows {known}{more}."
         )
-    return part or "all", chosen
-
-
-def _decode(
-    part: str, clips: list[Clip], folder: Path, model: LoadedModel
-) -> Generator[Progress, None, Held]:
-    """Decode clips, and leave out those that were learned from."""
-    split = read_split(model.path.parent)
-    if split is None:
-        log.warning(
-            "There is no split.csv of this version beside %s: clips that it learned from cannot be "
-            "told apart, and count like the others.",
-            model.path,
-        )
-    spec = model.spec
-    results = yield from read_all(clips, Sampling(spec.fps, spec.side, spec.frames))
-    say_problems(results)
-    skipped = readings_of(results).skipped
-    readable = [result for result in results if result.segments is not None]
-    if not readable:
-        raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
-    was = [(split or {}).get(content_of(result.key)) for result in readable]
-    held = [result for result, where in zip(readable, was, strict=True) if where != "train"]
-    trained_on = len(readable) - len(held)
-    if not held:
-        raise DataError(
-            f"The model learned from all {trained_on} clips in {folder}: give clips that are new "
-            "to it."
-        )
-    if trained_on:
-        log.warning(
-            "Left out %d of %d clips: the model learned from them.", trained_on, len(readable)
-        )
-    if chosen_on := was.count("val"):
-        log.warning(
-            "%d of the %d clips are those that the model was validated on, and its epoch or "
-            "temperature chosen: that flatters.",
-            chosen_on,
-            len(held),
-        )
-    known = None if split is None else trained_on
-    return Held(part, tuple(held), known, chosen_on, skipped)
+    return part, chosen
 
 
 def _with_groups(held: Held, folder: Path) -> Held:

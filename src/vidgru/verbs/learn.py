@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vidgru.config import TrainConfig
+from vidgru.config import CORE, TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
@@ -37,9 +37,7 @@ def learn_steps(
     spec = ModelSpec(
         task=Classify.name,
         labels=data.labels,
-        core=config.core,
         hidden=HIDDEN,
-        size=config.size,
         encoder=config.encoder,
         gated_update=config.gated_update,
         **chosen(config, sampling),
@@ -53,4 +51,10 @@ def learn_steps(
 def chosen(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
     seen = config.input or ("rgb" if sampling.window == 1 else "both")
-    return {"input": seen, "fps": sampling.fps, "frames": sampling.window}
+    return {
+        "core": config.core or CORE,
+        "size": config.side,
+        "input": seen,
+        "fps": sampling.fps,
+        "frames": sampling.window,
+    }

@@ -68,7 +68,7 @@ class Model:
         Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
         below the threshold for the `max_error` that was asked for. Raises VideoError.
         """
-        spec, pace = self.spec, _Pace(source, self.spec.fps)
+        spec, pace = self.spec, Pace(source, self.spec.fps)
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
         for chunk in read_ahead(self._sampled(source, pace), self._most):
@@ -115,7 +115,7 @@ class Model:
         Segments are judged like videos of their own, by the threshold for the `max_error` that was
         asked for. Frames are read once, in order, in constant memory. Raises VideoError.
         """
-        spec, pace = self.spec, _Pace(source, self.spec.fps)
+        spec, pace = self.spec, Pace(source, self.spec.fps)
         # A power of two, so that the side encoder need not see every frame.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
         threshold = self.threshold
@@ -146,7 +146,7 @@ class Model:
         segments = tuple(segmenter.finish())
         return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
 
-    def _sampled(self, source: str | Path, pace: "_Pace | None" = None) -> Iterator[Frame]:
+    def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
         if isinstance(source, str) and is_live(source):
             raise OptionError(f"{masked(source)} is live, without an end: use stream.")
         size = self.spec.side, self.spec.side
@@ -171,7 +171,7 @@ class Model:
         return replace(said, threshold=self.threshold, unsure=unsure)
 
 
-class _Pace:
+class Pace:
     """How far the reading of a source is."""
 
     def __init__(self, source: str | Path, fps: float) -> None:
@@ -180,12 +180,15 @@ class _Pace:
 
     @property
     def seconds(self) -> float:
+        """How much has been read."""
         return self.frames / self.fps
 
     def begin(self, video: Video) -> None:
+        """Take note of how long an opened source says it is."""
         self._whole = video.seconds or 0.0
 
     def progress(self, frames: int) -> Progress:
+        """Count more frames and tell how far that is."""
         self.frames += frames
         speed = self.seconds / max(time.monotonic() - self._begun, 1e-6)
         total = round(max(self._whole, self.seconds))
@@ -243,9 +246,12 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     return threshold
 
 
-def find_model(config: AnswerConfig) -> Path:
-    """Return the model that a config names, or the newest run in ./runs. Raises ModelError."""
-    return newest_run(RUNS) if config.model is None else Path(config.model)
+def find_model(config: AnswerConfig, task: str | None = "classify") -> Path:
+    """Return the model that a config names, or the newest run of a task in ./runs.
+
+    Raises ModelError.
+    """
+    return newest_run(RUNS, task) if config.model is None else Path(config.model)
 
 
 def predict_each(

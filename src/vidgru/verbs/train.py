@@ -1,23 +1,35 @@
-"""Train a network on a folder of labelled clips, or go on where a training was broken off."""
+"""Train a network on a folder of clips, or go on where a training was broken off."""
 
 import contextlib
 import shutil
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
-from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
+from vidgru.data.folder import Clip
+from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
 from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_before_restart
-from vidgru.engine.training import Steps
 from vidgru.errors import OptionError
-from vidgru.results import TrainResult, run_to_end
+from vidgru.motion_scores import MotionTrainResult
+from vidgru.results import Progress, TrainResult, run_to_end
 from vidgru.spec import stored_side
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
+from vidgru.verbs.learn_motion import (
+    Beginning,
+    beginning,
+    gather_motion,
+    learn_motion_steps,
+    motion_settings,
+)
+
+Learned = TrainResult | MotionTrainResult
+Steps = Generator[Progress, None, Learned]
 
 
 @together
@@ -35,12 +47,13 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
         return (yield from resume_steps(before))
     clips = read_clips(folder, config)
-    sampling = choose_sampling(clips, config, stored_side(config.size))
+    begin = beginning(config) if config.task == "motion" else None
+    sampling = _sampling(clips, config, begin)
+    settings = motion_settings(begin, sampling) if begin else chosen(config, sampling)
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
-    with begin_run(run, folder, config, chosen(config, sampling)):
+    with begin_run(run, folder, config, settings):
         try:
-            data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
-            return (yield from _learn_or_fold(config, data, sampling, run, began))
+            return (yield from _learn(folder, clips, config, sampling, begin, run, began))
         finally:
             if is_main() and not any(
                 any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
@@ -62,14 +75,30 @@ def resume_steps(run: str | Path) -> Steps:
     with go_on_with(run) as (folder, config):
         check_processes(config)
         clips = read_clips(folder, config)
-        sampling = choose_sampling(clips, config, stored_side(config.size))
-        data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
-        return (yield from _learn_or_fold(config, data, sampling, run, began))
+        begin = beginning(config) if config.task == "motion" else None
+        sampling = _sampling(clips, config, begin)
+        return (yield from _learn(folder, clips, config, sampling, begin, run, began))
 
 
-def _learn_or_fold(
-    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+def _sampling(clips: list[Clip], config: TrainConfig, begin: Beginning | None) -> Sampling:
+    # Motion is looked for in whole pictures; classes in views cut out of larger ones.
+    side = stored_side(config.side) if begin is None else begin.size
+    return choose_sampling(clips, config, side)
+
+
+def _learn(
+    folder: Path,
+    clips: list[Clip],
+    config: TrainConfig,
+    sampling: Sampling,
+    begin: Beginning | None,
+    run: Path,
+    began: float,
 ) -> Steps:
+    if begin is not None:
+        seen, flows = yield from in_turn(lambda: gather_motion(clips, sampling, config, folder))
+        return (yield from learn_motion_steps(config, seen, flows, sampling, begin, run, began))
+    data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
     if config.folds is None:
         return (yield from learn_steps(config, data, sampling, run, began))
     return (yield from fold_steps(config, data, sampling, run, began))
@@ -87,11 +116,11 @@ def check_processes(config: TrainConfig) -> None:
         )
 
 
-def train(folder: str | Path, config: TrainConfig) -> TrainResult:
-    """Train on a folder of labelled clips and return what came of it; see `train_steps`."""
+def train(folder: str | Path, config: TrainConfig) -> Learned:
+    """Train on a folder of clips and return what came of it; see `train_steps`."""
     return run_to_end(train_steps(folder, config))
 
 
-def resume(run: str | Path) -> TrainResult:
+def resume(run: str | Path) -> Learned:
     """Go on with a training and return what came of it; see `resume_steps`."""
     return run_to_end(resume_steps(run))

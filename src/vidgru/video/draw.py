@@ -3,11 +3,10 @@
 from bisect import bisect_right
 from functools import lru_cache
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vidgru.timeline import Segment, Timeline
+from vidgru.video.panel import DARK, WHITE, Color, Panel, Sealed, band_height, text_height
 from vidgru.video.read import Image
 from vidgru.video.text import draw_text
 
@@ -22,13 +21,6 @@ PALETTE = (
     (204, 121, 167),
 )
 GREY = (128, 128, 128)
-WHITE = (255, 255, 255)
-DARK = (16, 16, 16)
-SHADE = 0.6  # opacity of the band
-SMALLEST_TEXT = 11  # pixels
-MOST_COVERED = 1 / 6  # of the height, by the band
-
-Color = tuple[int, int, int]
 
 
 def label_color(timeline: Timeline, segment: Segment) -> Color:
@@ -62,10 +54,8 @@ class Overlay:
         self.timeline = timeline
         self.starts = [segment.start for segment in timeline.segments]
         side = min(size)
-        self.text = max(round(side / 28), SMALLEST_TEXT)
-        self.band = round(1.8 * self.text)
-        if self.band > MOST_COVERED * self.height or self.width < 8 * self.text:
-            self.band = 0
+        self.text = text_height(size)
+        self.band = band_height(size)
         self.strip = max(round(side / 36), 3) if side >= 24 else 0
         self._colors = self._strip()
         # Only the last few: a video may have any number of segments.
@@ -91,10 +81,7 @@ class Overlay:
         """Return a copy of rgb uint8 (H, W, 3) that shows what the timeline says at `time`."""
         drawn = rgb.copy()
         if self.band:
-            light, keep = self._layer(self._at(time))
-            band = drawn[: self.band]
-            cv2.multiply(band, keep, dst=band, scale=1 / 255)
-            cv2.add(band, light, dst=band)
+            self._layer(self._at(time)).put(drawn, 0, 0)
         if self.strip:
             drawn[self.height - self.strip :] = self._colors
             self._draw_mark(drawn, time)
@@ -109,60 +96,30 @@ class Overlay:
         drawn[top:, max(x - half - edge, 0) : x + half + edge + 1] = DARK
         drawn[top:, max(x - half, 0) : x + half + 1] = WHITE
 
-    def _make_layer(self, index: int) -> tuple[Image, Image]:
-        """Return the band of a segment: what is added, and how much of the picture stays of 255."""
+    def _make_layer(self, index: int) -> Sealed:
+        """Return the band of a segment."""
         segment = self.timeline.segments[index]
-        color = np.empty((self.band, self.width, 3), np.uint8)
-        color[:] = DARK
-        opacity = np.full((self.band, self.width), round(255 * SHADE), np.uint8)
+        panel = Panel(self.width, self.band)
         pad = self.text // 2
         # From the left: a patch in the label's colour, the label; from the right: share and bar.
         patch = (pad, self.band // 2 - self.text // 2, self.text, self.text)
-        _fill(color, opacity, patch, label_color(self.timeline, segment))
+        panel.fill(patch, label_color(self.timeline, segment))
         share = draw_text(f"{100 * segment.confidence:.0f} %", self.text, 6 * self.text)
         # Room for the widest, so that the bar stays where it is.
         widest = draw_text("100 %", self.text, 6 * self.text).shape[1]
         right = self.width - pad - widest
-        _write(color, opacity, share, self.width - pad - share.shape[1], self.band)
+        panel.write(share, self.width - pad - share.shape[1])
         bar = min(8 * self.text, self.width // 4)
         left = right - pad - bar
         if left - 3 * self.text - 3 * pad > 3 * self.text:
             thick = max(self.text // 2, 4)
             top = (self.band - thick) // 2
-            _fill(color, opacity, (left, top, bar, thick), (90, 90, 90))
+            panel.fill((left, top, bar, thick), (90, 90, 90))
             full = round(bar * min(max(segment.confidence, 0.0), 1.0))
-            _fill(color, opacity, (left, top, full, thick), WHITE)
+            panel.fill((left, top, full, thick), WHITE)
         else:
             left = right
         place = self.text + 2 * pad
         said = f"unsure ({segment.likeliest}?)" if segment.unsure else segment.likeliest
-        label = draw_text(said, self.text, max(left - pad - place, 1))
-        _write(color, opacity, label, place, self.band)
-        solid = opacity[..., None].astype(np.float32) / 255
-        light = np.rint(color * solid).astype(np.uint8)
-        return light, np.rint(255 * (1 - solid)).astype(np.uint8).repeat(3, 2)
-
-
-def _fill(
-    color: Image, opacity: NDArray[np.uint8], box: tuple[int, int, int, int], c: Color
-) -> None:
-    x, y, width, height = box
-    color[y : y + height, x : x + width] = c
-    opacity[y : y + height, x : x + width] = 255
-
-
-def _write(
-    color: Image, opacity: NDArray[np.uint8], text: NDArray[np.uint8], x: int, band: int
-) -> None:
-    """Put white letters on the band, half-way up, without going beyond it."""
-    rows = min(text.shape[0], band)
-    top = (band - rows) // 2
-    width = min(text.shape[1], color.shape[1] - x)
-    area = (slice(top, top + rows), slice(x, x + width))
-    letters = text[:rows, :width, None].astype(np.float32) / 255
-    # Over the half-transparent band, letters make it solid as far as they cover it.
-    under = opacity[area][..., None] / np.float32(255)
-    solid = letters + under * (1 - letters)
-    mixed = (letters * np.float32(255) + color[area] * under * (1 - letters)) / solid
-    color[area] = np.rint(mixed)
-    opacity[area] = np.rint(255 * solid[..., 0])
+        panel.write(draw_text(said, self.text, max(left - pad - place, 1)), place)
+        return panel.seal()

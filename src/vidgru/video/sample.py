@@ -49,7 +49,8 @@ def sample_indices(
     return indices
 
 
-def _log(facts: Facts) -> None:
+def log_warnings(facts: Facts) -> None:
+    """Log what is wrong with a source."""
     for warning in facts.warnings:
         log.warning("%s", warning)
 
@@ -61,7 +62,7 @@ def sample_frames(
     size: tuple[int, int] | int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    tell: Callable[[Facts], None] = _log,
+    tell: Callable[[Facts], None] = log_warnings,
     opened: Callable[[Video], None] = lambda video: None,
 ) -> Iterator[Frame]:
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.

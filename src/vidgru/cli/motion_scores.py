@@ -1,0 +1,90 @@
+"""Tables of how good a model of motion is. Names from strangers are made harmless first."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from vidgru.cli.render import quoted, splitting
+from vidgru.cli.tables import open_console, percent
+from vidgru.cli.text import printable
+from vidgru.findings import PARTS
+from vidgru.motion_scores import MotionEvaluation, MotionScores, MotionTrainResult
+
+
+def show_motion_training(result: MotionTrainResult) -> None:
+    """Print how far motion is off, where the model lies, and what to type next."""
+    console = open_console()
+    console.print(_table(result.validation, "validation clips"))
+    if result.test is not None:
+        console.print(_table(result.test, "test clips"))
+    if result.skipped:
+        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    for sentence in (
+        splitting(result.split),
+        _spread(result.validation),
+        _now(result.validation),
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
+        f"{result.best_epoch}, beginning with {result.began_with}; {result.parameters:,} "
+        f"parameters; {result.seconds:.0f} s in all.",
+    ):
+        if sentence:
+            console.print(Text(printable(sentence)))
+    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
+    console.print(Text(f"Next:  vidgru motion VIDEO --model {printable(quoted(str(result.run)))}"))
+
+
+def show_motion_evaluation(result: MotionEvaluation) -> None:
+    """Print how far motion is off on clips that were not learned from."""
+    console = open_console()
+    console.print(_table(result.scores, PARTS[result.part]))
+    if result.skipped:
+        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    for sentence in (_spread(result.scores), _now(result.scores)):
+        if sentence:
+            console.print(Text(sentence))
+
+
+def _table(scores: MotionScores, what: str) -> Table:
+    """Return a table with a row for each field."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"how far velocities are off on {what}, in pixels/s (and % of the width a second)",
+        title_justify="left",
+    )
+    table.add_column("")
+    for title in ("model", "zero", "persistence", "acceleration", "model / best other"):
+        table.add_column(title, justify="right")
+    for field in scores.fields:
+        name = f"+{field.seconds:g} s" if field.seconds else "now"
+        cells = ["-"] * 5
+        if field.pixels is not None and field.widths is not None:
+            cells = [
+                "-" if pixels is None or share is None else f"{pixels:.1f} ({100 * share:.1f})"
+                for pixels, share in (
+                    (getattr(field.pixels, guess), getattr(field.widths, guess))
+                    for guess in ("model", "zero", "persistence", "acceleration")
+                )
+            ]
+            cells.append("-" if field.ratio is None else f"{field.ratio:.2f}")
+        table.add_row(name, *cells)
+    return table
+
+
+def _spread(scores: MotionScores) -> str:
+    """Return how well the spread tells the error, in a sentence."""
+    told = [field for field in scores.fields if field.covered is not None]
+    if not told:
+        return ""
+    shares = ", ".join(percent(field.covered) for field in told)
+    means = ", ".join(f"{field.spread:.2f}" for field in told)
+    return f"Errors below the spread that is told: {shares}; mean error / mean spread: {means}."
+
+
+def _now(scores: MotionScores) -> str:
+    """Return how far directions and speeds are off, in a sentence."""
+    if scores.angle is None:
+        return ""
+    return (
+        f"Where things move, the direction now is off by {scores.angle:.1f} degrees and the speed "
+        f"by {percent(scores.speed)} (medians)."
+    )

@@ -1,0 +1,162 @@
+"""Measure the motion in decoded clips by dense optical flow, once, and keep it beside them.
+
+A child of `data.pool` does that; run as a program, this is one.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from vidgru.data.cache import SMALL, Sampling, Segments, cache_folder, map_file, trim
+from vidgru.data.decode import SECONDS_PER_CLIP, Readings, crashed
+from vidgru.data.folder import Clip
+from vidgru.data.pool import Pool, cores, program
+from vidgru.data.worker import Beat, Line, serve
+from vidgru.errors import OutputError, VidgruError
+from vidgru.files import replacing
+from vidgru.results import Failure, Progress
+
+log = logging.getLogger("vidgru")
+
+VERSION = 1  # raise it when the same frames would give other numbers
+FINE = 4  # side of a cell of the fine grid, in pixels of the stored frames
+MOVING = 0.02  # widths/s: what goes slower counts as standing still
+ONE_FRAME = "{} has only one frame, and so no motion."
+WORKER = program("vidgru.data.flow")
+
+Flow = NDArray[np.float16]
+
+
+def measure(segments: Segments, rate: float, aspect: float) -> Flow:
+    """Return motion (segments, T, F, F, 3) of frames uint8 (segments, T, S, S, 3), F = S / FINE.
+
+    The means over cells of FINE by FINE pixels: velocity in widths/s to the right and heights/s
+    down, of what is seen in a frame, since the frame before; and the share that moves. Zero for the
+    first frame of a segment. rate: frames/s; aspect: height of the source for a width of one. The
+    flow is that of Kroeger et al. 2016 (DIS).
+    """
+    count, length, side = segments.shape[:3]
+    fine = side // FINE
+    found = np.zeros((count, length, fine, fine, 3), np.float16)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    for frames, fields in zip(segments, found, strict=True):
+        before = cv2.cvtColor(frames[0], cv2.COLOR_RGB2GRAY)
+        for time in range(1, length):
+            now = cv2.cvtColor(frames[time], cv2.COLOR_RGB2GRAY)
+            # Where each pixel of this frame was in the one before, so that it belongs to this one.
+            came = search.calc(now, before, None)  # type: ignore[call-overload]
+            velocity = came * np.float32(-rate / side)
+            speed = np.hypot(velocity[..., 0], aspect * velocity[..., 1])
+            told = np.dstack([velocity, speed >= MOVING]).astype(np.float32)
+            fields[time] = told.reshape(fine, FINE, fine, FINE, 3).mean((1, 3))
+            before = now
+    return found
+
+
+def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, dict[Clip, Flow]]:
+    """Measure the motion in all clips, or find what was measured, telling how far that is.
+
+    Raises OutputError, ProcessError.
+    """
+    folder, flows = cache_folder(), dict[Clip, Flow]()
+    missing = []
+    for clip, segments in data.frames.items():
+        name, shape = _name(data.keys[clip]), _shape(segments)
+        if (stored := _load(folder / name, shape)) is not None:
+            flows[clip] = stored
+            yield Progress("measuring motion", len(flows), len(data.frames), "from the cache")
+            continue
+        facts = data.facts[clip]
+        request = {
+            "frames": str(folder.absolute() / f"{data.keys[clip]}.npy"),
+            "flow": str(folder.absolute() / name),
+            "rate": sampling.fps,
+            "aspect": facts.height / facts.width,
+        }
+        missing.append((clip, request))
+    if not missing:
+        return flows
+    with Pool(WORKER, min(len(missing), cores()), SECONDS_PER_CLIP) as pool:
+        for clip, reply in pool.replies(missing):
+            if reply is None or "error" in reply:
+                raise OutputError(reply["error"] if reply else crashed(clip.path))
+            stored = _load(folder / _name(data.keys[clip]), _shape(data.frames[clip]))
+            if stored is None:
+                raise OutputError(f"The cache in {folder} lost a file just written.")
+            flows[clip] = stored
+            yield Progress("measuring motion", len(flows), len(data.frames))
+    trim(folder)
+    return flows
+
+
+def without_stills(data: Readings) -> Readings:
+    """Return clips of at least two frames, and the others among those left out."""
+    single = [clip for clip, segments in data.frames.items() if segments.shape[1] < 2]
+    left_out = tuple(Failure(str(clip.path), ONE_FRAME.format(clip.path)) for clip in single)
+    for failure in left_out:
+        log.warning("Skipped: %s", failure.error)
+    return replace(
+        data,
+        frames={clip: known for clip, known in data.frames.items() if clip not in single},
+        facts={clip: known for clip, known in data.facts.items() if clip not in single},
+        keys={clip: known for clip, known in data.keys.items() if clip not in single},
+        skipped=(*data.skipped, *left_out),
+    )
+
+
+def _name(key: str) -> str:
+    return f"{key}-flow{VERSION}.npy"  # like frames, it counts for the size of the cache
+
+
+def _shape(segments: Segments) -> tuple[int, ...]:
+    count, length, side = segments.shape[:3]
+    return count, length, side // FINE, side // FINE, 3
+
+
+def _load(path: Path, shape: tuple[int, ...]) -> Flow | None:
+    """Return what is stored, of a shape, or None if it is absent or not whole."""
+    try:
+        with open(path, "rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                return None
+            header = npy.read_array_header_1_0(file)
+            start, length = file.tell(), os.fstat(file.fileno()).st_size
+        # Reading a mapped file behind its end would kill the process.
+        wanted = shape, False, np.dtype(np.float16), start + 2 * math.prod(shape)
+        if (*header, length) != wanted:
+            return None
+        content = np.fromfile(path, np.uint8) if length <= SMALL else map_file(path, length)
+    except OutputError:
+        raise
+    except Exception:  # a damaged header fails in many ways
+        return None
+    with suppress(OSError):  # another process may have removed it, or own it
+        os.utime(path)  # marks it as recently used
+    return None if content is None else content[start:].view(np.float16).reshape(shape)
+
+
+def _answer(request: Line, beat: Beat) -> Line:
+    """Measure and store one clip's motion; return nothing, or the sentence that says why not."""
+    beat()
+    try:
+        segments = np.load(request["frames"], mmap_mode="r", allow_pickle=False)
+        with replacing(Path(request["flow"])) as temporary:
+            np.save(temporary, measure(segments, request["rate"], request["aspect"]))
+    except VidgruError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"Cannot measure motion in {request['frames']}: {error}"}
+    return {}
+
+
+if __name__ == "__main__":
+    serve(_answer)

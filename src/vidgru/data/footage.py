@@ -1,0 +1,83 @@
+"""Clips with the motion in them, measured or known, from which motion is learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidgru.data.cache import Segments
+from vidgru.data.flow import Flow
+from vidgru.data.views import Frames, cut
+from vidgru.video.facts import Facts
+
+Numbers = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """A piece of a video without cuts or gaps, and the motion in it.
+
+    frames: uint8 (T, S, S, 3), the whole picture squashed; velocity: (T, F, F, 2), mean over each
+    cell of a fine grid in widths/s to the right and heights/s down, from the frame before to this
+    one; moving: (T, F, F), share of each cell that moves at `flow.MOVING` at least. Both are
+    unknown, and not looked at, for the first frame. rate: frames/s; width, height: of the source in
+    pixels.
+    """
+
+    frames: Frames
+    velocity: Numbers
+    moving: Numbers
+    rate: float
+    width: int
+    height: int
+
+    @property
+    def aspect(self) -> float:
+        """Height of the source for a width of one."""
+        return self.height / self.width
+
+
+class Stored(Sequence[Footage]):
+    """The footage of decoded clips: one for each of their segments, read when it is asked for."""
+
+    def __init__(self, clips: Sequence[tuple[Segments, Flow, Facts]], rate: float) -> None:
+        self.rate = rate
+        self._pieces = [
+            (frames, flow, facts)
+            for segments, flows, facts in clips
+            for frames, flow in zip(segments, flows, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        """Return how many pieces there are."""
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, number: int) -> Footage: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Footage]: ...
+    def __getitem__(self, number: int | slice) -> Footage | Sequence[Footage]:
+        """Return one piece, or several."""
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        frames, flow, facts = self._pieces[number]
+        known = flow.astype(np.float32)
+        return Footage(frames, known[..., :2], known[..., 2], self.rate, facts.width, facts.height)
+
+
+def seen_through(
+    view: Tensor, frames: Frames, fields: Numbers, size: int
+) -> tuple[Frames, Numbers]:
+    """Return frames (T, size, size, 3), and fields (N, F, F, 3), as a view (2, 3) shows both.
+
+    fields: velocity in shares of the picture, and what moves, over the same picture. What is seen
+    at twice the size goes twice as fast.
+    """
+    shown = cut(fields, view, fields.shape[1])
+    back = torch.linalg.inv(view[:, :2].double()).numpy().astype(np.float32)
+    shown[..., :2] = shown[..., :2] @ back.T
+    return cut(frames, view, size), shown

@@ -1,0 +1,267 @@
+"""One training, whatever its task, from its first step to the finished run folder."""
+
+import copy
+import math
+import shlex
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from vidgru.config import TrainConfig
+from vidgru.data.gather import Gathered, fingerprint
+from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
+from vidgru.engine.distributed import agree, from_main, is_main
+from vidgru.engine.learner import Learner
+from vidgru.engine.run import METRICS_NAME, write_split, write_table
+from vidgru.engine.state import fits
+from vidgru.errors import DataError, ModelError
+from vidgru.results import Progress
+from vidgru.spec import ModelSpec, MotionSpec
+
+# Seconds between checkpoints: at the end of an epoch at the earliest and latest.
+SOONEST, LATEST = 5.0, 60.0
+
+OTHER_CLIPS = (
+    "The clips are no longer those that {} began with: put them back as they were, or train anew."
+)
+
+Result = TypeVar("Result")
+Numbers = dict[str, float]
+
+
+class Course(ABC, Generic[Result]):
+    """One training from first step to finished run folder; what is learned say its subclasses."""
+
+    columns: tuple[str, ...] = ()  # of metrics.csv, that `measure` fills
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Gathered,
+        spec: ModelSpec | MotionSpec,
+        run: Path,
+        began: float,
+        stage: str,
+    ) -> None:
+        self.config, self.data, self.run, self.stage = config, data, run, stage
+        self._described = spec
+        self.fingerprint = fingerprint(data)
+        # Paths and places may differ from machine to machine.
+        alike = replace(config, val_folder=None, split=None, out=None, device="auto", threads=None)
+        seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
+        if from_main(lambda: seen) != seen:
+            raise DataError("The processes of this training have other clips or other options.")
+        self.began, self.started = began, time.monotonic()
+        self.rows: list[dict[str, Any]] = []
+        self.step_seconds: list[float] = []
+        self.best: float | None = None
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_epoch = 0
+        # Validations, clips looked at beside that, smoothed loss, losses since a validation.
+        self.passed, self.looks, self.loss = 0, 0, 0.0
+        self.since: list[float] = []
+        self.saved = self.started
+
+    def begin(self, learner: Learner, fewest_steps: int, usual_epochs: float) -> None:
+        """Take what learns, and decide how long; a subclass calls this before all else."""
+        self.learner = learner
+        epochs = self.config.epochs or max(usual_epochs, fewest_steps / learner.steps_per_epoch)
+        self.total = max(1, round(epochs * learner.steps_per_epoch))
+
+    @abstractmethod
+    def validations(self) -> int:
+        """Return how often to validate."""
+
+    @abstractmethod
+    def measure(self) -> tuple[Numbers, float]:
+        """Look at the validation clips; return the `columns`, and a number to choose by.
+
+        The weights with the highest number are kept.
+        """
+
+    @abstractmethod
+    def note(self) -> str:
+        """Return how good the best weights are, for people who wait."""
+
+    @abstractmethod
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+
+    @abstractmethod
+    def finish(self) -> Result:
+        """Evaluate the best weights, and write the model and the plots."""
+
+    def after_step(self) -> None:
+        """Do what is to be done between steps."""
+
+    def choose(self) -> None:
+        """Keep what belongs to the weights that were just found to be the best."""
+
+    def done(self) -> float:
+        """Return the share of the training that is over, by steps or by the clock."""
+        if self.config.minutes is None:
+            return self.learner.steps / self.total
+        whole = self.config.minutes * 60 - (self.started - self.began)
+        return agree((time.monotonic() - self.started) / max(whole, 1e-3))
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the clips so far, at least one."""
+        return max(1, round(self.learner.steps / self.learner.steps_per_epoch))
+
+    def steps(self) -> Generator[Progress, None, Result]:
+        """Train to the end, yielding Progress after every step; raises DataError, OutputError."""
+        times = self.validations()
+        self.write_split()
+        try:
+            while self.passed < times:
+                began = time.perf_counter()
+                loss = self.learner.step(min(self.done(), 1.0))
+                self.step_seconds.append(time.perf_counter() - began)
+                if not math.isfinite(loss):
+                    raise DataError(self.breakdown(loss))
+                self.since.append(loss)
+                self.loss = 0.95 * self.loss + 0.05 * loss if self.learner.steps > 1 else loss
+                self.after_step()
+                if self.done() >= (self.passed + 1) / times - 1e-9:
+                    self.passed = int(self.done() * times + 1e-9)
+                    self.validate()
+                elif self.due():
+                    self.keep()
+                yield self.progress(self.loss)
+            return self.finish()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self.farewell()) from None
+
+    def write_split(self) -> None:
+        """Write down which clips are learned from, validated on and tested."""
+        if not is_main():
+            return
+        write_split(self.run, self.data.parts, self.data.keys)
+
+    def due(self) -> bool:
+        """Return whether a checkpoint should be written before the next validation."""
+        age = agree(time.monotonic() - self.saved)
+        return age > LATEST or (age > SOONEST and self.learner.at_epoch_end)
+
+    def progress(self, loss: float) -> Progress:
+        """Return how far the training is."""
+        total = self.total
+        if self.config.minutes is not None:
+            total = max(self.learner.steps, round(self.learner.steps / max(self.done(), 1e-6)))
+        return Progress(self.stage, self.learner.steps, total, f"loss {loss:.3f}{self.note()}")
+
+    def validate(self) -> None:
+        """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
+        measured, chosen = self.measure()
+        loss, self.since = sum(self.since) / len(self.since), []
+        epoch = self.learner.steps / self.learner.steps_per_epoch
+        self.rows.append(
+            {
+                "epoch": round(epoch, 2),
+                "step": self.learner.steps,
+                "train_loss": round(loss, 6),
+                **{name: round(value, 6) for name, value in measured.items()},
+                "seconds": round(time.monotonic() - self.started, 2),
+            }
+        )
+        if is_main():
+            write_table(self.run / METRICS_NAME, self.rows)
+        # Of equals the last: learned at a lower rate, it does better on clips not validated on.
+        if self.best is None or chosen >= self.best:
+            self.best, self.best_epoch = chosen, max(1, round(epoch))
+            self.best_weights = copy.deepcopy(self.learner.state_dict()["network"])
+            self.choose()
+            if is_main():
+                self.write_model()
+        self.keep()
+
+    def keep(self) -> None:
+        """Write all that is needed to go on from here."""
+        self.saved = time.monotonic()
+        if is_main():
+            save_checkpoint(self.run / CHECKPOINT_NAME, self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        spec = asdict(self._described)
+        return {
+            **self.learner.state_dict(),
+            "best_weights": self.best_weights,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "rows": self.rows,
+            "counts": [self.passed, self.looks, self.loss, *self.since],
+            "clock": [self.started - self.began, self.saved - self.started],
+            "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in spec.items()},
+            "clips": self.fingerprint,
+        }
+
+    def go_on(self) -> None:
+        """Take up the run's checkpoint. Raises ModelError, or DataError for other clips."""
+        path = self.run / CHECKPOINT_NAME
+        state = load_checkpoint(path)
+        try:
+            spec: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in dict(state["spec"]).items()
+            }
+            own = self._described
+            if (type(own)(**spec), state["clips"]) != (own, self.fingerprint):
+                raise DataError(OTHER_CLIPS.format(self.run))
+            self.learner.load_state_dict(state)
+            self.load(state)
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise ModelError(f"Cannot go on from {path}: it is damaged.") from error
+
+    def like(self, rows: bool) -> dict[str, Any]:
+        """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
+        numbers = ("epoch", "train_loss", *self.columns, "seconds")
+        return {
+            "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
+            "best": 0.0 if rows else None,
+            "best_weights": self.learner.state_dict()["network"] if rows else {},
+            "best_epoch": 0,
+            "clock": [0.0],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint says beside the learner's state; raises as that does."""
+        rows = state["rows"]
+        passed, looks, loss, *since = state["counts"]
+        preparing, learning = state["clock"]
+        if not (
+            all(fits(state[name], like) for name, like in self.like(bool(rows)).items())
+            and fits([passed, looks], [0])
+            and fits([loss, *since], [0.0])
+            and (passed > 0) == bool(rows)
+        ):
+            raise ValueError("Not what this training keeps.")
+        self.rows, self.best, self.best_epoch = rows, state["best"], state["best_epoch"]
+        self.best_weights = state["best_weights"]
+        self.passed, self.looks, self.loss, self.since = passed, looks, loss, since
+        self.started = self.saved = time.monotonic()
+        self.started -= learning
+        self.began = self.started - preparing
+
+    def breakdown(self, loss: float) -> str:
+        """Return what to say of a loss that is no number."""
+        sentence = f"Training broke down at step {self.learner.steps}: the loss is {loss}. "
+        if (self.run / CHECKPOINT_NAME).exists():
+            sentence += f"What was learned before is in {self.run}. "
+        return sentence + f"Train anew with a lower --lr than {self.config.lr:g}."
+
+    def farewell(self) -> str:
+        """Return what to say when the training is broken off."""
+        if not (self.run / CHECKPOINT_NAME).exists():
+            return "Interrupted before the first checkpoint: nothing was kept."
+        best = f" The best model so far is in {self.run}." if self.best_weights else ""
+        return (
+            f"Interrupted after {self.learner.steps} steps.{best} "
+            f"Go on with: vidgru train --resume {shlex.quote(str(self.run))}"
+        )

@@ -1,0 +1,180 @@
+"""The training loop for motion, and how a network follows whole clips."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidgru.data.footage import Footage, seen_through
+from vidgru.data.views import AUGMENTATIONS, Frames, random_light
+from vidgru.engine.distributed import part, rank, total, world
+from vidgru.engine.learner import Learner
+from vidgru.motion import AHEAD
+from vidgru.motion_scores import MotionScores
+from vidgru.nn.inputs import normalise
+from vidgru.nn.motion import MotionNetwork
+from vidgru.spec import MotionSpec
+from vidgru.tasks.motion import Told, known_times, loss, read_outputs, targets
+from vidgru.tasks.motion_measure import Tally
+
+CHUNK = 32  # frames that are encoded together
+CLOSEST = 0.75  # share of the picture's width and height that training shows at least
+LIGHT = AUGMENTATIONS["light"]
+
+
+class MotionTrainer(Learner):
+    """Learn how things move, and will move, from footage; see `Learner`.
+
+    Windows lie anywhere in the footage, of which each piece comes once before any comes again. They
+    show a part of the picture, mirrored half the time, and the motion in it is that of the part.
+    """
+
+    def __init__(
+        self,
+        network: MotionNetwork,
+        footage: Sequence[Footage],
+        spec: MotionSpec,
+        *,
+        batch_size: int,
+        lr: float,
+        seed: int,
+        device: torch.device,
+        optimizer: str = "adamw",
+    ) -> None:
+        super().__init__(
+            network,
+            len(footage),
+            batch_size=batch_size,
+            lr=lr,
+            seed=seed,
+            device=device,
+            optimizer=optimizer,
+        )
+        self.network, self.footage, self.spec = network, footage, spec
+
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        frames, fields, known, rate, aspect = self._draw()
+        own = part(self.batch_size)
+        counts = known.sum(), known[..., 0].sum()
+        self._begin(done)
+        told = self._told(frames, rate[own])
+        wanted = targets(fields, rate[own], self.spec.frames).to(self.device)
+        found = loss(told, wanted, known[own].to(self.device), aspect[own].to(self.device), counts)
+        return self._follow(found)
+
+    def _told(self, frames: Tensor, rate: Tensor) -> Told:
+        # Only the convolutions gain from short numbers; recurrent kernels lose.
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            maps = self.network.encode(frames)
+        outputs, _ = self.network.decide(maps, rate.to(self.device))
+        return read_outputs(outputs)
+
+    def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return a batch: frames (b, T, 3, S, S), fields (b, N, grid, grid, 3) from the first on.
+
+        These are of this process's own part. Of all the batch: what is known (B, T, FIELDS), rate
+        (B,) and aspect (B,).
+        """
+        pieces = [self.footage[number] for number in self._choose()]
+        places = torch.rand(len(pieces), generator=self.generator).tolist()
+        views = random_parts(len(pieces), self.generator)
+        light = random_light(len(pieces), LIGHT, self.generator)
+        steps, own = self.spec.frames, part(len(pieces))
+        rate = torch.tensor([piece.rate for piece in pieces])
+        aspect = torch.tensor([piece.aspect for piece in pieces])
+        starts, lengths = [], []
+        for piece, place in zip(pieces, places, strict=True):
+            length = len(piece.frames)
+            starts.append(int(place * (max(length - steps, 0) + 1)))
+            # What comes after the window is not seen, but known.
+            lengths.append(min(length - starts[-1], steps + math.ceil(AHEAD[-1] * piece.rate)))
+        known = known_times(torch.tensor(lengths), rate, steps)
+        longest = max(lengths[own])
+        frames = np.empty((len(lengths[own]), steps, self.spec.size, self.spec.size, 3), np.uint8)
+        fields = torch.zeros(len(frames), longest, self.spec.grid, self.spec.grid, 3)
+        for row, number in enumerate(range(own.start, own.stop)):
+            piece, start, length = pieces[number], starts[number], lengths[number]
+            seen, shown = seen_through(
+                views[number],
+                piece.frames[start : start + min(length, steps)],
+                fields_of(piece, start, start + length),
+                self.spec.size,
+            )
+            frames[row, : len(seen)], frames[row, len(seen) :] = seen, seen[-1]
+            fields[row, :length] = pooled(shown, self.spec.grid)
+        bright = normalise(torch.from_numpy(frames).to(self.device))
+        factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
+        return bright.mul_(factor).add_(offset), fields, known, rate, aspect
+
+    def measure(self, footage: Sequence[Footage], most: int | None = None) -> MotionScores:
+        """Return how good the network is on footage, of each piece's first `most` frames.
+
+        Several processes share out the pieces.
+        """
+        self.network.eval()
+        tally = Tally()
+        for number in range(rank(), len(footage), world()):
+            add_clip(tally, self.network, footage[number], self.spec, most)
+        for sums in tally.sums.values():
+            total(sums)
+        return tally.scores()
+
+
+def random_parts(batch: int, generator: torch.Generator) -> Tensor:
+    """Return views (B, 2, 3) of random parts of a picture, half of them mirrored; see `cut`."""
+    share = CLOSEST + (1 - CLOSEST) * torch.rand(batch, generator=generator)
+    mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    views = torch.zeros(batch, 2, 3)
+    views[:, 0, 0], views[:, 1, 1] = share * mirror, share
+    # The part lies within the picture, which goes from -1 to 1.
+    room = (1 - share)[:, None]
+    views[:, :, 2] = room * (2 * torch.rand(batch, 2, generator=generator) - 1)
+    return views
+
+
+def fields_of(piece: Footage, start: int, end: int) -> NDArray[np.float32]:
+    """Return velocity and what moves in some frames, float32 (N, F, F, 3)."""
+    moving = piece.moving[start:end, ..., None]
+    return np.concatenate([piece.velocity[start:end], moving], axis=-1, dtype=np.float32)
+
+
+def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
+    """Return the means over cells of a coarser grid (N, grid, grid, 3) of fields (N, F, F, 3)."""
+    count, side = fields.shape[:2]
+    fine = side // grid
+    known = torch.from_numpy(np.ascontiguousarray(fields))
+    return known.view(count, grid, fine, grid, fine, 3).mean((2, 4))
+
+
+@torch.inference_mode()
+def follow(network: MotionNetwork, frames: Frames, rate: float) -> Told:
+    """Return what a network in eval mode tells of a clip uint8 (T, S, S, 3), frame by frame."""
+    device = next(network.parameters()).device
+    rates = torch.tensor([rate], device=device)
+    before, state, found = None, None, []
+    for start in range(0, len(frames), CHUNK):
+        # A copy, since torch wants no array that is read-only.
+        pixels = torch.from_numpy(np.array(frames[start : start + CHUNK]))
+        clip = normalise(pixels.to(device))[None]
+        outputs, state = network.decide(network.encode(clip, before), rates, state)
+        before = clip[:, -1]
+        found.append(outputs[0].cpu())
+    return read_outputs(torch.cat(found))
+
+
+def add_clip(
+    tally: Tally,
+    network: MotionNetwork,
+    piece: Footage,
+    spec: MotionSpec,
+    most: int | None = None,
+) -> None:
+    """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
+    frames = piece.frames[:most]
+    told = follow(network, frames, piece.rate)
+    fields = pooled(fields_of(piece, 0, len(frames)), spec.grid)
+    tally.add(told, fields, piece.rate, piece.width, piece.height)

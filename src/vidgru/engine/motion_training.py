@@ -1,0 +1,169 @@
+"""Train a network to see and foresee motion."""
+
+import math
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from vidgru.config import TrainConfig
+from vidgru.data.flow import Flow
+from vidgru.data.folder import Clip
+from vidgru.data.footage import Footage, Stored
+from vidgru.data.gather import Gathered
+from vidgru.engine.checkpoint import MODEL_NAME, save_model
+from vidgru.engine.course import Course, Numbers
+from vidgru.engine.distributed import is_main
+from vidgru.engine.motion_loop import MotionTrainer
+from vidgru.engine.plots import plot_curves
+from vidgru.errors import DataError
+from vidgru.motion_scores import MotionScores, MotionTrainResult
+from vidgru.nn.motion import MotionNetwork
+from vidgru.results import Progress
+from vidgru.spec import MotionSpec
+from vidgru.tasks.motion import FIELDS, LEAST_SPREAD
+from vidgru.tasks.motion_measure import BACK
+
+FEWEST_STEPS = 100  # one takes about a second
+USUAL_EPOCHS = 2
+VALIDATIONS = 10
+MOST_VALIDATED = 32  # pieces of footage that are looked at on the way
+VALIDATED = 0.1  # share of the time for validations
+COLDEST, HOTTEST = 0.1, 10.0  # factors of the spread
+
+Steps = Generator[Progress, None, MotionTrainResult]
+
+
+class MotionTraining(Course[MotionTrainResult]):
+    """One training of a model of motion from first step to finished run folder."""
+
+    columns = ("val_error",)
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Gathered,
+        flows: dict[Clip, Flow],
+        network: MotionNetwork,
+        spec: MotionSpec,
+        run: Path,
+        device: torch.device,
+        began: float,
+        began_with: str,
+    ) -> None:
+        super().__init__(config, data, spec, run, began, "training")
+        self.spec, self.flows, self.began_with = spec, flows, began_with
+        self.val, self.test = self._footage("val"), self._footage("test")
+        if not any(len(piece.frames) - 1 >= 1 + BACK * piece.rate for piece in self.val):
+            raise DataError(
+                f"No validation clip is longer than {BACK + 2 / spec.fps:.2g} s, which is too short"
+                " to tell how good a model of motion is: give longer clips."
+            )
+        self.trainer = MotionTrainer(
+            network,
+            self._footage("train"),
+            spec,
+            batch_size=config.batch_size,
+            lr=config.lr,
+            seed=config.seed,
+            device=device,
+            optimizer=config.optimizer,
+        )
+        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.scores: MotionScores | None = None
+
+    def _footage(self, part: str) -> Stored:
+        data = self.data
+        return Stored(
+            [(data.frames[c], self.flows[c], data.facts[c]) for c in data.parts[part]],
+            self.spec.fps,
+        )
+
+    def validations(self) -> int:
+        """Return how often to validate: for a tenth of the time at most."""
+        if self.config.minutes is not None:
+            return VALIDATIONS
+        # Forward only costs about a third of learning.
+        held = sum(min(len(piece.frames), self._most) for piece in self._some) / 3
+        learned = self.total * self.config.batch_size * self.spec.frames
+        return max(1, min(VALIDATIONS, round(VALIDATED * learned / held)))
+
+    @property
+    def _most(self) -> int:
+        """Frames of a piece that are looked at on the way: two windows."""
+        return 2 * self.spec.frames
+
+    @property
+    def _some(self) -> Sequence[Footage]:
+        """Evenly spread pieces that are looked at on the way."""
+        return self.val[:: -(-len(self.val) // MOST_VALIDATED)]
+
+    def measure(self) -> tuple[Numbers, float]:
+        """Return the mean endpoint error in widths/s on validation clips; lower is better."""
+        self.scores = self.trainer.measure(self._some, self._most)
+        error = self.scores.error or 0.0
+        return {"val_error": error}, -error
+
+    def note(self) -> str:
+        """Return how good the best weights are, for people who wait."""
+        return "" if self.best is None else f", validation error {-100 * self.best:.2f} %/s at best"
+
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+        self.save(self.scores, None)
+
+    def save(self, validation: MotionScores | None, test: MotionScores | None) -> None:
+        """Write the model file of the best weights."""
+        if not is_main():
+            return
+        metrics = {
+            "validation": validation.to_dict() if validation else None,
+            "test": test.to_dict() if test else None,
+            "best_epoch": self.best_epoch,
+        }
+        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+
+    def finish(self) -> MotionTrainResult:
+        """Fit the spread, evaluate the best weights, and write the model and the plot."""
+        network = self.trainer.network
+        network.load_state_dict(self.best_weights)
+        scores = self.trainer.measure(self.val)
+        fit_spread(network, scores)
+        validation = self.trainer.measure(self.val)
+        self.best_weights = network.state_dict()
+        test = self.trainer.measure(self.test) if len(self.test) else None
+        self.save(validation, test)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows)
+        return MotionTrainResult(
+            run=self.run,
+            model=self.run / MODEL_NAME,
+            validation=validation,
+            test=test,
+            began_with=self.began_with,
+            fps=self.spec.fps,
+            frames=self.spec.frames,
+            size=self.spec.size,
+            train_clips=len(self.data.parts["train"]),
+            split=self.data.split,
+            skipped=self.data.skipped,
+            best_epoch=self.best_epoch,
+            epochs=self.epochs,
+            seconds=time.monotonic() - self.began,
+            step_seconds=median(self.step_seconds or [0.0]),
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
+
+
+def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
+    """Let the spread of each field be the mean error that scores found, as far as it depends."""
+    bias = network.get_parameter("head.4.bias")
+    with torch.no_grad():
+        for place, field in zip(range(FIELDS), scores.fields, strict=True):
+            if field.widths is None or field.spread is None:
+                continue
+            spread = field.widths.model / field.spread
+            factor = (field.widths.model - LEAST_SPREAD) / max(spread - LEAST_SPREAD, 1e-9)
+            bias[3 * place + 2] += math.log(min(max(factor, COLDEST), HOTTEST))

@@ -1,0 +1,137 @@
+"""How good a model of motion is: frozen dataclasses with `to_dict()`."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vidgru.results import Failure, Split
+
+
+@dataclass(frozen=True)
+class EndpointErrors:
+    """Mean length by which velocities are off, of the model and of guesses to compare it with.
+
+    zero: that nothing moves; persistence: that the last measured field goes on; acceleration: that
+    it goes on to change as it did over the last quarter of a second. The last two are None for the
+    field now, which they begin with.
+    """
+
+    model: float
+    zero: float
+    persistence: float | None
+    acceleration: float | None
+
+    @property
+    def best_guess(self) -> float:
+        """The error of the best of the guesses."""
+        guesses = (self.zero, self.persistence, self.acceleration)
+        return min(error for error in guesses if error is not None)
+
+
+@dataclass(frozen=True)
+class FieldScores:
+    """How good the field is so many seconds ahead, over all cells and times of all clips.
+
+    cells: how many were told; the rest is None without any. widths, pixels: errors in widths/s and
+    in pixels/s of the source; covered: share of errors below the spread; spread: mean error for a
+    mean spread of one.
+    """
+
+    seconds: float
+    cells: int
+    widths: EndpointErrors | None
+    pixels: EndpointErrors | None
+    covered: float | None
+    spread: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The model's error for an error of one of the best guess; None if that has none."""
+        if self.widths is None or self.widths.best_guess == 0:
+            return None
+        return self.widths.model / self.widths.best_guess
+
+
+@dataclass(frozen=True)
+class MotionScores:
+    """How good a model of motion is on clips, whose motion was measured by optical flow.
+
+    pieces: clips, of long ones their pieces; fields: now first, then ahead; angle (degrees) and
+    speed (share): median errors now, of cells that move, None if none does.
+    """
+
+    pieces: int
+    fields: tuple[FieldScores, ...]
+    angle: float | None
+    speed: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Mean error of the fields in widths/s, each counting alike; None if none was told."""
+        told = [field.widths.model for field in self.fields if field.widths is not None]
+        return fmean(told) if told else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        fields = [{**asdict(field), "ratio": field.ratio} for field in self.fields]
+        return {**asdict(self), "fields": fields, "error": self.error}
+
+
+@dataclass(frozen=True)
+class MotionTrainResult:
+    """What `train --task motion` made: the run folder, its model file, and how good it is.
+
+    `validation` belongs to the weights that did best on these very clips, and the spread was fitted
+    on them, so it flatters a little; `test` (FOLDER/test, if there is one) was looked at once.
+    began_with: which weights; fps: frames/s; frames: of a window; size: of the pictures, in pixels;
+    `step_seconds` is the median time of a training step; `seconds` are all.
+    """
+
+    run: Path
+    model: Path
+    validation: MotionScores
+    test: MotionScores | None
+    began_with: str
+    fps: float
+    frames: int
+    size: int
+    train_clips: int
+    split: Split
+    skipped: tuple[Failure, ...]
+    best_epoch: int
+    epochs: int
+    seconds: float
+    step_seconds: float
+    parameters: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        scores = {
+            "validation": self.validation.to_dict(),
+            "test": self.test.to_dict() if self.test else None,
+        }
+        return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
+
+
+@dataclass(frozen=True)
+class MotionEvaluation:
+    """How good a model of motion is on clips that it did not learn from.
+
+    part: "test", "val" or "all" of the folder; trained_on: clips left out because the model learned
+    from them, None where nothing tells which; validated_on: clips that its weights were chosen on.
+    """
+
+    model: Path
+    folder: Path
+    part: str
+    clips: int
+    scores: MotionScores
+    trained_on: int | None
+    validated_on: int
+    skipped: tuple[Failure, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        plain = {"model": str(self.model), "folder": str(self.folder)}
+        return {**asdict(self), **plain, "scores": self.scores.to_dict()}

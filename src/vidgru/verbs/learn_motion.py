@@ -1,0 +1,91 @@
+"""Train a model of motion on clips that are split already."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidgru.config import MOTION_CORE, TrainConfig
+from vidgru.data.cache import Sampling
+from vidgru.data.flow import Flow, flow_steps
+from vidgru.data.folder import Clip
+from vidgru.data.gather import Gathered, gather
+from vidgru.engine.checkpoint import CHECKPOINT_NAME, SHIPPED_MOTION, load_motion
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.distributed import agree
+from vidgru.engine.motion_training import MotionTraining, Steps
+from vidgru.nn.build import build
+from vidgru.nn.motion import MotionNetwork
+from vidgru.results import Progress
+from vidgru.spec import MOTION_HIDDEN, MOTION_SIZE, MotionSpec
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a training of motion begins with: sizes of the network, and weights or None."""
+
+    size: int
+    hidden: int
+    weights: dict[str, torch.Tensor] | None
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return "random weights" if self.weights is None else "the model that comes with vidgru"
+
+
+def beginning(config: TrainConfig) -> Beginning:
+    """Return the model that comes with vidgru, if there is one of the wanted size.
+
+    Raises ModelError when it is damaged.
+    """
+    if SHIPPED_MOTION.is_file():
+        shipped = load_motion(SHIPPED_MOTION)
+        if config.size in (None, shipped.spec.size):
+            weights = shipped.network.state_dict()
+            return Beginning(shipped.spec.size, shipped.spec.hidden, weights)
+    return Beginning(config.size or MOTION_SIZE, MOTION_HIDDEN, None)
+
+
+def motion_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:
+    """Return the settings that a config may leave open."""
+    return {
+        "core": MOTION_CORE,
+        "hidden": begin.hidden,
+        "fps": sampling.fps,
+        "frames": sampling.window,
+        "size": begin.size,
+    }
+
+
+def gather_motion(
+    clips: list[Clip], sampling: Sampling, config: TrainConfig, folder: Path
+) -> Generator[Progress, None, tuple[Gathered, dict[Clip, Flow]]]:
+    """Decode and split clips as `gather` does, and measure the motion in them."""
+    data = yield from gather(clips, sampling, config, folder)
+    return data, (yield from flow_steps(data, sampling))
+
+
+def learn_motion_steps(
+    config: TrainConfig,
+    data: Gathered,
+    flows: dict[Clip, Flow],
+    sampling: Sampling,
+    begin: Beginning,
+    run: Path,
+    began: float,
+) -> Steps:
+    """Train on clips whose motion is measured already, from the run's checkpoint on if any."""
+    device = choose_device(config.device)
+    prepare(config.threads)
+    torch.manual_seed(config.seed)
+    spec = MotionSpec(task=config.task, **motion_settings(begin, sampling))
+    network: MotionNetwork = build(spec)
+    if begin.weights is not None:
+        network.load_state_dict(begin.weights)
+    training = MotionTraining(config, data, flows, network, spec, run, device, began, begin.words)
+    if agree((run / CHECKPOINT_NAME).exists()):
+        training.go_on()
+    return (yield from training.steps())

@@ -1,0 +1,283 @@
+"""Tell what moves in videos, and where it goes next."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
+from importlib.resources import files
+from itertools import chain, pairwise
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.engine.checkpoint import LoadedMotion
+from vidgru.engine.checkpoint import load_motion as read_model
+from vidgru.engine.device import choose_device, prepare
+from vidgru.errors import ModelError, OptionError, OutputError, VideoError
+from vidgru.motion import Motion, MotionField, MotionSecond
+from vidgru.nn.cells import State
+from vidgru.nn.inputs import normalise
+from vidgru.results import Failure, Progress, run_to_end
+from vidgru.tasks.motion import choose_rate, read_outputs
+from vidgru.tasks.moves import tell_second
+from vidgru.verbs.motion_save import save_motion
+from vidgru.verbs.predict import Pace
+from vidgru.video.cuts import mark_cuts
+from vidgru.video.facts import Facts
+from vidgru.video.find import find_sources
+from vidgru.video.heat import read_picture, save_heat
+from vidgru.video.live import is_live, masked
+from vidgru.video.read import Frame, open_video
+from vidgru.video.sample import log_warnings, read_ahead, sample_frames
+
+CHUNK = 32  # frames that go through the network together, a power of two,
+CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+PROBED = 12  # frames, to find out how large they are and how fast they come
+SLOWEST, FASTEST = 2.0, 30.0  # frames/s to sample: networks know about 8 to 19
+SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
+
+
+class Probe(NamedTuple):
+    """What is known of a source before it is read: its size in pixels, and the rate to sample."""
+
+    width: int
+    height: int
+    rate: float
+
+
+class MotionModel:
+    """A trained model of motion, ready to tell what moves; `vidgru.load_motion` makes it."""
+
+    def __init__(self, loaded: LoadedMotion, device: torch.device) -> None:
+        self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
+        self.network = loaded.network.to(device)
+        self.device = device
+        self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
+
+    def fields(self, source: str | Path) -> Iterator[MotionField]:
+        """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
+
+        The first frame of each shot has none, as there is nothing before it to move from. Memory
+        stays constant. Raises VideoError, also for what has only one frame; OptionError.
+        """
+        probe = self.probe(source)
+        return chain.from_iterable(self._read(source, probe, Pace(source, probe.rate)))
+
+    def analyse(self, source: str | Path) -> Motion:
+        """Return what moves in a video or folder of images, as `analyse_steps` finds it out."""
+        return run_to_end(self.analyse_steps(source))
+
+    def analyse_steps(self, source: str | Path) -> Generator[Progress | MotionSecond, None, Motion]:
+        """Find out what moves in a source, yielding each second, and how far that is.
+
+        A last part of less than half a second belongs to the second before. Frames are read once,
+        in order; memory grows by no more than what is yielded. Raises VideoError, OptionError.
+        """
+        probe = self.probe(source)
+        pace, grid = Pace(source, probe.rate), self.spec.grid
+        seconds: list[MotionSecond] = []
+        heat, count = np.zeros((grid, grid)), 0
+
+        def tell(fields: list[MotionField], number: int, end: float) -> MotionSecond:
+            nonlocal heat, count
+            told, hot = tell_second(fields, probe.width, probe.height, float(number), end)
+            heat, count = heat + hot, count + len(fields)
+            seconds.append(told)
+            return told
+
+        before: list[MotionField] = []  # of the last whole second,
+        now: list[MotionField] = []  # and of the one that goes on
+        first = number = 0  # when they began
+        for fields in self._read(source, probe, pace):
+            for field in fields:
+                # What is seen at a frame happened since the frame before.
+                at = int(max(field.time - 0.5 / probe.rate, 0))
+                if at > number and now:
+                    if before:
+                        yield tell(before, first, first + 1.0)
+                    before, now, first = now, [], number
+                number = at
+                now.append(field)
+            yield pace.progress(0)
+        end = pace.seconds
+        if not now:
+            raise VideoError(f"{source} is too short to tell what moves: {end:.2f} s.")
+        if before and end - number < SHORTEST and first + 1 == number:
+            before, now = [], before + now
+            number = first
+        if before:
+            yield tell(before, first, first + 1.0)
+        yield tell(now, number, max(end, now[-1].time))
+        return Motion(
+            str(source), probe.width, probe.height, probe.rate, pace.frames, str(self.path),
+            tuple(seconds), tuple(tuple(row) for row in (heat / count).round(3).tolist()),
+        )  # fmt: skip
+
+    def probe(self, source: str | Path) -> Probe:
+        """Return what the first frames of a source tell of it.
+
+        Raises VideoError when there is only one, OptionError for what is live.
+        """
+        _refuse_live(source)
+        with open_video(source) as video:
+            times = [video.grab() or 0.0]
+            height, width = video.retrieve().shape[:2]  # as it is shown, turned upright
+            while len(times) < PROBED and (time := video.grab()) is not None:
+                times.append(time)
+            fps = video.fps
+        if len(times) == 1:
+            raise VideoError(f"{source} has only one frame: nothing moves.")
+        # What is declared may be anything where frames come unevenly.
+        measured = 1 / max(median(b - a for a, b in pairwise(times)), 1e-3)
+        if abs(fps / measured - 1) > 0.1:
+            fps = measured
+        wanted = self.spec.fps if len(times) == PROBED else FASTEST
+        return Probe(width, height, min(max(choose_rate(fps, wanted), SLOWEST), FASTEST))
+
+    def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
+        """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
+
+        The fields are found anew. Raises VideoError, OutputError, OptionError.
+        """
+        probe = Probe(motion.width, motion.height, motion.fps)
+        read = self._read(motion.source, probe, Pace(motion.source, probe.rate), lambda facts: None)
+        starts = [second.start for second in motion.seconds]
+
+        def caption(time: float) -> str:
+            return motion.seconds[max(bisect_right(starts, time) - 1, 0)].words
+
+        yield from save_motion(motion.source, chain.from_iterable(read), path, caption)
+
+    @torch.inference_mode()
+    def _read(
+        self,
+        source: str | Path,
+        probe: Probe,
+        pace: Pace,
+        tell: Callable[[Facts], None] = log_warnings,
+    ) -> Iterator[list[MotionField]]:
+        """Yield the fields of some frames at a time, and count frames read."""
+        side = self.spec.size, self.spec.size
+        frames = sample_frames(source, probe.rate, size=side, opened=pace.begin, tell=tell)
+        rate = torch.tensor([probe.rate], device=self.device)
+        last: Tensor | None = None  # frame of the shot, (1, 3, S, S)
+        state: State | None = None
+        for chunk in read_ahead(mark_cuts(frames), self._most):
+            found: list[MotionField] = []
+            for shown, new in _pieces(chunk):
+                if new:
+                    last = state = None
+                pixels = torch.from_numpy(np.stack([frame.rgb for frame in shown]))
+                clip = normalise(pixels.to(self.device))[None]  # (1, T, 3, S, S)
+                maps = self.network.encode(clip, last)
+                outputs, state = self.network.decide(maps, rate, state)
+                fields = self._told(outputs[0], [frame.time for frame in shown], probe)
+                found += fields[1:] if new else fields
+                last = clip[:, -1].clone()
+            pace.frames += len(chunk)
+            yield found
+
+    def _told(self, outputs: Tensor, times: Sequence[float], probe: Probe) -> list[MotionField]:
+        """Return fields from outputs (T, outputs, grid, grid)."""
+        # Each weight by itself may be finite, yet too large.
+        if not torch.isfinite(outputs).all():
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
+        told = read_outputs(outputs.cpu())
+        velocity = (told.velocity * torch.tensor([probe.width, probe.height])).numpy()
+        spread = (told.spread * probe.width).numpy()
+        moving = told.moving.sigmoid().numpy()
+        # Copies: what a chunk shares would stay as long as one of its fields.
+        return [
+            MotionField(time, v.copy(), s.copy(), m.copy())
+            for time, v, s, m in zip(times, velocity, spread, moving, strict=True)
+        ]
+
+
+def _pieces(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Frame], bool]]:
+    """Yield the frames of each shot in a chunk, and whether the shot begins with them.
+
+    As powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.
+    """
+    begins = [n for n, (_, new) in enumerate(chunk) if new and n]
+    for start, end in pairwise([0, *begins, len(chunk)]):
+        new = chunk[start][1]
+        while start < end:
+            size = 1 << ((end - start).bit_length() - 1)
+            yield [frame for frame, _ in chunk[start : start + size]], new
+            start, new = start + size, False
+
+
+def shipped_model() -> Path:
+    """Return the model that comes with vidgru; raises ModelError when it is not there."""
+    path = Path(str(files("vidgru") / "models" / "motion.safetensors"))
+    if not os.path.isfile(path):
+        raise ModelError(
+            "This vidgru comes without its model of motion: install it anew, or give --model."
+        )
+    return path
+
+
+def load_motion(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> MotionModel:
+    """Open a run folder or file of a model of motion, or the model that comes with vidgru.
+
+    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    ModelError or OptionError.
+    """
+    chosen = choose_device(device)
+    prepare(threads or torch.get_num_threads())
+    return MotionModel(read_model(shipped_model() if path is None else Path(path)), chosen)
+
+
+def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
+    """Return what `find_sources` does; raises OptionError for a source that is live."""
+    for source in sources:
+        _refuse_live(source)
+    return find_sources(sources)
+
+
+def save_video(
+    model: MotionModel, motion: Motion, path: Path
+) -> Generator[Progress, None, Failure | None]:
+    """Write a video with arrows for its motion, or return why that cannot be done."""
+    try:
+        yield from model.save_steps(motion, path)
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
+
+
+def save_heatmap(motion: Motion, path: Path) -> Failure | None:
+    """Write a picture of where things moved, or return why that cannot be done."""
+    try:
+        picture = read_picture(motion.source, motion.seconds[-1].end)
+        save_heat(path, picture, np.array(motion.heat, np.float32))
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
+
+
+def _refuse_live(source: str | Path) -> None:
+    if isinstance(source, str) and is_live(source):
+        raise OptionError(f"{masked(source)} is live: what moves is told of files only.")
+
+
+def analyse_each(
+    model: MotionModel, sources: Sequence[Path | Failure]
+) -> Iterator[Progress | MotionSecond | Motion | Failure]:
+    """Yield what moves in each source, second by second and then in all, or why that is unknown.
+
+    Progress comes in between.
+    """
+    for source in sources:
+        if isinstance(source, Failure):
+            yield source
+            continue
+        try:
+            yield (yield from model.analyse_steps(source))
+        except VideoError as error:
+            yield Failure(str(source), str(error))
