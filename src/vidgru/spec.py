@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+# Sides of what motion is told of, and of what it is measured in, in pixels of what is read.
+CELL, FINE = 16, 4
 MOTION_SIZES = range(32, 257, 16)  # sides of the pictures that a motion model may read, in pixels
 MOTION_SIZE, MOTION_HIDDEN = 128, 48  # of a model of motion that begins with random weights
 MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
@@ -56,7 +58,7 @@ class MotionSpec:
 
     fps: frames/s that sources are sampled at, or the nearest whole part of their own rate; frames:
     of one training window; size: side of the square picture that is read, in pixels, a multiple of
-    16; grid: cells a side of the motion field, size / 16.
+    CELL; grid: cells a side of the motion field.
     """
 
     task: str
@@ -69,4 +71,4 @@ class MotionSpec:
     @property
     def grid(self) -> int:
         """Cells a side of the motion field."""
-        return self.size // 16
+        return self.size // CELL

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,16 +25,18 @@ from vidgru.data.worker import Beat, Line, serve
 from vidgru.errors import OutputError, VidgruError
 from vidgru.files import replacing
 from vidgru.results import Failure, Progress
+from vidgru.spec import FINE
+from vidgru.video.read import Image
 
 log = logging.getLogger("vidgru")
 
 VERSION = 1  # raise it when the same frames would give other numbers
-FINE = 4  # side of a cell of the fine grid, in pixels of the stored frames
 MOVING = 0.02  # widths/s: what goes slower counts as standing still
 ONE_FRAME = "{} has only one frame, and so no motion."
 WORKER = program("vidgru.data.flow")
 
 Flow = NDArray[np.float16]
+Field = NDArray[np.float32]
 
 
 def measure(segments: Segments, rate: float, aspect: float) -> Flow:
@@ -45,21 +48,56 @@ def measure(segments: Segments, rate: float, aspect: float) -> Flow:
     flow is that of Kroeger et al. 2016 (DIS).
     """
     count, length, side = segments.shape[:3]
-    fine = side // FINE
-    found = np.zeros((count, length, fine, fine, 3), np.float16)
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    found = np.zeros((count, length, side // FINE, side // FINE, 3), np.float16)
     for frames, fields in zip(segments, found, strict=True):
-        before = cv2.cvtColor(frames[0], cv2.COLOR_RGB2GRAY)
+        meter = FlowMeter(rate)
+        meter.next(frames[0])
         for time in range(1, length):
-            now = cv2.cvtColor(frames[time], cv2.COLOR_RGB2GRAY)
-            # Where each pixel of this frame was in the one before, so that it belongs to this one.
-            came = search.calc(now, before, None)  # type: ignore[call-overload]
-            velocity = came * np.float32(-rate / side)
-            speed = np.hypot(velocity[..., 0], aspect * velocity[..., 1])
-            told = np.dstack([velocity, speed >= MOVING]).astype(np.float32)
-            fields[time] = told.reshape(fine, FINE, fine, FINE, 3).mean((1, 3))
-            before = now
+            velocity = meter.next(frames[time])
+            fields[time, ..., :2] = cell_means(velocity)
+            fields[time, ..., 2] = moving_share(velocity, aspect)
     return found
+
+
+class FlowMeter:
+    """Takes frames uint8 (S, S, 3) of one shot in order, tells how things moved in each.
+
+    rate: frames/s.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._before: Image | None = None
+
+    def next(self, frame: Image) -> Field:
+        """Return the velocity of each pixel (S, S, 2), as `measure` does; zero in the first frame.
+
+        It is that of what is seen in this frame, since the frame before.
+        """
+        now = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        # Where each pixel was in the frame before, so that the motion belongs to this frame.
+        before = now if self._before is None else self._before
+        came = self._search.calc(now, before, None)  # type: ignore[call-overload]
+        first, self._before = self._before is None, now  # type: ignore[assignment]
+        factor = 0.0 if first else -self.rate / len(now)
+        return came * np.float32(factor)  # type: ignore[no-any-return]
+
+
+def moving_share(velocity: Field, aspect: float) -> Field:
+    """Return the share of each cell (S / FINE, S / FINE) that moves; velocity: (S, S, 2).
+
+    aspect: height of the source for a width of one.
+    """
+    moves = np.hypot(velocity[..., 0], aspect * velocity[..., 1]) >= MOVING
+    return cell_means(moves[..., None])[..., 0]
+
+
+def cell_means(values: NDArray[Any]) -> Field:
+    """Return the means (S / FINE, S / FINE, C) over cells of values (S, S, C)."""
+    fine = len(values) // FINE
+    means: Field = values.reshape(fine, FINE, fine, FINE, -1).mean((1, 3), dtype=np.float32)
+    return means
 
 
 def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, dict[Clip, Flow]]:

@@ -24,13 +24,15 @@ class Footage:
     frames: uint8 (T, S, S, 3), the whole picture squashed; velocity: (T, F, F, 2), mean over each
     cell of a fine grid in widths/s to the right and heights/s down, from the frame before to this
     one; moving: (T, F, F), share of each cell that moves at `flow.MOVING` at least. Both are
-    unknown, and not looked at, for the first frame. rate: frames/s; width, height: of the source in
-    pixels.
+    unknown, and not looked at, for the first frame, where `measured` is zero: that is what a
+    network reads, as `flow.measure` finds it, where the velocity may be known better. rate:
+    frames/s; width, height: of the source in pixels.
     """
 
     frames: Frames
     velocity: Numbers
     moving: Numbers
+    measured: Numbers
     rate: float
     width: int
     height: int
@@ -66,18 +68,22 @@ class Stored(Sequence[Footage]):
             return [self[one] for one in range(*number.indices(len(self)))]
         frames, flow, facts = self._pieces[number]
         known = flow.astype(np.float32)
-        return Footage(frames, known[..., :2], known[..., 2], self.rate, facts.width, facts.height)
+        velocity = known[..., :2]
+        return Footage(
+            frames, velocity, known[..., 2], velocity, self.rate, facts.width, facts.height
+        )
 
 
 def seen_through(
     view: Tensor, frames: Frames, fields: Numbers, size: int
 ) -> tuple[Frames, Numbers]:
-    """Return frames (T, size, size, 3), and fields (N, F, F, 3), as a view (2, 3) shows both.
+    """Return frames (T, size, size, 3), and fields (N, F, F, 5), as a view (2, 3) shows both.
 
-    fields: velocity in shares of the picture, and what moves, over the same picture. What is seen
-    at twice the size goes twice as fast.
+    fields: as of `Footage`, over the same picture: velocity and measured velocity in shares of it,
+    then what moves. What is seen at twice the size goes twice as fast.
     """
     shown = cut(fields, view, fields.shape[1])
     back = torch.linalg.inv(view[:, :2].double()).numpy().astype(np.float32)
-    shown[..., :2] = shown[..., :2] @ back.T
+    for first in (0, 2):
+        shown[..., first : first + 2] = shown[..., first : first + 2] @ back.T
     return cut(frames, view, size), shown

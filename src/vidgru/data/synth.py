@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from vidgru.video.read import Image
 
-Matrix = NDArray[np.float64]  # (3, 3), homogeneous
+Numbers = NDArray[np.float64]
+Matrix = Numbers  # (3, 3), homogeneous
 Place = Callable[[float], Matrix]  # where a layer is at a time
 
 KINDS = ("constant", "accelerating", "bouncing", "turning")
 CAMERAS = ("still", "pan", "zoom", "turn", "shake")
+PATTERNS = ("noise", "fine", "stripes", "checks", "blots")
 SPRITE = 160  # pixels a side of a shape's picture
-STILL = 0.004  # widths/s: slower counts as not moving
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,23 @@ class Scene:
     kinds: tuple[str, ...]
 
 
-def _noise(rng: np.random.Generator, side: int, slope: float) -> NDArray[np.float64]:
+def _noise(rng: np.random.Generator, side: int, slope: float) -> Numbers:
     """Return noise (side, side) with a spectrum that falls with frequency ** -slope, 0 to 1."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
     frequency[0, 0] = 1
     spectrum = np.fft.rfft2(rng.standard_normal((side, side))) * frequency**-slope
     values = np.fft.irfft2(spectrum, (side, side))
     low, high = np.quantile(values, [0.02, 0.98])
-    return np.clip((values - low) / (high - low), 0, 1)
+    scaled: Numbers = ((values - low) / (high - low)).clip(0, 1)
+    return scaled
+
+
+def _color(rng: np.random.Generator) -> Numbers:
+    color = rng.uniform(0, 255, 3)
+    grey = color.mean()
+    # Most things are not very colourful.
+    mixed: Numbers = grey + (color - grey) * rng.uniform(0.1, 1)
+    return mixed
 
 
 def texture(rng: np.random.Generator, side: int) -> Image:
@@ -56,10 +66,10 @@ def texture(rng: np.random.Generator, side: int) -> Image:
 
     Two random colours are mixed by a pattern; a second pattern of less contrast lies over it.
     """
-    pattern = np.zeros((side, side))
+    pattern: Numbers = np.zeros((side, side))
     y, x = np.mgrid[:side, :side] / side
     for weight in (1.0, rng.uniform(0, 0.5)):
-        kind = rng.choice(["noise", "fine", "stripes", "checks", "blots"], p=[0.4, 0.2, 0.1, 0.1, 0.2])
+        kind = rng.choice(PATTERNS, p=[0.4, 0.2, 0.1, 0.1, 0.2])
         if kind in ("noise", "fine"):
             layer = _noise(rng, side, rng.uniform(0.9, 1.8) if kind == "noise" else 0.5)
         elif kind == "stripes":
@@ -70,14 +80,16 @@ def texture(rng: np.random.Generator, side: int) -> Image:
             )
         elif kind == "checks":
             count = rng.integers(3, 12)
-            layer = ((x * count).astype(int) + (y * count).astype(int)) % 2 * 1.0
+            layer = ((x * count // 1 + y * count // 1) % 2).astype(np.float64)
         else:
-            layer = (_noise(rng, side, rng.uniform(1.2, 2)) > rng.uniform(0.3, 0.7)) * 1.0
+            blots = _noise(rng, side, rng.uniform(1.2, 2)) > rng.uniform(0.3, 0.7)
+            layer = blots.astype(np.float64)
         pattern += weight * layer
     pattern = (pattern - pattern.min()) / max(float(np.ptp(pattern)), 1e-9)
-    first, second = rng.uniform(0, 255, 3), rng.uniform(0, 255, 3)
+    first, second = _color(rng), _color(rng)
     mixed = first + (second - first) * pattern[..., None]
-    return np.clip(mixed + rng.normal(0, 2, mixed.shape), 0, 255).astype(np.uint8)
+    mixed = (mixed + rng.normal(0, 2, mixed.shape)).clip(0, 255)
+    return mixed.astype(np.uint8)
 
 
 def shape(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -86,8 +98,10 @@ def shape(rng: np.random.Generator) -> NDArray[np.uint8]:
     angles = np.linspace(0, 2 * math.pi, 64, endpoint=False)
     if kind == "polygon":
         count = int(rng.integers(3, 8))
-        corners = np.sort(rng.uniform(0, 2 * math.pi, count)) if rng.random() < 0.5 else (
-            np.arange(count) * 2 * math.pi / count
+        corners = (
+            np.sort(rng.uniform(0, 2 * math.pi, count))
+            if rng.random() < 0.5
+            else (np.arange(count) * 2 * math.pi / count)
         )
         points = np.stack([np.cos(corners), np.sin(corners)], 1) * rng.uniform(0.7, 1, (count, 1))
     else:
@@ -151,11 +165,10 @@ def _camera(rng: np.random.Generator, kind: str, aspect: float) -> Place:
     middle, back = _affine(0.5, aspect / 2, 1), _affine(-0.5, -aspect / 2, 1)
     speed = math.exp(rng.uniform(math.log(0.03), math.log(0.5)))
     angle = rng.uniform(0, 2 * math.pi)
-    vx, vy = (speed * math.cos(angle), speed * math.sin(angle)) if kind in ("pan", "shake") else (0, 0)
+    share = {"pan": 1.0, "shake": 1.0, "still": 0.0}.get(kind, 0.3 * (rng.random() < 0.3))
+    vx, vy = share * speed * math.cos(angle), share * speed * math.sin(angle)
     rate = rng.uniform(0.03, 0.3) * rng.choice([-1, 1]) if kind == "zoom" else 0.0
     turn = rng.uniform(0.05, 0.6) * rng.choice([-1, 1]) if kind == "turn" else 0.0
-    if kind in ("zoom", "turn") and rng.random() < 0.3:
-        vx, vy = 0.3 * speed * math.cos(angle), 0.3 * speed * math.sin(angle)
     waves = rng.uniform(0.2, 0.8)
 
     def place(t: float) -> Matrix:
@@ -231,11 +244,12 @@ class Shot:
     velocity: NDArray[np.float32]
 
 
-def render(scene: Scene, fps: float, frames: int, width: int, height: int, start: float = 0.0) -> Shot:
-    """Return a scene as frames with the true motion of every pixel.
+def render(scene: Scene, fps: float, frames: int, size: tuple[int, int]) -> Shot:
+    """Return a scene as frames of `size` (width, height) with the true motion of every pixel.
 
     A frame's motion is that of what is seen in it, from where this was one frame before.
     """
+    width, height = size
     to_pixels = np.diag([width, height / scene.aspect, 1.0])
     pictures = np.empty((frames, height, width, 3), np.uint8)
     velocity = np.zeros((frames, height, width, 2), np.float32)
@@ -243,16 +257,17 @@ def render(scene: Scene, fps: float, frames: int, width: int, height: int, start
     here = np.stack([x.ravel(), y.ravel(), np.ones(x.size, np.float32)]).astype(np.float64)
     scale = np.array([width, height]) / fps
     for k in range(frames):
-        now, before = start + k / fps, start + (k - 1) / fps
+        now, before = k / fps, (k - 1) / fps
         drawn = np.zeros((height, width, 3), np.float32)
         for number, layer in enumerate(scene.layers):
             rows, columns = layer.rgba.shape[:2]
             # From the layer's pixels, whose middles are at halves, to its own coordinates.
-            own = np.array([[2 / columns, 0, 1 / columns - 1], [0, 2 / rows, 1 / rows - 1], [0, 0, 1]])
+            own = np.diag([2 / columns, 2 / rows, 1.0])
+            own[:2, 2] = 1 / columns - 1, 1 / rows - 1
             matrix = to_pixels @ layer.place(now)
             shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
             border = cv2.BORDER_CONSTANT if number else cv2.BORDER_REFLECT_101
-            seen = _warp(layer.rgba, (shift @ matrix @ own)[:2], (width, height), border)
+            seen = _warp(layer.rgba, (shift @ matrix @ own)[:2], size, border)
             alpha = seen[..., 3:].astype(np.float32) / 255
             drawn += (seen[..., :3] - drawn) * alpha
             if k:

@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidgru.data.footage import Footage, seen_through
-from vidgru.data.views import AUGMENTATIONS, Frames, random_light
+from vidgru.data.views import AUGMENTATIONS, random_light
 from vidgru.engine.distributed import part, rank, total, world
 from vidgru.engine.learner import Learner
 from vidgru.motion import AHEAD
 from vidgru.motion_scores import MotionScores
 from vidgru.nn.inputs import normalise
 from vidgru.nn.motion import MotionNetwork
-from vidgru.spec import MotionSpec
+from vidgru.spec import FINE, MotionSpec
 from vidgru.tasks.motion import Told, known_times, loss, read_outputs, targets
 from vidgru.tasks.motion_measure import Tally
 
 CHUNK = 32  # frames that are encoded together
 CLOSEST = 0.75  # share of the picture's width and height that training shows at least
+WHOLE = 0.5  # share of the windows that show the whole picture
 LIGHT = AUGMENTATIONS["light"]
 
 
@@ -57,27 +58,28 @@ class MotionTrainer(Learner):
 
     def step(self, done: float) -> float:
         """Learn from one batch when the share `done` of the training is over; return the loss."""
-        frames, fields, known, rate, aspect = self._draw()
+        frames, flow, fields, known, rate, aspect = self._draw()
         own = part(self.batch_size)
         counts = known.sum(), known[..., 0].sum()
         self._begin(done)
-        told = self._told(frames, rate[own])
+        told = self._told(frames, flow, rate[own])
         wanted = targets(fields, rate[own], self.spec.frames).to(self.device)
         found = loss(told, wanted, known[own].to(self.device), aspect[own].to(self.device), counts)
         return self._follow(found)
 
-    def _told(self, frames: Tensor, rate: Tensor) -> Told:
+    def _told(self, frames: Tensor, flow: Tensor, rate: Tensor) -> Told:
         # Only the convolutions gain from short numbers; recurrent kernels lose.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            maps = self.network.encode(frames)
+            maps = self.network.encode(frames, flow)
         outputs, _ = self.network.decide(maps, rate.to(self.device))
         return read_outputs(outputs)
 
-    def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return a batch: frames (b, T, 3, S, S), fields (b, N, grid, grid, 3) from the first on.
+    def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return a batch: frames (b, T, 3, S, S), the flow in them (b, T, F, F, 2) and fields.
 
-        These are of this process's own part. Of all the batch: what is known (B, T, FIELDS), rate
-        (B,) and aspect (B,).
+        Fields (b, N, grid, grid, 3) begin with the frames and go on after them. These are of this
+        process's own part. Of all the batch: what is known (B, T, FIELDS), rate (B,) and aspect
+        (B,).
         """
         pieces = [self.footage[number] for number in self._choose()]
         places = torch.rand(len(pieces), generator=self.generator).tolist()
@@ -96,6 +98,8 @@ class MotionTrainer(Learner):
         longest = max(lengths[own])
         frames = np.empty((len(lengths[own]), steps, self.spec.size, self.spec.size, 3), np.uint8)
         fields = torch.zeros(len(frames), longest, self.spec.grid, self.spec.grid, 3)
+        fine = self.spec.size // FINE
+        flow = torch.zeros(len(frames), steps, fine, fine, 2)
         for row, number in enumerate(range(own.start, own.stop)):
             piece, start, length = pieces[number], starts[number], lengths[number]
             seen, shown = seen_through(
@@ -105,10 +109,13 @@ class MotionTrainer(Learner):
                 self.spec.size,
             )
             frames[row, : len(seen)], frames[row, len(seen) :] = seen, seen[-1]
-            fields[row, :length] = pooled(shown, self.spec.grid)
+            # In the first frame of a window nothing is known to move.
+            flow[row, 1 : len(seen)] = torch.from_numpy(shown[1 : len(seen), ..., 2:4])
+            fields[row, :length] = pooled(shown[..., [0, 1, 4]], self.spec.grid)
         bright = normalise(torch.from_numpy(frames).to(self.device))
         factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
-        return bright.mul_(factor).add_(offset), fields, known, rate, aspect
+        seen_as = bright.mul_(factor).add_(offset)
+        return seen_as, flow.to(self.device), fields, known, rate, aspect
 
     def measure(self, footage: Sequence[Footage], most: int | None = None) -> MotionScores:
         """Return how good the network is on footage, of each piece's first `most` frames.
@@ -125,8 +132,10 @@ class MotionTrainer(Learner):
 
 
 def random_parts(batch: int, generator: torch.Generator) -> Tensor:
-    """Return views (B, 2, 3) of random parts of a picture, half of them mirrored; see `cut`."""
+    """Return views (B, 2, 3) of all or parts of a picture, half of them mirrored; see `cut`."""
     share = CLOSEST + (1 - CLOSEST) * torch.rand(batch, generator=generator)
+    # What happens at the borders can be learned only where they are seen.
+    share = torch.where(torch.rand(batch, generator=generator) < WHOLE, 1.0, share)
     mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     views = torch.zeros(batch, 2, 3)
     views[:, 0, 0], views[:, 1, 1] = share * mirror, share
@@ -137,9 +146,10 @@ def random_parts(batch: int, generator: torch.Generator) -> Tensor:
 
 
 def fields_of(piece: Footage, start: int, end: int) -> NDArray[np.float32]:
-    """Return velocity and what moves in some frames, float32 (N, F, F, 3)."""
-    moving = piece.moving[start:end, ..., None]
-    return np.concatenate([piece.velocity[start:end], moving], axis=-1, dtype=np.float32)
+    """Return velocity, measured velocity and what moves in some frames, float32 (N, F, F, 5)."""
+    shown = slice(start, end)
+    parts = piece.velocity[shown], piece.measured[shown], piece.moving[shown, ..., None]
+    return np.concatenate(parts, axis=-1, dtype=np.float32)
 
 
 def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
@@ -151,16 +161,18 @@ def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
 
 
 @torch.inference_mode()
-def follow(network: MotionNetwork, frames: Frames, rate: float) -> Told:
-    """Return what a network in eval mode tells of a clip uint8 (T, S, S, 3), frame by frame."""
+def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> Told:
+    """Return what a network in eval mode tells of a piece's first `most` frames, one by one."""
     device = next(network.parameters()).device
-    rates = torch.tensor([rate], device=device)
+    rates = torch.tensor([piece.rate], device=device)
+    frames, flow = piece.frames[:most], piece.measured[:most]
     before, state, found = None, None, []
     for start in range(0, len(frames), CHUNK):
-        # A copy, since torch wants no array that is read-only.
-        pixels = torch.from_numpy(np.array(frames[start : start + CHUNK]))
-        clip = normalise(pixels.to(device))[None]
-        outputs, state = network.decide(network.encode(clip, before), rates, state)
+        shown = slice(start, start + CHUNK)
+        # Copies, since torch wants no array that is read-only.
+        clip = normalise(torch.from_numpy(np.array(frames[shown])).to(device))[None]
+        moved = torch.from_numpy(np.array(flow[shown])).to(device)[None]
+        outputs, state = network.decide(network.encode(clip, moved, before), rates, state)
         before = clip[:, -1]
         found.append(outputs[0].cpu())
     return read_outputs(torch.cat(found))
@@ -174,7 +186,6 @@ def add_clip(
     most: int | None = None,
 ) -> None:
     """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
-    frames = piece.frames[:most]
-    told = follow(network, frames, piece.rate)
-    fields = pooled(fields_of(piece, 0, len(frames)), spec.grid)
+    told = follow(network, piece, most)
+    fields = pooled(fields_of(piece, 0, len(piece.frames[:most]))[..., [0, 1, 4]], spec.grid)
     tally.add(told, fields, piece.rate, piece.width, piece.height)

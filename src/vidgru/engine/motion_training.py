@@ -159,7 +159,7 @@ class MotionTraining(Course[MotionTrainResult]):
 
 def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
     """Let the spread of each field be the mean error that scores found, as far as it depends."""
-    bias = network.get_parameter("head.4.bias")
+    bias = network.get_parameter("tell.bias")
     with torch.no_grad():
         for place, field in zip(range(FIELDS), scores.fields, strict=True):
             if field.widths is None or field.spread is None:

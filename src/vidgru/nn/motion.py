@@ -10,10 +10,10 @@ from vidgru.nn.cells import ConvGRUCell, State
 from vidgru.nn.encoders import convolve
 from vidgru.nn.inputs import DIFFERENCE_GAIN
 from vidgru.nn.unroll import unroll
+from vidgru.spec import CELL, FINE
 
 OUTPUTS = 13  # now and three fields ahead: x, y, log spread of each; then how much moves
 SCALE = 0.2  # widths/s that the network calls 1: a usual speed
-FINE = 4  # side of a cell of the measured flow, in pixels
 SEEN, MAPS = 24, 64
 PACE = 12.5  # frames/s that the network calls 0
 
@@ -38,7 +38,7 @@ class MotionNetwork(nn.Module):
 
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
-        self.size, self.grid = size, size // 16
+        self.size, self.grid = size, size // CELL
         # Looks matter at half the resolution at which motion is measured.
         self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, SEEN, 2))
         self.flow = convolve(6, SEEN)
@@ -64,8 +64,8 @@ class MotionNetwork(nn.Module):
         that counts as unchanged.
         """
         batch, steps = clip.shape[:2]
-        small = functional.avg_pool2d(clip.flatten(0, 1), 2).unflatten(0, (batch, steps))
-        first = small[:, :1] if before is None else functional.avg_pool2d(before, 2)[:, None]
+        small = _halved(clip)
+        first = small[:, :1] if before is None else _halved(before[:, None])
         changes = (small - torch.cat([first, small[:, :-1]], dim=1)) * DIFFERENCE_GAIN
         look = self.look(torch.cat([small, changes], dim=2).flatten(0, 1))  # (B T, SEEN, S/8, S/8)
         moved = flow.flatten(0, 1).permute(0, 3, 1, 2) / SCALE  # (B T, 2, F, F)
@@ -74,11 +74,14 @@ class MotionNetwork(nn.Module):
         most = torch.cat([bend(speed), bend(moved)], dim=1)
         told = torch.cat([functional.avg_pool2d(fine, 2), functional.max_pool2d(most, 2)], dim=1)
         maps = self.join(torch.cat([look, self.flow(told)], dim=1)).to(clip.dtype)
-        coarse = functional.avg_pool2d(moved, FINE)  # (B T, 2, grid, grid)
+        coarse = functional.avg_pool2d(moved, CELL // FINE)  # (B T, 2, grid, grid)
         pace = torch.log1p(coarse.norm(dim=1, keepdim=True))
-        return torch.cat([maps, bend(coarse), pace, coarse], dim=1).unflatten(0, (batch, steps))
+        known = torch.cat([maps, bend(coarse), pace, coarse], dim=1)
+        return known.view(batch, steps, *known.shape[1:])
 
-    def decide(self, maps: Tensor, rate: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def decide(
+        self, maps: Tensor, rate: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
         """Return outputs (B, T, OUTPUTS, grid, grid) from the maps of `encode`, and the state."""
         batch, steps = maps.shape[:2]
         pace = torch.log2(rate.to(maps.dtype) / PACE).view(batch, 1, 1, 1, 1)
@@ -92,10 +95,10 @@ class MotionNetwork(nn.Module):
         ys, state = unroll(self.core, torch.cat([maps, known], dim=2), state)
         outputs = self.tell(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
         outputs[:, :2] += maps.flatten(0, 1)[:, -2:]
-        return outputs.unflatten(0, (batch, steps)), state
+        return outputs.view(batch, steps, *outputs.shape[1:]), state
 
     def forward(self, clip: Tensor, flow: Tensor, rate: Tensor) -> Tensor:
-        """Return outputs (B, T, OUTPUTS, grid, grid) for clip (B, T, 3, S, S), its flow and rate."""
+        """Return outputs (B, T, OUTPUTS, grid, grid) for a clip (B, T, 3, S, S)."""
         return self.decide(self.encode(clip, flow), rate)[0]
 
     def step(
@@ -109,6 +112,13 @@ class MotionNetwork(nn.Module):
         maps = self.encode(frame[:, None], flow[:, None], before)
         outputs, core = self.decide(maps, rate, None if state is None else state.core)
         return outputs[:, 0], MotionState(frame, core)
+
+
+def _halved(clip: Tensor) -> Tensor:
+    """Return pictures (B, T, C, H / 2, W / 2) of (B, T, C, H, W)."""
+    batch, steps, channels, height, width = clip.shape
+    half = functional.avg_pool2d(clip.flatten(0, 1), 2)
+    return half.view(batch, steps, channels, height // 2, width // 2)
 
 
 def bend(values: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidgru.motion import AHEAD
+from vidgru.nn.motion import SCALE
 
 FIELDS = 1 + len(AHEAD)
-SCALE = 0.2  # widths/s that the network calls 1: a usual speed
 LEAST_SPREAD = 1e-3  # widths/s
 SMOOTH = 1e-3  # widths/s: errors below it hardly pull
 MOVING_WEIGHT = 0.5  # of the share that moves in the loss

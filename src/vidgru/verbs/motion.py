@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.data.flow import Field, FlowMeter, cell_means
 from vidgru.engine.checkpoint import LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
 from vidgru.engine.device import choose_device, prepare
@@ -165,16 +166,17 @@ class MotionModel:
         rate = torch.tensor([probe.rate], device=self.device)
         last: Tensor | None = None  # frame of the shot, (1, 3, S, S)
         state: State | None = None
-        for chunk in read_ahead(mark_cuts(frames), self._most):
+        for chunk in read_ahead(_measured(mark_cuts(frames), probe.rate), self._most):
             found: list[MotionField] = []
             for shown, new in _pieces(chunk):
                 if new:
                     last = state = None
-                pixels = torch.from_numpy(np.stack([frame.rgb for frame in shown]))
+                pixels = torch.from_numpy(np.stack([seen.frame.rgb for seen in shown]))
+                flow = torch.from_numpy(np.stack([seen.flow for seen in shown]))
                 clip = normalise(pixels.to(self.device))[None]  # (1, T, 3, S, S)
-                maps = self.network.encode(clip, last)
+                maps = self.network.encode(clip, flow.to(self.device)[None], last)
                 outputs, state = self.network.decide(maps, rate, state)
-                fields = self._told(outputs[0], [frame.time for frame in shown], probe)
+                fields = self._told(outputs[0], [seen.frame.time for seen in shown], probe)
                 found += fields[1:] if new else fields
                 last = clip[:, -1].clone()
             pace.frames += len(chunk)
@@ -196,17 +198,33 @@ class MotionModel:
         ]
 
 
-def _pieces(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Frame], bool]]:
+class _Seen(NamedTuple):
+    """A sampled frame, whether a shot begins with it, and the flow in it (F, F, 2)."""
+
+    frame: Frame
+    new: bool
+    flow: Field
+
+
+def _measured(frames: Iterator[tuple[Frame, bool]], rate: float) -> Iterator[_Seen]:
+    meter = FlowMeter(rate)
+    for frame, new in frames:
+        if new:
+            meter = FlowMeter(rate)
+        yield _Seen(frame, new, cell_means(meter.next(frame.rgb)))
+
+
+def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
     """Yield the frames of each shot in a chunk, and whether the shot begins with them.
 
     As powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.
     """
-    begins = [n for n, (_, new) in enumerate(chunk) if new and n]
+    begins = [n for n, seen in enumerate(chunk) if seen.new and n]
     for start, end in pairwise([0, *begins, len(chunk)]):
-        new = chunk[start][1]
+        new = chunk[start].new
         while start < end:
             size = 1 << ((end - start).bit_length() - 1)
-            yield [frame for frame, _ in chunk[start : start + size]], new
+            yield chunk[start : start + size], new
             start, new = start + size, False
 
 
