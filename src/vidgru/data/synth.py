@@ -187,8 +187,9 @@ def make_scene(
     kinds: tuple[str, ...] = KINDS,
     camera: str | None = None,
     aspect: float | None = None,
+    most: int | None = None,
 ) -> Scene:
-    """Return a random scene: a background, up to four shapes that move in one of `kinds`.
+    """Return a random scene: a background, up to four shapes (or `most`) that move in `kinds`.
 
     Left out, the camera is still two times in five, and does one of `CAMERAS` else.
     """
@@ -207,6 +208,7 @@ def make_scene(
         )
     ]
     count = int(rng.integers(1, 5)) if camera == "still" else int(rng.integers(0, 4))
+    count = count if most is None else min(count, most)
     moves = []
     for _ in range(count):
         kind = str(rng.choice(kinds))

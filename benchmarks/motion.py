@@ -1,0 +1,205 @@
+"""How well the model of motion that comes with vidgru sees and foresees, and what that costs.
+
+    python benchmarks/motion.py [--seed N] [--scenes N]
+    python benchmarks/motion.py --cost [--clip FILE]
+
+The first generates videos of seeds that the model has not learned from, writes them as files at
+several sizes and rates, lets the model read those and compares with the true motion: of each cell
+that moves, the angle and speed now; on scenes whose shapes bounce or turn, the error half a second
+ahead, beside that of persistence, which knows the true motion now. Then the same by whole seconds,
+as `vidgru motion` tells them, for scenes with a single shape or nothing but a moving camera. The
+second compares `vidgru motion` with decoding alone, as benchmarks/predict.py does for predict; left
+out, the clip is 1920x1080 and drawn with the ffmpeg program.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from extract import draw_clip
+from numpy.typing import NDArray
+from predict import BARE, IMPORTS, PLAIN, Cost, cost
+
+import vidgru
+from vidgru.data.synth import Scene, Shot, make_scene, render
+from vidgru.motion import AHEAD
+from vidgru.verbs.motion import MotionModel
+from vidgru.video.record import open_recorder
+
+SIZES = (426, 640, 320, 512)  # widths
+RATES = (24.0, 25.0, 30.0, 12.5)  # frames/s
+SECONDS = 4.0
+SETTLED = 0.5  # seconds that a state has to settle
+SLOW = 0.03  # widths/s: what is slower has no direction to speak of
+GRID = 8
+
+Numbers = NDArray[np.float64]
+
+
+class Video(NamedTuple):
+    """A scene as a file, and its true motion."""
+
+    path: Path
+    scene: Scene
+    shot: Shot
+    fps: float
+
+
+def videos(folder: Path, seed: int, count: int, **wanted: object) -> Iterator[Video]:
+    """Write generated scenes as files, one after the other."""
+    for number in range(count):
+        rng = np.random.default_rng([seed, number, 12345])
+        scene = make_scene(rng, SECONDS, **wanted)  # type: ignore[arg-type]
+        fps, width = RATES[number % len(RATES)], int(rng.choice(SIZES))
+        height = round(width * scene.aspect / 2) * 2
+        shot = render(scene, fps, round(SECONDS * fps), (width, height))
+        path = folder / f"{number}.mp4"
+        with open_recorder(path, (width, height), Fraction(fps)) as recorder:
+            for frame in shot.frames:
+                recorder.write(frame)
+        yield Video(path, scene, shot, fps)
+        path.unlink()
+
+
+def cells(field: NDArray[np.float32]) -> Numbers:
+    """Return the means (GRID, GRID, 2) over cells of a field (H, W, 2), in pixels/s."""
+    height, width = field.shape[:2]
+    rows = np.arange(GRID) * height // GRID
+    columns = np.arange(GRID) * width // GRID
+    sums = np.add.reduceat(np.add.reduceat(field.astype(np.float64), rows, 0), columns, 1)
+    tall, wide = np.diff([*rows, height]), np.diff([*columns, width])
+    means: Numbers = sums / (tall[:, None, None] * wide[None, :, None]) * [width, height]
+    return means
+
+
+def truth(video: Video, time: float) -> Numbers | None:
+    """Return the true mean motion of cells (GRID, GRID, 2) at a time, in pixels/s."""
+    number = round(time * video.fps)
+    return cells(video.shot.velocity[number]) if 1 <= number < len(video.shot.frames) else None
+
+
+def angle(a: Numbers, b: Numbers) -> Numbers:
+    """Return the angles (...) between vectors (..., 2), in degrees."""
+    cross = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    angles: Numbers = np.degrees(np.abs(np.arctan2(cross, (a * b).sum(-1))))
+    return angles
+
+
+def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
+    """Print how far fields are off: of all scenes now, of bouncing and turning shapes ahead."""
+    angles, speeds = [], []
+    for video in videos(folder, seed, count):
+        width = video.shot.frames.shape[2]
+        for field in model.fields(video.path):
+            known = truth(video, field.time)
+            if known is None or field.time < SETTLED:
+                continue
+            said, length = field.velocity[0].astype(float), np.linalg.norm(known, axis=-1)
+            moves = length > SLOW * width
+            angles.append(angle(said, known)[moves])
+            off = np.abs(np.linalg.norm(said, axis=-1) - length) / np.maximum(length, 1e-9)
+            speeds.append(off[moves])
+    print(
+        f"now, all scenes: angle error {np.median(np.concatenate(angles)):.2f} degrees, "
+        f"speed error {100 * np.median(np.concatenate(speeds)):.1f} % (medians of cells that move)"
+    )
+    place = AHEAD.index(0.5) + 1
+    for kinds in (("bouncing", "turning"), ("bouncing",), ("turning",)):
+        errors: dict[str, list[float]] = {"model": [], "persistence": [], "zero": []}
+        for video in videos(folder, seed + 1, count, kinds=kinds, camera="still"):
+            for field in model.fields(video.path):
+                now, then = (truth(video, field.time + ahead) for ahead in (0, AHEAD[1]))
+                if now is None or then is None or field.time < SETTLED:
+                    continue
+                guesses = field.velocity[place].astype(float), now, np.zeros_like(now)
+                for name, guess in zip(errors, guesses, strict=True):
+                    errors[name].append(float(np.linalg.norm(guess - then, axis=-1).mean()))
+        means = {name: float(np.mean(values)) for name, values in errors.items()}
+        told = ", ".join(f"{name} {mean:.2f} px/s" for name, mean in means.items())
+        ratio = means["model"] / means["persistence"]
+        print(f"+0.5 s, {' and '.join(kinds)}: {told}; {ratio:.3f} x persistence")
+
+
+def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
+    """Print how far the direction and speed of whole seconds are off, for simple scenes."""
+    for name, wanted in (
+        ("one shape, still camera", {"camera": "still", "kinds": ("constant",), "most": 1}),
+        ("panning camera", {"camera": "pan", "most": 0}),
+    ):
+        angles, speeds = [], []
+        for video in videos(folder, seed + 2, count, **wanted):
+            height, width = video.shot.frames.shape[1:3]
+            for second in model.analyse(video.path).seconds:
+                frames = slice(round(second.start * video.fps) + 1, round(second.end * video.fps))
+                flat = (video.shot.velocity[frames] * [width, height]).reshape(-1, 2)
+                length = np.linalg.norm(flat, axis=1)
+                moving = flat[length > SLOW * width]
+                # A shape that is hardly in the picture has no direction to be told.
+                if len(moving) < 0.01 * len(flat):
+                    continue
+                if second.motion is None:
+                    angles.append(180.0)
+                    speeds.append(1.0)
+                    continue
+                mean = moving.mean(0)
+                bearing = math.radians(second.motion.degrees)
+                said = np.array([math.sin(bearing), -math.cos(bearing)])
+                angles.append(float(angle(said, mean)))
+                speeds.append(abs(second.motion.speed / float(np.linalg.norm(mean)) - 1))
+        print(
+            f"seconds, {name}: angle error {np.median(angles):.2f} degrees, speed error "
+            f"{100 * np.median(speeds):.1f} % (medians of {len(angles)} seconds)"
+        )
+
+
+def compare(clip: Path, runs: int) -> None:
+    """Print what `vidgru motion` costs beside decoding alone, by medians of processes in turn."""
+    told = [sys.executable, "-m", "vidgru", "motion", str(clip), "--json"]
+    commands = {
+        "vidgru motion": told,
+        "  its imports": [sys.executable, "-c", IMPORTS],
+        "cv2 reads all": [sys.executable, "-c", PLAIN, str(clip)],
+        "  its import": [sys.executable, "-c", BARE],
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            costs[name].append(cost(*command))
+    for kind in ("cpu", "wall"):
+        whole, imports, reads, bare = (
+            float(np.median([getattr(one, kind) for one in costs[name]])) for name in commands
+        )
+        ratio = (whole - imports) / (reads - bare)
+        print(
+            f"{kind}: vidgru motion {whole:.2f} s, its imports {imports:.2f} s, decoding "
+            f"{reads - bare:.2f} s; {ratio:.2f} x decoding"
+        )
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description="Measure the model of motion.")
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--scenes", type=int, default=60)
+    parser.add_argument("--model", help="Left out, the one that comes with vidgru.")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if told.cost:
+            compare(told.clip or draw_clip(Path(folder)), told.runs)
+            return
+        model = vidgru.load_motion(told.model)
+        by_cells(model, Path(folder), told.seed, told.scenes)
+        by_seconds(model, Path(folder), told.seed, told.scenes)
+
+
+if __name__ == "__main__":
+    main()
