@@ -21,6 +21,7 @@ from vidgru.config import EvaluateConfig
 from vidgru.data.flow import MOVING, measure
 from vidgru.data.folder import read_videos
 from vidgru.data.footage import Footage, seen_through
+from vidgru.data.views import Augmentation
 from vidgru.engine import motion_loop, motion_training
 from vidgru.engine.checkpoint import load_checkpoint, load_motion, save_model
 from vidgru.engine.motion_loop import MotionTrainer, fields_of, follow, pooled, random_parts
@@ -377,7 +378,9 @@ SPEC = MotionSpec(task="motion", core="convgru", hidden=4, fps=10.0, frames=8, s
 
 def test_following_a_clip_in_pieces_is_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network, frames = build(SPEC).eval(), shifting(20, 1, 0, side=32)
+    network, frames = build(SPEC).eval(), shifting(20, 4, 0, side=32)
+    for parameter in network.parameters():
+        parameter.data *= 2  # or what a new network sees hardly changes what it says
     whole = follow(network, frames, 10.0)
     monkeypatch.setattr(motion_loop, "CHUNK", 7)
     for one, other in zip(whole, follow(network, frames, 10.0), strict=True):
@@ -434,6 +437,30 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
                 assert not known[row, 5:].any()
         assert not known[:, 0].any()
         assert order == []
+
+
+def test_windows_and_fields_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Brightness and what moves both tell the number of the frame.
+    number = np.arange(40, dtype=np.float32)
+    frames = np.ones((40, 32, 32, 3), np.uint8) * number.astype(np.uint8)[:, None, None, None]
+    moving = np.ones((40, 8, 8), np.float32) * number[:, None, None] / 40
+    velocity = np.zeros((40, 8, 8, 2), np.float32)
+    monkeypatch.setattr(motion_loop, "LIGHT", Augmentation())
+    trainer = MotionTrainer(
+        build(SPEC), [Footage(frames, velocity, moving, 10.0, 100, 100)] * 4, SPEC,
+        batch_size=4, lr=1e-3, seed=1, device=torch.device("cpu"),
+    )  # fmt: skip
+    starts = set()
+    for _ in range(5):
+        shown, asked, *_ = trainer._draw()
+        seen = (shown[:, :, 0, 0, 0] * 0.25 + 0.45) * 255
+        told = asked[:, :8, 0, 0, 2] * 40
+        assert torch.allclose(seen, told, atol=0.01)
+        assert torch.allclose(told - told[:, :1], torch.arange(8.0), atol=0.01)
+        starts |= {round(start) for start in told[:, 0].tolist()}
+    assert len(starts) > 8
+    assert min(starts) >= 0
+    assert max(starts) <= 32
 
 
 def test_it_learns(learned: Run) -> None:

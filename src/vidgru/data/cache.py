@@ -186,13 +186,8 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
 
 def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:
     """Return a stored file's bytes, mapped from disk, or None if it is gone; raises OutputError."""
-    import torch  # here, since decoding processes do without it
-
-    # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
-    # As bytes, since torch refuses a str that is not UTF-8.
-    name: Any = os.fsencode(path)
     try:
-        mapped = torch.from_file(name, shared=False, size=length, dtype=torch.uint8)
+        return _map(path, length)
     except RuntimeError as error:
         if not path.exists():
             return None
@@ -200,6 +195,15 @@ def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:
             f"Cannot map one more decoded clip into memory ({path}): train on fewer clips, or "
             "raise the system's limit (vm.max_map_count on Linux)."
         ) from error
+
+
+def _map(path: Path, length: int) -> NDArray[np.uint8]:
+    import torch  # here, since decoding processes do without it
+
+    # Not np.load, whose mapping keeps a file descriptor, of which there are often only 1024.
+    # As bytes, since torch refuses a str that is not UTF-8.
+    name: Any = os.fsencode(path)
+    mapped = torch.from_file(name, shared=False, size=length, dtype=torch.uint8)
     return mapped.numpy()
 
 
