@@ -18,6 +18,7 @@ BORDER = 2.0  # how much more a cell at the border says of the camera
 AGREE = 0.5  # of the picture that a motion of the camera explains, at least;
 CLEARLY = 0.35  # this much will do where it is twice what stands still
 EXPLAINED = 0.7  # of the motion there, that it explains
+TIGHT = 0.15  # in place of SLACK, to choose between motions
 PAIRS, ROUNDS = 96, 6
 
 
@@ -117,7 +118,7 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
     tried = Similarity(*(np.pad(part, ((0, 0), (1, 0))) for part in tried))  # first: still
     expected = view.flow(tried)  # (F, pairs + 1, cells, 2)
     off = lengths(expected - velocity[:, None])
-    bound = slack[:, None] + SLACK * lengths(expected)
+    bound = slack[:, None] + TIGHT * lengths(expected)  # or fast motions would agree with all
     score = (trust[:, None] * np.maximum(1 - (off / bound) ** 2, 0)).sum(-1)
     best = score.argmax(1)[:, None]
     moved = Similarity(*(np.take_along_axis(part, best, 1)[:, 0] for part in tried))
