@@ -1,6 +1,6 @@
 """Make the model of motion that comes with vidgru, from generated videos alone.
 
-    python scripts/make_motion_model.py [--scenes 2000] [--steps 6000] [--seed 1] [--out FILE]
+    python scripts/make_motion_model.py [--scenes 1800] [--steps 4000] [--seed 1] [--out FILE]
 
 Takes some 5 GB of disk in a temporary folder, and about an hour on two cores. The recipe, the seed
 and what the model came to on other scenes are written into the file. The same seed gives the same
@@ -33,7 +33,7 @@ from vidgru.spec import FINE, MOTION_HIDDEN, MOTION_SIZE, MotionSpec
 
 FRAMES = 40
 SLOWEST, FASTEST = 8.0, 19.0  # frames/s
-NOISE = 6.0  # grey levels at most
+NOISE = 3.0  # grey levels at most
 HELD = 100  # scenes that nothing is learned from
 
 
@@ -106,8 +106,8 @@ def keep(folder: Path, seed: int, count: int) -> Kept:
 def main() -> None:
     """Generate, train, measure, write."""
     parser = argparse.ArgumentParser(description="Make the model of motion that vidgru ships.")
-    parser.add_argument("--scenes", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--scenes", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3)

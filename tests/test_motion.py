@@ -18,6 +18,7 @@ from test_moves import CAR, Thing, scene
 
 import vidgru as library
 from vidgru import MotionField, TrainResult
+from vidgru.data.flow import FlowMeter, cell_means
 from vidgru.engine.checkpoint import LoadedMotion, save_model
 from vidgru.errors import ModelError, OptionError, VideoError
 from vidgru.nn.inputs import normalise
@@ -38,9 +39,11 @@ def network() -> MotionNetwork:
     torch.manual_seed(0)
     made = MotionNetwork(SPEC.size, SPEC.hidden)
     for _ in range(20):  # batch norms that know what pictures look like
-        made.train()(torch.randn(2, 6, 3, SPEC.size, SPEC.size), torch.tensor([12.5, 10.0]))
+        clip, flow = torch.randn(2, 6, 3, SPEC.size, SPEC.size), torch.randn(2, 6, 8, 8, 2)
+        made.train()(clip, flow, torch.tensor([12.5, 10.0]))
     for part in made.head.parameters():
         part.data *= 4
+    torch.nn.init.normal_(made.tell.weight, std=0.3)  # a new network tells nothing of its own
     return made.eval()
 
 
@@ -62,12 +65,13 @@ def model_file(tmp_path: Path) -> Path:
 
 def stepped(frames: list[np.ndarray], rate: float, width: int, height: int) -> list[np.ndarray]:
     """Return velocity, spread and moving of each frame by driving the network step by step."""
-    made, state, found = network(), None, []
+    made, state, found, meter = network(), None, [], FlowMeter(rate)
     for frame in frames:
         small = cv2.resize(frame, (SPEC.size, SPEC.size), interpolation=cv2.INTER_AREA)
         with torch.inference_mode():
             pixels = normalise(torch.from_numpy(small)[None])
-            outputs, state = made.step(pixels, torch.tensor([rate]), state)
+            flow = torch.from_numpy(cell_means(meter.next(small)))[None]
+            outputs, state = made.step(pixels, flow, torch.tensor([rate]), state)
         told = read_outputs(outputs[0])
         scaled = told.velocity.numpy() * np.array([width, height])
         moving = 1 / (1 + np.exp(-told.moving.numpy()))
@@ -102,8 +106,9 @@ def test_chunks_give_what_steps_give(
 
 def test_pieces_are_of_few_sizes() -> None:
     frames = [Frame(np.zeros((1, 1, 3), np.uint8), float(n), n) for n in range(32)]
-    marked = [(frame, frame.index in (0, 9, 10)) for frame in frames]
-    pieces = [([f.index for f in shown], new) for shown, new in motion._pieces(marked)]
+    flow = np.zeros((8, 8, 2), np.float32)
+    marked = [motion._Seen(frame, frame.index in (0, 9, 10), flow) for frame in frames]
+    pieces = [([s.frame.index for s in shown], new) for shown, new in motion._pieces(marked)]
     assert [(len(indices), new) for indices, new in pieces] == [
         (8, True), (1, False), (1, True), (16, True), (4, False), (2, False)
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 # Sides of what motion is told of, and of what it is measured in, in pixels of what is read.
 CELL, FINE = 16, 4
 MOTION_SIZES = range(32, 257, 16)  # sides of the pictures that a motion model may read, in pixels
-MOTION_SIZE, MOTION_HIDDEN = 128, 48  # of a model of motion that begins with random weights
+MOTION_SIZE, MOTION_HIDDEN = 128, 56  # of a model of motion that begins with random weights
 MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
 
 

@@ -30,7 +30,8 @@ from vidgru.video.read import Image
 
 log = logging.getLogger("vidgru")
 
-VERSION = 1  # raise it when the same frames would give other numbers
+VERSION = 2  # raise it when the same frames would give other numbers
+AROUND, EXPLAINS = 9, 0.9  # pixels; share of the difference to be left at most
 MOVING = 0.02  # widths/s: what goes slower counts as standing still
 ONE_FRAME = "{} has only one frame, and so no motion."
 WORKER = program("vidgru.data.flow")
@@ -67,7 +68,8 @@ class FlowMeter:
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._search: Any = search  # OpenCV's types know no flow of None
         self._before: Image | None = None
 
     def next(self, frame: Image) -> Field:
@@ -75,13 +77,29 @@ class FlowMeter:
 
         It is that of what is seen in this frame, since the frame before.
         """
-        now = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        now: Any = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         # Where each pixel was in the frame before, so that the motion belongs to this frame.
         before = now if self._before is None else self._before
-        came = self._search.calc(now, before, None)  # type: ignore[call-overload]
-        first, self._before = self._before is None, now  # type: ignore[assignment]
-        factor = 0.0 if first else -self.rate / len(now)
-        return came * np.float32(factor)  # type: ignore[no-any-return]
+        came = _explaining(self._search.calc(now, before, None), before, now)
+        self._before = now
+        return came * np.float32(-self.rate / len(now))
+
+
+def _explaining(came: Field, before: Image, now: Image) -> Field:
+    """Return where pixels came from, but none where that explains no more than standing still.
+
+    In plain areas flow follows the noise.
+    """
+    side = len(now)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    moved = cv2.remap(
+        before, x + came[..., 0], y + came[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+    )
+    still, flowing = (
+        cv2.blur(cv2.absdiff(seen, now).astype(np.float32), (AROUND, AROUND))
+        for seen in (before, moved)
+    )
+    return came * (flowing < EXPLAINS * still)[..., None]
 
 
 def moving_share(velocity: Field, aspect: float) -> Field:

@@ -111,9 +111,9 @@ def random_light(batch: int, ranges: Augmentation, generator: torch.Generator) -
 
 
 def cut(frames: Pixels, view: Tensor, size: int) -> Pixels:
-    """Return the view of each frame, bilinear, borders repeated: (T, size, size, 3).
+    """Return the view of each frame, bilinear, borders repeated: (T, size, size, C).
 
-    frames: uint8 or float32 (T, H, W, 3). OpenCV is three times as fast as torch's grid_sample.
+    frames: uint8 or float32 (T, H, W, C). OpenCV is three times as fast as torch's grid_sample.
     """
     height, width = frames.shape[1:3]
     linear = view[:, :2].double().numpy()
@@ -124,7 +124,7 @@ def cut(frames: Pixels, view: Tensor, size: int) -> Pixels:
     offset = linear @ np.full(2, 1 / size - 1) + view[:, 2].double().numpy()
     matrix[:, 2] = half * offset + half - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    out: Pixels = np.empty((len(frames), size, size, 3), frames.dtype)
+    out: Pixels = np.empty((len(frames), size, size, frames.shape[3]), frames.dtype)
     for source, target in zip(frames, out, strict=True):
         cv2.warpAffine(
             source, matrix, (size, size), dst=target, flags=flags, borderMode=cv2.BORDER_REPLICATE

@@ -153,11 +153,11 @@ def fields_of(piece: Footage, start: int, end: int) -> NDArray[np.float32]:
 
 
 def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
-    """Return the means over cells of a coarser grid (N, grid, grid, 3) of fields (N, F, F, 3)."""
+    """Return the means over cells of a coarser grid (N, grid, grid, C) of fields (N, F, F, C)."""
     count, side = fields.shape[:2]
     fine = side // grid
     known = torch.from_numpy(np.ascontiguousarray(fields))
-    return known.view(count, grid, fine, grid, fine, 3).mean((2, 4))
+    return known.view(count, grid, fine, grid, fine, -1).mean((2, 4))
 
 
 @torch.inference_mode()
@@ -187,5 +187,5 @@ def add_clip(
 ) -> None:
     """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
     told = follow(network, piece, most)
-    fields = pooled(fields_of(piece, 0, len(piece.frames[:most]))[..., [0, 1, 4]], spec.grid)
+    fields = pooled(fields_of(piece, 0, len(piece.frames[:most])), spec.grid)
     tally.add(told, fields, piece.rate, piece.width, piece.height)

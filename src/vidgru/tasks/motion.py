@@ -94,7 +94,9 @@ def loss(
     """Return how badly fields meet targets, mean over what is known.
 
     -log of the density exp(-|e| / s) / (2 pi s^2) of an error e, up to a constant, whose mean
-    length is 2 s, the spread; and the binary cross-entropy of what moves.
+    length is 2 s, the spread, weighted by the square root of that (Seitzer et al. 2022, eq. 5, with
+    beta = 1/2): unweighted, what is sure, as what stands still is, pulls far more than what moves.
+    And the binary cross-entropy of what moves.
 
     told: of outputs (B, T, ...); target: (B, T, FIELDS, grid, grid, 3), velocity and what moves;
     known: bool (B, T, FIELDS); aspect: (B,); counts: how much is known in the whole batch, of all
@@ -102,7 +104,9 @@ def loss(
     """
     half = told.spread / 2
     error = lengths_of(told.velocity - target[..., :2], aspect.view(-1, 1, 1, 1, 1), SMOOTH)
-    surprise = (error / half + 2 * (half / SCALE).log()).mean((-2, -1))  # (B, T, FIELDS)
+    weight = (told.spread.detach() / SCALE).sqrt()
+    surprise = weight * (error / half + 2 * (half / SCALE).log())
+    surprise = surprise.mean((-2, -1))  # (B, T, FIELDS)
     moving = functional.binary_cross_entropy_with_logits(
         told.moving, target[:, :, 0, ..., 2], reduction="none"
     ).mean((-2, -1))

@@ -48,10 +48,10 @@ class Tally:
         self.sums = {name: torch.zeros(size, dtype=torch.float64) for name, size in sizes.items()}
 
     def add(self, told: Told, fields: Tensor, rate: float, width: int, height: int) -> None:
-        """Take what is told of a clip, of each frame (T, ...), and what was measured.
+        """Take what is told of a clip, of each frame (T, ...), and what is known of it.
 
-        fields: (T, grid, grid, 3), velocity in widths/s and heights/s, and what moves; rate:
-        frames/s; width and height: of the source in pixels.
+        fields: (T, grid, grid, 5), velocity in widths/s and heights/s as it was, and as it was
+        measured, and what moves; rate: frames/s; width and height: of the source in pixels.
         """
         steps, aspect = len(fields), height / width
         rates = torch.tensor([rate], dtype=torch.float64)
@@ -59,7 +59,7 @@ class Tally:
         known &= torch.arange(steps)[:, None] >= 1 + BACK * rate - SLACK
         velocity = fields[..., :2].double()
         target = targets(velocity[None], rates, steps)[0]
-        said = guesses(velocity, rate)
+        said = guesses(fields[..., 2:4].double(), rate)
         said[:, MODEL] = told.velocity.double()
         errors = lengths_of(said - target[:, None], aspect)  # (T, 4, FIELDS, grid, grid)
         errors *= known[:, None, :, None, None]
