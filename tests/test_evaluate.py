@@ -131,8 +131,8 @@ def test_what_was_learned_from_is_left_out_wherever_it_lies(
     first, second, *more = warnings(caplog)
     assert first == f"Left out {count} of 12 clips: the model learned from them."
     assert second == (
-        f"{len(held)} of the {len(held)} clips are those that the model was validated on, and its "
-        "epoch or temperature chosen: that flatters."
+        f"{len(held)} of the {len(held)} clips are those that the model was validated on, and "
+        "chosen by: that flatters."
     )
     assert all("every answer is unsure" in sentence for sentence in more)
 

@@ -127,6 +127,6 @@ def test_suggested_groups_that_cannot_be_kept_apart(
     said = caplog.records[0].getMessage()
     assert said.startswith(
         r"Names or tables suggest groups (--group-by 'person(\d+)_'), but these cannot be kept "
-        "apart, so that accuracy may flatter. Cannot split by group: no clip of the class 'left' "
+        "apart, so that scores may flatter. Cannot split by group: no clip of the class 'left' "
         "is left to "
     )

@@ -30,10 +30,9 @@ from vidgru.errors import DataError, OptionError
 from vidgru.motion import AHEAD
 from vidgru.motion_scores import EndpointErrors, FieldScores, MotionTrainResult
 from vidgru.nn.build import build
-from vidgru.nn.motion import MotionNetwork
+from vidgru.nn.motion import FIELDS, MotionNetwork
 from vidgru.spec import MotionSpec
 from vidgru.tasks.motion import (
-    FIELDS,
     MOVING_WEIGHT,
     SCALE,
     SMOOTH,

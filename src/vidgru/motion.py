@@ -1,5 +1,6 @@
 """What moves in a video, and where it goes next: frozen dataclasses with `to_dict()`."""
 
+import dataclasses
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -111,8 +112,8 @@ class MotionSecond:
 
     motion: where most of what moves in the picture goes, camera included; objects: the same apart
     from the camera; both None where nothing moves; moving: share of the picture that moves apart
-    from the camera; camera: how that moves; ahead: from the last frame on; field: mean velocity of
-    each cell (row, column), as (x to the right, y down) in pixels/s, camera included.
+    from the camera; camera: how that moves; ahead: from the last frame on; field: (grid, grid, 2),
+    mean velocity of each cell, x to the right and y down, in pixels/s, camera included.
     """
 
     start: float
@@ -122,7 +123,7 @@ class MotionSecond:
     objects: Heading | None
     camera: Camera
     ahead: tuple[Ahead, ...]
-    field: tuple[tuple[tuple[float, float], ...], ...]
+    field: Field = dataclasses.field(compare=False)
 
     @property
     def words(self) -> str:
@@ -142,7 +143,7 @@ class MotionSecond:
             "objects": self.objects and self.objects.to_dict(),
             "camera": self.camera.to_dict(),
             "ahead": [ahead.to_dict() for ahead in self.ahead],
-            "field": self.field,
+            "field": self.field.astype(float).round(2).tolist(),
         }
 
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from vidgru.errors import OutputError, VideoError
 from vidgru.video.facts import Facts
-from vidgru.video.read import Image, image_files
-from vidgru.video.sample import sample_frames
+from vidgru.video.read import Image, image_files, open_video
+from vidgru.video.sample import even_rate, sample_frames
 
 VERSION = 6  # raise it when the same settings would give other pixels or facts
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
@@ -38,11 +38,19 @@ Segments = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How clips are stored: frames/s, side of the square picture, frames of one window."""
+    """How clips are stored: frames/s, side of the square picture, frames of one window.
+
+    even: whether each clip's own rate is divided by a whole number to come next to `fps`.
+    """
 
     fps: float
     side: int
     window: int
+    even: bool = False
+
+    def rate(self, fps: float) -> float:
+        """Return the frames/s of a clip whose source has `fps`."""
+        return even_rate(fps, self.fps) if self.even else self.fps
 
 
 def cache_folder() -> Path:
@@ -101,8 +109,10 @@ def decode_clip(
     every, kept = 1, list[list[Image]]()
     facts: list[Facts] = []
     size = (sampling.side, sampling.side)
+    with open_video(path) as video:
+        fps = sampling.rate(video.fps)
     for number, frame in enumerate(
-        sample_frames(path, sampling.fps, size=size, start=start or 0.0, end=end, tell=facts.append)
+        sample_frames(path, fps, size=size, start=start or 0.0, end=end, tell=facts.append)
     ):
         segment, place = divmod(number, length)
         if segment % every:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -13,13 +13,14 @@ from vidgru.data.cache import Segments
 from vidgru.data.flow import Flow
 from vidgru.data.views import Frames, cut
 from vidgru.video.facts import Facts
+from vidgru.video.sample import even_rate
 
-Numbers = NDArray[np.float32]
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """A piece of a video without cuts or gaps, and the motion in it.
+    """A piece of a video without gaps, and the motion in it; none is known where shots begin.
 
     frames: uint8 (T, S, S, 3), the whole picture squashed; velocity: (T, F, F, 2), mean over each
     cell of a fine grid in widths/s to the right and heights/s down, from the frame before to this
@@ -46,8 +47,8 @@ class Footage:
 class Stored(Sequence[Footage]):
     """The footage of decoded clips: one for each of their segments, read when it is asked for."""
 
-    def __init__(self, clips: Sequence[tuple[Segments, Flow, Facts]], rate: float) -> None:
-        self.rate = rate
+    def __init__(self, clips: Sequence[tuple[Segments, Flow, Facts]], fps: float) -> None:
+        self.fps = fps
         self._pieces = [
             (frames, flow, facts)
             for segments, flows, facts in clips
@@ -67,11 +68,8 @@ class Stored(Sequence[Footage]):
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
         frames, flow, facts = self._pieces[number]
-        known = flow.astype(np.float32)
-        velocity = known[..., :2]
-        return Footage(
-            frames, velocity, known[..., 2], velocity, self.rate, facts.width, facts.height
-        )
+        velocity, rate = flow[..., :2], even_rate(facts.fps, self.fps)
+        return Footage(frames, velocity, flow[..., 2], velocity, rate, facts.width, facts.height)
 
 
 def seen_through(

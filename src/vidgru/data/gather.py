@@ -189,7 +189,7 @@ def _motion_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampl
     fps, _ = suit(rates, seconds, config.fps, None)
     lasts = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
     frames = config.frames or min(MOST_FRAMES, max(FEWEST, round(lasts * fps)))
-    return Sampling(fps, side, frames)
+    return Sampling(fps, side, frames, even=True)
 
 
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
@@ -282,7 +282,7 @@ def _cuts_together(
     if (reason := _why_not(joined, config)) is None:
         return joined
     log.warning(
-        "Clips cut out of one video come to both sides of the split, so that accuracy flatters,"
+        "Clips cut out of one video come to both sides of the split, so that scores flatter,"
         " as they cannot be kept together. %s",
         reason,
     )
@@ -314,7 +314,7 @@ def _suggested(
         return grouping
     log.warning(
         "Names or tables suggest groups (--group-by '%s'), but these cannot be kept apart, so"
-        " that accuracy may flatter. %s",
+        " that scores may flatter. %s",
         grouping.group_by,
         reason,
     )

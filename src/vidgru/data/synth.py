@@ -246,10 +246,11 @@ class Shot:
     velocity: NDArray[np.float32]
 
 
-def render(scene: Scene, fps: float, frames: int, size: tuple[int, int]) -> Shot:
+def render(scene: Scene, fps: float, frames: int, size: tuple[int, int], fine: int = 1) -> Shot:
     """Return a scene as frames of `size` (width, height) with the true motion of every pixel.
 
-    A frame's motion is that of what is seen in it, from where this was one frame before.
+    A frame's motion is that of what is seen in it, from where this was one frame before. Pictures
+    are drawn `fine` times as large, and averaged.
     """
     width, height = size
     to_pixels = np.diag([width, height / scene.aspect, 1.0])
@@ -258,26 +259,28 @@ def render(scene: Scene, fps: float, frames: int, size: tuple[int, int]) -> Shot
     y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
     here = np.stack([x.ravel(), y.ravel(), np.ones(x.size, np.float32)]).astype(np.float64)
     scale = np.array([width, height]) / fps
+    shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
     for k in range(frames):
         now, before = k / fps, (k - 1) / fps
-        drawn = np.zeros((height, width, 3), np.float32)
+        drawn = np.zeros((fine * height, fine * width, 3), np.float32)
         for number, layer in enumerate(scene.layers):
             rows, columns = layer.rgba.shape[:2]
             # From the layer's pixels, whose middles are at halves, to its own coordinates.
             own = np.diag([2 / columns, 2 / rows, 1.0])
             own[:2, 2] = 1 / columns - 1, 1 / rows - 1
             matrix = to_pixels @ layer.place(now)
-            shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
+            enlarged = shift @ np.diag([fine, fine, 1.0]) @ matrix @ own
             border = cv2.BORDER_CONSTANT if number else cv2.BORDER_REFLECT_101
-            seen = _warp(layer.rgba, (shift @ matrix @ own)[:2], size, border)
+            seen = _warp(layer.rgba, enlarged[:2], (fine * width, fine * height), border)
             alpha = seen[..., 3:].astype(np.float32) / 255
             drawn += (seen[..., :3] - drawn) * alpha
             if k:
                 back = to_pixels @ layer.place(before) @ np.linalg.inv(matrix)
                 moved = (here - back @ here)[:2].T / scale  # in shares of the frame a second
-                covers = alpha[..., 0].ravel() > 0.5
+                covers = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).ravel() > 0.5
                 velocity[k].reshape(-1, 2)[covers] = moved[covers]
-        pictures[k] = np.clip(np.rint(drawn), 0, 255)
+        small = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+        pictures[k] = np.clip(np.rint(small), 0, 255)
     return Shot(pictures, velocity)
 
 

@@ -192,7 +192,7 @@ def _is_motion(spec: MotionSpec) -> bool:
         and 1 <= spec.hidden <= 512
         and 2 <= spec.frames <= 512
         and spec.size in MOTION_SIZES
-        and _is_number(spec.fps, 1e-3, 1000)
+        and _is_number(spec.fps, 1e-12, 1000)
     )
 
 

@@ -171,7 +171,7 @@ def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> T
         shown = slice(start, start + CHUNK)
         # Copies, since torch wants no array that is read-only.
         clip = normalise(torch.from_numpy(np.array(frames[shown])).to(device))[None]
-        moved = torch.from_numpy(np.array(flow[shown])).to(device)[None]
+        moved = torch.from_numpy(np.array(flow[shown], np.float32)).to(device)[None]
         outputs, state = network.decide(network.encode(clip, moved, before), rates, state)
         before = clip[:, -1]
         found.append(outputs[0].cpu())

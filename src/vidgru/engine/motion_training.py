@@ -19,11 +19,12 @@ from vidgru.engine.distributed import is_main
 from vidgru.engine.motion_loop import MotionTrainer
 from vidgru.engine.plots import plot_curves
 from vidgru.errors import DataError
+from vidgru.motion import AHEAD
 from vidgru.motion_scores import MotionScores, MotionTrainResult
-from vidgru.nn.motion import MotionNetwork
+from vidgru.nn.motion import FIELDS, MotionNetwork
 from vidgru.results import Progress
 from vidgru.spec import MotionSpec
-from vidgru.tasks.motion import FIELDS, LEAST_SPREAD
+from vidgru.tasks.motion import LEAST_SPREAD
 from vidgru.tasks.motion_measure import BACK
 
 FEWEST_STEPS = 100  # one takes about a second
@@ -56,7 +57,8 @@ class MotionTraining(Course[MotionTrainResult]):
         super().__init__(config, data, spec, run, began, "training")
         self.spec, self.flows, self.began_with = spec, flows, began_with
         self.val, self.test = self._footage("val"), self._footage("test")
-        if not any(len(piece.frames) - 1 >= 1 + BACK * piece.rate for piece in self.val):
+        self.long = [piece for piece in self.val if len(piece.frames) - 1 >= 1 + BACK * piece.rate]
+        if not self.long:
             raise DataError(
                 f"No validation clip is longer than {BACK + 2 / spec.fps:.2g} s, which is too short"
                 " to tell how good a model of motion is: give longer clips."
@@ -92,18 +94,21 @@ class MotionTraining(Course[MotionTrainResult]):
 
     @property
     def _most(self) -> int:
-        """Frames of a piece that are looked at on the way: two windows."""
-        return 2 * self.spec.frames
+        """Frames of a piece that are looked at on the way: two windows, or what scores need."""
+        fastest = max(piece.rate for piece in self.long)
+        return max(2 * self.spec.frames, math.ceil((BACK + AHEAD[-1]) * fastest) + 2)
 
     @property
     def _some(self) -> Sequence[Footage]:
         """Evenly spread pieces that are looked at on the way."""
-        return self.val[:: -(-len(self.val) // MOST_VALIDATED)]
+        return self.long[:: -(-len(self.long) // MOST_VALIDATED)]
 
     def measure(self) -> tuple[Numbers, float]:
         """Return the mean endpoint error in widths/s on validation clips; lower is better."""
         self.scores = self.trainer.measure(self._some, self._most)
-        error = self.scores.error or 0.0
+        error = self.scores.error
+        if error is None:
+            raise DataError("There are no clips to tell how good the model is.")
         return {"val_error": error}, -error
 
     def note(self) -> str:
@@ -162,7 +167,7 @@ def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
     bias = network.get_parameter("tell.bias")
     with torch.no_grad():
         for place, field in zip(range(FIELDS), scores.fields, strict=True):
-            if field.widths is None or field.spread is None:
+            if field.widths is None or not field.spread:
                 continue
             spread = field.widths.model / field.spread
             factor = (field.widths.model - LEAST_SPREAD) / max(spread - LEAST_SPREAD, 1e-9)

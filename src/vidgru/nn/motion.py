@@ -80,7 +80,9 @@ class MotionNetwork(nn.Module):
         maps = self.join(torch.cat([look, self.flow(told)], dim=1)).to(clip.dtype)
         coarse = functional.avg_pool2d(moved, CELL // FINE)  # (B T, 2, grid, grid)
         pace = torch.log1p(coarse.norm(dim=1, keepdim=True))
-        carried = [carry(moved, seconds, self.grid) for seconds in AHEAD]
+        # It enters what is told as it is, so that short numbers would show.
+        with torch.autocast(moved.device.type, enabled=False):
+            carried = [carry(moved, seconds, self.grid) for seconds in AHEAD]
         known = torch.cat([maps, bend(coarse), pace, coarse, *carried], dim=1)
         return known.view(batch, steps, *known.shape[1:])
 

@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidgru.motion import AHEAD
-from vidgru.nn.motion import SCALE
+from vidgru.nn.motion import FIELDS, SCALE
 
-FIELDS = 1 + len(AHEAD)
 LEAST_SPREAD = 1e-3  # widths/s
 SMOOTH = 1e-3  # widths/s: errors below it hardly pull
 MOVING_WEIGHT = 0.5  # of the share that moves in the loss
@@ -31,14 +30,6 @@ def read_outputs(outputs: Tensor) -> Told:
     velocity = SCALE * fields[..., :2, :, :].movedim(-3, -1)
     spread = SCALE * fields[..., 2, :, :].clamp(-8, 4).exp() + LEAST_SPREAD
     return Told(velocity, spread, outputs[..., 3 * FIELDS, :, :])
-
-
-def choose_rate(fps: float, wanted: float) -> float:
-    """Return the frames/s to sample a source of `fps` at: the whole part of it next to `wanted`.
-
-    So frames lie evenly. A source that is slower than `wanted` is taken as it is.
-    """
-    return fps / max(1, round(fps / wanted))
 
 
 def known_times(lengths: Tensor, rate: Tensor, steps: int) -> Tensor:
@@ -95,7 +86,7 @@ def loss(
 
     -log of the density exp(-|e| / s) / (2 pi s^2) of an error e, up to a constant, whose mean
     length is 2 s, the spread, weighted by the square root of that (Seitzer et al. 2022, eq. 5, with
-    beta = 1/2): unweighted, what is sure, as what stands still is, pulls far more than what moves.
+    beta = 1/4): unweighted, what is sure, as what stands still is, pulls far more than what moves.
     And the binary cross-entropy of what moves.
 
     told: of outputs (B, T, ...); target: (B, T, FIELDS, grid, grid, 3), velocity and what moves;

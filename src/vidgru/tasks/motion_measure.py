@@ -6,7 +6,8 @@ from torch import Tensor
 from vidgru.data.flow import MOVING
 from vidgru.motion import AHEAD
 from vidgru.motion_scores import EndpointErrors, FieldScores, MotionScores
-from vidgru.tasks.motion import FIELDS, SLACK, Told, at_times, known_times, lengths_of, targets
+from vidgru.nn.motion import FIELDS
+from vidgru.tasks.motion import SLACK, Told, at_times, known_times, lengths_of, targets
 
 BACK = 0.25  # seconds over which acceleration is measured
 ANGLE_BINS, SPEED_BINS, FASTEST = 3600, 4000, 4.0  # of 180 degrees, and of relative errors up to

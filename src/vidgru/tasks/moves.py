@@ -148,10 +148,10 @@ def tell_second(
     area = float(_things(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
     area = max(area, share * grid**2)
     ahead = [_ahead(view, *told, area) for told in zip(AHEAD, later, off, strict=True)]
-    mean_field = now.mean(0).round(2).reshape(grid, grid, 2).tolist()
+    mean_field = now.mean(0).reshape(grid, grid, 2).astype(np.float32)
     second = MotionSecond(
         start, end, motion, share, objects, tell_camera(view, moved), tuple(ahead),
-        tuple(tuple((x, y) for x, y in row) for row in mean_field),
+        mean_field,
     )  # fmt: skip
     heat = lengths(things.velocity).sum(0).reshape(grid, grid)
     return second, heat.astype(np.float32)

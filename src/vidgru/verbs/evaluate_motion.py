@@ -36,7 +36,7 @@ def evaluate_motion_steps(
             raise OptionError(f"{name} is for classes only: leave it out with a model of motion.")
     spec = model.spec
     part, clips = choose_part(read_source(folder, labelled=False))
-    sampling = Sampling(spec.fps, spec.size, spec.frames)
+    sampling = Sampling(spec.fps, spec.size, spec.frames, even=True)
     held = yield from hold(part, clips, folder, model.path, sampling)
     known = without_stills(replace(readings_of(held.clips), skipped=held.skipped))
     flows = yield from flow_steps(known, sampling)

@@ -64,8 +64,8 @@ def hold(
         )
     if chosen_on := was.count("val"):
         log.warning(
-            "%d of the %d clips are those that the model was validated on, and its epoch or "
-            "temperature chosen: that flatters.",
+            "%d of the %d clips are those that the model was validated on, and chosen by: that "
+            "flatters.",
             chosen_on,
             len(held),
         )

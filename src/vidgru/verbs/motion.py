@@ -1,9 +1,7 @@
 """Tell what moves in videos, and where it goes next."""
 
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from importlib.resources import files
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
@@ -14,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vidgru.data.flow import Field, FlowMeter, cell_means
-from vidgru.engine.checkpoint import LoadedMotion
+from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.errors import ModelError, OptionError, OutputError, VideoError
@@ -22,7 +20,7 @@ from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
 from vidgru.results import Failure, Progress, run_to_end
-from vidgru.tasks.motion import choose_rate, read_outputs
+from vidgru.tasks.motion import read_outputs
 from vidgru.tasks.moves import tell_second
 from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
@@ -32,12 +30,12 @@ from vidgru.video.find import find_sources
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, open_video
-from vidgru.video.sample import log_warnings, read_ahead, sample_frames
+from vidgru.video.sample import even_rate, log_warnings, read_ahead, sample_frames
 
 CHUNK = 32  # frames that go through the network together, a power of two,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
 PROBED = 12  # frames, to find out how large they are and how fast they come
-SLOWEST, FASTEST = 2.0, 30.0  # frames/s to sample: networks know about 8 to 19
+FASTEST = 30.0  # frames/s to sample: networks know about 8 to 19
 SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
 
 
@@ -136,7 +134,7 @@ class MotionModel:
         if abs(fps / measured - 1) > 0.1:
             fps = measured
         wanted = self.spec.fps if len(times) == PROBED else FASTEST
-        return Probe(width, height, min(max(choose_rate(fps, wanted), SLOWEST), FASTEST))
+        return Probe(width, height, min(even_rate(fps, wanted), FASTEST))
 
     def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
         """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
@@ -207,11 +205,15 @@ class _Seen(NamedTuple):
 
 
 def _measured(frames: Iterator[tuple[Frame, bool]], rate: float) -> Iterator[_Seen]:
-    meter = FlowMeter(rate)
+    meter, flow, last, since = FlowMeter(rate), None, -1, 0
     for frame, new in frames:
+        since += 1
         if new:
-            meter = FlowMeter(rate)
-        yield _Seen(frame, new, cell_means(meter.next(frame.rgb)))
+            meter, flow = FlowMeter(rate), None
+        # What is held because the next frame comes late goes on to move.
+        if flow is None or frame.index != last:
+            flow, last, since = cell_means(meter.next(frame.rgb, since)), frame.index, 0
+        yield _Seen(frame, new, flow)
 
 
 def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
@@ -230,12 +232,11 @@ def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
 
 def shipped_model() -> Path:
     """Return the model that comes with vidgru; raises ModelError when it is not there."""
-    path = Path(str(files("vidgru") / "models" / "motion.safetensors"))
-    if not os.path.isfile(path):
+    if not SHIPPED_MOTION.is_file():
         raise ModelError(
             "This vidgru comes without its model of motion: install it anew, or give --model."
         )
-    return path
+    return SHIPPED_MOTION
 
 
 def load_motion(

@@ -1,5 +1,6 @@
 """Draw on videos what moves where, and save them."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -21,9 +22,9 @@ def save_motion(
     """Write the video of a source with arrows for its motion, as `redraw` does.
 
     Each frame shows the latest of the fields, whose times must rise, by its time; before the first
-    there are no arrows. Fields are taken as the frames go on, but those of a second together, and
-    one more, before the second's first frame is drawn: so `captions(time)`, called for each frame,
-    can tell of the whole second that the time lies in. No more fields than that are held.
+    field of a shot there are no arrows. Fields are taken as the frames go on, but those of a second
+    together, and one more, before the second's first frame is drawn: so `captions(time)`, called
+    for each frame, can tell of the whole second that the time lies in. No more of them are held.
     """
 
     def prepare(size: tuple[int, int]) -> Draw:
@@ -44,6 +45,7 @@ class _InTime:
     def __init__(self, fields: Iterator[MotionField]) -> None:
         self.fields = fields
         self.now: MotionField | None = None
+        self.last, self.gap = math.inf, math.inf
         self.coming: deque[MotionField] = deque()
 
     def at(self, time: float) -> MotionField | None:
@@ -52,6 +54,11 @@ class _InTime:
             if field is None:
                 break
             self.coming.append(field)
+            if field.time > self.last:
+                self.gap = min(self.gap, field.time - self.last)
+            self.last = field.time
         while self.coming and self.coming[0].time <= time + TOLERANCE:
             self.now = self.coming.popleft()
-        return self.now
+        # The first frames of a shot have no field, and none of the shot before.
+        old = self.now is not None and time - self.now.time > 1.5 * self.gap
+        return None if old else self.now

@@ -45,7 +45,9 @@ class Facts:
         """Return what `to_dict` made plain values of; raises ValueError for anything else."""
         good = isinstance(data, dict) and set(data) == {field.name for field in fields(cls)}
         good = good and all(type(data[name]) in KINDS[name] for name in KINDS)
-        good = good and all(0 < data[name] < math.inf for name in ("fps", "frames", "seconds"))
+        good = good and all(
+            0 < data[name] < math.inf for name in ("fps", "frames", "seconds", "width", "height")
+        )
         good = good and all(isinstance(warning, str) for warning in data["warnings"])
         if not good:
             raise ValueError("These are no facts of a clip.")

@@ -139,6 +139,14 @@ def _one_pass(
             tell(video.facts())
 
 
+def even_rate(fps: float, wanted: float) -> float:
+    """Return the frames/s to sample a source of `fps` at: the whole part of it next to `wanted`.
+
+    So frames lie evenly. A source that is slower than `wanted` is taken as it is.
+    """
+    return fps / max(1, round(fps / wanted))
+
+
 def read_ahead(frames: Iterator[Item], most: int) -> Iterator[list[Item]]:
     """Yield up to so many frames at a time; a thread reads the next ones meanwhile."""
     with ThreadPoolExecutor(1) as pool:

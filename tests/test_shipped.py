@@ -1,0 +1,108 @@
+"""The model of motion that comes with vidgru, on scenes that it has not learned from."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import vidgru
+from vidgru.data.flow import FlowMeter, cell_means
+from vidgru.data.footage import Footage
+from vidgru.data.synth import make_scene, render
+from vidgru.engine.checkpoint import SHIPPED_MOTION
+from vidgru.engine.motion_loop import follow
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.motion import read_outputs
+from vidgru.tasks.motion_measure import Tally
+from vidgru.verbs.motion import MotionModel
+from vidgru.video.record import open_recorder
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[MotionModel]:
+    threads = torch.get_num_threads()
+    yield vidgru.load_motion(threads=1)
+    torch.set_num_threads(threads)
+
+
+def test_the_file_is_small_and_tells_how_it_was_made(model: MotionModel) -> None:
+    assert SHIPPED_MOTION.stat().st_size <= 1_000_000
+    recipe = model.metrics["recipe"]
+    assert (Path(__file__).parents[1] / "scripts" / recipe["script"]).is_file()
+    assert recipe["seed"] == 1
+    assert model.spec.grid == 8
+
+
+def footage(seed: int, camera: str, kinds: tuple[str, ...]) -> Footage:
+    rng, rate = np.random.default_rng([seed, 77]), 12.5
+    scene = make_scene(rng, 3.0, kinds=kinds, camera=camera)
+    shot = render(scene, rate, 36, (128, 128))
+    meter = FlowMeter(rate)
+    measured = np.stack([cell_means(meter.next(frame)) for frame in shot.frames])
+    velocity = np.stack([cell_means(field) for field in shot.velocity])
+    moving = (np.abs(velocity).max(-1) > 0).astype(np.float32)
+    height = round(1000 * scene.aspect)
+    return Footage(shot.frames, velocity, moving, measured, rate, 1000, height)
+
+
+def test_it_sees_and_foresees(model: MotionModel) -> None:
+    tally = Tally()
+    for seed in range(16):
+        piece = footage(seed, "still", ("bouncing", "turning"))
+        fields = np.concatenate([piece.velocity, piece.measured, piece.moving[..., None]], -1)
+        coarse = torch.from_numpy(fields.reshape(36, 8, 4, 8, 4, 5).mean((2, 4)))
+        tally.add(follow(model.network, piece), coarse, piece.rate, piece.width, piece.height)
+    scores = tally.scores()
+    assert scores.angle is not None
+    assert scores.speed is not None
+    assert scores.angle < 7
+    assert scores.speed < 0.15
+    for field in scores.fields[2:]:
+        assert field.widths is not None
+        assert field.widths.persistence is not None
+        assert field.widths.model < 0.7 * field.widths.persistence
+
+
+def test_a_stream_tells_what_a_clip_does(model: MotionModel) -> None:
+    piece = footage(5, "pan", ("constant",))
+    whole = follow(model.network, piece)
+    state, rate = None, torch.tensor([piece.rate])
+    for number, (frame, flow) in enumerate(zip(piece.frames, piece.measured, strict=True)):
+        with torch.inference_mode():
+            outputs, state = model.network.step(
+                normalise(torch.from_numpy(frame)[None]), torch.from_numpy(flow)[None], rate, state
+            )
+        told = read_outputs(outputs[0])
+        assert torch.allclose(told.velocity, whole.velocity[number], atol=1e-5, rtol=0)
+        assert torch.allclose(told.spread, whole.spread[number], atol=1e-5, rtol=0)
+        assert torch.allclose(told.moving, whole.moving[number], atol=1e-4, rtol=0)
+    assert whole.velocity.abs().max() > 0.05
+
+
+@pytest.mark.parametrize("camera", ["still", "pan"])
+def test_the_camera(model: MotionModel, tmp_path: Path, camera: str) -> None:
+    right = 0
+    for seed in range(6):
+        scene = make_scene(np.random.default_rng([seed, 88]), 2.0, camera=camera, aspect=0.75)
+        shot = render(scene, 25.0, 50, (320, 240))
+        path = tmp_path / f"{seed}.mp4"
+        with open_recorder(path, (320, 240), Fraction(25)) as recorder:
+            for frame in shot.frames:
+                recorder.write(frame)
+        seconds = model.analyse(path).seconds
+        assert len(seconds) == 2
+        ground = np.median(shot.velocity[25].reshape(-1, 2), axis=0) * [320, 240]
+        for second in seconds:
+            pan = second.camera.pan
+            if camera == "still" or np.hypot(*ground) < 0.03 * 320:
+                right += second.camera.words == "still" or pan is not None
+                if camera == "still":
+                    assert second.camera.words == "still"
+            elif pan is not None:
+                away = np.degrees(np.arctan2(-ground[0], ground[1])) % 360
+                off = abs((pan.degrees - away + 180) % 360 - 180)
+                right += off < 15 and abs(pan.speed / np.hypot(*ground) - 1) < 0.2
+    assert right >= 11
