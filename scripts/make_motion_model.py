@@ -4,8 +4,8 @@
 
 Takes some 4 GB of disk in a temporary folder, and a quarter of an hour on two cores. The recipe,
 the seed and what the model came to on other scenes are written into the file. The same seed gives
-the same scenes anywhere; the weights are equal bit for bit on the same machine with as many threads, and as
-good elsewhere.
+the same scenes anywhere; the weights are equal bit for bit on the same machine with as many
+threads, and as good elsewhere.
 """
 
 import argparse

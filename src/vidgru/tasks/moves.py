@@ -50,7 +50,9 @@ def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
     if not len(vectors):
         return None
     chosen = _main_way(vectors)
-    x, y = vectors[chosen].sum(0) / max(float(shares[chosen].sum()), 1e-9)
+    # Of cells that a thing fills in part, the velocity is that part of its own: least squares.
+    part = shares[chosen]
+    x, y = part @ vectors[chosen] / max(float(part @ part), 1e-9)
     return heading(float(x), float(y), width)
 
 
