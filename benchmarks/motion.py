@@ -221,7 +221,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.cost:
-            compare(given.clip or draw_clip(Path(folder)), given.runs)
+            compare(given.clip or draw_clip(Path(folder) / "clip.mp4"), given.runs)
             return
         model = vidgru.load_motion(given.model)
         by_cells(model, Path(folder), given.seed, given.scenes)
