@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vidgru import TrainConfig, evaluate, train
 from vidgru.config import EvaluateConfig
+from vidgru.data import flow
 from vidgru.data.flow import MOVING, measure
 from vidgru.data.folder import read_videos
 from vidgru.data.footage import Footage, seen_through
@@ -31,7 +32,7 @@ from vidgru.motion import AHEAD
 from vidgru.motion_scores import EndpointErrors, FieldScores, MotionTrainResult
 from vidgru.nn.build import build
 from vidgru.nn.motion import FIELDS, MotionNetwork
-from vidgru.spec import MotionSpec
+from vidgru.spec import MOTION_HIDDEN, MotionSpec
 from vidgru.tasks.motion import (
     MOVING_WEIGHT,
     SCALE,
@@ -347,7 +348,7 @@ def test_accelerated_motion_is_what_acceleration_guesses() -> None:
 
 
 def test_down_counts_by_the_width() -> None:
-    fields = torch.zeros(20, 2, 2, 3)
+    fields = torch.zeros(20, 2, 2, 5)
     fields[1:, ..., 1] = 0.4  # heights/s
     tally = Tally()
     tally.add(told(torch.zeros_like(fields), 0.0, 0.1), fields, 10.0, 100, 50)
@@ -356,8 +357,8 @@ def test_down_counts_by_the_width() -> None:
     assert found.fields[0].pixels.model == pytest.approx(0.4 * 50)
     assert found.speed == pytest.approx(1, abs=0.001)
     tally = Tally()
-    right = fields.flip(-1).roll(-1, -1)  # as far to the right, in widths/s
-    assert right[1, 0, 0].tolist() == pytest.approx([0.4, 0, 0])
+    right = fields.roll(-1, -1)  # as far to the right, in widths/s
+    assert right[1, 0, 0].tolist() == pytest.approx([0.4, 0, 0, 0, 0])
     tally.add(told(right, 0.0, 0.1), fields, 10.0, 100, 50)
     assert tally.scores().angle == pytest.approx(90, abs=0.06)
 
@@ -422,7 +423,7 @@ def test_the_spread_is_fitted_to_the_errors() -> None:
 
 
 def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = shifting(40, 1.2, 0, side=64)
+    frames = shifting(40, 0.6, 0, side=32)
     footage, short = [measured(frames, 200)] * 2, measured(frames[:5])
     torch.manual_seed(0)
     trainer = MotionTrainer(
@@ -444,8 +445,8 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
         for row in range(4):
             if aspect[row] == 0.5:
                 assert known[row, 1:, 0].all()
-                speed = asked[row, 1:8, ..., 0].abs().median() / (1.2 * 10 / 64)
-                assert 0.98 < speed < 1.36  # larger where a part of the picture is shown
+                speed = asked[row, 1:8, ..., 0].abs().median() / (0.6 * 10 / 32)
+                assert 0.95 < speed < 1.36  # larger where a part of the picture is shown
             else:
                 assert known[row].sum(0).tolist() == [4, 1, 0, 0]
                 # Held still behind its end, about which nothing is asked.
@@ -483,13 +484,14 @@ def test_it_learns(learned: Run) -> None:
     with open(learned.run / "metrics.csv", newline="") as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     assert set(rows[0]) == {"epoch", "step", "train_loss", "val_error", "seconds"}
-    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    assert rows[-1]["val_error"] < rows[0]["val_error"]
     assert learned.validation.error is not None
     chosen = load_motion(learned.run)
     assert chosen.metrics["validation"] == json.loads(json.dumps(learned.validation.to_dict()))
-    assert [field.spread for field in learned.validation.fields if field.cells] == pytest.approx(
-        [1] * 4, abs=0.05
-    )
+    # No spread is told below a thousandth of the width a second, where steady squares come to.
+    *near, last = (field.spread for field in learned.validation.fields)
+    assert last == pytest.approx(1, abs=0.05)
+    assert all(spread is not None and spread < 1.05 for spread in near)
 
 
 # From a folder to a model file, on the command line.
@@ -500,11 +502,12 @@ def test_the_run_folder(learned: Run, films: Path) -> None:
     assert {path.name for path in learned.run.iterdir()} == {*names, "curves.png"}
     loaded = load_motion(learned.run)
     assert asdict(loaded.spec) == {
-        "task": "motion", "core": "convgru", "hidden": 48, "fps": 10.0, "frames": 25, "size": 32,
+        "task": "motion", "core": "convgru", "hidden": MOTION_HIDDEN,
+        "fps": 10.0, "frames": 25, "size": 32,
     }  # fmt: skip
     config = json.loads((learned.run / "config.json").read_text())
     assert config["chosen"] == {
-        "core": "convgru", "hidden": 48, "fps": 10.0, "frames": 25, "size": 32,
+        "core": "convgru", "hidden": MOTION_HIDDEN, "fps": 10.0, "frames": 25, "size": 32,
     }  # fmt: skip
     with open(learned.run / "split.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -724,7 +727,7 @@ def test_damaged_flow_is_measured_again(
     monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path / "cache"))
     options = (*OPTIONS, "--epochs", 1, "--json")
     vidgru("train", films, *options, "--out", tmp_path / "a")
-    flows = sorted((tmp_path / "cache").glob("*-flow1.npy"))
+    flows = sorted((tmp_path / "cache").glob(f"*-flow{flow.VERSION}.npy"))
     assert len(flows) == 8
     whole = flows[0].read_bytes()
     for content in (whole[:-100], b"", whole[:20], whole + b"more"):

@@ -26,13 +26,13 @@ from vidgru.errors import OutputError, VidgruError
 from vidgru.files import replacing
 from vidgru.results import Failure, Progress
 from vidgru.spec import FINE
-from vidgru.video.cuts import mark_cuts
+from vidgru.video.cuts import AROUND, mark_cuts
 from vidgru.video.read import Frame, Image
 
 log = logging.getLogger("vidgru")
 
 VERSION = 3  # raise it when the same frames would give other numbers
-AROUND, EXPLAINS = 9, 0.98  # pixels; share of the difference to be left at most
+BLUR, EXPLAINS = 9, 0.98  # pixels; share of the difference to be left at most
 MOVING = 0.02  # widths/s: what goes slower counts as standing still
 ONE_FRAME = "{} has only one frame, and so no motion."
 WORKER = program("vidgru.data.flow")
@@ -54,7 +54,8 @@ def measure(segments: Segments, rate: float, aspect: float) -> Flow:
     for frames, fields in zip(segments, found, strict=True):
         seen = (Frame(rgb, time / rate, time) for time, rgb in enumerate(frames))
         for frame, new in mark_cuts(seen):
-            if new:
+            # With few frames around it, any large change would be a cut.
+            if new and (frame.index == 0 or length > 2 * AROUND):
                 meter = FlowMeter(rate)
             velocity, time = meter.next(frame.rgb), frame.index
             fields[time, ..., :2] = cell_means(velocity)
@@ -102,7 +103,7 @@ def _explaining(came: Field, before: Image, now: Image) -> Field:
         before, x + came[..., 0], y + came[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
     )
     still, flowing = (
-        cv2.blur(cv2.absdiff(seen, now).astype(np.float32), (AROUND, AROUND))
+        cv2.blur(cv2.absdiff(seen, now).astype(np.float32), (BLUR, BLUR))
         for seen in (before, moved)
     )
     return came * (flowing < EXPLAINS * still)[..., None]

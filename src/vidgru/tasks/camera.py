@@ -18,6 +18,9 @@ BORDER = 2.0  # how much more a cell at the border says of the camera
 AGREE = 0.5  # of the picture that a motion of the camera explains, at least;
 CLEARLY = 0.35  # this much will do where it is twice what stands still
 EXPLAINED = 0.7  # of the motion there, that it explains
+# Or so much of the picture moves at all, so much of that alike,
+WIDELY, ALIKE, CLOSELY = 0.2, 0.5, 0.4  # to this share of the speed,
+LONG, BROAD = 0.82, 0.35  # and it reaches so far the one way and the other, of all the way
 TIGHT = 0.15  # in place of SLACK, to choose between motions
 PAIRS, ROUNDS = 96, 6
 
@@ -107,13 +110,49 @@ def _fit(view: View, velocity: Array, weight: Array) -> Similarity:
 def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, NDArray[np.bool_]]:
     """Return how the contents of a picture move as a whole in each frame, and where they do so.
 
-    velocity (frames, cells, 2) and spread (frames, cells) are in pixels/s. Of the motions through
-    pairs of cells, the one that most of the trusted picture agrees with (Fischler and Bolles,
-    RANSAC, 1981, always with the same pairs) is refined by least squares with Tukey's weights.
+    velocity (frames, cells, 2) and spread (frames, cells) are in pixels/s. Either most of the
+    picture moves alike, or what moves at all does so and reaches far over the picture: plain areas
+    show no motion, whatever the camera does.
     """
     trust = view.border / (spread + UNSURE * view.width)
     trust = trust / trust.sum(-1, keepdims=True)
     slack = STILL * view.width + SPREAD * spread  # (F, cells)
+    moved, agrees = _common(view, velocity, trust, slack)
+    left = (agrees * lengths(view.flow(moved) - velocity) ** 2).sum(-1)
+    there = (agrees * lengths(velocity) ** 2).sum(-1)
+    agree, still = agrees.sum(-1), (trust * (lengths(velocity) <= slack)).sum(-1)
+    most = (agree > AGREE) | (agree > np.maximum(CLEARLY, 2 * still))
+    moves = most & (left < (1 - EXPLAINED) * there)
+    going = lengths(velocity) > STILL * view.width + 0.5 * spread
+    enough = going.mean(-1) >= WIDELY
+    if not (enough & ~moves).any():
+        return moved, moves
+    share = going / np.maximum(going.sum(-1, keepdims=True), 1)
+    other, _ = _common(view, velocity, share, slack)
+    expected = view.flow(other)
+    agrees = share * (lengths(expected - velocity) <= CLOSELY * lengths(expected))
+    across, down = _extent(view.x, agrees, view.width), _extent(view.y, agrees, view.height)
+    wide = (np.maximum(across, down) >= LONG) & (np.minimum(across, down) >= BROAD)
+    wide &= enough & ~moves & (agrees.sum(-1) >= ALIKE)
+    wide &= lengths(np.stack([other.x, other.y], -1)) >= STILL * view.width
+    moved = Similarity(*(np.where(wide, o, m) for o, m in zip(other, moved, strict=True)))
+    return moved, moves | wide
+
+
+def _extent(places: Array, weight: Array, side: int) -> Array:
+    """Return how far apart weights (F, cells) lie, 1 for as far as cells all over a side do."""
+    weight = weight / np.maximum(weight.sum(-1, keepdims=True), 1e-9)
+    mean = weight @ places
+    apart = np.sqrt(np.maximum(weight @ places**2 - mean**2, 0))
+    return np.asarray(apart * np.sqrt(12) / side)
+
+
+def _common(view: View, velocity: Array, trust: Array, slack: Array) -> tuple[Similarity, Array]:
+    """Return the motion that most cells agree with, by trust, and the trust (F, cells) of those.
+
+    Of the motions through pairs of cells, the one with which most agrees (Fischler and Bolles,
+    RANSAC, 1981, always with the same pairs) is refined by least squares with Tukey's weights.
+    """
     tried = _through_pairs(view, velocity)
     tried = Similarity(*(np.pad(part, ((0, 0), (1, 0))) for part in tried))  # first: still
     expected = view.flow(tried)  # (F, pairs + 1, cells, 2)
@@ -127,19 +166,13 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
         off = lengths(expected - velocity)
         bound = slack + SLACK * lengths(expected)
         # Where cells agree well, what is off by much more is a thing.
-        inside = np.where(off < bound, off, np.nan)
+        inside = np.where((off < bound) & (trust > 0), off, np.nan)
         usual = np.nanmedian(np.where(np.isnan(inside).all(-1, keepdims=True), 0, inside), -1)
         bound = np.clip(6 * usual[:, None], STILL * view.width / 4, bound)
         moved = _fit(view, velocity, trust * np.maximum(1 - (off / bound) ** 2, 0) ** 2)
     expected = view.flow(moved)
     off = lengths(expected - velocity)
-    agrees = trust * (off <= slack + SLACK * lengths(expected))
-    left = (agrees * off**2).sum(-1)
-    there = (agrees * lengths(velocity) ** 2).sum(-1)
-    agree, still = agrees.sum(-1), (trust * (lengths(velocity) <= slack)).sum(-1)
-    most = (agree > AGREE) | (agree > np.maximum(CLEARLY, 2 * still))
-    moves = most & (left < (1 - EXPLAINED) * there)
-    return moved, moves
+    return moved, trust * (off <= slack + SLACK * lengths(expected))
 
 
 def heading(x: float, y: float, width: int) -> Heading:

@@ -50,9 +50,9 @@ def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
     if not len(vectors):
         return None
     chosen = _main_way(vectors)
-    # Of cells that a thing fills in part, the velocity is that part of its own: least squares.
-    part = shares[chosen]
-    x, y = part @ vectors[chosen] / max(float(part @ part), 1e-9)
+    # Cells that a thing fills tell its speed best; of others, the velocity is a part of its own.
+    weight = shares[chosen] ** 3
+    x, y = weight @ vectors[chosen] / max(float(weight @ shares[chosen]), 1e-9)
     return heading(float(x), float(y), width)
 
 
