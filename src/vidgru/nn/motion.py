@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -57,9 +58,10 @@ class MotionNetwork(nn.Module):
         self.tell = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
         nn.init.zeros_(self.tell.weight)
         nn.init.zeros_(self.tell.bias)  # type: ignore[arg-type]
-        places = torch.linspace(-1, 1, self.grid)
-        grid = torch.stack(torch.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
-        self.register_buffer("places", grid, persistent=False)
+        # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
+        places = np.linspace(-1, 1, self.grid, dtype=np.float32)
+        grid = np.stack(np.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
+        self.register_buffer("places", torch.from_numpy(grid), persistent=False)
 
     def encode(self, clip: Tensor, flow: Tensor, before: Tensor | None = None) -> Tensor:
         """Return maps (B, T, MAPS + 3 + KNOWN, grid, grid) of normalised clips (B, T, 3, S, S).
