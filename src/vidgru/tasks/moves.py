@@ -18,11 +18,10 @@ from vidgru.tasks.camera import (
     tell_camera,
 )
 
-SLOW = (
-    0.015  # widths/s: what is slower in a cell, or than the spread there, is no motion of a thing
-)
+SLOW = 0.015  # widths/s: what is slower in a cell, beside the spread there, is no thing's motion
 SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
 AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
+FASTER = 3.0  # times its fastest cell, which it fills in part, that a thing goes ahead at most
 LEAST_MOVING = 0.001  # of the picture: less is noise
 LEAST_SHARE = 0.05  # of a cell that moves: less tells no speed
 SECTORS = 72  # of the compass, to find the way that most goes
@@ -97,7 +96,8 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
     fills = area * total / speed[there].sum()
     # It may leave the picture. No cell is faster than what moves in it.
     least = float((speed[there][chosen] ** 2).sum()) / total * length / total
-    fast = max(length / fills if fills else 0.0, least)
+    most = FASTER * float(speed[there][chosen].max())
+    fast = min(max(length / fills if fills else 0.0, least), most)
     scale = fast / max(length, 1e-9)
     weight = speed[there] / speed[there].sum()
     x0, y0 = float(view.x[there] @ weight), float(view.y[there] @ weight)
