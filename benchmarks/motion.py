@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from extract import draw_clip
 from numpy.typing import NDArray
-from predict import BARE, IMPORTS, PLAIN, Cost, cost
+from predict import compare
 
 import vidgru
 from vidgru.data.flow import FlowMeter, cell_means
@@ -185,30 +185,6 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
         )
 
 
-def compare(clip: Path, runs: int) -> None:
-    """Print what `vidgru motion` costs beside decoding alone, by medians of processes in turn."""
-    command = [sys.executable, "-m", "vidgru", "motion", str(clip), "--json"]
-    commands = {
-        "vidgru motion": command,
-        "  its imports": [sys.executable, "-c", IMPORTS],
-        "cv2 reads all": [sys.executable, "-c", PLAIN, str(clip)],
-        "  its import": [sys.executable, "-c", BARE],
-    }
-    costs: dict[str, list[Cost]] = {name: [] for name in commands}
-    for _ in range(runs):
-        for name, command in commands.items():
-            costs[name].append(cost(*command))
-    for kind in ("cpu", "wall"):
-        whole, imports, reads, bare = (
-            float(np.median([getattr(one, kind) for one in costs[name]])) for name in commands
-        )
-        ratio = (whole - imports) / (reads - bare)
-        print(
-            f"{kind}: vidgru motion {whole:.2f} s, its imports {imports:.2f} s, decoding "
-            f"{reads - bare:.2f} s; {ratio:.2f} x decoding"
-        )
-
-
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description="Measure the model of motion.")
@@ -221,7 +197,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.cost:
-            compare(given.clip or draw_clip(Path(folder) / "clip.mp4"), given.runs)
+            clip = given.clip or draw_clip(Path(folder) / "clip.mp4")
+            command = [sys.executable, "-m", "vidgru", "motion", str(clip), "--json"]
+            compare(clip, command, given.runs)
             return
         model = vidgru.load_motion(given.model)
         by_cells(model, Path(folder), given.seed, given.scenes)

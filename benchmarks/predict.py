@@ -64,18 +64,18 @@ def predict(clip: Path, model: str) -> list[str]:
     return [sys.executable, "-m", "vidgru", "predict", str(clip), "--model", model, "--json"]
 
 
-def compare(clip: Path, model: str, runs: int) -> None:
-    """Measure the four processes in turn and print medians and ratios."""
+def compare(clip: Path, command: list[str], runs: int) -> None:
+    """Measure a command that reads a clip and three other processes in turn; print medians."""
     commands = {
-        "vidgru predict": predict(clip, model),
+        f"vidgru {command[3]}": command,
         "  its imports": [sys.executable, "-c", IMPORTS],
         "cv2 reads all": [sys.executable, "-c", PLAIN, str(clip)],
         "  its import": [sys.executable, "-c", BARE],
     }
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(runs):
-        for name, command in commands.items():
-            costs[name].append(cost(*command))
+        for name, words in commands.items():
+            costs[name].append(cost(*words))
     print(f"{'seconds, medians of ' + str(runs):24}{'CPU':>8}{'wall':>8}")
     medians = []
     for name, found in costs.items():
@@ -132,7 +132,8 @@ def main() -> None:
         if args.long:
             compare_lengths(folder, model)
         else:
-            compare(args.clip or draw_clip(folder / "clip.mp4"), model, args.runs)
+            clip = args.clip or draw_clip(folder / "clip.mp4")
+            compare(clip, predict(clip, model), args.runs)
 
 
 if __name__ == "__main__":
