@@ -27,7 +27,7 @@ from fuzz_changes import (
 )
 
 import vidgru
-from vidgru.config import ExtractConfig, TrainConfig
+from vidgru.config import ExtractConfig
 from vidgru.data.cache import Sampling, decode_clip, load, store
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.gather import choose_sampling, read_clips
@@ -37,6 +37,7 @@ from vidgru.engine.run import CONFIG_NAME, go_on_with, read_numbers, read_split
 from vidgru.nn.build import build
 from vidgru.results import Failure, Prediction, Window
 from vidgru.spec import ModelSpec
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.answers import _read
 from vidgru.verbs.train import resume_steps, train_steps
 from vidgru.video.choose import choose_frames

@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 
-from vidgru.config import CORE, TrainConfig
+from vidgru.config import CORE
 from vidgru.data.folder import read_folder
 from vidgru.data.views import AUGMENTATIONS
 from vidgru.engine.loop import Examples, Trainer
@@ -24,6 +24,7 @@ from vidgru.nn.build import build
 from vidgru.nn.network import HIDDEN
 from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.train import train_steps
 
 BLOCK = 20

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 
-from vidgru.config import MOTION_CORE
+from vidgru.config import MAP_CORE
 from vidgru.data.flow import FlowMeter, cell_means, moving_share
 from vidgru.data.footage import Footage
 from vidgru.data.synth import make_scene, render
@@ -117,7 +117,7 @@ def main() -> None:
     told = parser.parse_args()
     prepare(None)
     torch.manual_seed(told.seed)
-    spec = MotionSpec("motion", MOTION_CORE, MOTION_HIDDEN, PACE, told.frames, MOTION_SIZE)
+    spec = MotionSpec("motion", MAP_CORE, MOTION_HIDDEN, PACE, told.frames, MOTION_SIZE)
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         scenes = keep(Path(folder) / "learned", told.seed, told.scenes)

@@ -13,11 +13,11 @@ from helpers import retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru as library
-from vidgru.config import TrainConfig
 from vidgru.data import decode
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.findings import Checked, Finding
 from vidgru.spec import stored_side
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.train import run_to_end
 
 Pixels = NDArray[np.uint8]

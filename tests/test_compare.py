@@ -11,13 +11,14 @@ from helpers import make_folder, noise, write_images
 
 import vidgru as library
 from vidgru import Comparison, TrainConfig
-from vidgru.config import CORES, CompareConfig
+from vidgru.config import CORES
 from vidgru.data.folder import read_folder
 from vidgru.engine.checkpoint import load_model, newest_run
 from vidgru.engine.loop import Trainer
 from vidgru.engine.run import read_numbers
 from vidgru.errors import ModelError, OptionError, OutputError
 from vidgru.results import Compared
+from vidgru.train_config import CompareConfig
 from vidgru.verbs import compare as verb
 from vidgru.verbs.compare import best_first
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 import vidgru
 from vidgru import TrainResult
-from vidgru.config import CompareConfig, ExtractConfig, TrainConfig
+from vidgru.config import ExtractConfig
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
 from vidgru.engine.checkpoint import load_checkpoint, load_model, save_model
@@ -25,6 +25,7 @@ from vidgru.errors import DataError, ModelError, OptionError, VideoError
 from vidgru.nn.build import build
 from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.spec import ModelSpec
+from vidgru.train_config import CompareConfig, TrainConfig
 from vidgru.verbs.train import resume_steps
 from vidgru.video import read
 from vidgru.video.facts import Facts

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from helpers import write_clip
 
-from vidgru.config import TrainConfig
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.errors import DataError
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.train import run_to_end
 from vidgru.video.read import open_video
 

@@ -13,15 +13,8 @@ import click
 import pytest
 
 from vidgru.cli.main import VERBS, cli
-from vidgru.config import (
-    CheckConfig,
-    CompareConfig,
-    EvaluateConfig,
-    ExtractConfig,
-    PredictConfig,
-    TrainConfig,
-)
-from vidgru.motion_config import MotionConfig
+from vidgru.config import CheckConfig, EvaluateConfig, ExtractConfig, MotionConfig, PredictConfig
+from vidgru.train_config import CompareConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -31,13 +24,15 @@ FLOORS = [
         "errors",
         "option",
         "config",
+        "train_config",
         "spec",
         "results",
         "findings",
         "timeline",
         "motion",
-        "motion_config",
         "motion_scores",
+        "forecast",
+        "forecast_scores",
         "files",
     },
     {"video"},

@@ -11,9 +11,9 @@ from helpers import make_folder, noise, write_images
 
 from vidgru import train
 from vidgru.cli.render import _turning
-from vidgru.config import PRESETS, TrainConfig, preset_options
 from vidgru.engine.checkpoint import load_model
 from vidgru.errors import OptionError
+from vidgru.train_config import PRESETS, TrainConfig, preset_options
 
 Vidgru = Callable[..., Done]
 QUICK = ["--size", 16, "--epochs", 2, "--batch-size", 4, "--threads", 1]

@@ -378,7 +378,7 @@ def test_models(
     model_file: Path, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert library.load_motion(model_file, threads=1).spec == SPEC
-    with pytest.raises(ModelError, match="tells classes, not motion: use `vidgru predict`"):
+    with pytest.raises(ModelError, match="tells classes: use `vidgru predict`"):
         library.load_motion(trained.run, threads=1)
     shipped = tmp_path / "models" / "motion.safetensors"
     monkeypatch.setattr(motion, "SHIPPED_MOTION", shipped)

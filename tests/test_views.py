@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vidgru.config import AUGMENTS, TrainConfig
+from vidgru.config import AUGMENTS
 from vidgru.data.views import (
     AUGMENTATIONS,
     VIEW,
@@ -16,6 +16,7 @@ from vidgru.data.views import (
     random_views,
     straight_view,
 )
+from vidgru.train_config import TrainConfig
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (20, 30)])

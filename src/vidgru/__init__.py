@@ -26,21 +26,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from vidgru.config import (
-    CORES,
-    CheckConfig,
-    CompareConfig,
-    EvaluateConfig,
-    ExtractConfig,
-    TrainConfig,
-    preset_options,
-)
+from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
+from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
+from vidgru.train_config import CompareConfig, TrainConfig, preset_options
 
 if TYPE_CHECKING:
     from vidgru.verbs.motion import MotionModel
@@ -53,6 +47,8 @@ __all__ = [
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
+    "ForecastEvaluation",
+    "ForecastTrainResult",
     "LiveMoment",
     "Moment",
     "Motion",
@@ -99,11 +95,17 @@ def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
 @overload
 def train(folder: str | Path, *, task: Literal["motion"], **options: Any) -> MotionTrainResult: ...
 @overload
+def train(
+    folder: str | Path, *, task: Literal["forecast"], **options: Any
+) -> ForecastTrainResult: ...
+@overload
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
 def train(
     folder: str | Path, *, preset: str | None = None, **options: Any
-) -> TrainResult | MotionTrainResult:
-    """Learn to tell the classes in a folder of clips, or with task="motion" how things move.
+) -> TrainResult | MotionTrainResult | ForecastTrainResult:
+    """Learn to tell the classes in a folder of clips, or with `task` something else from videos.
+
+    task="motion": how things move; task="forecast": which frames come next.
 
     `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
     a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
@@ -134,7 +136,7 @@ def compare(
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
-def resume(run: str | Path) -> TrainResult | MotionTrainResult:
+def resume(run: str | Path) -> TrainResult | MotionTrainResult | ForecastTrainResult:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
@@ -180,10 +182,11 @@ def load_motion(
 
 def evaluate(
     folder: str | Path, model: str | Path, **options: Any
-) -> Evaluation | MotionEvaluation:
+) -> Evaluation | MotionEvaluation | ForecastEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
 
-    A model of motion needs no labels, and gives a MotionEvaluation.
+    Models of motion and forecasting ones need no labels, and give a MotionEvaluation or a
+    ForecastEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.

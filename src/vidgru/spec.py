@@ -4,8 +4,13 @@ from dataclasses import dataclass
 
 # Sides of what motion is told of, and of what it is measured in, in pixels of what is read.
 CELL, FINE = 16, 4
-MOTION_SIZES = range(32, 257, 16)  # sides of the pictures that a motion model may read, in pixels
+MAP_SIZES = range(32, 257, 16)  # sides of pictures that may be read as maps, in pixels
 MOTION_SIZE, MOTION_HIDDEN = 128, 56  # of a model of motion that begins with random weights
+# Pixels of a frame that one cell of a forecast's finer maps stands for; sides that it may have.
+FORECAST_CELL = 4
+FORECAST_SIZE, FORECAST_HIDDEN = 64, 48  # of a forecasting model, if not told otherwise
+FORECAST_HIDDENS = range(8, 257, 8)  # so that groups of maps come out even
+SEEN, AHEAD = 10, 10  # frames that it sees, and that it foresees
 MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
 
 
@@ -72,3 +77,39 @@ class MotionSpec:
     def grid(self) -> int:
         """Cells a side of the motion field."""
         return self.size // CELL
+
+
+@dataclass(frozen=True)
+class ForecastSpec:
+    """All that a forecasting model's file says beside its weights.
+
+    fps: frames/s that sources are sampled at, or the nearest whole part of their own rate; frames:
+    how many it has seen when it foresees, and ahead: how many then, in training; size: side of the
+    square picture, in pixels; channels: 3, or 1 for shades of grey.
+    """
+
+    task: str
+    core: str
+    hidden: int
+    fps: float
+    frames: int
+    ahead: int
+    size: int
+    channels: int
+
+    @property
+    def window(self) -> int:
+        """Frames of a training window."""
+        return self.frames + self.ahead
+
+
+def forecast_frames(frames: int | None, ahead: int | None, window: int) -> tuple[int, int]:
+    """Return how many frames of a window are seen, and how many foreseen, if not told otherwise."""
+    if frames is None:
+        frames = (
+            SEEN if ahead is None and window >= SEEN + AHEAD else window - (ahead or window // 2)
+        )
+    return frames, ahead or window - frames
+
+
+AnySpec = ModelSpec | MotionSpec | ForecastSpec

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from vidgru.cli.options import config_options, json_option, quiet_option
-from vidgru.config import CompareConfig, TrainConfig
+from vidgru.train_config import CompareConfig, TrainConfig
 
 
 @click.command("compare")

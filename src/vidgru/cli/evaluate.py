@@ -22,14 +22,16 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
     model learned from are left out, wherever they lie now. What it finds is also written as a web
-    page, report.html in the run folder. A model of motion takes all videos below FOLDER, asks for
-    no classes, and writes no page.
+    page, report.html in the run folder. A model of motion or forecasts takes all videos below
+    FOLDER, asks for no classes, and writes no page.
     """
     config = EvaluateConfig(**options)
+    from vidgru.cli.forecast_scores import show_forecast_evaluation
     from vidgru.cli.motion_scores import show_motion_evaluation
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_evaluation
     from vidgru.findings import Evaluation
+    from vidgru.motion_scores import MotionEvaluation
     from vidgru.verbs.evaluate import evaluate_steps
     from vidgru.verbs.predict import find_model
 
@@ -42,5 +44,7 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
         click.echo(json.dumps(result.to_dict()))
     elif isinstance(result, Evaluation):
         show_evaluation(result)
-    else:
+    elif isinstance(result, MotionEvaluation):
         show_motion_evaluation(result)
+    else:
+        show_forecast_evaluation(result)

@@ -10,10 +10,10 @@ import click
 
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
+from vidgru.config import MotionConfig
 from vidgru.errors import OptionError
 from vidgru.files import check_file
 from vidgru.motion import Motion, MotionSecond
-from vidgru.motion_config import MotionConfig
 from vidgru.results import Failure, Progress
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from vidgru.cli.options import config_options, given, json_option, quiet_option
-from vidgru.config import PRESETS, TrainConfig, preset_options
 from vidgru.errors import OptionError
+from vidgru.train_config import PRESETS, TrainConfig, preset_options
 
 
 @click.command("train")
@@ -37,11 +37,11 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Learn to tell the classes in FOLDER/<class>/<clip>, or how things move (--task motion).
+    """Learn to tell the classes in FOLDER/<class>/<clip>, or another --task.
 
     Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a .csv file with the columns
     path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
-    For motion, no classes are needed: videos and folders of images anywhere below FOLDER will do.
+    Motion and forecasts need no classes: videos and folders of images anywhere below FOLDER do.
     Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
     starts at once.
     """
@@ -51,9 +51,11 @@ def command(
     config = TrainConfig(**preset_options(preset, chosen))
     if resume is None and folder is None:
         raise click.MissingParameter(param_hint="FOLDER", param_type="argument")
+    from vidgru.cli.forecast_scores import show_forecast_training
     from vidgru.cli.motion_scores import show_motion_training
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_training
+    from vidgru.motion_scores import MotionTrainResult
     from vidgru.results import TrainResult
     from vidgru.verbs.train import resume_steps, train_steps
 
@@ -63,5 +65,7 @@ def command(
         click.echo(json.dumps(result.to_dict()))
     elif isinstance(result, TrainResult):
         show_training(result)
-    else:
+    elif isinstance(result, MotionTrainResult):
         show_motion_training(result)
+    else:
+        show_forecast_training(result)

@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import (
     Decoded,
@@ -29,8 +29,10 @@ from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Progress, Split
-from vidgru.spec import MOTION_SECONDS
+from vidgru.spec import AHEAD, MOTION_SECONDS, SEEN
+from vidgru.train_config import TrainConfig
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
+from vidgru.video.sample import FASTEST, even_rate
 
 log = logging.getLogger("vidgru")
 
@@ -155,6 +157,8 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
     """
     if config.task == "motion":
         return _motion_sampling(clips, config, side)
+    if config.task == "forecast":
+        return _forecast_sampling(clips, config, side)
     fps, frames = config.fps, config.frames
     pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
     if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
@@ -192,6 +196,19 @@ def _motion_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampl
     return Sampling(fps, side, frames, even=True)
 
 
+def _forecast_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampling:
+    """Return a sampling of all frames, whose windows fit into all but the shortest clips."""
+    rates, seconds = _probe(clips)
+    usual = float(np.median(rates))
+    fps = config.fps or usual / math.ceil(usual / FASTEST - 1e-6)
+    if config.frames is not None and config.ahead is not None:
+        return Sampling(fps, side, config.frames + config.ahead, even=True)
+    fill = int(float(np.quantile(seconds, 0.1)) * even_rate(usual, fps) + 1e-6)
+    wanted = (config.frames or SEEN) + (config.ahead or AHEAD)
+    fewest = 1 + (config.frames or config.ahead or 1)
+    return Sampling(fps, side, max(fewest, min(wanted, fill)), even=True)
+
+
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
     """Decode clips, those that can be read and those that cannot, and return them in order."""
     results: list[Decoded] = []
@@ -214,7 +231,7 @@ def gather(
     results = yield from read_all(clips, sampling)
     say_problems(results)
     readings = readings_of(results)
-    if config.task == "motion":
+    if config.task != "classify":
         readings = without_stills(readings)
     wanted = {clip.label for clip in clips if clip.part in (None, "train")}
     if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:

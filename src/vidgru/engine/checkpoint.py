@@ -13,13 +13,22 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, MOTION_CORE
+from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE
 from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
+from vidgru.nn.forecast import ForecastNetwork
 from vidgru.nn.motion import MotionNetwork
-from vidgru.spec import MOTION_SIZES, Confidence, ModelSpec, MotionSpec
+from vidgru.spec import (
+    FORECAST_HIDDENS,
+    MAP_SIZES,
+    AnySpec,
+    Confidence,
+    ForecastSpec,
+    ModelSpec,
+    MotionSpec,
+)
 from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
 MODEL_NAME = "model.safetensors"
@@ -50,10 +59,23 @@ class LoadedMotion:
     metrics: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class LoadedForecast:
+    """A forecasting network in eval mode with all that its file says of it."""
+
+    path: Path
+    network: ForecastNetwork
+    spec: ForecastSpec
+    metrics: dict[str, Any]
+
+
+Loaded = LoadedModel | LoadedMotion | LoadedForecast
+
+
 def save_model(
     path: Path,
     weights: dict[str, torch.Tensor],
-    spec: ModelSpec | MotionSpec,
+    spec: AnySpec,
     metrics: dict[str, Any],
     confidence: Confidence = Confidence(),  # noqa: B008
 ) -> None:
@@ -74,20 +96,37 @@ def load_model(path: Path) -> LoadedModel:
     Raises ModelError for anything but a whole one.
     """
     loaded = load_any(path)
-    if isinstance(loaded, LoadedMotion):
-        raise ModelError(f"{loaded.path} is a model of motion: use `vidgru motion`.")
+    if not isinstance(loaded, LoadedModel):
+        raise ModelError(_use(loaded))
     return loaded
 
 
 def load_motion(path: Path) -> LoadedMotion:
     """Read the file or run folder of a model of motion; raises ModelError."""
     loaded = load_any(path)
-    if isinstance(loaded, LoadedModel):
-        raise ModelError(f"{loaded.path} tells classes, not motion: use `vidgru predict`.")
+    if not isinstance(loaded, LoadedMotion):
+        raise ModelError(_use(loaded))
     return loaded
 
 
-def load_any(path: Path) -> LoadedModel | LoadedMotion:
+def load_forecast(path: Path) -> LoadedForecast:
+    """Read the file or run folder of a forecasting model; raises ModelError."""
+    loaded = load_any(path)
+    if not isinstance(loaded, LoadedForecast):
+        raise ModelError(_use(loaded))
+    return loaded
+
+
+def _use(loaded: Loaded) -> str:
+    """Return what a model is for, and which verb it needs."""
+    if isinstance(loaded, LoadedModel):
+        return f"{loaded.path} tells classes: use `vidgru predict`."
+    if isinstance(loaded, LoadedMotion):
+        return f"{loaded.path} is a model of motion: use `vidgru motion`."
+    return f"{loaded.path} foresees frames: use `vidgru forecast`."
+
+
+def load_any(path: Path) -> Loaded:
     """Read a model file or a run folder; raises ModelError for anything but a whole model."""
     # Not path.is_dir(), which fails on too long a name.
     if os.path.isdir(path):
@@ -119,14 +158,14 @@ def load_any(path: Path) -> LoadedModel | LoadedMotion:
     network.eval()
     if isinstance(spec, MotionSpec):
         return LoadedMotion(path, cast(MotionNetwork, network), spec, metrics)
+    if isinstance(spec, ForecastSpec):
+        return LoadedForecast(path, cast(ForecastNetwork, network), spec, metrics)
     return LoadedModel(path, cast(AnyNetwork, network), spec, metrics, confidence)
 
 
-def _read_header(
-    path: Path, header: str
-) -> tuple[ModelSpec | MotionSpec, dict[str, Any], Confidence]:
+def _read_header(path: Path, header: str) -> tuple[AnySpec, dict[str, Any], Confidence]:
     """Return what a header says, believing nothing: it may come from anyone."""
-    spec: ModelSpec | MotionSpec
+    spec: AnySpec
     confidence = Confidence()
     try:
         content = json.loads(header)
@@ -142,6 +181,9 @@ def _read_header(
         if raw["task"] == "motion":
             spec = MotionSpec(**raw)
             whole = isinstance(metrics, dict) and _is_motion(spec)
+        elif raw["task"] == "forecast":
+            spec = ForecastSpec(**raw)
+            whole = isinstance(metrics, dict) and _is_forecast(spec)
         else:
             sure = content["confidence"]
             labels = tuple(raw.pop("labels"))
@@ -187,11 +229,26 @@ def _is_confidence(sure: Any) -> bool:
 def _is_motion(spec: MotionSpec) -> bool:
     """Return whether a stranger's description of a motion model makes sense."""
     return (
-        spec.core == MOTION_CORE
+        spec.core == MAP_CORE
         and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
         and 1 <= spec.hidden <= 512
         and 2 <= spec.frames <= 512
-        and spec.size in MOTION_SIZES
+        and spec.size in MAP_SIZES
+        and _is_number(spec.fps, 1e-12, 1000)
+    )
+
+
+def _is_forecast(spec: ForecastSpec) -> bool:
+    """Return whether a stranger's description of a forecasting model makes sense."""
+    return (
+        spec.core == MAP_CORE
+        and all(type(n) is int for n in (spec.hidden, spec.frames, spec.ahead, spec.size))
+        and spec.hidden in FORECAST_HIDDENS
+        and 1 <= spec.frames <= 512
+        and 1 <= spec.ahead <= 512
+        and spec.size in MAP_SIZES
+        and type(spec.channels) is int
+        and spec.channels in (1, 3)
         and _is_number(spec.fps, 1e-12, 1000)
     )
 
@@ -239,7 +296,8 @@ def newest_run(folder: Path, task: str | None = None) -> Path:
     for path in models:
         if task is None or _task_of(path) in (None, task):
             return path.parent
-    kind, option = (" of motion", " --task motion") if task == "motion" else ("", "")
+    kind = {"motion": " of motion", "forecast": " that foresees frames"}.get(task or "", "")
+    option = f" --task {task}" if kind else ""
     raise ModelError(
         f"No trained model{kind} in {folder.absolute()}: give --model, or train one first "
         f"with `vidgru train FOLDER{option}`."

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from vidgru.config import TrainConfig
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from vidgru.engine.distributed import agree, from_main, is_main
@@ -21,7 +20,8 @@ from vidgru.engine.run import METRICS_NAME, write_split, write_table
 from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.results import Progress
-from vidgru.spec import ModelSpec, MotionSpec
+from vidgru.spec import AnySpec
+from vidgru.train_config import TrainConfig
 
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
@@ -43,7 +43,7 @@ class Course(ABC, Generic[Result]):
         self,
         config: TrainConfig,
         data: Gathered,
-        spec: ModelSpec | MotionSpec,
+        spec: AnySpec,
         run: Path,
         began: float,
         stage: str,

@@ -8,7 +8,6 @@ from statistics import median
 
 import torch
 
-from vidgru.config import TrainConfig
 from vidgru.data.flow import Flow
 from vidgru.data.folder import Clip
 from vidgru.data.footage import Footage, Stored
@@ -26,6 +25,7 @@ from vidgru.results import Progress
 from vidgru.spec import MotionSpec
 from vidgru.tasks.motion import LEAST_SPREAD
 from vidgru.tasks.motion_measure import BACK
+from vidgru.train_config import TrainConfig
 
 FEWEST_STEPS = 100  # one takes about a second
 USUAL_EPOCHS = 2

@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vidgru.config import TrainConfig
 from vidgru.data.cache import content_of
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.errors import ModelError, OptionError, OutputError
 from vidgru.files import lock, write_bytes
+from vidgru.train_config import TrainConfig
 
 RUNS = Path("runs")
 CONFIG_NAME = "config.json"

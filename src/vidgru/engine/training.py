@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from vidgru.config import TrainConfig
 from vidgru.data.gather import Gathered
 from vidgru.data.views import augmentation
 from vidgru.engine.checkpoint import MODEL_NAME, save_model
@@ -23,6 +22,7 @@ from vidgru.results import Calibration, Progress, Scores, TrainResult
 from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify
+from vidgru.train_config import TrainConfig
 
 __all__ = ["LAST_WRITTEN", "OTHER_CLIPS", "Judged", "Steps", "Training"]
 

@@ -2,10 +2,11 @@
 
 from typing import overload
 
+from vidgru.nn.forecast import ForecastNetwork
 from vidgru.nn.motion import MotionNetwork
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.nn.rows import RowsNetwork
-from vidgru.spec import ModelSpec, MotionSpec
+from vidgru.spec import AnySpec, ForecastSpec, ModelSpec, MotionSpec
 
 AnyNetwork = Network | RowsNetwork
 
@@ -15,11 +16,15 @@ def build(spec: ModelSpec) -> AnyNetwork: ...
 @overload
 def build(spec: MotionSpec) -> MotionNetwork: ...
 @overload
-def build(spec: ModelSpec | MotionSpec) -> AnyNetwork | MotionNetwork: ...
-def build(spec: ModelSpec | MotionSpec) -> AnyNetwork | MotionNetwork:
+def build(spec: ForecastSpec) -> ForecastNetwork: ...
+@overload
+def build(spec: AnySpec) -> AnyNetwork | MotionNetwork | ForecastNetwork: ...
+def build(spec: AnySpec) -> AnyNetwork | MotionNetwork | ForecastNetwork:
     """Return a new network with random weights."""
     if isinstance(spec, MotionSpec):
         return MotionNetwork(spec.size, spec.hidden)
+    if isinstance(spec, ForecastSpec):
+        return ForecastNetwork(spec.size, spec.hidden, spec.channels)
     config = NetworkConfig(
         spec.input, spec.core, len(spec.labels), spec.hidden, spec.gated_update, spec.size
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
-from vidgru.config import CheckConfig, TrainConfig
+from vidgru.config import CheckConfig
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.faults import findings, tell_ignored, tell_shortcuts, worst_first
@@ -15,6 +15,7 @@ from vidgru.errors import DataError
 from vidgru.findings import Checked
 from vidgru.results import Progress, run_to_end
 from vidgru.spec import stored_side
+from vidgru.train_config import TrainConfig
 
 Steps = Generator[Progress, None, Checked]
 

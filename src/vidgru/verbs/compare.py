@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidgru.config import CORE, CompareConfig, TrainConfig
+from vidgru.config import CORE
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.data.shares import launched
 from vidgru.engine.device import choose_device
@@ -18,6 +18,7 @@ from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_nu
 from vidgru.errors import OptionError
 from vidgru.results import Compared, Comparison, Progress, TrainResult, run_to_end
 from vidgru.spec import stored_side
+from vidgru.train_config import CompareConfig, TrainConfig
 from vidgru.verbs.learn import chosen, learn_steps
 
 Steps = Generator[Progress, None, Comparison]

@@ -23,6 +23,14 @@ from vidgru.verbs.held import choose_part, hold
 CLASSES_ONLY = ("max_error", "group_by", "out")
 
 
+def refuse_options(config: EvaluateConfig, what: str) -> None:
+    """Raise OptionError for options that need classes."""
+    for item in fields(config):
+        if item.name in CLASSES_ONLY and getattr(config, item.name) != item.default:
+            name = "--" + item.name.replace("_", "-")
+            raise OptionError(f"{name} is for classes only: leave it out with {what}.")
+
+
 def evaluate_motion_steps(
     folder: Path, config: EvaluateConfig, model: LoadedMotion, device: torch.device
 ) -> Generator[Progress, None, MotionEvaluation]:
@@ -30,10 +38,7 @@ def evaluate_motion_steps(
 
     Raises OptionError for options that need classes, DataError when nothing is left to tell from.
     """
-    for item in fields(config):
-        if item.name in CLASSES_ONLY and getattr(config, item.name) != item.default:
-            name = "--" + item.name.replace("_", "-")
-            raise OptionError(f"{name} is for classes only: leave it out with a model of motion.")
+    refuse_options(config, "a model of motion")
     spec = model.spec
     part, clips = choose_part(read_source(folder, labelled=False))
     sampling = Sampling(spec.fps, spec.size, spec.frames, even=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgru.config import EvaluateConfig, TrainConfig
+from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
@@ -32,6 +32,7 @@ from vidgru.tasks.calibrate import (
 )
 from vidgru.tasks.classify import Classify
 from vidgru.tasks.measure import answered
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.learn import learn_steps
 
 MAX_ERROR = EvaluateConfig.max_error

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vidgru.config import CORE, TrainConfig
+from vidgru.config import CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
@@ -15,6 +15,7 @@ from vidgru.engine.training import Judged, Steps, Training
 from vidgru.nn.network import HIDDEN
 from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
+from vidgru.train_config import TrainConfig
 
 
 def learn_steps(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vidgru.config import MOTION_CORE, TrainConfig
+from vidgru.config import MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.flow import Flow, flow_steps
 from vidgru.data.folder import Clip
@@ -20,6 +20,7 @@ from vidgru.nn.build import build
 from vidgru.nn.motion import MotionNetwork
 from vidgru.results import Progress
 from vidgru.spec import MOTION_HIDDEN, MOTION_SIZE, MotionSpec
+from vidgru.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def beginning(config: TrainConfig) -> Beginning:
 def motion_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
     return {
-        "core": MOTION_CORE,
+        "core": MAP_CORE,
         "hidden": begin.hidden,
         "fps": sampling.fps,
         "frames": sampling.window,

@@ -30,12 +30,11 @@ from vidgru.video.find import find_sources
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, open_video
-from vidgru.video.sample import even_rate, log_warnings, read_ahead, sample_frames
+from vidgru.video.sample import FASTEST, even_rate, log_warnings, read_ahead, sample_frames
 
 CHUNK = 32  # frames that go through the network together, a power of two,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
 PROBED = 12  # frames, to find out how large they are and how fast they come
-FASTEST = 30.0  # frames/s to sample: networks know about 8 to 19
 SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
 
 

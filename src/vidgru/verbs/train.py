@@ -5,8 +5,8 @@ import shutil
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
-from vidgru.config import TrainConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import choose_sampling, gather, read_clips
@@ -15,11 +15,14 @@ from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
 from vidgru.engine.run import RUNS, begin_run, create_run, go_on_with, run_before_restart
 from vidgru.errors import OptionError
+from vidgru.forecast_scores import ForecastTrainResult
 from vidgru.motion_scores import MotionTrainResult
 from vidgru.results import Progress, TrainResult, run_to_end
-from vidgru.spec import stored_side
+from vidgru.spec import FORECAST_SIZE, stored_side
+from vidgru.train_config import TrainConfig
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
+from vidgru.verbs.learn_forecast import forecast_settings, learn_forecast_steps
 from vidgru.verbs.learn_motion import (
     Beginning,
     beginning,
@@ -28,7 +31,7 @@ from vidgru.verbs.learn_motion import (
     motion_settings,
 )
 
-Learned = TrainResult | MotionTrainResult
+Learned = TrainResult | MotionTrainResult | ForecastTrainResult
 Steps = Generator[Progress, None, Learned]
 
 
@@ -49,7 +52,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     clips = read_clips(folder, config)
     begin = beginning(config) if config.task == "motion" else None
     sampling = _sampling(clips, config, begin)
-    settings = motion_settings(begin, sampling) if begin else chosen(config, sampling)
+    settings = _settings(config, sampling, begin)
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with begin_run(run, folder, config, settings):
         try:
@@ -80,8 +83,17 @@ def resume_steps(run: str | Path) -> Steps:
         return (yield from _learn(folder, clips, config, sampling, begin, run, began))
 
 
+def _settings(config: TrainConfig, sampling: Sampling, begin: Beginning | None) -> dict[str, Any]:
+    """Return the settings that a config may leave open."""
+    if config.task == "forecast":
+        return forecast_settings(config, sampling)
+    return motion_settings(begin, sampling) if begin else chosen(config, sampling)
+
+
 def _sampling(clips: list[Clip], config: TrainConfig, begin: Beginning | None) -> Sampling:
-    # Motion is looked for in whole pictures; classes in views cut out of larger ones.
+    # Motion and forecasts are of whole pictures; classes are told of views cut out of larger ones.
+    if config.task == "forecast":
+        return choose_sampling(clips, config, config.size or FORECAST_SIZE)
     side = stored_side(config.side) if begin is None else begin.size
     return choose_sampling(clips, config, side)
 
@@ -99,6 +111,8 @@ def _learn(
         seen, flows = yield from in_turn(lambda: gather_motion(clips, sampling, config, folder))
         return (yield from learn_motion_steps(config, seen, flows, sampling, begin, run, began))
     data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
+    if config.task == "forecast":
+        return (yield from learn_forecast_steps(config, data, sampling, run, began))
     if config.folds is None:
         return (yield from learn_steps(config, data, sampling, run, began))
     return (yield from fold_steps(config, data, sampling, run, began))

@@ -139,6 +139,9 @@ def _one_pass(
             tell(video.facts())
 
 
+FASTEST = 30.0  # frames/s that are sampled where every frame counts
+
+
 def even_rate(fps: float, wanted: float) -> float:
     """Return the frames/s to sample a source of `fps` at: the whole part of it next to `wanted`.
 

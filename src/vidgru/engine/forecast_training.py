@@ -1,0 +1,137 @@
+"""Train a network to foresee frames."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from vidgru.data.gather import Gathered
+from vidgru.data.views import Frames
+from vidgru.engine.checkpoint import MODEL_NAME, save_model
+from vidgru.engine.course import Course, Numbers
+from vidgru.engine.distributed import is_main
+from vidgru.engine.forecast_loop import ForecastTrainer
+from vidgru.engine.plots import plot_curves
+from vidgru.errors import DataError
+from vidgru.forecast_scores import ForecastScores, ForecastTrainResult
+from vidgru.nn.forecast import ForecastNetwork
+from vidgru.results import Progress
+from vidgru.spec import ForecastSpec
+from vidgru.train_config import TrainConfig
+
+FEWEST_STEPS = 300  # one takes about half a second
+USUAL_EPOCHS = 10
+VALIDATIONS = 10
+MOST_VALIDATED = 128  # windows that are looked at on the way
+
+Steps = Generator[Progress, None, ForecastTrainResult]
+
+
+class ForecastTraining(Course[ForecastTrainResult]):
+    """One training of a forecasting model from first step to finished run folder."""
+
+    columns = ("val_mse", "val_ssim")
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Gathered,
+        network: ForecastNetwork,
+        spec: ForecastSpec,
+        run: Path,
+        device: torch.device,
+        began: float,
+    ) -> None:
+        super().__init__(config, data, spec, run, began, "training")
+        self.spec = spec
+        self.val, self.test = self._pieces("val"), self._pieces("test")
+        learned = self._pieces("train")
+        for pieces, what in ((learned, "training"), (self.val, "validation")):
+            if not pieces:
+                raise DataError(
+                    f"No {what} clip has the {spec.window} frames of a window, {spec.frames} seen "
+                    f"and {spec.ahead} foreseen: give longer clips, or smaller --frames and "
+                    "--ahead."
+                )
+        self.trainer = ForecastTrainer(
+            network,
+            learned,
+            spec,
+            batch_size=config.batch_size,
+            lr=config.lr,
+            seed=config.seed,
+            device=device,
+            optimizer=config.optimizer,
+        )
+        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.scores: ForecastScores | None = None
+
+    def _pieces(self, part: str) -> list[Frames]:
+        """Return the pieces of a part's clips that hold a window."""
+        data = self.data
+        pieces = [piece for clip in data.parts[part] for piece in data.frames[clip]]
+        return [piece for piece in pieces if len(piece) >= self.spec.window]
+
+    def validations(self) -> int:
+        """Return how often to validate."""
+        return VALIDATIONS
+
+    def measure(self) -> tuple[Numbers, float]:
+        """Return how far frames are off on validation clips; the lower, the better."""
+        self.scores = self.trainer.measure(self.val, MOST_VALIDATED)
+        if self.scores is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        mean = self.scores.mean("model")
+        return {"val_mse": mean.mse, "val_ssim": mean.ssim}, -mean.mse
+
+    def note(self) -> str:
+        """Return how good the best weights are, for people who wait."""
+        return "" if self.best is None else f", validation MSE {-self.best:.1f} at best"
+
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+        self.save(self.scores, None)
+
+    def save(self, validation: ForecastScores | None, test: ForecastScores | None) -> None:
+        """Write the model file of the best weights."""
+        if not is_main():
+            return
+        metrics = {
+            "validation": validation.to_dict() if validation else None,
+            "test": test.to_dict() if test else None,
+            "best_epoch": self.best_epoch,
+        }
+        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+
+    def finish(self) -> ForecastTrainResult:
+        """Evaluate the best weights, and write the model and the plot."""
+        network = self.trainer.network
+        network.load_state_dict(self.best_weights)
+        validation = self.trainer.measure(self.val)
+        test = self.trainer.measure(self.test)
+        self.save(validation, test)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows)
+        if validation is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        return ForecastTrainResult(
+            run=self.run,
+            model=self.run / MODEL_NAME,
+            validation=validation,
+            test=test,
+            fps=self.spec.fps,
+            frames=self.spec.frames,
+            ahead=self.spec.ahead,
+            size=self.spec.size,
+            channels=self.spec.channels,
+            train_clips=len(self.data.parts["train"]),
+            split=self.data.split,
+            skipped=self.data.skipped,
+            best_epoch=self.best_epoch,
+            epochs=self.epochs,
+            seconds=time.monotonic() - self.began,
+            step_seconds=median(self.step_seconds or [0.0]),
+            parameters=sum(p.numel() for p in network.parameters()),
+        )

@@ -1,0 +1,125 @@
+"""How good foreseen frames are: frozen dataclasses with `to_dict()`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vidgru.results import Failure, Split
+
+
+@dataclass(frozen=True)
+class FrameErrors:
+    """How far foreseen frames are from those that came: means over frames.
+
+    Of pixels from 0 to 1, as OpenSTL does for moving digits: mse, mae: squared and absolute errors
+    summed over all pixels and channels of a frame; ssim: structural similarity (Wang et al. 2004)
+    over uniform windows of 7x7 pixels, with K1 = 0.01, K2 = 0.03 and a range of 2; psnr: in dB for
+    a peak of 1, of frames without error 100.
+    """
+
+    mse: float
+    mae: float
+    ssim: float
+    psnr: float
+
+
+@dataclass(frozen=True)
+class HorizonScores:
+    """How good frames are so many frames ahead, of the model and of guesses to compare it with.
+
+    copy: that the last frame stays; linear: that each pixel goes on to change as it last did.
+    """
+
+    frame: int
+    seconds: float
+    model: FrameErrors
+    copy: FrameErrors
+    linear: FrameErrors
+
+
+@dataclass(frozen=True)
+class ForecastScores:
+    """How good a model foresees frames. windows: how often it was asked."""
+
+    windows: int
+    horizons: tuple[HorizonScores, ...]
+
+    def mean(self, guess: str) -> FrameErrors:
+        """Return the means over all horizons of "model", "copy" or "linear"."""
+        return mean_errors([getattr(horizon, guess) for horizon in self.horizons])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        means = {guess: asdict(self.mean(guess)) for guess in ("model", "copy", "linear")}
+        return {**asdict(self), "mean": means}
+
+
+def mean_errors(errors: Sequence[FrameErrors]) -> FrameErrors:
+    """Return the means of at least one."""
+    return FrameErrors(*(fmean(values) for values in zip(*map(_values, errors), strict=True)))
+
+
+def _values(errors: FrameErrors) -> tuple[float, float, float, float]:
+    return errors.mse, errors.mae, errors.ssim, errors.psnr
+
+
+@dataclass(frozen=True)
+class ForecastTrainResult:
+    """What `train --task forecast` made: the run folder, its model file, and how good it is.
+
+    `validation` belongs to the weights that did best on these very clips, so it flatters a little;
+    `test` (FOLDER/test, if there is one) was looked at once. fps: frames/s; frames: how many are
+    seen; ahead: how many are foreseen; size: of the pictures, in pixels; channels: 1 for grey;
+    `step_seconds` is the median time of a training step; `seconds` are all.
+    """
+
+    run: Path
+    model: Path
+    validation: ForecastScores
+    test: ForecastScores | None
+    fps: float
+    frames: int
+    ahead: int
+    size: int
+    channels: int
+    train_clips: int
+    split: Split
+    skipped: tuple[Failure, ...]
+    best_epoch: int
+    epochs: int
+    seconds: float
+    step_seconds: float
+    parameters: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        scores = {
+            "validation": self.validation.to_dict(),
+            "test": self.test.to_dict() if self.test else None,
+        }
+        return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
+
+
+@dataclass(frozen=True)
+class ForecastEvaluation:
+    """How good a model foresees clips that it did not learn from.
+
+    part: "test", "val" or "all" of the folder; trained_on: clips left out because the model learned
+    from them, None where nothing tells which; validated_on: clips that its weights were chosen on.
+    """
+
+    model: Path
+    folder: Path
+    part: str
+    clips: int
+    scores: ForecastScores
+    trained_on: int | None
+    validated_on: int
+    skipped: tuple[Failure, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        plain = {"model": str(self.model), "folder": str(self.folder)}
+        return {**asdict(self), **plain, "scores": self.scores.to_dict()}

@@ -1,0 +1,61 @@
+"""Train a forecasting model on clips that are split already."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidgru.config import MAP_CORE
+from vidgru.data.cache import Sampling
+from vidgru.data.gather import Gathered
+from vidgru.engine.checkpoint import CHECKPOINT_NAME
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.distributed import agree
+from vidgru.engine.forecast_training import ForecastTraining, Steps
+from vidgru.nn.build import build
+from vidgru.spec import FORECAST_HIDDEN, FORECAST_SIZE, ForecastSpec, forecast_frames
+from vidgru.train_config import TrainConfig
+
+COLOURED = 2.0  # of 255: what channels of grey clips differ by at most, in the mean
+
+
+def forecast_settings(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
+    """Return the settings that a config may leave open."""
+    frames, ahead = forecast_frames(config.frames, config.ahead, sampling.window)
+    return {
+        "core": MAP_CORE,
+        "fps": sampling.fps,
+        "frames": frames,
+        "ahead": ahead,
+        "size": config.size or FORECAST_SIZE,
+    }
+
+
+def learn_forecast_steps(
+    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+) -> Steps:
+    """Train on decoded clips, from the run's checkpoint on if any."""
+    device = choose_device(config.device)
+    prepare(config.threads)
+    torch.manual_seed(config.seed)
+    grey = is_grey(data) if config.grey is None else config.grey
+    spec = ForecastSpec(
+        task=config.task,
+        hidden=FORECAST_HIDDEN,
+        channels=1 if grey else 3,
+        **forecast_settings(config, sampling),
+    )
+    training = ForecastTraining(config, data, build(spec), spec, run, device, began)
+    if agree((run / CHECKPOINT_NAME).exists()):
+        training.go_on()
+    return (yield from training.steps())
+
+
+def is_grey(data: Gathered) -> bool:
+    """Return whether the first frames of all clips that are learned from are shades of grey."""
+    for clip in data.parts["train"]:
+        first = data.frames[clip][0, 0].astype(np.int16)
+        if np.mean(first.max(axis=-1) - first.min(axis=-1)) > COLOURED:
+            return False
+    return True
