@@ -18,6 +18,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from vidgru.config import MAP_CORE
 from vidgru.engine.device import prepare
 from vidgru.nn.cells import CELLS, Cell, GatedCell, Gates, State
 from vidgru.nn.unroll import unroll
@@ -83,7 +84,7 @@ class Row:
 
 def rows() -> list[Row]:
     """Return all lines of the table, the LSTM first."""
-    cells = {name: core(SIZE, SIZE) for name, core in CELLS.items()}
+    cells = {name: core(SIZE, SIZE) for name, core in CELLS.items() if name != MAP_CORE}
     gated = cells.pop("gated")
     lstm = cells.pop("lstm")
     return [

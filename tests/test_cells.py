@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.config import CORES, GATED_UPDATES
-from vidgru.nn.cells import CELLS, Cell, GatedCell, LSTMCell, make_cell
+from vidgru.nn.cells import CELLS, Cell, ConvGRUCell, GatedCell, GRUCell, LSTMCell, make_cell
 from vidgru.nn.unroll import trace, unroll
 
 Array = NDArray[np.float64]
 
+SIDE = 3  # of maps
 NAMES = [*(core for core in CORES if core != "gated"), *(f"gated {u}" for u in GATED_UPDATES)]
 
 
@@ -26,6 +27,8 @@ def reference(
     """Transcribe the published equations; xs (T, B, input). Return ys, state and gates."""
     if name.startswith("gated"):
         return gated_reference(cell, name, xs, state)
+    if name == "convgru":
+        return maps_reference(cell, xs, state)
     w_x, w_h, b_x, b_h = (w.detach().double().numpy() for w in cell.parameters())
     ys, seen = [], []
     for x in xs:
@@ -53,6 +56,39 @@ def reference(
 
 def stacked(seen: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.stack([step[name] for step in seen]) for name in seen[0]}
+
+
+def maps_reference(
+    cell: Cell, xs: Array, state: list[Array]
+) -> tuple[Array, list[Array], dict[str, Array]]:
+    """Transcribe the equations place by place; xs (T, B, input, SIDE, SIDE)."""
+    w = {k: v.detach().double().numpy() for k, v in cell.named_parameters()}
+    w_x, b_x = w["from_input.weight"], w["from_input.bias"]
+    w_h, b_h = w["from_state.weight"], w["from_state.bias"]
+    (h,) = state
+    ys, seen = [], []
+    for x in xs:
+        gates = {k: np.zeros_like(h) for k in ("reset", "update", "candidate")}
+        new = np.zeros_like(h)
+        for row in range(SIDE):
+            for column in range(SIDE):
+                from_x = x[:, :, row, column] @ w_x[:, :, 0, 0].T + b_x
+                from_h = np.zeros_like(from_x) + b_h
+                for down in (-1, 0, 1):
+                    for right in (-1, 0, 1):
+                        i, j = row + down, column + right
+                        if 0 <= i < SIDE and 0 <= j < SIDE:
+                            from_h += h[:, :, i, j] @ w_h[:, :, 1 + down, 1 + right].T
+                (xr, xz, xn), (hr, hz, hn) = (np.split(a, 3, axis=1) for a in (from_x, from_h))
+                r, z = sigmoid(xr + hr), sigmoid(xz + hz)
+                n = np.tanh(xn + r * hn)
+                new[:, :, row, column] = (1 - z) * n + z * h[:, :, row, column]
+                for k, value in zip(gates, (r, z, n), strict=True):
+                    gates[k][:, :, row, column] = value
+        h = new
+        ys.append(h)
+        seen.append(gates)
+    return np.stack(ys), [h], stacked(seen)
 
 
 def gated_reference(
@@ -92,11 +128,16 @@ def gated_reference(
 def make(name: str, dtype: torch.dtype) -> Cell:
     torch.manual_seed(1)
     core, _, update = name.partition(" ")
-    return make_cell(core, 5, 7, update).to(dtype)
+    return make_cell(core, 5, 7, update, SIDE).to(dtype)
+
+
+def randn(name: str, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    """Return random inputs or states: of `convgru`, maps."""
+    return torch.randn(*shape, *((SIDE, SIDE) if name == "convgru" else ()), dtype=dtype)
 
 
 def test_every_core_is_here() -> None:
-    assert tuple(CELLS) == CORES
+    assert set(CELLS) == set(CORES)
     assert {name.split()[0] for name in NAMES} == set(CORES)
 
 
@@ -105,8 +146,8 @@ def test_every_core_is_here() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_meets_the_equations(name: str, dtype: torch.dtype, bound: float, fused: bool) -> None:
     cell = make(name, dtype)
-    xs = torch.randn(3, 64, 5, dtype=dtype)
-    state = tuple(torch.randn(3, 7, dtype=dtype) for _ in range(cell.states))
+    xs = randn(name, 3, 64, 5, dtype=dtype)
+    state = tuple(randn(name, 3, 7, dtype=dtype) for _ in range(cell.states))
     ys, last = unroll(cell, xs, state, fused=fused)
     expected, end, _ = reference(
         cell, name, xs.double().numpy().swapaxes(0, 1), [s.double().numpy() for s in state]
@@ -119,8 +160,9 @@ def test_meets_the_equations(name: str, dtype: torch.dtype, bound: float, fused:
 @pytest.mark.parametrize("name", NAMES)
 def test_starts_from_zeros_and_goes_on_from_a_state(name: str) -> None:
     cell = make(name, torch.float64)
-    xs = torch.randn(2, 9, 5, dtype=torch.float64)
-    assert all((s == 0).all() and s.shape == (2, 7) for s in cell.initial_state(2))
+    xs = randn(name, 2, 9, 5)
+    zeros = torch.zeros_like(randn(name, 2, 7))
+    assert all(torch.equal(s, zeros) for s in cell.initial_state(2))
     assert len(cell.initial_state(2)) == cell.states
     whole, end = unroll(cell, xs)
     first, state = unroll(cell, xs[:, :4])
@@ -137,10 +179,8 @@ def loss(ys: torch.Tensor, state: Iterable[torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("name", NAMES)
 def test_loop_and_fused_give_the_same_gradients(name: str) -> None:
     cell = make(name, torch.float64)
-    xs = torch.randn(2, 6, 5, dtype=torch.float64, requires_grad=True)
-    state = tuple(
-        torch.randn(2, 7, dtype=torch.float64, requires_grad=True) for _ in range(cell.states)
-    )
+    xs = randn(name, 2, 6, 5).requires_grad_()
+    state = tuple(randn(name, 2, 7).requires_grad_() for _ in range(cell.states))
     gradients = []
     for fused in (True, False):
         end = loss(*unroll(cell, xs, state, fused=fused))
@@ -148,23 +188,24 @@ def test_loop_and_fused_give_the_same_gradients(name: str) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("update", GATED_UPDATES)
-def test_the_hand_written_backward_passes_gradcheck(update: str) -> None:
-    cell = make(f"gated {update}", torch.float64)
+@pytest.mark.parametrize("name", [*(f"gated {u}" for u in GATED_UPDATES), "convgru"])
+def test_our_own_cells_pass_gradcheck(name: str) -> None:
+    cell = make(name, torch.float64)
+    if name == "convgru":
+        cell = make_cell("convgru", 2, 3, "", SIDE).double()  # each value is moved by itself
     names = [name for name, _ in cell.named_parameters()]
 
-    def run(
-        xs: torch.Tensor, h: torch.Tensor, c: torch.Tensor, *weights: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
+    def run(xs: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        state, weights = rest[: cell.states], rest[cell.states :]
         ys, state = torch.func.functional_call(
             _Unrolled(cell),
             {f"cell.{name}": weight for name, weight in zip(names, weights, strict=True)},
-            (xs, (h, c)),
+            (xs, state),
         )
         return (ys, *state)
 
-    shapes = [(2, 3, 5), (2, 7), (2, 7)]
-    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    shapes = [(2, 3, cell.input_size), *[(2, cell.hidden_size)] * cell.states]
+    inputs = [randn(name, *shape).requires_grad_() for shape in shapes]
     weights = [p.detach().clone().requires_grad_() for p in cell.parameters()]
     assert torch.autograd.gradcheck(run, (*inputs, *weights))
 
@@ -178,6 +219,23 @@ class _Unrolled(torch.nn.Module):
         self, xs: torch.Tensor, state: tuple[torch.Tensor, ...]
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         return unroll(self.cell, xs, state)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_maps_of_one_place_are_told_of_as_torch_tells_of_vectors(fused: bool) -> None:
+    torch.manual_seed(0)
+    maps, gru = ConvGRUCell(5, 7), GRUCell(5, 7)
+    w_x, w_h, b_x, b_h = gru.parameters()
+    with torch.no_grad():
+        maps.from_input.weight.copy_(w_x[:, :, None, None])
+        maps.from_state.weight[:, :, 1, 1] = w_h  # all else of a kernel lies outside the map
+        maps.from_input.bias.copy_(b_x)
+        maps.from_state.bias.copy_(b_h)
+    xs, h = torch.randn(3, 40, 5), torch.randn(3, 7)
+    ys, (last,) = unroll(maps, xs[..., None, None], (h[..., None, None],), fused=fused)
+    expected, (end,) = unroll(gru, xs, (h,))  # torch.nn.GRU itself
+    torch.testing.assert_close(ys[..., 0, 0], expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(last[..., 0, 0], end, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -219,10 +277,10 @@ def test_the_printed_reading_looks_at_the_update_gate_and_does_not_use_it() -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_trace_gives_every_gate_over_time(name: str) -> None:
     cell = make(name, torch.float64)
-    xs = torch.randn(3, 8, 5, dtype=torch.float64)
+    xs = randn(name, 3, 8, 5)
     ys, last = unroll(cell, xs)
     found = trace(cell, xs)
-    zeros = [np.zeros((3, 7)) for _ in range(cell.states)]
+    zeros = [np.zeros(randn(name, 3, 7).shape) for _ in range(cell.states)]
     _, _, expected = reference(cell, name, xs.numpy().swapaxes(0, 1), zeros)
     assert found.keys() == expected.keys() | {"hidden", "cell"} - (
         {"cell"} if cell.states == 1 else set()
@@ -235,7 +293,7 @@ def test_trace_gives_every_gate_over_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_short_numbers_around_it_do_no_harm(name: str) -> None:
-    cell, xs = make(name, torch.float32), torch.randn(2, 6, 5)
+    cell, xs = make(name, torch.float32), randn(name, 2, 6, 5, dtype=torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         ys, _ = unroll(cell, xs)
     torch.testing.assert_close(ys.float(), unroll(cell, xs)[0], rtol=0, atol=0.03)

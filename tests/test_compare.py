@@ -325,6 +325,21 @@ def test_all_cores_unless_told_otherwise() -> None:
     assert CompareConfig().variants() == [(core, None) for core in CORES]
 
 
+def test_of_all_cores_those_that_read_rows(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
+    rows = TrainConfig(encoder="rows")
+    assert verb.fitting(rows, CompareConfig(seeds=2)) == CompareConfig(
+        tuple(core for core in CORES if core != "convgru"), seeds=2
+    )
+    assert verb.fitting(TrainConfig(), CompareConfig()) == CompareConfig()
+    options = [*QUICK, "--encoder", "rows", "--out", tmp_path / "out"]
+    done = vidgru("compare", data, *options, "--core", "gru", "--core", "convgru")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(
+        "--core convgru reads maps, and --encoder rows makes none: leave out one of them.\n"
+    )
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_hostile_class_name_steers_nothing(vidgru: Vidgru, tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data\x1b[31m", 2)
     (folder / "left").rename(folder / "[red]x\x1b[31m")

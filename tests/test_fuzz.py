@@ -184,6 +184,27 @@ def test_a_model_that_asks_for_much(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_model(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "whole"),
+    [
+        ({"size": 512, "frames": 512, "hidden": 256}, True),
+        ({"size": 512, "frames": 513}, False),
+        ({"size": 1024, "frames": 129}, False),
+        ({"hidden": 257}, False),
+        ({"frames": 1, "input": "rgb", "encoder": "rows"}, False),
+    ],
+    ids=str,
+)
+def test_maps_that_would_take_all_memory(
+    tmp_path: Path, changes: dict[str, Any], whole: bool
+) -> None:
+    path = with_header(tmp_path / "m.safetensors", **{"core": "convgru", **changes})
+    # What makes sense is built, without memory, and then does not fit the weights.
+    message = "its weights do not fit" if whole else "its description makes no sense"
+    with pytest.raises(ModelError, match=message):
+        load_model(path)
+
+
 def refuse_memory(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     assert tensor.is_meta
     return tensor

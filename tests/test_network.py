@@ -11,22 +11,26 @@ from vidgru.nn.network import Network, NetworkConfig
 from vidgru.nn.rows import RowsNetwork
 from vidgru.nn.sliding import SlidingWindows, stride_of
 
+ROWS = [core for core in CORES if core != "convgru"]
+MAPS = ("convgru", "both")
 BOTH = [
     *((core, "both") for core in CORES),
     ("gru", "diff"),
     ("gru", "rgb"),
-    *((core, "rows") for core in CORES),
+    ("convgru", "diff"),
+    ("convgru", "rgb"),
+    *((core, "rows") for core in ROWS),
 ]
 
 
-def network(core: str, seen: str) -> AnyNetwork:
+def network(core: str, seen: str, size: int = 32) -> AnyNetwork:
     torch.manual_seed(0)
     if seen == "rows":
-        return RowsNetwork(NetworkConfig("rgb", core, 3, size=32)).eval()
-    net = Network(NetworkConfig(seen, core, 3))
+        return RowsNetwork(NetworkConfig("rgb", core, 3, size=size)).eval()
+    net = Network(NetworkConfig(seen, core, 3, 24 if core == "convgru" else 128, size=size))
     # Batch norms that have seen pictures: fresh ones would hide what flows through them.
     for _ in range(3):
-        net.train()(torch.randn(4, 8, 3, 32, 32))
+        net.train()(torch.randn(4, 8, 3, size, size))
     return net.eval()
 
 
@@ -42,17 +46,77 @@ def test_step_equals_forward_after_every_frame(core: str, seen: str) -> None:
             torch.testing.assert_close(out, whole[:, t], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [16, 33, 40, 47, 48, 49, 63])
+def test_maps_of_any_size(size: int) -> None:
+    net = network("convgru", "both", size)
+    side = -(-size // 16)
+    clip = torch.randn(1, 6, 3, size, size)
+    with torch.inference_mode():
+        whole, state = net(clip), None
+        for t in range(6):
+            out, state = net.step(clip[:, t], state)
+        assert state is not None
+        assert [s.shape for s in state.core] == [(1, 24, side, side)]
+        torch.testing.assert_close(out, whole[:, -1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [33, 64])
+def test_the_head_reads_mean_and_maximum_of_maps(size: int) -> None:
+    net = network("convgru", "diff", size)
+    clip = torch.randn(2, 4, 3, size, size)
+    maps = net.trace(clip)["hidden"]  # (B, T, hidden, h, w)
+    pooled = torch.cat([maps.flatten(3).mean(3), maps.flatten(3).max(3).values], 2).mean(1)
+    with torch.inference_mode():
+        expected = pooled @ net.head.weight.T + net.head.bias
+        torch.testing.assert_close(net(clip)[:, -1], expected, rtol=0, atol=1e-5)
+
+
+def test_dropout_takes_whole_channels_of_maps() -> None:
+    net = network("convgru", "both", 48).train()
+    kept = net._ready(torch.ones(5, 224, 3, 3) + torch.rand(5, 224, 3, 3)) != 0
+    places = kept.flatten(2).sum(2)
+    assert set(places.unique().tolist()) == {0, 9}
+    assert places.eq(9).float().mean().item() == pytest.approx(0.6, abs=0.05)
+    assert not torch.equal(kept[0], kept[1])
+
+
+def test_still_ground_stays_below_what_moves() -> None:
+    net = network("convgru", "diff")
+    maps = 0.01 * torch.rand(1, 128, 3, 3)
+    maps[:, :, 1, 1] = torch.rand(128)
+    with torch.inference_mode():
+        ready = net._ready(maps)
+    spread = ready.std(dim=1)[0]
+    assert spread[1, 1] > 30 * spread[0, 0]
+
+
+def test_windows_of_many_values_are_decided_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, frames = network("convgru", "both", 64), torch.randn(20, 3, 64, 64)
+    whole = SlidingWindows(net, 8, 2).push(frames)
+    seen, decide = [], net.decide
+    monkeypatch.setattr(sliding, "TOGETHER", 3 * 8 * 128 * 4 * 4)
+    monkeypatch.setattr(net, "decide", lambda *maps: [seen.append(len(maps[0])), decide(*maps)][1])
+    few = SlidingWindows(net, 8, 2).push(frames)
+    assert seen == [3, 3, 1]
+    assert [(w.start, w.end) for w in few] == [(w.start, w.end) for w in whole]
+    for one, other in zip(few, whole, strict=True):
+        torch.testing.assert_close(one.output, other.output, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("count", [1, 3, 5, 12, 13, 30, 41])
 @pytest.mark.parametrize(
     ("window", "stride"),
     [(4, None), (5, None), (12, None), (16, None), (12, 2), (16, 4), (5, 1), (6, 3)],
 )
-@pytest.mark.parametrize("seen", INPUTS)
+@pytest.mark.parametrize(("core", "seen"), [*(("gru", seen) for seen in INPUTS), MAPS])
 def test_windows_equal_forward_on_their_frames(
-    seen: str, window: int, stride: int | None, count: int
+    core: str, seen: str, window: int, stride: int | None, count: int
 ) -> None:
-    net = network("gru", seen)
-    frames = torch.randn(count, 3, 16, 16)
+    side = 20 if core == "convgru" else 16
+    net = network(core, seen, side)
+    frames = torch.randn(count, 3, side, side)
     sliding = SlidingWindows(net, window, stride)
     found = []
     for start in range(0, count, 7):
@@ -83,8 +147,8 @@ def test_windows_keep_a_bounded_number_of_features() -> None:
 
 @pytest.mark.parametrize(("core", "seen"), BOTH)
 def test_every_parameter_gets_a_gradient(core: str, seen: str) -> None:
-    net = network(core, seen).train()
     side = 32 if seen == "rows" else 64
+    net = network(core, seen, side).train()
     net(torch.randn(2, 6, 3, side, side))[:, -1].square().sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
@@ -122,7 +186,10 @@ def test_trace_shows_what_the_core_did(core: str) -> None:
     clip = torch.randn(2, 5, 3, 32, 32)
     net = network(core, "both")
     seen = net.trace(clip)
-    assert {value.shape for value in seen.values()} == {(2, 5, net.config.hidden)}
+    maps = (2, 2) if core == "convgru" else ()
+    assert {value.shape for value in seen.values()} == {(2, 5, net.config.hidden, *maps)}
+    if maps:
+        return  # what the head makes of maps, see above
     means = seen["hidden"].cumsum(1) / torch.arange(1, 6).view(1, 5, 1)
     with torch.inference_mode():
         torch.testing.assert_close(net.head(means), net(clip), rtol=0, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,21 +47,24 @@ def test_a_stream_answers_before_it_reads_on(trained: TrainResult, video: Path) 
     assert all(a.time < b.time for a, b in pairwise(whole))
 
 
-NETWORKS: list[dict[str, str]] = [
+NETWORKS: list[dict[str, Any]] = [
     *({"core": core} for core in CORES),
+    {"core": "convgru", "size": 36},
     {"core": "gated", "gated_update": "printed"},
     {"input": "diff"},
     {"input": "rgb"},
-    *({"core": core, "encoder": "rows"} for core in CORES),
+    *({"core": core, "encoder": "rows"} for core in CORES if core != "convgru"),
 ]
 
 
-@pytest.mark.parametrize("options", NETWORKS, ids=lambda options: "-".join(options.values()))
+@pytest.mark.parametrize(
+    "options", NETWORKS, ids=lambda options: "-".join(map(str, options.values()))
+)
 def test_five_hundred_steps_equal_the_whole_clip(
-    data: Path, tmp_path: Path, options: dict[str, str]
+    data: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     settings = {"epochs": 3, "size": 16, "batch_size": 4, "threads": 1, "augment": "none"}
-    model = load(train(data, out=str(tmp_path / "run"), **settings, **options).run)
+    model = load(train(data, out=str(tmp_path / "run"), **{**settings, **options}).run)
     video = moving_squares(tmp_path / "long.avi", 2, 5, count=500)
     pixels = model._normalised([frame.rgb for frame in model._sampled(video)])
     assert len(pixels) == 500

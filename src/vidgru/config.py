@@ -6,9 +6,9 @@ from vidgru.errors import OptionError
 from vidgru.option import check, option
 
 TASKS = ("classify", "motion", "forecast")
-CORES = ("gru", "lstm", "rnn", "gated")
+MAP_CORE = "convgru"  # the one that works on maps
+CORES = ("gru", "lstm", "rnn", "gated", MAP_CORE)
 CORE, SIZE = CORES[0], 64  # of a classifier
-MAP_CORE = "convgru"  # of what works on maps
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")

@@ -11,6 +11,7 @@ from vidgru.config import (
     ENCODERS,
     GATED_UPDATES,
     INPUTS,
+    MAP_CORE,
     OPTIMIZERS,
     SIZE,
     TASKS,
@@ -184,6 +185,11 @@ class TrainConfig:
             )
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
+        if self.encoder == "rows" and self.core == MAP_CORE:
+            raise OptionError(
+                f"--core {MAP_CORE} reads maps, and --encoder rows makes none: leave out one of "
+                "them."
+            )
         if self.encoder == "rows" and self.frames is not None:
             raise OptionError("--encoder rows reads each frame by itself: leave out --frames.")
 

@@ -18,6 +18,7 @@ from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
 from vidgru.nn.build import AnyNetwork, build
+from vidgru.nn.encoders import map_side
 from vidgru.nn.forecast import ForecastNetwork
 from vidgru.nn.motion import MotionNetwork
 from vidgru.spec import (
@@ -34,6 +35,7 @@ from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 3
+MOST_PLACES = 2**19  # of all maps of a window: 512 frames of 512 pixels a side
 # The model of motion that comes with the package.
 SHIPPED_MOTION = Path(__file__).parents[1] / "models" / "motion.safetensors"
 
@@ -215,7 +217,14 @@ def _tells_classes(spec: ModelSpec) -> bool:
         and 8 <= spec.size <= 1024
         and isinstance(spec.fps, int | float)
         and 1e-12 <= spec.fps <= 1000
+        and (spec.core != MAP_CORE or _has_maps(spec))
     )
+
+
+def _has_maps(spec: ModelSpec) -> bool:
+    """Return whether a classifier may have maps: they take memory by frames, places and values."""
+    places = spec.frames * map_side(spec.size) ** 2
+    return spec.encoder == "cnn" and spec.hidden <= 256 and places <= MOST_PLACES
 
 
 def _is_confidence(sure: Any) -> bool:

@@ -1,8 +1,9 @@
 """Recurrent cells: one step of a recurrence, with the state as an argument.
 
 A cell maps (x, state) to (y, state); `initial_state(batch)` gives the state before the first step.
-States are tuples of tensors (B, hidden), the output y first. Each cell has a fast kernel, which
-`unroll` runs over whole sequences; the equations below read the same weights.
+States are tuples of tensors (B, hidden), the output y first; those of `convgru` are maps. Each cell
+has a fast kernel, which `unroll` runs over whole sequences; the equations below read the same
+weights.
 """
 
 from abc import ABC, abstractmethod
@@ -186,13 +187,21 @@ class GatedCell(Cell):
 
 
 class ConvGRUCell(Cell):
-    """Gated recurrent unit over maps (Ballas et al. 2016, eq. 4-7; reset after, as in GRUCell).
+    """Gated recurrent unit over maps (Ballas et al. 2016), with the gates of torch.nn.GRU.
 
-    The equations are those of GRUCell with convolutions for products: x is (B, input_size, side,
-    side), the state (B, hidden_size, side, side), W_x 1x1 and W_h 3x3. Outside the maps is nothing.
+    r_t = sigmoid(W_xr * x_t + b_xr + W_hr * h_{t-1} + b_hr)           reset gate
+    z_t = sigmoid(W_xz * x_t + b_xz + W_hz * h_{t-1} + b_hz)           update gate
+    n_t = tanh(W_xn * x_t + b_xn + r_t (W_hn * h_{t-1} + b_hn))        candidate
+    h_t = (1 - z_t) n_t + z_t h_{t-1}
+
+    Here * is a convolution, W_x 1x1 and W_h 3x3; gates multiply value by value. x is (B,
+    input_size, side, side), the state (B, hidden_size, side, side); outside the maps are zeros.
+    The convention is that of GRUCell, to which it comes down on maps of one place, and of Shi et
+    al. 2017: the reset gate comes after the convolution, and z_t keeps the old state. Ballas et al.
+    have both the other way round: W_hn * (r_t h_{t-1}), and h_t = (1 - z_t) h_{t-1} + z_t n_t.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, side: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, side: int = 1) -> None:
         super().__init__(input_size, hidden_size)
         self.side = side
         self.from_input = nn.Conv2d(input_size, 3 * hidden_size, 1)
@@ -229,11 +238,19 @@ CELLS: dict[str, type[Cell]] = {
     "lstm": LSTMCell,
     "rnn": RNNCell,
     "gated": GatedCell,
+    "convgru": ConvGRUCell,
 }
 
 
-def make_cell(core: str, input_size: int, hidden_size: int, gated_update: str) -> Cell:
-    """Return a new cell by the name of its core; `gated_update` is for `gated` alone."""
+def make_cell(
+    core: str, input_size: int, hidden_size: int, gated_update: str, side: int = 1
+) -> Cell:
+    """Return a new cell by the name of its core.
+
+    `gated_update` is for `gated` alone, and `side`, that of its maps, for `convgru`.
+    """
     if core == "gated":
         return GatedCell(input_size, hidden_size, gated_update)
+    if core == "convgru":
+        return ConvGRUCell(input_size, hidden_size, side)
     return CELLS[core](input_size, hidden_size)

@@ -1,4 +1,4 @@
-"""Small convolutional networks that turn one frame into one feature vector."""
+"""Small convolutional networks that turn one frame into one feature vector, or into maps."""
 
 from itertools import pairwise
 
@@ -19,10 +19,14 @@ class FrameEncoder(nn.Module):
     """Four 3x3 convolutions of stride 2, the last three each followed by a depthwise one.
 
     Maps pictures (N, channels, H, W) to features (N, 2 * widths[-1]): mean and maximum over space.
+    Not `pooled`, it gives the maps themselves, (N, widths[-1], map_side(H), map_side(W)).
     """
 
-    def __init__(self, channels: int, widths: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, int, int, int], pooled: bool = True
+    ) -> None:
         super().__init__()
+        self.pooled = pooled
         layers = [convolve(channels, widths[0], stride=2)]
         for inputs, outputs in pairwise(widths):
             layers += [
@@ -30,10 +34,20 @@ class FrameEncoder(nn.Module):
                 convolve(outputs, outputs, 1, outputs),
             ]
         self.layers = nn.Sequential(*layers)
-        self.features = 2 * widths[-1]
+        self.features = 2 * widths[-1] if pooled else widths[-1]
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return features (N, features)."""
+        """Return features (N, features), or maps (N, features, h, w)."""
         maps = self.layers(frames.contiguous(memory_format=torch.channels_last))  # (N, C, h, w)
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return pool(maps) if self.pooled else maps
+
+
+def pool(maps: Tensor) -> Tensor:
+    """Return mean and maximum over space (..., 2 C) of maps (..., C, h, w)."""
+    return torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], dim=-1)
+
+
+def map_side(side: int) -> int:
+    """Return the side of a frame encoder's maps: each of four strides of 2 halves it, up."""
+    return -(-side // 16)

@@ -14,6 +14,7 @@ from vidgru.nn.inputs import changes
 from vidgru.nn.network import SIDE_EVERY
 
 BATCH = 8  # frames: batches are multiples of it
+TOGETHER = 2**24  # values of the windows that are decided at once: 64 MB
 
 
 def stride_of(window: int) -> int:
@@ -74,7 +75,12 @@ class SlidingWindows:
         while self._start + self.window <= self._end:
             spans.append((self._start, self._start + self.window))
             self._start += self.stride
-        outputs = self._decide(spans)
+        few = max(1, TOGETHER // (self.window * self._main[0].numel())) if spans else 1
+        outputs = [
+            output
+            for first in range(0, len(spans), few)
+            for output in self._decide(spans[first : first + few])
+        ]
         self._forget()
         return outputs
 

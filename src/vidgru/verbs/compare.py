@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidgru.config import CORE
+from vidgru.config import CORE, CORES, MAP_CORE
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.data.shares import launched
 from vidgru.engine.device import choose_device
@@ -36,6 +36,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
         raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
     choose_device(config.device)
     folder = Path(folder)
+    choice = fitting(config, choice)
     # Seed by seed, so that variants can be compared as early as possible.
     trainings = [
         (replace(config, core=core, input=seen, seed=config.seed + number), number)
@@ -81,6 +82,13 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
 def compare(folder: str | Path, config: TrainConfig, choice: CompareConfig) -> Comparison:
     """Train all variants and return how they did; see `compare_steps`."""
     return run_to_end(compare_steps(folder, config, choice))
+
+
+def fitting(config: TrainConfig, choice: CompareConfig) -> CompareConfig:
+    """Return a choice in which all cores, which nobody asked for one by one, are those that fit."""
+    if config.encoder == "rows" and choice.core == CORES:
+        return replace(choice, core=tuple(core for core in CORES if core != MAP_CORE))
+    return choice
 
 
 def best_first(rows: Iterable[Compared]) -> tuple[Compared, ...]:

@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 
-from vidgru.config import CORE
+from vidgru.config import CORE, MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.distributed import agree
 from vidgru.engine.training import Judged, Steps, Training
-from vidgru.nn.network import HIDDEN
+from vidgru.nn.network import HIDDEN, MAP_HIDDEN
 from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
 from vidgru.train_config import TrainConfig
@@ -38,7 +38,7 @@ def learn_steps(
     spec = ModelSpec(
         task=Classify.name,
         labels=data.labels,
-        hidden=HIDDEN,
+        hidden=MAP_HIDDEN if config.core == MAP_CORE else HIDDEN,
         encoder=config.encoder,
         gated_update=config.gated_update,
         **chosen(config, sampling),
