@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 UNSURE = "unsure"
+RANDOM = "random weights"  # what most trainings begin with
 
 Result = TypeVar("Result")
 
@@ -172,6 +173,7 @@ class TrainResult:
     each class the one that its mirror image belongs to, or None where that stayed unclear and
     mirrored clips were not trained on; it is None where none were wanted. `turned` gives the
     degrees by which clips of each class were turned at most, `rotation` those that were wanted.
+    `began_with` says in words which weights there were before the first step.
     `step_seconds` is the median time of a training step, validating and saving left out; `seconds`
     are all. With `folds`, `validation` puts together what each fold's model says of the clips that
     it never saw, at its last epoch, and the model itself learned from all clips; `calibration` is
@@ -185,6 +187,7 @@ class TrainResult:
     validation: Scores
     test: Scores | None
     calibration: Calibration
+    began_with: str
     train_clips: int
     split: Split
     folds: tuple[Fold, ...]

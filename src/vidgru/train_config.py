@@ -22,7 +22,7 @@ from vidgru.spec import AHEAD, MAP_SIZES, MOTION_SECONDS, SEEN
 
 # Options of a training that have no meaning where there are no classes.
 CLASSES_ONLY = frozenset(
-    "folds encoder core gated_update input augment rotation shift shear zoom flip".split()  # noqa: SIM905
+    "folds init encoder core gated_update input augment rotation shift shear zoom flip".split()  # noqa: SIM905
 )
 
 
@@ -82,6 +82,13 @@ class TrainConfig:
     threads: int | None = option(None, "CPU threads. Default: all cores.", low=1, high=1024)
     device: str = option(
         "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+    )
+    init: str | None = option(
+        None,
+        "Run folder or model file whose encoder a classifier begins with: one of --task forecast,"
+        " which may have learned from other videos, without classes, or one that tells classes,"
+        " the same or others. Default: random weights.",
+        metavar="RUN",
     )
     encoder: str = option(
         "cnn",
@@ -185,6 +192,10 @@ class TrainConfig:
             )
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
+        if self.encoder == "rows" and self.init is not None:
+            raise OptionError(
+                "--init gives encoders, and --encoder rows has none: leave out one of them."
+            )
         if self.encoder == "rows" and self.core == MAP_CORE:
             raise OptionError(
                 f"--core {MAP_CORE} reads maps, and --encoder rows makes none: leave out one of "

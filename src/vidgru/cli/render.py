@@ -10,6 +10,7 @@ from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
 from vidgru.findings import PARTS, Checked, Evaluation
 from vidgru.results import (
+    RANDOM,
     Answered,
     Calibration,
     Comparison,
@@ -50,6 +51,7 @@ def show_training(result: TrainResult) -> None:
     if result.skipped:
         console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
     best = "" if result.folds else f", best at epoch {result.best_epoch}"
+    begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
     for sentence in (
         splitting(result.split, len(result.folds)),
@@ -57,7 +59,7 @@ def show_training(result: TrainResult) -> None:
         _turning(result.turned, result.rotation),
         _calibrated(result.calibration, where),
         _answering(result),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs{best}; "
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{best}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
     ):
         if sentence:

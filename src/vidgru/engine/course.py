@@ -52,7 +52,8 @@ class Course(ABC, Generic[Result]):
         self._described = spec
         self.fingerprint = fingerprint(data)
         # Paths and places may differ from machine to machine.
-        alike = replace(config, val_folder=None, split=None, out=None, device="auto", threads=None)
+        here = replace(config, val_folder=None, split=None, init=None, out=None)
+        alike = replace(here, device="auto", threads=None)
         seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
         if from_main(lambda: seen) != seen:
             raise DataError("The processes of this training have other clips or other options.")

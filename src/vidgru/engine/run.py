@@ -63,7 +63,7 @@ def _name(folder: Path) -> str:
 
 def _settings(folder: Path, config: TrainConfig) -> dict[str, Any]:
     paths = {"folder": str(folder.absolute())}
-    for name in ("val_folder", "split"):
+    for name in ("val_folder", "split", "init"):
         if (given := getattr(config, name)) is not None:
             paths[name] = str(Path(given).absolute())
     return {**paths, **asdict(config), **paths}

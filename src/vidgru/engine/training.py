@@ -11,13 +11,14 @@ import torch
 
 from vidgru.data.gather import Gathered
 from vidgru.data.views import augmentation
+from vidgru.engine.begin import began_with
 from vidgru.engine.checkpoint import MODEL_NAME, save_model
 from vidgru.engine.course import OTHER_CLIPS, Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.errors import DataError
-from vidgru.nn.build import build
+from vidgru.nn.build import AnyNetwork
 from vidgru.results import Calibration, Progress, Scores, TrainResult
 from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
@@ -52,6 +53,7 @@ class Training(Course[TrainResult]):
         self,
         config: TrainConfig,
         data: Gathered,
+        network: AnyNetwork,
         spec: ModelSpec,
         run: Path,
         device: torch.device,
@@ -67,7 +69,7 @@ class Training(Course[TrainResult]):
         if self.val is not None:
             self.columns = ("val_loss", "val_accuracy", "val_balanced")
         self.trainer = Trainer(
-            build(spec),
+            network,
             self.task,
             self._examples("train"),
             spec,
@@ -213,6 +215,7 @@ class Training(Course[TrainResult]):
             validation=judged.scores,
             test=test,
             calibration=judged.calibration,
+            began_with=began_with(self.config),
             train_clips=len(self.data.parts["train"]),
             split=self.data.split,
             folds=(),

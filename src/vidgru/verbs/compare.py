@@ -12,6 +12,7 @@ from statistics import median
 from vidgru.config import CORE, CORES, MAP_CORE
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.data.shares import launched
+from vidgru.engine.begin import read_encoders
 from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
@@ -43,6 +44,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
         for number in range(choice.seeds)
         for core, seen in choice.variants()
     ]
+    encoders = read_encoders(config)
     clips = read_clips(folder, config)
     # The longest window serves all of them.
     sampling = max(
@@ -52,6 +54,9 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
         ),
         key=lambda sampling: sampling.window,
     )
+    if encoders is not None:
+        for one, _ in trainings:
+            encoders.check(chosen(one, sampling)["input"])
     place = create_run(folder, config.out, "-compare")
     finished: Finished = []
     run: Path | None = None
@@ -64,7 +69,11 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
             settings = chosen(one, sampling)
             one = replace(one, out=str(run), input=settings["input"])
             with begin_run(run, folder, one, settings):
-                steps = learn_steps(one, data, sampling, run, time.monotonic(), stage)
+                if encoders is not None:
+                    encoders.keep(run)
+                steps = learn_steps(
+                    one, data, sampling, run, time.monotonic(), stage, encoders=encoders
+                )
                 finished.append((one, (yield from steps)))
             comparison = _keep(place, finished)
         return comparison

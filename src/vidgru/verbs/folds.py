@@ -14,6 +14,7 @@ from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, fingerprint
 from vidgru.data.split import split_folds
+from vidgru.engine.begin import Encoders
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import METRICS_NAME, read_numbers
@@ -39,11 +40,17 @@ MAX_ERROR = EvaluateConfig.max_error
 
 
 def fold_steps(
-    config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
+    config: TrainConfig,
+    data: Gathered,
+    sampling: Sampling,
+    run: Path,
+    began: float,
+    encoders: Encoders | None = None,
 ) -> Steps:
     """Learn once a fold without it, then from all clips; folds that are finished stay as they are.
 
-    Raises KeyboardInterrupt with a sentence that says how to go on.
+    All begin with the same `encoders`. Raises KeyboardInterrupt with a sentence that says how to go
+    on.
     """
     prepare(config.threads)
     learned = data.parts["train"]
@@ -61,12 +68,13 @@ def fold_steps(
             else:
                 place.mkdir(exist_ok=True)
                 stage = f"fold {number} of {len(folds)}"
-                yield from learn_steps(config, part, sampling, place, time.monotonic(), stage)
+                yield from learn_steps(
+                    config, part, sampling, place, time.monotonic(), stage, encoders=encoders
+                )
         held_out = [held for _, held in folds]
         known, said, rows = judge_folds(places, held_out, data, choose_device(config.device))
-        result = yield from learn_steps(
-            config, data, sampling, run, time.monotonic(), "learning from all clips", known
-        )
+        now, stage = time.monotonic(), "learning from all clips"
+        result = yield from learn_steps(config, data, sampling, run, now, stage, known, encoders)
     except KeyboardInterrupt as interrupt:
         if not any(run.glob(f"**/{CHECKPOINT_NAME}")):
             raise

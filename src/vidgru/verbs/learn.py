@@ -8,10 +8,12 @@ import torch
 from vidgru.config import CORE, MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
+from vidgru.engine.begin import Encoders
 from vidgru.engine.checkpoint import CHECKPOINT_NAME
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.distributed import agree
 from vidgru.engine.training import Judged, Steps, Training
+from vidgru.nn.build import build
 from vidgru.nn.network import HIDDEN, MAP_HIDDEN
 from vidgru.spec import ModelSpec
 from vidgru.tasks.classify import Classify
@@ -26,11 +28,13 @@ def learn_steps(
     began: float,
     stage: str = "training",
     known: Judged | None = None,
+    encoders: Encoders | None = None,
 ) -> Steps:
     """Train on clips that are decoded and split already, from the run's checkpoint on if any.
 
     `stage` names the work in its Progress. `known` says how good the model is where no clip is held
-    out to tell.
+    out to tell. `encoders` are what a training without a checkpoint begins with; all else is
+    random.
     """
     device = choose_device(config.device)
     prepare(config.threads)
@@ -43,7 +47,10 @@ def learn_steps(
         gated_update=config.gated_update,
         **chosen(config, sampling),
     )
-    training = Training(config, data, spec, run, device, began, stage, known)
+    network = build(spec)
+    if encoders is not None:
+        encoders.enter(network)
+    training = Training(config, data, network, spec, run, device, began, stage, known)
     if agree((run / CHECKPOINT_NAME).exists()):
         training.go_on()
     return (yield from training.steps())

@@ -18,7 +18,7 @@ from vidgru.engine.distributed import agree
 from vidgru.engine.motion_training import MotionTraining, Steps
 from vidgru.nn.build import build
 from vidgru.nn.motion import MotionNetwork
-from vidgru.results import Progress
+from vidgru.results import RANDOM, Progress
 from vidgru.spec import MOTION_HIDDEN, MOTION_SIZE, MotionSpec
 from vidgru.train_config import TrainConfig
 
@@ -34,7 +34,7 @@ class Beginning:
     @property
     def words(self) -> str:
         """What it is, in words."""
-        return "random weights" if self.weights is None else "the model that comes with vidgru"
+        return RANDOM if self.weights is None else "the model that comes with vidgru"
 
 
 def beginning(config: TrainConfig) -> Beginning:

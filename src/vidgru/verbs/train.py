@@ -10,6 +10,7 @@ from typing import Any
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import choose_sampling, gather, read_clips
+from vidgru.engine.begin import Encoders, read_encoders
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
@@ -31,6 +32,7 @@ from vidgru.verbs.learn_motion import (
     motion_settings,
 )
 
+Begin = Beginning | Encoders | None
 Learned = TrainResult | MotionTrainResult | ForecastTrainResult
 Steps = Generator[Progress, None, Learned]
 
@@ -49,13 +51,17 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     folder = Path(folder)
     if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
         return (yield from resume_steps(before))
+    begin = _begin(config)
     clips = read_clips(folder, config)
-    begin = beginning(config) if config.task == "motion" else None
     sampling = _sampling(clips, config, begin)
     settings = _settings(config, sampling, begin)
+    if isinstance(begin, Encoders):
+        begin.check(settings["input"])
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with begin_run(run, folder, config, settings):
         try:
+            if isinstance(begin, Encoders):
+                begin.keep(run)
             return (yield from _learn(folder, clips, config, sampling, begin, run, began))
         finally:
             if is_main() and not any(
@@ -77,24 +83,31 @@ def resume_steps(run: str | Path) -> Steps:
     run = Path(run)
     with go_on_with(run) as (folder, config):
         check_processes(config)
+        begin = _begin(config, run)
         clips = read_clips(folder, config)
-        begin = beginning(config) if config.task == "motion" else None
         sampling = _sampling(clips, config, begin)
         return (yield from _learn(folder, clips, config, sampling, begin, run, began))
 
 
-def _settings(config: TrainConfig, sampling: Sampling, begin: Beginning | None) -> dict[str, Any]:
+def _begin(config: TrainConfig, run: Path | None = None) -> Begin:
+    """Return what a training, or a `run` that was begun already, begins with; None: at random."""
+    return beginning(config) if config.task == "motion" else read_encoders(config, run)
+
+
+def _settings(config: TrainConfig, sampling: Sampling, begin: Begin) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
     if config.task == "forecast":
         return forecast_settings(config, sampling)
-    return motion_settings(begin, sampling) if begin else chosen(config, sampling)
+    if isinstance(begin, Beginning):
+        return motion_settings(begin, sampling)
+    return chosen(config, sampling)
 
 
-def _sampling(clips: list[Clip], config: TrainConfig, begin: Beginning | None) -> Sampling:
+def _sampling(clips: list[Clip], config: TrainConfig, begin: Begin) -> Sampling:
     # Motion and forecasts are of whole pictures; classes are told of views cut out of larger ones.
     if config.task == "forecast":
         return choose_sampling(clips, config, config.size or FORECAST_SIZE)
-    side = stored_side(config.side) if begin is None else begin.size
+    side = begin.size if isinstance(begin, Beginning) else stored_side(config.side)
     return choose_sampling(clips, config, side)
 
 
@@ -103,19 +116,20 @@ def _learn(
     clips: list[Clip],
     config: TrainConfig,
     sampling: Sampling,
-    begin: Beginning | None,
+    begin: Begin,
     run: Path,
     began: float,
 ) -> Steps:
-    if begin is not None:
+    if isinstance(begin, Beginning):
         seen, flows = yield from in_turn(lambda: gather_motion(clips, sampling, config, folder))
         return (yield from learn_motion_steps(config, seen, flows, sampling, begin, run, began))
     data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
     if config.task == "forecast":
         return (yield from learn_forecast_steps(config, data, sampling, run, began))
     if config.folds is None:
-        return (yield from learn_steps(config, data, sampling, run, began))
-    return (yield from fold_steps(config, data, sampling, run, began))
+        steps = learn_steps(config, data, sampling, run, began, encoders=begin)
+        return (yield from steps)
+    return (yield from fold_steps(config, data, sampling, run, began, begin))
 
 
 def check_processes(config: TrainConfig) -> None:
