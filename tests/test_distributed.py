@@ -107,8 +107,8 @@ def test_pieces(tmp_path: Path) -> None:
 def test_two_processes_learn_what_one_does(tmp_path: Path, uneven: Path) -> None:
     done = run(tmp_path, SCRIPT, "exact", uneven, tmp_path)
     assert done.code == 0, done.err
-    for batch in (4, 5):
-        one, both = (load_checkpoint(tmp_path / f"{n}-{batch}/last.ckpt") for n in ("one", "all"))
+    for kind in ("gru-4", "gru-5", "convgru-5"):
+        one, both = (load_checkpoint(tmp_path / f"{n}-{kind}/last.ckpt") for n in ("one", "all"))
         assert one["steps"] == both["steps"] == 20
         for name in ("images", "turns", "generator", "torch_generator"):
             assert torch.equal(one[name], both[name]), name

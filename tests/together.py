@@ -152,13 +152,14 @@ def exactly() -> None:
 def exact(folder: str, place: str) -> None:
     """Train in all processes and in one alone, for 20 steps with everything at its default."""
     exactly()
-    for batch in (4, 5):
+    for core, batch in (("gru", 4), ("gru", 5), ("convgru", 5)):
         options = {"size": 16, "batch_size": batch, "epochs": 2 * batch, "threads": 1}
+        options |= {"core": core, "size": 20} if core == "convgru" else {}
         if os.environ["RANK"] == "0":
             number = os.environ.pop("RANK")
-            vidgru.train(folder, out=f"{place}/one-{batch}", **options)
+            vidgru.train(folder, out=f"{place}/one-{core}-{batch}", **options)
             os.environ["RANK"] = number
-        vidgru.train(folder, out=f"{place}/all-{batch}", **options)
+        vidgru.train(folder, out=f"{place}/all-{core}-{batch}", **options)
 
 
 def failing(how: str, process: int, step: int) -> None:
