@@ -62,7 +62,7 @@ def scores_table(scores: ForecastScores, what: str) -> Table:
         subject = f"the forecast of {what} is"
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"how good {subject} (model / copy / linear)",
+        title=Text(f"how good {subject} (model / copy / linear)"),
         title_justify="left",
         show_footer=True,
     )

@@ -13,7 +13,7 @@ from vidgru.video.read import Image, shrink
 from vidgru.video.text import draw_text
 
 MOST_SEEN, MOST_TOLD = 4, 10  # columns
-SIDE = 128  # of a square picture in the strip, about, in pixels
+SIDE, LARGEST = 128, 160  # of a square picture in the strip, about and at most, in pixels
 WIDEST = 4.0  # sides of other shapes, one to the other, at most
 LARGEST_ERROR = 0.5  # of the range of pixels: from there on, one colour
 PAD, TEXT = 6, 12  # between pictures; height of capitals
@@ -42,7 +42,7 @@ def film_strip(forecast: Forecast) -> Image:
         rows.append(("error", [enlarge(error_colors(each), size) for each in off]))
     labels = [draw_text(name, TEXT, 20 * TEXT) for name, _ in rows]
     first = draw_text("seen", TEXT, 20 * TEXT)
-    gap = max(label.shape[1] for label in labels) + 4 * PAD
+    gap = max(label.shape[1] for label in labels) + 5 * PAD
     width, height = size[0] + PAD, size[1] + PAD
     left, top = first.shape[1] + 2 * PAD, round(1.7 * TEXT) + PAD
     middle = left + len(seen) * width + gap
@@ -76,7 +76,7 @@ def film_strip(forecast: Forecast) -> Image:
 
 def _write_legend(sheet: Image) -> None:
     """Write what the colours of errors stand for, where there is room."""
-    words = [draw_text(text, TEXT, 20 * TEXT) for text in ("error:  0", "half the range")]
+    words = [draw_text(text, TEXT, 20 * TEXT) for text in ("0", "half the range")]
     bar = 10 * TEXT
     room = sheet.shape[1] - sum(word.shape[1] for word in words) - bar - 2 * PAD
     if room < 0:
@@ -109,9 +109,9 @@ def enlarge(picture: Image, size: tuple[int, int]) -> Image:
 
 
 def _cell(forecast: Forecast) -> tuple[int, int]:
-    """Return (width, height) of pictures: the area of the model's, enlarged by a whole factor."""
+    """Return (width, height) of pictures: the area of the model's, times a whole number."""
     side = forecast.told.shape[1]
-    side *= max(round(SIDE / side), 1)
+    side = min(side * max(round(SIDE / side), 1), LARGEST)
     shape = min(max(forecast.width / forecast.height, 1 / WIDEST), WIDEST)
     return round(side * math.sqrt(shape)), round(side / math.sqrt(shape))
 
