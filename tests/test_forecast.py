@@ -430,6 +430,24 @@ def test_json_and_one_bad_source(
     assert names(tmp_path / "out") == ["in", "square"]  # not square-2: nothing came of that
 
 
+def test_names_of_folders(
+    vidgru: Vidgru, model_file: Path, square: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(square.parent)
+    for path in (Path("clip.1.avi"), Path("more") / "in" / "clip.1.avi"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(square.read_bytes())
+    write_images(Path("shots.v2"), noise(2), ["1.png", "2.png"])
+    done = vidgru("forecast", "clip.1.avi", "more", "shots.v2", "--model", model_file)
+    assert done.code == 0
+    assert sorted(map(str, Path().glob("*-forecast*"))) == [
+        "clip.1-forecast", "clip.1-forecast-2", "shots.v2-forecast"
+    ]  # fmt: skip
+    ats = "--at", 0.501, "--at", 0.502, "--out", "deep/out"
+    assert vidgru("forecast", "clip.1.avi", "--model", model_file, *ats).code == 0
+    assert names(Path("deep/out")) == ["at-0.50s", "at-0.50s-2", "errors.png"]
+
+
 def test_an_earlier_forecast_stays(
     vidgru: Vidgru, model_file: Path, square: Path, tmp_path: Path
 ) -> None:
@@ -659,6 +677,10 @@ def test_what_a_filmstrip_shows(
     assert count_cells(strip, error, cell) == pytest.approx(cells[2], abs=0.02)
     rows = 3 if came else 1
     assert abs(strip.shape[0] - rows * 134) < 40
+    places = [np.argwhere((strip == level).all(axis=-1)) for level in (51, 153)]
+    assert places[0].max(axis=0)[1] < np.median(places[1], axis=0)[1]  # seen, then foreseen
+    column = strip[26::134, places[1].max(axis=0)[1] - 134 * (cells[1] - 1), 0]
+    assert column.tolist() == ([128, 153, error[0]] if came else [153])
 
 
 def test_the_columns_of_a_filmstrip() -> None:
