@@ -395,7 +395,7 @@ def test_of_the_end_nothing_is_known(
     assert done.out.splitlines() == [
         f"{square}: 5 frames after 1.10 s, up to 1.60 s, from 4 seen at 10 frames/s, "
         "in square-forecast",
-        "Nothing is known of what came: the video ends there. To compare, give --at.",
+        "Where a video ends, nothing is known of what came: to compare, give --at.",
     ]
     assert len(list(Path("square-forecast").glob("frame_*.png"))) == 5
 

@@ -64,7 +64,7 @@ def _tell(
 
     from vidgru.verbs.forecast_save import foresee_each
 
-    done, failed, note = 0, False, ""
+    done, failed, unknown, note = 0, False, False, ""
     # disable=None: no bar where stderr is not a terminal.
     with tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar:
         try:
@@ -84,12 +84,15 @@ def _tell(
                 elif not as_json and isinstance(item, Forecast):
                     tqdm.write(_line_of(item))
                 elif not as_json and isinstance(item, Foreseen):
+                    unknown |= item.scores is None
                     with bar.external_write_mode():
                         _show(item)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"Interrupted. {done} of {len(found)} sources were done to their end."
             ) from None
+    if unknown:
+        print("Where a video ends, nothing is known of what came: to compare, give --at.")
     return failed
 
 
@@ -105,16 +108,15 @@ def _line_of(forecast: Forecast) -> str:
 
 
 def _show(foreseen: Foreseen) -> None:
-    """Print how good the forecasts of a source are."""
+    """Print how good the forecasts of a source are, if what came is known."""
+    if foreseen.scores is None:
+        return
     from rich.text import Text
 
     from vidgru.cli.forecast_scores import CONSTANTS, scores_table
     from vidgru.cli.tables import open_console
 
     console = open_console()
-    if foreseen.scores is None:
-        console.print("Nothing is known of what came: the video ends there. To compare, give --at.")
-        return
     if left := foreseen.forecasts - foreseen.scores.windows:
         console.print(f"Left out, as less is known of what came after: {left} of the forecasts.")
     console.print(scores_table(foreseen.scores, printable(foreseen.source)))
