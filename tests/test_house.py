@@ -13,7 +13,14 @@ import click
 import pytest
 
 from vidgru.cli.main import VERBS, cli
-from vidgru.config import CheckConfig, EvaluateConfig, ExtractConfig, MotionConfig, PredictConfig
+from vidgru.config import (
+    CheckConfig,
+    EvaluateConfig,
+    ExtractConfig,
+    ForecastConfig,
+    MotionConfig,
+    PredictConfig,
+)
 from vidgru.train_config import CompareConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +60,7 @@ CONFIGS = {
     "evaluate": (EvaluateConfig,),
     "predict": (PredictConfig,),
     "motion": (MotionConfig,),
+    "forecast": (ForecastConfig,),
     "extract": (ExtractConfig,),
 }
 
@@ -106,8 +114,8 @@ def test_who_may_import_what() -> None:
     for path in FILES:
         part, name, used = part_of(path), name_of(path), outside(path)
         if floor(part) == 0:
-            # What moves is told in arrays; nothing that `--help` needs imports that.
-            arrays = set() if part == "motion" else {"numpy"}
+            # Motion and forecasts are told in arrays; nothing that `--help` needs imports that.
+            arrays = set() if part in ("motion", "forecast") else {"numpy"}
             assert not used & {"torch", "cv2", "click", *arrays}, name
         if part != "video" and name not in DRAWN:
             assert "cv2" not in used, name

@@ -15,6 +15,8 @@
         print(moment.time, moment.label)
     for second in vidgru.load_motion().analyse("new.mp4").seconds:
         print(second.objects, second.camera.words, second.ahead)
+    for frame in vidgru.load_forecast("runs/clips-1").forecast("new.mp4")[0].frames:
+        print(frame.seconds)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
+from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment
 from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
@@ -37,6 +40,7 @@ from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 from vidgru.train_config import CompareConfig, TrainConfig, preset_options
 
 if TYPE_CHECKING:
+    from vidgru.verbs.forecast import ForecastModel
     from vidgru.verbs.motion import MotionModel
     from vidgru.verbs.predict import Model
 
@@ -47,7 +51,10 @@ __all__ = [
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
+    "Forecast",
     "ForecastEvaluation",
+    "ForecastFrame",
+    "ForecastMoment",
     "ForecastTrainResult",
     "LiveMoment",
     "Moment",
@@ -67,6 +74,7 @@ __all__ = [
     "evaluate",
     "extract",
     "load",
+    "load_forecast",
     "load_motion",
     "resume",
     "train",
@@ -176,6 +184,20 @@ def load_motion(
     `MotionField` at every sampled frame. Raises ModelError, OptionError.
     """
     from vidgru.verbs.motion import load_motion as run
+
+    return run(path, device=device, threads=threads)
+
+
+def load_forecast(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> "ForecastModel":
+    """Open a run folder or file of a forecasting model, or the newest such run in ./runs.
+
+    `.forecast(source, ahead=10, at=[2.5])` then gives a `Forecast` for each second, with its
+    pixels, and `.stream(source)` a `ForecastMoment` at every sampled frame. Raises ModelError,
+    OptionError.
+    """
+    from vidgru.verbs.forecast import load_forecast as run
 
     return run(path, device=device, threads=threads)
 

@@ -29,24 +29,29 @@ def check(config: Any) -> None:
         _check_type(name, value, hints[item.name])
         if value is None:
             continue
-        choices = meta.get("choices")
         for one in value if isinstance(value, tuple) else (value,):
-            if choices and one not in choices:
-                raise OptionError(f"Invalid {name} {one!r}. Choose one of: {', '.join(choices)}.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
-        if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
-            raise OptionError(f"Invalid {name}. The number is too large.")
-        for bound, words, wrong in (
-            ("low", "at least", operator.lt),
-            ("high", "at most", operator.gt),
-            ("above", "more than", operator.le),
-            ("below", "less than", operator.ge),
-        ):
-            if bound in meta and wrong(value, meta[bound]):
-                raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise OptionError(f"Invalid {name}. The number is too large.")
+            _check_value(name, one, meta)
+
+
+def _check_value(name: str, value: Any, meta: Any) -> None:
+    """Raise OptionError when a value, or one of several, is not of the range or choices."""
+    choices = meta.get("choices")
+    if choices and value not in choices:
+        raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+    if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
+        raise OptionError(f"Invalid {name}. The number is too large.")
+    for bound, words, wrong in (
+        ("low", "at least", operator.lt),
+        ("high", "at most", operator.gt),
+        ("above", "more than", operator.le),
+        ("below", "less than", operator.ge),
+    ):
+        if bound in meta and wrong(value, meta[bound]):
+            raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise OptionError(f"Invalid {name}. The number is too large.")
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:

@@ -57,9 +57,12 @@ def show_forecast_evaluation(result: ForecastEvaluation) -> None:
 
 def scores_table(scores: ForecastScores, what: str) -> Table:
     """Return a table with a row for each frame ahead, and one for all."""
+    subject = f"{scores.windows} forecasts of {what} are"
+    if scores.windows == 1:
+        subject = f"the forecast of {what} is"
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"how good {scores.windows} forecasts of {what} are (model / copy / linear)",
+        title=Text(f"how good {subject} (model / copy / linear)"),
         title_justify="left",
         show_footer=True,
     )

@@ -20,6 +20,7 @@ VERBS = {
     "evaluate": "Tell how good a model is on clips that it did not learn from.",
     "predict": "Tell what happens in videos.",
     "motion": "Tell what moves in videos, and where it goes next.",
+    "forecast": "Foresee the frames that come next in videos.",
     "extract": "Write frames of videos as images.",
 }
 

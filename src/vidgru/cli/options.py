@@ -31,6 +31,8 @@ def config_options(
 def _option(item: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Any], Any]:
     name = "--" + item.name.replace("_", "-")
     several = typing.get_origin(hint) is tuple
+    if several:
+        hint = typing.get_args(hint)[0]
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
     if hint is bool:

@@ -12,7 +12,7 @@ import click
 
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
-from vidgru.config import PredictConfig
+from vidgru.config import ModelConfig, PredictConfig
 from vidgru.errors import OptionError
 from vidgru.files import check_file
 from vidgru.results import Failure, Prediction, Progress
@@ -207,7 +207,7 @@ def _answers(
             yield many.answers(many.found), many.labels, many.found
 
 
-def tell_model(path: Path, config: PredictConfig, quiet: bool) -> None:
+def tell_model(path: Path, config: ModelConfig, quiet: bool) -> None:
     """Say which model was found, where none was given."""
     if config.model is None and not quiet:
         print(f"Model: {printable(str(path))}", file=sys.stderr)

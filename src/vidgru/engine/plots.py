@@ -7,6 +7,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from vidgru.files import replacing
+from vidgru.forecast_scores import ForecastScores
 from vidgru.results import Scores
 
 if TYPE_CHECKING:
@@ -93,6 +94,36 @@ def plot_comparison(path: Path, trainings: dict[str, list[list[dict[str, float]]
     axes.set_title("thick: mean over the seeds; thin: each seed", fontsize="medium")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
+    _save(figure, path)
+
+
+def plot_horizons(path: Path, scores: ForecastScores) -> None:
+    """Draw errors over the frames ahead, of a forecasting model and of guesses beside it."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    numbers = [horizon.frame for horizon in scores.horizons]
+    for axes, (name, title) in zip(
+        figure.subplots(1, 2),
+        (("mse", "MSE (sum over a frame)"), ("psnr", "PSNR, dB")),
+        strict=True,
+    ):
+        for guess, label, color, style in (
+            ("model", "model", "tab:orange", "-"),
+            ("copy", "last frame stays", "tab:blue", "--"),
+            ("linear", "pixels go on to change", "tab:gray", ":"),
+        ):
+            errors = [getattr(getattr(horizon, guess), name) for horizon in scores.horizons]
+            axes.plot(numbers, errors, color=color, linestyle=style, marker=".", label=label)
+        axes.set(xlabel=f"frames ahead, {scores.horizons[0].seconds:.3g} s each", ylabel=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    count = scores.windows
+    figure.suptitle(
+        f"mean of {count} forecasts" if count > 1 else "one forecast", fontsize="medium"
+    )
     _save(figure, path)
 
 

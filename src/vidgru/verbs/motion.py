@@ -4,7 +4,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +28,19 @@ from vidgru.video.facts import Facts
 from vidgru.video.find import find_sources
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.live import is_live, masked
-from vidgru.video.read import Frame, open_video
-from vidgru.video.sample import FASTEST, even_rate, log_warnings, read_ahead, sample_frames
+from vidgru.video.read import Frame
+from vidgru.video.sample import (
+    FASTEST,
+    LOOKED_AT,
+    even_rate,
+    first_look,
+    log_warnings,
+    read_ahead,
+    sample_frames,
+)
 
 CHUNK = 32  # frames that go through the network together, a power of two,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
-PROBED = 12  # frames, to find out how large they are and how fast they come
 SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
 
 
@@ -120,20 +126,11 @@ class MotionModel:
         Raises VideoError when there is only one, OptionError for what is live.
         """
         _refuse_live(source)
-        with open_video(source) as video:
-            times = [video.grab() or 0.0]
-            height, width = video.retrieve().shape[:2]  # as it is shown, turned upright
-            while len(times) < PROBED and (time := video.grab()) is not None:
-                times.append(time)
-            fps = video.fps
-        if len(times) == 1:
+        look = first_look(source)
+        if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
-        # What is declared may be anything where frames come unevenly.
-        measured = 1 / max(median(b - a for a, b in pairwise(times)), 1e-3)
-        if abs(fps / measured - 1) > 0.1:
-            fps = measured
-        wanted = self.spec.fps if len(times) == PROBED else FASTEST
-        return Probe(width, height, min(even_rate(fps, wanted), FASTEST))
+        wanted = self.spec.fps if look.frames == LOOKED_AT else FASTEST
+        return Probe(look.width, look.height, min(even_rate(look.fps, wanted), FASTEST))
 
     def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
         """Write the video of what was analysed with arrows drawn on it, see `save_motion`.

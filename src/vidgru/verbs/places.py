@@ -58,6 +58,28 @@ def plan_files(
     return plan
 
 
+def plan_folders(
+    target: str | None, ending: str, sources: Sequence[str | Path], found: Sequence[Path | Failure]
+) -> dict[Path, Path]:
+    """Return the folder for what is made of each video that was found for sources.
+
+    `target` is the folder itself, and of several videos that of their folders, which are called
+    like the sources and lie as deep as those in a folder of sources. Left out, each has a folder
+    in the current one, called like it with an ending.
+    """
+    videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
+    if target is not None and len(videos) == 1:
+        return {videos[0]: Path(target)}
+    taken: set[str] = set()
+    plan = {}
+    for video in videos:
+        name, _, keep = _name(video, sources, taken)
+        if target is None:
+            name = Path(f"{name.name if keep else place(Path(name.name), set())}{ending}")
+        plan[video] = Path(target or "") / place(name, taken, keep or target is None)
+    return plan
+
+
 def _name(
     video: Path, sources: Sequence[str | Path], taken: set[str]
 ) -> tuple[Path, set[str], bool]:

@@ -4,9 +4,10 @@ import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TypeVar
+from statistics import median
+from typing import NamedTuple, TypeVar
 
 from vidgru.video.facts import Facts
 from vidgru.video.read import Frame, Image, Video, open_video
@@ -140,6 +141,36 @@ def _one_pass(
 
 
 FASTEST = 30.0  # frames/s that are sampled where every frame counts
+LOOKED_AT = 12  # frames, to find out how large they are and how fast they come
+
+
+class Look(NamedTuple):
+    """What the first frames of a source tell of it.
+
+    width, height: of its pictures as they are shown, in pixels; fps: frames/s; frames: how many
+    there are, but LOOKED_AT at most.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+
+
+def first_look(source: str | Path) -> Look:
+    """Return what the first frames of a source tell of it; raises VideoError."""
+    with open_video(source) as video:
+        times = [video.grab() or 0.0]
+        height, width = video.retrieve().shape[:2]  # turned upright
+        while len(times) < LOOKED_AT and (time := video.grab()) is not None:
+            times.append(time)
+        fps = video.fps
+    if len(times) > 1:
+        # What is declared may be anything where frames come unevenly.
+        measured = 1 / max(median(b - a for a, b in pairwise(times)), 1e-3)
+        if abs(fps / measured - 1) > 0.1:
+            fps = measured
+    return Look(width, height, fps, len(times))
 
 
 def even_rate(fps: float, wanted: float) -> float:

@@ -1,0 +1,123 @@
+"""`vidgru forecast`: foresee the frames that come next in videos."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.cli.text import printable
+from vidgru.config import ForecastConfig
+from vidgru.forecast import Forecast, Foreseen
+from vidgru.results import Failure, Progress
+
+if TYPE_CHECKING:
+    from vidgru.verbs.forecast import ForecastModel
+    from vidgru.verbs.forecast_save import Places
+
+BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+@click.command("forecast")
+@source_arguments
+@config_options(ForecastConfig)
+@json_option
+@quiet_option
+def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Foresee the frames that come next in videos, with a model that learned to.
+
+    SOURCE is a video, a folder of images, or a folder to search for videos. Each has a folder: the
+    frames foreseen as pictures, forecast.mp4 with the frames seen before them, filmstrip.png with
+    what was seen, what came, what was foreseen and where it erred, and frames.csv with times and
+    errors. Several --at have a folder each in it.
+
+    Where the video goes on after --at, a table tells how far the forecasts are from what came, and
+    errors.png draws that over the frames ahead, beside two guesses: that the last frame stays, and
+    that each pixel goes on to change as it did.
+    """
+    config = ForecastConfig(**options)
+    from vidgru.cli.predict import tell_model
+    from vidgru.verbs.forecast import find_videos, load_forecast
+    from vidgru.verbs.forecast_save import plan
+
+    found = find_videos(sources)
+    planned = plan(sources, found, config)
+    model = load_forecast(config.model, device=config.device, threads=config.threads)
+    tell_model(model.path, config, quiet)
+    if _tell(model, found, planned, config, as_json, quiet):
+        click.get_current_context().exit(1)
+
+
+def _tell(
+    model: "ForecastModel",
+    found: Sequence[Path | Failure],
+    planned: "Mapping[Path, Places]",
+    config: ForecastConfig,
+    as_json: bool,
+    quiet: bool,
+) -> bool:
+    """Print what is foreseen as it is written; return whether anything failed."""
+    from tqdm import tqdm
+
+    from vidgru.verbs.forecast_save import foresee_each
+
+    done, failed, unknown, note = 0, False, False, ""
+    # disable=None: no bar where stderr is not a terminal.
+    with tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar:
+        try:
+            for item in foresee_each(model, found, planned, config):
+                share = 0.0
+                if isinstance(item, Progress):
+                    share, note = min(item.done / max(item.total, 1), 1), f", {item.note}"
+                elif not isinstance(item, Forecast):
+                    done += 1
+                bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
+                bar.update(done + share - bar.n)
+                if isinstance(item, Failure):
+                    failed = True
+                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
+                if as_json and isinstance(item, Forecast | Failure):
+                    tqdm.write(json.dumps(item.to_dict()))
+                elif not as_json and isinstance(item, Forecast):
+                    tqdm.write(_line_of(item))
+                elif not as_json and isinstance(item, Foreseen):
+                    unknown |= item.scores is None
+                    with bar.external_write_mode():
+                        _show(item)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Interrupted. {done} of {len(found)} sources were done to their end."
+            ) from None
+    if unknown:
+        print("Where a video ends, nothing is known of what came: to compare, give --at.")
+    return failed
+
+
+def _line_of(forecast: Forecast) -> str:
+    """Return a line about what was foreseen, and where that is."""
+    last = forecast.frames[-1]
+    folder = last.file.parent if last.file is not None else ""
+    return printable(
+        f"{forecast.source}: {last.number} frames after {forecast.at:.2f} s, up to "
+        f"{last.seconds:.2f} s, from {len(forecast.seen)} seen at {forecast.fps:.4g} frames/s, "
+        f"in {folder}"
+    )
+
+
+def _show(foreseen: Foreseen) -> None:
+    """Print how good the forecasts of a source are, if what came is known."""
+    if foreseen.scores is None:
+        return
+    from rich.text import Text
+
+    from vidgru.cli.forecast_scores import CONSTANTS, scores_table
+    from vidgru.cli.tables import open_console
+
+    console = open_console()
+    if left := foreseen.forecasts - foreseen.scores.windows:
+        console.print(f"Left out, as less is known of what came after: {left} of the forecasts.")
+    console.print(scores_table(foreseen.scores, printable(foreseen.source)))
+    console.print(Text(CONSTANTS))

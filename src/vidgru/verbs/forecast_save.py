@@ -1,0 +1,177 @@
+"""Write what is foreseen of videos: pictures, a video, a filmstrip, errors and their curve."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from vidgru.config import ForecastConfig
+from vidgru.engine.plots import plot_horizons
+from vidgru.errors import OptionError, OutputError, VideoError
+from vidgru.files import write_bytes
+from vidgru.forecast import Forecast, ForecastFrame, Foreseen, mean_scores
+from vidgru.forecast_scores import FrameErrors
+from vidgru.results import Failure, Progress
+from vidgru.verbs.forecast import ForecastModel
+from vidgru.verbs.places import plan_folders
+from vidgru.video.find import place
+from vidgru.video.read import Image, shrink
+from vidgru.video.record import open_recorder
+from vidgru.video.strip import ORANGE, film_strip, to_rgb
+from vidgru.video.write import write_image
+
+VIDEO, STRIP, TABLE, CURVE = "forecast.mp4", "filmstrip.png", "frames.csv", "errors.png"
+PICTURE = re.compile(r"frame_\d{3,}\.png")
+ENDING = "-forecast"
+LARGEST, SMALLEST = 512, 16  # sides of pictures, in pixels
+LEAST, MOST = 1, 240  # frames/s of the video
+GUESSES = ("model", "copy", "linear")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the forecasts of a source go: a folder, and one for each forecast, in order of time."""
+
+    folder: Path
+    each: tuple[Path, ...]
+
+
+def plan(
+    sources: Sequence[str], found: Sequence[Path | Failure], config: ForecastConfig
+) -> dict[Path, Places]:
+    """Return where the forecasts of each source go; several of one have a folder each in its own.
+
+    Raises OutputError for a folder that is a file, or that holds something, unless the config says
+    `overwrite`; OptionError for one that is the source.
+    """
+    if config.out == "":
+        raise OptionError("--out is empty: give a folder.")
+    planned = {}
+    for source, folder in plan_folders(config.out, ENDING, sources, found).items():
+        seconds, taken = sorted(set(config.at)), set[str]()
+        names = [Path(f"at-{second:.2f}s") for second in seconds] if len(seconds) > 1 else [Path()]
+        each = [folder / place(name, taken, True) if name.name else folder for name in names]
+        planned[source] = Places(folder, tuple(each))
+        for one in dict.fromkeys((folder, *each)):
+            _check(one, source, config.overwrite)
+    return planned
+
+
+def _check(folder: Path, source: Path, overwrite: bool) -> None:
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
+    written = (folder, *(folder / name for name in (VIDEO, STRIP, CURVE)))
+    if os.path.realpath(source) in map(os.path.realpath, written):
+        raise OptionError(f"{source} cannot be read and written at once: give another --out.")
+    if not overwrite and os.path.isdir(folder) and os.listdir(folder):
+        raise OutputError(
+            f"{folder} is there already, and not empty: choose another --out, or give --overwrite."
+        )
+
+
+def foresee_each(
+    model: ForecastModel,
+    found: Sequence[Path | Failure],
+    planned: Mapping[Path, Places],
+    config: ForecastConfig,
+) -> Iterator[Progress | Forecast | Foreseen | Failure]:
+    """Yield each forecast when its files are written, and then what those of a source come to.
+
+    A source that cannot be read gives a Failure instead. Raises OutputError.
+    """
+    for source in found:
+        if isinstance(source, Failure):
+            yield source
+            continue
+        try:
+            yield (yield from _foresee(model, source, planned[source], config))
+        except VideoError as error:
+            yield Failure(str(source), str(error))
+
+
+def _foresee(
+    model: ForecastModel, source: Path, places: Places, config: ForecastConfig
+) -> Generator[Progress | Forecast, None, Foreseen]:
+    """Foresee what comes in one source, and write that."""
+    several: list[tuple[ForecastFrame, ...]] = []
+    rate = 1.0
+    for item in model.forecast_steps(source, config.ahead, config.at):
+        if isinstance(item, Forecast):
+            item, rate = save_forecast(item, places.each[len(several)]), item.fps
+            several.append(item.frames)
+        yield item
+    scores = mean_scores(several, rate)
+    if scores is None:
+        (places.folder / CURVE).unlink(missing_ok=True)  # an earlier forecast's
+    else:
+        plot_horizons(places.folder / CURVE, scores)
+    return Foreseen(str(source), places.folder, len(several), scores)
+
+
+def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
+    """Write a forecast into a folder, and return it with the names of its pictures.
+
+    Each frame foreseen is a PNG (see `picture_size`); forecast.mp4 shows the frames seen and then,
+    in an orange frame, those foreseen, at the rate that was sampled, or the nearest from 1 to 240
+    frames/s; filmstrip.png shows all side by side, and frames.csv lists times and errors. Pictures
+    of an earlier forecast there are removed. Raises OutputError.
+    """
+    size = picture_size(forecast.width, forecast.height, forecast.told.shape[1])
+    pictures = [shrink(picture.copy(), size) for picture in to_rgb(forecast.told)]
+    files = [folder / f"frame_{frame.number:03d}.png" for frame in forecast.frames]
+    for file, picture in zip(files, pictures, strict=True):
+        write_image(file, picture)
+    fps = Fraction(min(max(forecast.fps, LEAST), MOST)).limit_denominator(1001)
+    with open_recorder(folder / VIDEO, size, fps) as recorder:
+        for picture in to_rgb(forecast.shown):
+            recorder.write(shrink(picture.copy(), size))
+        for picture in pictures:
+            recorder.write(_framed(picture))
+    write_image(folder / STRIP, film_strip(forecast))
+    frames = [replace(frame, file=f) for frame, f in zip(forecast.frames, files, strict=True)]
+    _write_table(folder / TABLE, frames)
+    kept = {file.name for file in files}
+    for name in os.listdir(folder):
+        if PICTURE.fullmatch(name) and name not in kept:
+            (folder / name).unlink(missing_ok=True)
+    return replace(forecast, frames=tuple(frames))
+
+
+def picture_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return (width, height) of pictures of a source, foreseen as squares of this side.
+
+    They have the source's size, but at most 512 pixels on the longer side, and at least `side` on
+    the shorter one where both can be.
+    """
+    longer, shorter = max(width, height), min(width, height)
+    scale = max(min(1, LARGEST / longer), min(side / shorter, LARGEST / longer))
+    return max(round(width * scale), SMALLEST), max(round(height * scale), SMALLEST)
+
+
+def _framed(picture: Image) -> Image:
+    """Return a copy of a picture with a thin orange edge."""
+    framed, edge = picture.copy(), max(round(min(picture.shape[:2]) / 40), 2)
+    framed[:edge] = framed[-edge:] = ORANGE
+    framed[:, :edge] = framed[:, -edge:] = ORANGE
+    return framed
+
+
+def _write_table(path: Path, frames: Sequence[ForecastFrame]) -> None:
+    measures = tuple(FrameErrors.__dataclass_fields__)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = [m if guess == "model" else f"{guess}_{m}" for guess in GUESSES for m in measures]
+    table.writerow(("number", "seconds", "file", *names))
+    for frame in frames:
+        cells: list[str] = []
+        for guess in GUESSES:
+            errors: FrameErrors | None = getattr(frame, guess)
+            values = asdict(errors).values() if errors is not None else ()
+            cells += [f"{value:.6f}" for value in values] or [""] * len(measures)
+        file = "" if frame.file is None else frame.file.name
+        table.writerow((frame.number, f"{frame.seconds:.6f}", file, *cells))
+    write_bytes(path, text.getvalue().encode())
