@@ -98,7 +98,7 @@ def check_unseen(model: Path, tested: Sequence[Clip]) -> None:
         folder = Path(json.loads((model / "config.json").read_text())["folder"])
         with open(model / "split.csv", newline="", encoding="utf-8") as file:
             names = [row["path"] for row in csv.DictReader(file) if row["split"] != "test"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         print(f"{model} does not tell what it learned from: take care that no tested clip is in it")
         return
     base = folder.parent if folder.is_file() else folder

@@ -379,7 +379,7 @@ def test_lines_and_table(
                 ("psnr", "copy_psnr", "linear_psnr")}  # fmt: skip
         assert line.split()[:2] == [f"+{number + 1}", f"0.{number + 1}0"]
         assert line.strip().endswith(" / ".join(f"{value:.2f}" for value in mean.values()))
-    assert lines[-1].startswith("MSE and MAE: sums over a frame's pixels, from 0 to 1.")
+    assert lines[-1].startswith("MSE and MAE: sums over a frame's pixels and channels, from 0")
     assert names(Path("square-forecast")) == ["at-0.30s", "at-0.50s", "at-0.90s", "errors.png"]
     for at in (3, 5, 9):
         assert names(Path(f"square-forecast/at-0.{at}0s")) == FILES
@@ -468,12 +468,61 @@ def test_an_earlier_forecast_stays(
     assert (out / "frame_001.png").read_bytes() != before[out / "frame_001.png"]
 
 
+def test_overwriting_takes_only_what_a_forecast_wrote(
+    vidgru: Vidgru, model_file: Path, square: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    mine = write_images(out, noise(2), ["frame_050.png", "frame_0001.png"])
+    (out / "frames.csv").write_text("file,seconds\nframe_050.png,0\n")
+    kept = {path.name: path.read_bytes() for path in mine.glob("*.png")}
+    words = "forecast", square, "--model", model_file, "--out", out, "--overwrite"
+    assert vidgru(*words).code == 0
+    assert vidgru(*words, "--at", 0.5, "--at", 0.6).code == 0
+    assert names(out) == ["at-0.50s", "at-0.60s", "errors.png", *sorted(kept)]
+    (out / "at-0.50s" / "notes.txt").write_text("mine")
+    assert vidgru(*words).code == 0
+    assert names(out) == sorted(["at-0.50s", *FILES, *kept])
+    assert names(out / "at-0.50s") == ["notes.txt"]
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_source_among_the_files_to_write(
+    vidgru: Vidgru, model_file: Path, square: Path, monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    monkeypatch.chdir(square.parent)
+    source = Path("square-forecast") / ("forecast.mp4" if other else "frame_0001.png")
+    if other:
+        source.parent.mkdir()
+        source.write_bytes(square.read_bytes())
+    else:
+        write_images(source.parent, noise(1), [source.name])
+    sources = (square, source) if other else (source, "--out", source.parent)
+    before = source.read_bytes()
+    done = vidgru("forecast", *sources, "--model", model_file, "--overwrite")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"Error: {source} cannot be read and written at once: give another --out.\n"
+    )
+    assert source.read_bytes() == before
+
+
+def test_a_late_second_keeps_the_curve_of_the_others(
+    vidgru: Vidgru, model_file: Path, square: Path, tmp_path: Path
+) -> None:
+    ats = "--at", 0.5, "--at", 0.6, "--at", 9
+    done = vidgru("forecast", square, "--model", model_file, "--out", tmp_path / "out", *ats)
+    assert done.code == 1
+    assert done.err.endswith("nothing can be foreseen after 9 s.\n")
+    assert names(tmp_path / "out") == ["at-0.50s", "at-0.60s", "errors.png"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (["camera:0"], 2, "camera:0 is live, without an end: use stream, or give a file."),
         (["rtsp://me:secret@host/x"], 2, "rtsp://***@host/x is live, without an end: use stream"),
-        (["clip.avi", "--ahead", 201], 2, "Invalid --ahead 201. It must be at most 200."),
+        (["clip.avi", "--ahead", 257], 2, "Invalid --ahead 257. It must be at most 256."),
         (["clip.avi", "--ahead", 0], 2, "Invalid --ahead 0. It must be at least 1."),
         (["clip.avi", "--at", -1], 2, "Invalid --at -1.0. It must be at least 0."),
         (["clip.avi", "--at", 1, "--at", "nan"], 2, "Invalid --at nan. It must be a finite number"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vidgru.errors import OptionError
 from vidgru.option import check, option
+from vidgru.spec import MOST_AHEAD
 
 TASKS = ("classify", "motion", "forecast")
 MAP_CORE = "convgru"  # the one that works on maps
@@ -225,7 +226,7 @@ class ForecastConfig(ModelConfig):
         None,
         "Frames to foresee, at the rate that the model learned. Default: as many as it learned to.",
         low=1,
-        high=200,
+        high=MOST_AHEAD,
         metavar="N",
     )
     at: tuple[float, ...] = option(

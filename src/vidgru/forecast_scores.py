@@ -8,6 +8,8 @@ from typing import Any
 
 from vidgru.results import Failure, Split
 
+GUESSES = ("model", "copy", "linear")
+
 
 @dataclass(frozen=True)
 class FrameErrors:
@@ -52,7 +54,7 @@ class ForecastScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        means = {guess: asdict(self.mean(guess)) for guess in ("model", "copy", "linear")}
+        means = {guess: asdict(self.mean(guess)) for guess in GUESSES}
         return {**asdict(self), "mean": means}
 
 

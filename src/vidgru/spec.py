@@ -11,6 +11,7 @@ FORECAST_CELL = 4
 FORECAST_SIZE, FORECAST_HIDDEN = 64, 48  # of a forecasting model, if not told otherwise
 FORECAST_HIDDENS = range(8, 257, 8)  # so that groups of maps come out even
 SEEN, AHEAD = 10, 10  # frames that it sees, and that it foresees
+MOST_AHEAD = 256  # frames that may be foreseen at once
 MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
 
 

@@ -18,7 +18,7 @@ from vidgru.config import (
 )
 from vidgru.errors import OptionError
 from vidgru.option import check, option
-from vidgru.spec import AHEAD, MAP_SIZES, MOTION_SECONDS, SEEN
+from vidgru.spec import AHEAD, MAP_SIZES, MOST_AHEAD, MOTION_SECONDS, SEEN
 
 # Options of a training that have no meaning where there are no classes.
 CLASSES_ONLY = frozenset(
@@ -114,7 +114,7 @@ class TrainConfig:
     size: int | None = option(
         None,
         f"Side of the square picture that the network sees. Default: {SIZE}; for motion that of the"
-        " model it begins with.",
+        " model it begins with; to forecast {FORECAST_SIZE}.",
         low=16,
         high=512,
     )
@@ -130,7 +130,7 @@ class TrainConfig:
         f"Frames to learn to foresee, with --task forecast. Default: {AHEAD}, or fewer where clips"
         " are short.",
         low=1,
-        high=256,
+        high=MOST_AHEAD,
         metavar="N",
     )
     grey: bool | None = option(
@@ -138,7 +138,7 @@ class TrainConfig:
     )
     fps: float | None = option(
         None,
-        "Frames per second to sample. Default: from the clips; to forecast, all up to 30.",
+        "Frames per second to sample. Default: from the clips; to forecast, their own up to 30.",
         low=0.01,
         high=1000,
     )

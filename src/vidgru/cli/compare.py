@@ -14,7 +14,7 @@ from vidgru.train_config import CompareConfig, TrainConfig
 @config_options(CompareConfig)
 @config_options(
     TrainConfig,
-    without=("task", "core", "input", "folds"),
+    without=("task", "core", "input", "folds", "ahead", "grey"),
     minutes="Time for each training instead of epochs; slow variants then take fewer steps.",
     seed="First seed; it also splits the clips, the same way for all.",
     out="Folder of run folders to write; must be new. Default: runs/<folder>-compare-<number>.",

@@ -9,16 +9,17 @@ from vidgru.cli.tables import open_console
 from vidgru.cli.text import printable
 from vidgru.findings import PARTS
 from vidgru.forecast_scores import (
+    GUESSES,
     ForecastEvaluation,
     ForecastScores,
     ForecastTrainResult,
     FrameErrors,
 )
 
-GUESSES = ("model", "copy", "linear")
 CONSTANTS = (
-    "MSE and MAE: sums over a frame's pixels, from 0 to 1. SSIM: 7x7 windows, K1 0.01, K2 0.03, "
-    "range 2. PSNR: peak 1. copy: the last frame stays; linear: each pixel goes on to change."
+    "MSE and MAE: sums over a frame's pixels and channels, from 0 to 1. SSIM: 7x7 windows, K1 "
+    "0.01, K2 0.03, range 2. PSNR: peak 1, at most 100 dB. copy: the last frame stays; linear: "
+    "each pixel goes on to change."
 )
 
 

@@ -197,10 +197,10 @@ def _motion_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampl
 
 
 def _forecast_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampling:
-    """Return a sampling of all frames, whose windows fit into all but the shortest clips."""
+    """Return a sampling of every frame whose windows fit into all but the shortest clips."""
     rates, seconds = _probe(clips)
     usual = float(np.median(rates))
-    fps = config.fps or usual / math.ceil(usual / FASTEST - 1e-6)
+    fps = config.fps or usual / max(1, math.ceil(usual / FASTEST - 1e-6))
     if config.frames is not None and config.ahead is not None:
         return Sampling(fps, side, config.frames + config.ahead, even=True)
     fill = int(float(np.quantile(seconds, 0.1)) * even_rate(usual, fps) + 1e-6)

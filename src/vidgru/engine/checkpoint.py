@@ -24,6 +24,7 @@ from vidgru.nn.motion import MotionNetwork
 from vidgru.spec import (
     FORECAST_HIDDENS,
     MAP_SIZES,
+    MOST_AHEAD,
     AnySpec,
     Confidence,
     ForecastSpec,
@@ -254,7 +255,7 @@ def _is_forecast(spec: ForecastSpec) -> bool:
         and all(type(n) is int for n in (spec.hidden, spec.frames, spec.ahead, spec.size))
         and spec.hidden in FORECAST_HIDDENS
         and 1 <= spec.frames <= 512
-        and 1 <= spec.ahead <= 512
+        and 1 <= spec.ahead <= MOST_AHEAD
         and spec.size in MAP_SIZES
         and type(spec.channels) is int
         and spec.channels in (1, 3)

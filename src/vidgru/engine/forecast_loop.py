@@ -11,12 +11,12 @@ from vidgru.engine.distributed import part, rank, total, world
 from vidgru.engine.learner import Learner
 from vidgru.forecast_scores import ForecastScores
 from vidgru.nn.forecast import ForecastNetwork
-from vidgru.spec import ForecastSpec
+from vidgru.spec import FORECAST_SIZE, ForecastSpec
 from vidgru.tasks.forecast import Tally, loss
 
 # Share of the training in which networks are shown what came ever less often, and then never.
 SHOWN = 0.3
-ASKED = 32  # windows that are looked at together
+ASKED = 32  # windows that are looked at together, of the usual size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
 
@@ -79,20 +79,19 @@ class ForecastTrainer(Learner):
             frames.append(window[:, :, ::-1] if mirrored[number] else window)
         return as_clip(np.stack(frames), self.spec.channels).to(self.device)
 
-    def measure(self, pieces: Sequence[Frames], most: int | None = None) -> ForecastScores | None:
-        """Return how good the network is on pieces, or on some of their windows, evenly spread.
+    def measure(self, pieces: Sequence[Frames], fps: float, most: int) -> ForecastScores | None:
+        """Return how good the network is on so many windows of pieces at most, evenly spread.
 
-        Several processes share out the windows. None without any window.
+        fps: of the pieces. Several processes share out the windows. None without any window.
         """
         self.network.eval()
         places = list(windows(pieces, self.spec))
-        if most is not None:
-            places = places[:: -(-len(places) // most) or 1]
+        places = places[:: -(-len(places) // most) or 1]
         tally = Tally(self.spec.ahead)
         add_windows(tally, self.network, pieces, places[rank() :: world()], self.spec)
         for sums in tally.sums.values():
             total(sums)
-        return tally.scores(self.spec.fps)
+        return tally.scores(fps)
 
 
 def as_clip(frames: Frames, channels: int) -> Tensor:
@@ -113,6 +112,11 @@ def windows(pieces: Sequence[Frames], spec: ForecastSpec) -> Iterator[tuple[int,
             yield number, start
 
 
+def asked(spec: ForecastSpec) -> int:
+    """Return how many windows are looked at together: fewer where pictures are large."""
+    return max(1, ASKED * FORECAST_SIZE**2 // spec.size**2)
+
+
 @torch.inference_mode()
 def add_windows(
     tally: Tally,
@@ -123,8 +127,9 @@ def add_windows(
 ) -> None:
     """Let a network in eval mode foresee windows of pieces, and add its errors to a tally."""
     device = next(network.parameters()).device
-    for first in range(0, len(places), ASKED):
-        some = places[first : first + ASKED]
+    together = asked(spec)
+    for first in range(0, len(places), together):
+        some = places[first : first + together]
         frames = np.stack([pieces[number][at : at + spec.window] for number, at in some])
         clip = as_clip(frames, spec.channels)
         seen, true = clip[:, : spec.frames], clip[:, spec.frames :]

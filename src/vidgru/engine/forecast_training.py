@@ -1,10 +1,12 @@
 """Train a network to foresee frames."""
 
+import logging
 import time
 from collections.abc import Generator
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 
 from vidgru.data.gather import Gathered
@@ -20,11 +22,16 @@ from vidgru.nn.forecast import ForecastNetwork
 from vidgru.results import Progress
 from vidgru.spec import ForecastSpec
 from vidgru.train_config import TrainConfig
+from vidgru.video.sample import even_rate
 
 FEWEST_STEPS = 300  # one takes about half a second
 USUAL_EPOCHS = 10
 VALIDATIONS = 10
-MOST_VALIDATED = 128  # windows that are looked at on the way
+MOST_VALIDATED, MOST_MEASURED = 128, 1000  # windows that are looked at on the way, and in the end
+
+TOO_SHORT = "%d clips are left out: they have not the %d frames of a window; the first is %s."
+
+log = logging.getLogger("vidgru")
 
 Steps = Generator[Progress, None, ForecastTrainResult]
 
@@ -46,10 +53,9 @@ class ForecastTraining(Course[ForecastTrainResult]):
     ) -> None:
         super().__init__(config, data, spec, run, began, "training")
         self.spec = spec
-        self.val, self.test = self._pieces("val"), self._pieces("test")
-        learned = self._pieces("train")
-        for pieces, what in ((learned, "training"), (self.val, "validation")):
-            if not pieces:
+        self.pieces = {part: self._pieces(part) for part in data.parts}
+        for part, what in (("train", "training"), ("val", "validation")):
+            if not self.pieces[part]:
                 raise DataError(
                     f"No {what} clip has the {spec.window} frames of a window, {spec.frames} seen "
                     f"and {spec.ahead} foreseen: give longer clips, or smaller --frames and "
@@ -57,7 +63,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
                 )
         self.trainer = ForecastTrainer(
             network,
-            learned,
+            [run for piece in self.pieces["train"] for run in self._runs(piece)],
             spec,
             batch_size=config.batch_size,
             lr=config.lr,
@@ -69,10 +75,22 @@ class ForecastTraining(Course[ForecastTrainResult]):
         self.scores: ForecastScores | None = None
 
     def _pieces(self, part: str) -> list[Frames]:
-        """Return the pieces of a part's clips that hold a window."""
-        data = self.data
-        pieces = [piece for clip in data.parts[part] for piece in data.frames[clip]]
-        return [piece for piece in pieces if len(piece) >= self.spec.window]
+        """Return the pieces of a part's clips that hold a window; warns of clips without any."""
+        clips, window = self.data.parts[part], self.spec.window
+        short = [clip.name for clip in clips if self.data.frames[clip].shape[1] < window]
+        if short and len(short) < len(clips):
+            log.warning(TOO_SHORT, len(short), window, short[0])
+        pieces = [piece for clip in clips for piece in self.data.frames[clip]]
+        return [piece for piece in pieces if len(piece) >= window]
+
+    def _runs(self, piece: Frames) -> list[Frames]:
+        """Return a piece in parts of about two windows, so that long clips count for more."""
+        return np.array_split(piece, max(1, len(piece) // (2 * self.spec.window)))
+
+    def _measure(self, part: str, most: int) -> ForecastScores | None:
+        rates = [self.data.facts[clip].fps for clip in self.data.parts[part]]
+        fps = even_rate(median(rates or [self.spec.fps]), self.spec.fps)
+        return self.trainer.measure(self.pieces[part], fps, most)
 
     def validations(self) -> int:
         """Return how often to validate."""
@@ -80,7 +98,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
 
     def measure(self) -> tuple[Numbers, float]:
         """Return how far frames are off on validation clips; the lower, the better."""
-        self.scores = self.trainer.measure(self.val, MOST_VALIDATED)
+        self.scores = self._measure("val", MOST_VALIDATED)
         if self.scores is None:
             raise DataError("There are no clips to tell how good the model is.")
         mean = self.scores.mean("model")
@@ -109,8 +127,8 @@ class ForecastTraining(Course[ForecastTrainResult]):
         """Evaluate the best weights, and write the model and the plot."""
         network = self.trainer.network
         network.load_state_dict(self.best_weights)
-        validation = self.trainer.measure(self.val)
-        test = self.trainer.measure(self.test)
+        validation = self._measure("val", MOST_MEASURED)
+        test = self._measure("test", MOST_MEASURED)
         self.save(validation, test)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
@@ -126,7 +144,10 @@ class ForecastTraining(Course[ForecastTrainResult]):
             ahead=self.spec.ahead,
             size=self.spec.size,
             channels=self.spec.channels,
-            train_clips=len(self.data.parts["train"]),
+            train_clips=sum(
+                self.data.frames[clip].shape[1] >= self.spec.window
+                for clip in self.data.parts["train"]
+            ),
             split=self.data.split,
             skipped=self.data.skipped,
             best_epoch=self.best_epoch,

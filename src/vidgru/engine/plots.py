@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
     """Draw training loss and what was validated over epochs, from the rows of metrics.csv.
 
-    That is accuracy, or the error of motion; where nothing was validated there is only the loss.
+    That is accuracy, or the error of motion or of foreseen frames; where nothing was validated
+    there is only the loss.
     """
     from matplotlib.figure import Figure
 
@@ -39,6 +40,13 @@ def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
         (error,) = right.plot(epochs, errors, color="tab:blue", marker=".")
         right.set(ylabel="validation error, % of the width a second", ylim=(0, None))
         left.legend([loss, error], ["training loss", "validation error"], loc="center right")
+    elif "val_mse" in rows[0]:
+        right = left.twinx()
+        (error,) = right.plot(
+            epochs, [row["val_mse"] for row in rows], color="tab:blue", marker="."
+        )
+        right.set(ylabel="validation MSE, sum over a frame", ylim=(0, None))
+        left.legend([loss, error], ["training loss", "validation MSE"], loc="center right")
     _save(figure, path)
 
 

@@ -16,6 +16,7 @@ from vidgru.spec import FORECAST_CELL
 
 WAYS = 3  # copies of the last frame, each moved in its own way, out of which the next is made
 DETAIL = 8  # maps at full size that say which copy shows where
+PART = 16  # frames that are read together
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
 
@@ -142,7 +143,13 @@ class ForecastNetwork(nn.Module):
         Each is foreseen from those foreseen before it; where `shown`, bool (B, ahead), is set, the
         next is foreseen from the frame of `truth` (B, ahead, C, S, S) instead.
         """
-        state, told = self.read(clip), list[Tensor]()
+        # What learns looks at all frames together; what answers, at a bounded number.
+        state, told = None, list[Tensor]()
+        most = clip.shape[1] if self.training else PART
+        for start in range(0, clip.shape[1], max(most, 1)):
+            state = self.read(clip[:, start : start + most], state)
+        if state is None:
+            raise ValueError("A clip without frames.")
         for step in range(ahead):
             if step:
                 frame = told[-1]

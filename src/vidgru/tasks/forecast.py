@@ -8,7 +8,7 @@ from vidgru.forecast_scores import ForecastScores, FrameErrors, HorizonScores
 
 WINDOW, K1, K2, RANGE = 7, 0.01, 0.03, 2.0  # of SSIM; the range is OpenSTL's, for pixels 0 to 1
 MOST_PSNR = 100.0  # dB, of frames without any error
-SQUARED, STRUCTURE = 40.0, 0.1  # weights in the loss, of the mean squared error and of 1 - SSIM
+SQUARED, STRUCTURE = 40.0, 1.0  # weights in the loss, of the mean squared error and of 1 - SSIM
 MODEL, COPY, LINEAR = range(3)
 
 
@@ -51,13 +51,18 @@ def guesses(seen: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
 
 def errors(told: Tensor, true: Tensor) -> Tensor:
     """Return mse, mae, ssim and psnr (B, K, 4) of frames (B, K, C, H, W); see `FrameErrors`."""
-    told, true = told.double(), true.double()
+    # One after the other, since double numbers of all would take much memory.
+    pairs = zip(told.unbind(1), true.unbind(1), strict=True)
+    return torch.stack([_errors(one.double(), other.double()) for one, other in pairs], dim=1)
+
+
+def _errors(told: Tensor, true: Tensor) -> Tensor:
+    """Return mse, mae, ssim and psnr (B, 4) of frames (B, C, H, W)."""
     off = told - true
-    squared, absolute = off.square().sum((2, 3, 4)), off.abs().sum((2, 3, 4))
-    alike = ssim(told.flatten(0, 1), true.flatten(0, 1)).view_as(squared)
-    mean = squared / true[0, 0].numel()
+    squared, absolute = off.square().sum((1, 2, 3)), off.abs().sum((1, 2, 3))
+    mean = squared / true[0].numel()
     psnr = (-10 * mean.clamp_min(1e-30).log10()).clamp_max(MOST_PSNR)
-    return torch.stack([squared, absolute, alike, psnr], dim=-1)
+    return torch.stack([squared, absolute, ssim(told, true), psnr], dim=-1)
 
 
 class Tally:

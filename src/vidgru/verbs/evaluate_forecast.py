@@ -1,21 +1,27 @@
 """Tell how good a forecasting model is on clips that it did not learn from."""
 
+import logging
 from collections.abc import Generator
 from pathlib import Path
+from statistics import median
 
 import torch
 
 from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling
+from vidgru.data.decode import readings_of
 from vidgru.data.gather import read_source
 from vidgru.engine.checkpoint import LoadedForecast
 from vidgru.engine.forecast_loop import ASKED, add_windows, windows
+from vidgru.engine.forecast_training import TOO_SHORT
 from vidgru.errors import DataError
 from vidgru.forecast_scores import ForecastEvaluation
 from vidgru.results import Progress
 from vidgru.tasks.forecast import Tally
 from vidgru.verbs.evaluate_motion import refuse_options
 from vidgru.verbs.held import choose_part, hold
+
+log = logging.getLogger("vidgru")
 
 
 def evaluate_forecast_steps(
@@ -31,13 +37,19 @@ def evaluate_forecast_steps(
     part, clips = choose_part(read_source(folder, labelled=False))
     sampling = Sampling(spec.fps, spec.size, spec.window, even=True)
     held = yield from hold(part, clips, folder, model.path, sampling)
-    pieces = [piece for one in held.clips if one.segments is not None for piece in one.segments]
+    known, window = readings_of(held.clips), spec.window
+    short = [clip.name for clip, frames in known.frames.items() if frames.shape[1] < window]
+    long = [clip for clip, frames in known.frames.items() if frames.shape[1] >= window]
+    if short and long:
+        log.warning(TOO_SHORT, len(short), window, short[0])
+    pieces = [piece for clip in long for piece in known.frames[clip]]
+    rates = [sampling.rate(known.facts[clip].fps) for clip in long]
     places = list(windows(pieces, spec))
     tally, network = Tally(spec.ahead), model.network.to(device)
     for first in range(0, len(places), ASKED):
         add_windows(tally, network, pieces, places[first : first + ASKED], spec)
         yield Progress("evaluating", min(first + ASKED, len(places)), len(places))
-    scores = tally.scores(spec.fps)
+    scores = tally.scores(median(rates or [spec.fps]))
     if scores is None:
         raise DataError(
             f"No clip in {folder} has the {spec.window} frames that it takes to tell how good the "
@@ -47,7 +59,7 @@ def evaluate_forecast_steps(
         model=model.path,
         folder=folder,
         part=part,
-        clips=len(held.clips),
+        clips=len(long),
         scores=scores,
         trained_on=held.trained_on,
         validated_on=held.validated_on,

@@ -132,6 +132,7 @@ class ForecastModel:
 
         Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
         """
+        ahead = ForecastConfig(ahead=ahead).ahead
         rolling = RollingForecast(self.network, self.spec.frames)
         for frame in frames:
             told, seen = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)

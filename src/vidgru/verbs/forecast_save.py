@@ -1,5 +1,6 @@
 """Write what is foreseen of videos: pictures, a video, a filmstrip, errors and their curve."""
 
+import contextlib
 import csv
 import io
 import os
@@ -14,7 +15,7 @@ from vidgru.engine.plots import plot_horizons
 from vidgru.errors import OptionError, OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.forecast import Forecast, ForecastFrame, Foreseen, mean_scores
-from vidgru.forecast_scores import FrameErrors
+from vidgru.forecast_scores import GUESSES, FrameErrors
 from vidgru.results import Failure, Progress
 from vidgru.verbs.forecast import ForecastModel
 from vidgru.verbs.places import plan_folders
@@ -29,7 +30,7 @@ PICTURE = re.compile(r"frame_\d{3,}\.png")
 ENDING = "-forecast"
 LARGEST, SMALLEST = 512, 16  # sides of pictures, in pixels
 LEAST, MOST = 1, 240  # frames/s of the video
-GUESSES = ("model", "copy", "linear")
+MEASURES = tuple(FrameErrors.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,27 @@ def plan(
         each = [folder / place(name, taken, True) if name.name else folder for name in names]
         planned[source] = Places(folder, tuple(each))
         for one in dict.fromkeys((folder, *each)):
-            _check(one, source, config.overwrite)
+            _check(one, [item for item in found if isinstance(item, Path)], config.overwrite)
     return planned
 
 
-def _check(folder: Path, source: Path, overwrite: bool) -> None:
+def _check(folder: Path, sources: Sequence[Path], overwrite: bool) -> None:
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
-    written = (folder, *(folder / name for name in (VIDEO, STRIP, CURVE)))
-    if os.path.realpath(source) in map(os.path.realpath, written):
-        raise OptionError(f"{source} cannot be read and written at once: give another --out.")
+    real = os.path.realpath(folder)
+    for source in sources:
+        path = Path(os.path.realpath(source))
+        if str(path) == real or (str(path.parent) == real and _is_written(path.name)):
+            raise OptionError(f"{source} cannot be read and written at once: give another --out.")
     if not overwrite and os.path.isdir(folder) and os.listdir(folder):
         raise OutputError(
             f"{folder} is there already, and not empty: choose another --out, or give --overwrite."
         )
+
+
+def _is_written(name: str) -> bool:
+    """Return whether a file of this name may be written into the folder of a forecast."""
+    return name in (VIDEO, STRIP, TABLE, CURVE) or PICTURE.fullmatch(name) is not None
 
 
 def foresee_each(
@@ -99,17 +107,39 @@ def _foresee(
     """Foresee what comes in one source, and write that."""
     several: list[tuple[ForecastFrame, ...]] = []
     rate = 1.0
-    for item in model.forecast_steps(source, config.ahead, config.at):
-        if isinstance(item, Forecast):
-            item, rate = save_forecast(item, places.each[len(several)]), item.fps
-            several.append(item.frames)
-        yield item
-    scores = mean_scores(several, rate)
-    if scores is None:
-        (places.folder / CURVE).unlink(missing_ok=True)  # an earlier forecast's
-    else:
-        plot_horizons(places.folder / CURVE, scores)
+    try:
+        for item in model.forecast_steps(source, config.ahead, config.at):
+            if isinstance(item, Forecast):
+                if not several:
+                    remove_earlier(places.folder)
+                item, rate = save_forecast(item, places.each[len(several)]), item.fps
+                several.append(item.frames)
+            yield item
+    finally:
+        # Also where a later second does not exist.
+        scores = mean_scores(several, rate)
+        if scores is not None:
+            plot_horizons(places.folder / CURVE, scores)
     return Foreseen(str(source), places.folder, len(several), scores)
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove what earlier forecasts wrote into a folder and those of its seconds, nothing else."""
+    for one in (folder, *folder.glob("at-*s*")):
+        try:
+            with open(one / TABLE, newline="", encoding="utf-8") as file:
+                table = csv.DictReader(file)
+                if table.fieldnames != _columns():
+                    continue
+                pictures = [row["file"] for row in table if PICTURE.fullmatch(row["file"] or "")]
+        except (OSError, ValueError, csv.Error):
+            continue
+        for name in (*pictures, VIDEO, STRIP, TABLE):
+            (one / name).unlink(missing_ok=True)
+        (folder / CURVE).unlink(missing_ok=True)
+        if one != folder:
+            with contextlib.suppress(OSError):
+                one.rmdir()  # only if nothing else is in it
 
 
 def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
@@ -117,8 +147,8 @@ def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
 
     Each frame foreseen is a PNG (see `picture_size`); forecast.mp4 shows the frames seen and then,
     in an orange frame, those foreseen, at the rate that was sampled, or the nearest from 1 to 240
-    frames/s; filmstrip.png shows all side by side, and frames.csv lists times and errors. Pictures
-    of an earlier forecast there are removed. Raises OutputError.
+    frames/s; filmstrip.png shows all side by side, and frames.csv lists times and errors.
+    Raises OutputError.
     """
     size = picture_size(forecast.width, forecast.height, forecast.told.shape[1])
     pictures = [shrink(picture.copy(), size) for picture in to_rgb(forecast.told)]
@@ -134,10 +164,6 @@ def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
     write_image(folder / STRIP, film_strip(forecast))
     frames = [replace(frame, file=f) for frame, f in zip(forecast.frames, files, strict=True)]
     _write_table(folder / TABLE, frames)
-    kept = {file.name for file in files}
-    for name in os.listdir(folder):
-        if PICTURE.fullmatch(name) and name not in kept:
-            (folder / name).unlink(missing_ok=True)
     return replace(forecast, frames=tuple(frames))
 
 
@@ -160,18 +186,21 @@ def _framed(picture: Image) -> Image:
     return framed
 
 
+def _columns() -> list[str]:
+    names = [m if guess == "model" else f"{guess}_{m}" for guess in GUESSES for m in MEASURES]
+    return ["number", "seconds", "file", *names]
+
+
 def _write_table(path: Path, frames: Sequence[ForecastFrame]) -> None:
-    measures = tuple(FrameErrors.__dataclass_fields__)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    names = [m if guess == "model" else f"{guess}_{m}" for guess in GUESSES for m in measures]
-    table.writerow(("number", "seconds", "file", *names))
+    table.writerow(_columns())
     for frame in frames:
         cells: list[str] = []
         for guess in GUESSES:
             errors: FrameErrors | None = getattr(frame, guess)
             values = asdict(errors).values() if errors is not None else ()
-            cells += [f"{value:.6f}" for value in values] or [""] * len(measures)
+            cells += [f"{value:.6f}" for value in values] or [""] * len(MEASURES)
         file = "" if frame.file is None else frame.file.name
         table.writerow((frame.number, f"{frame.seconds:.6f}", file, *cells))
     write_bytes(path, text.getvalue().encode())

@@ -17,7 +17,7 @@ from vidgru.nn.build import build
 from vidgru.spec import FORECAST_HIDDEN, FORECAST_SIZE, ForecastSpec, forecast_frames
 from vidgru.train_config import TrainConfig
 
-COLOURED = 2.0  # of 255: what channels of grey clips differ by at most, in the mean
+COLOURED, SPOT = 16, 0.002  # of 255, and of the picture: what grey clips may have of colour
 
 
 def forecast_settings(config: TrainConfig, sampling: Sampling) -> dict[str, Any]:
@@ -53,9 +53,11 @@ def learn_forecast_steps(
 
 
 def is_grey(data: Gathered) -> bool:
-    """Return whether the first frames of all clips that are learned from are shades of grey."""
+    """Return whether three frames of each clip that is learned from are shades of grey."""
     for clip in data.parts["train"]:
-        first = data.frames[clip][0, 0].astype(np.int16)
-        if np.mean(first.max(axis=-1) - first.min(axis=-1)) > COLOURED:
+        piece = data.frames[clip][len(data.frames[clip]) // 2]
+        frames = piece[[0, len(piece) // 2, -1]]
+        spread = np.ptp(frames, axis=-1).reshape(len(frames), -1)
+        if (np.mean(spread > COLOURED, axis=1) > SPOT).any():
             return False
     return True
