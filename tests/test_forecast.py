@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import vidgru as library
 from vidgru import TrainResult
+from vidgru.cli.forecast_scores import CONSTANTS
 from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedForecast, save_model
 from vidgru.errors import ModelError, OptionError, OutputError, VideoError
 from vidgru.forecast import Forecast, ForecastFrame, mean_scores
@@ -379,7 +380,7 @@ def test_lines_and_table(
                 ("psnr", "copy_psnr", "linear_psnr")}  # fmt: skip
         assert line.split()[:2] == [f"+{number + 1}", f"0.{number + 1}0"]
         assert line.strip().endswith(" / ".join(f"{value:.2f}" for value in mean.values()))
-    assert lines[-1].startswith("MSE and MAE: sums over a frame's pixels and channels, from 0")
+    assert " ".join(line.strip() for line in lines).endswith(CONSTANTS)
     assert names(Path("square-forecast")) == ["at-0.30s", "at-0.50s", "at-0.90s", "errors.png"]
     for at in (3, 5, 9):
         assert names(Path(f"square-forecast/at-0.{at}0s")) == FILES
