@@ -158,10 +158,29 @@ def test_copies_move_where_their_fields_say() -> None:
     with torch.no_grad():
         net.move.bias.copy_(torch.tensor([1.0, 0.0] * WAYS))  # type: ignore[union-attr]
         net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
-        net.choose[2].bias.copy_(torch.tensor([50.0] * WAYS + [-50.0]))  # type: ignore[operator, union-attr]
+        net.choose[2].bias.copy_(torch.tensor([-50.0] + [50.0] * WAYS + [-50.0]))  # type: ignore[operator, union-attr]
         told = net(frame, 1)[0, 0, 0]
     assert torch.allclose(told[:, :28], frame[0, 0, 0, :, 4:], atol=1e-5)
     assert torch.allclose(told[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
+
+
+def test_norms_are_learned_from_seen_frames_alone() -> None:
+    clip, kept = clip_of(2, 4), []
+    for ahead in (1, 5):
+        net = network().train()
+        net(clip, ahead)
+        kept.append({name: value.clone() for name, value in net.named_buffers()})
+        assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+    assert any("running_mean" in name and value.abs().sum() > 0 for name, value in kept[0].items())
+
+
+def test_what_is_still_stays_to_the_bit() -> None:
+    net, frame = network(3), clip_of(1, 1)
+    with torch.no_grad():
+        net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
+        net.choose[2].bias.copy_(torch.tensor([200.0] + [-200.0] * (WAYS + 1)))  # type: ignore[operator, union-attr]
+        assert torch.equal(net(frame, 4), frame.expand(-1, 4, -1, -1, -1))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -208,7 +227,9 @@ def test_measures_by_hand() -> None:
 
 def test_a_frame_without_error() -> None:
     clip = clip_of(1, 1)
-    assert errors(clip, clip)[0, 0].tolist() == pytest.approx([0, 0, 1, 100])
+    assert errors(clip, clip)[0, 0].tolist() == pytest.approx(
+        [0, 0, 1, 10 * math.log10(12 * 255**2)]
+    )
 
 
 def test_guesses_by_hand() -> None:

@@ -114,7 +114,7 @@ class TrainConfig:
     size: int | None = option(
         None,
         f"Side of the square picture that the network sees. Default: {SIZE}; for motion that of the"
-        " model it begins with; to forecast {FORECAST_SIZE}.",
+        " model it begins with. Motion and forecasts take multiples of 16 from 32 to 256.",
         low=16,
         high=512,
     )

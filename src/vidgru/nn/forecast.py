@@ -14,7 +14,8 @@ from vidgru.nn.network import MAIN_WIDTHS, SIDE_WIDTHS
 from vidgru.nn.unroll import unroll
 from vidgru.spec import FORECAST_CELL
 
-WAYS = 3  # copies of the last frame, each moved in its own way, out of which the next is made
+WAYS = 2  # copies of the last frame, each moved in its own way; beside them, one stays
+STAYS = 1.0  # logit that the copy that stays shows, at first
 DETAIL = 8  # maps at full size that say which copy shows where
 PART = 16  # frames that are read together
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
@@ -33,8 +34,8 @@ class ForecastNetwork(nn.Module):
     """Frames in; after each, the frame that comes next, made of the last one's parts moved on.
 
     Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
-    a blend of copies of the last one, each moved by its own field (Finn et al. 2016, section 3),
-    and of one that is painted anew. `forward(clip, ahead)` gives the same numbers as repeated
+    a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
+    3), and of one that is painted anew. `forward(clip, ahead)` gives the same numbers as repeated
     `see(frame, state)` and then repeated `tell(state)` and `see` of what that told.
     """
 
@@ -57,10 +58,12 @@ class ForecastNetwork(nn.Module):
         self.grow = nn.ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
         self.show = nn.Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
         self.choose = nn.Sequential(
-            nn.Conv2d(DETAIL + WAYS * channels, 16, 3, padding=1),
+            nn.Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(16, WAYS + 1, 3, padding=1),
+            nn.Conv2d(16, WAYS + 2, 3, padding=1),
         )
+        with torch.no_grad():
+            self.choose[2].bias[0] += STAYS  # type: ignore[operator, union-attr]
         # At first the copies lie close to where they were, yet apart.
         nn.init.zeros_(self.move.weight)
         nn.init.normal_(self.move.bias, std=0.3)  # type: ignore[arg-type]
@@ -123,16 +126,16 @@ class ForecastNetwork(nn.Module):
         ways = functional.interpolate(ways, scale_factor=FORECAST_CELL, mode="bilinear")
         batch = state.frame.shape[0]
         at = (ways.reshape(batch * WAYS, 2, *ways.shape[2:]) + self.grid).permute(0, 2, 3, 1)
-        copies = functional.grid_sample(
-            state.frame.float().repeat_interleave(WAYS, 0),
-            at,
-            padding_mode="border",
-            align_corners=False,
-        ).view(batch, WAYS * self.channels, *ways.shape[2:])
+        frame = state.frame.float()
+        moved = functional.grid_sample(
+            frame.repeat_interleave(WAYS, 0), at, padding_mode="border", align_corners=False
+        )
+        # Without a field, what is still stays sharp.
+        copies = torch.cat([frame, moved.view(batch, -1, *frame.shape[2:])], dim=1)
         share = self.choose(torch.cat([detail, copies.to(detail.dtype)], dim=1)).float()
-        share = share.softmax(1)[:, :, None]  # (B, WAYS + 1, 1, S, S)
-        copies = copies.view(batch, WAYS, self.channels, *ways.shape[2:])
-        blend: Tensor = (share[:, :WAYS] * copies).sum(1) + share[:, WAYS] * paint
+        share = share.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
+        copies = copies.view(batch, WAYS + 1, *frame.shape[1:])
+        blend: Tensor = (share[:, :-1] * copies).sum(1) + share[:, -1] * paint
         return blend
 
     def forward(
@@ -150,6 +153,9 @@ class ForecastNetwork(nn.Module):
             state = self.read(clip[:, start : start + most], state)
         if state is None:
             raise ValueError("A clip without frames.")
+        # In training, too, norms are those of seen frames: what answers has no others.
+        self.main.eval()
+        self.side.eval()
         for step in range(ahead):
             if step:
                 frame = told[-1]
@@ -158,6 +164,8 @@ class ForecastNetwork(nn.Module):
                     frame = torch.where(real, truth[:, step - 1], frame)
                 state = self.see(frame, state)
             told.append(self.tell(state))
+        self.main.train(self.training)
+        self.side.train(self.training)
         return torch.stack(told, dim=1)
 
     def step(

@@ -7,7 +7,7 @@ from torch.nn import functional
 from vidgru.forecast_scores import ForecastScores, FrameErrors, HorizonScores
 
 WINDOW, K1, K2, RANGE = 7, 0.01, 0.03, 2.0  # of SSIM; the range is OpenSTL's, for pixels 0 to 1
-MOST_PSNR = 100.0  # dB, of frames without any error
+ROUNDING = 1 / (12 * 255**2)  # mean squared error of rounding to 8 bits (uniform)
 SQUARED, STRUCTURE = 40.0, 1.0  # weights in the loss, of the mean squared error and of 1 - SSIM
 MODEL, COPY, LINEAR = range(3)
 
@@ -61,7 +61,7 @@ def _errors(told: Tensor, true: Tensor) -> Tensor:
     off = told - true
     squared, absolute = off.square().sum((1, 2, 3)), off.abs().sum((1, 2, 3))
     mean = squared / true[0].numel()
-    psnr = (-10 * mean.clamp_min(1e-30).log10()).clamp_max(MOST_PSNR)
+    psnr = -10 * mean.clamp_min(ROUNDING).log10()
     return torch.stack([squared, absolute, ssim(told, true), psnr], dim=-1)
 
 
