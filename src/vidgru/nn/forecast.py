@@ -57,13 +57,14 @@ class ForecastNetwork(nn.Module):
         self.move = nn.Conv2d(hidden, 2 * WAYS, 3, padding=1)
         self.grow = nn.ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
         self.show = nn.Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
+        shares = nn.Conv2d(16, WAYS + 2, 3, padding=1)
+        with torch.no_grad():
+            shares.bias[0] += STAYS  # type: ignore[index]
         self.choose = nn.Sequential(
             nn.Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(16, WAYS + 2, 3, padding=1),
+            shares,
         )
-        with torch.no_grad():
-            self.choose[2].bias[0] += STAYS  # type: ignore[operator, union-attr]
         # At first the copies lie close to where they were, yet apart.
         nn.init.zeros_(self.move.weight)
         nn.init.normal_(self.move.bias, std=0.3)  # type: ignore[arg-type]
