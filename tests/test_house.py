@@ -40,6 +40,8 @@ FLOORS = [
         "motion_scores",
         "forecast",
         "forecast_scores",
+        "scenes",
+        "changes",
         "files",
     },
     {"video"},

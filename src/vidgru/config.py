@@ -243,3 +243,54 @@ class ForecastConfig(ModelConfig):
         metavar="DIR",
     )
     overwrite: bool = option(False, "Write over an earlier forecast in that folder.")
+
+
+@dataclass(frozen=True)
+class ScenesConfig(ModelConfig):
+    """How `scenes` divides videos, and what it writes of them."""
+
+    model: str | None = option(
+        None,
+        "Run folder or model file of `vidgru train --task scenes`. Default: the model that comes"
+        " with vidgru.",
+        metavar="RUN",
+    )
+    threshold: float | None = option(
+        None,
+        "Confidence from which a boundary counts. Default: the one that the model found best.",
+        above=0,
+        below=1,
+    )
+    csv: str | None = option(None, "Also write a table with a row a scene.", metavar="FILE")
+    edl: str | None = option(
+        None,
+        "Also write an edit decision list (CMX 3600): an .edl file, or for several sources a"
+        " folder.",
+        metavar="FILE|DIR",
+    )
+    images: str | None = option(
+        None, "Also write the first, middle and last frame of each scene here.", metavar="DIR"
+    )
+    split: str | None = option(
+        None,
+        "Also write each scene as a video of its own here: without loss where ffmpeg is installed"
+        " and the scene begins with a key frame, else encoded anew.",
+        metavar="DIR",
+    )
+    sheet: str | None = option(
+        None,
+        "Also draw a contact sheet, a picture of each scene: a .png file, or for several sources a"
+        " folder.",
+        metavar="FILE|DIR",
+    )
+    objects: bool = option(
+        False,
+        "For a fixed camera: tell instead what appeared, vanished or moved for good.",
+    )
+    heatmap: str | None = option(
+        None,
+        "With --objects, also draw where things changed: a .png file, or for several sources a"
+        " folder.",
+        metavar="FILE|DIR",
+    )
+    overwrite: bool = option(False, "Write over what is there already in these folders.")

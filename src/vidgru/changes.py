@@ -1,0 +1,37 @@
+"""What changed for good before a fixed camera: frozen dataclasses with `to_dict()`."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+CHANGES = ("appeared", "vanished", "moved", "changed")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the picture: its upper left corner and its sides, in pixels of the source."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is there for good, or no more.
+
+    frame: the first one that shows it so, with its time in seconds; kind: one of CHANGES, where
+    `changed` is what is neither; confidence: from 0 to 1; box: where it is, or was when it
+    vanished; before: where it was when it moved, else None.
+    """
+
+    frame: int
+    seconds: float
+    kind: str
+    confidence: float
+    box: Box
+    before: Box | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return asdict(self)
