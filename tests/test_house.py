@@ -52,7 +52,14 @@ FLOORS = [
     {"verbs"},
     {"cli", "__init__", "__main__"},
 ]
-DRAWN = ("data/views.py", "data/worker.py", "data/flow.py", "data/synth.py")  # where cv2 may be
+DRAWN = (
+    "data/views.py",
+    "data/worker.py",
+    "data/flow.py",
+    "data/synth.py",
+    "data/transitions.py",
+    "data/disturb.py",
+)  # where cv2 may be
 DRAWING = ("engine/plots.py", "video/text.py", "video/heat.py")
 # What each verb offers; fields of a later config replace those of the same name.
 CONFIGS = {

@@ -1,0 +1,263 @@
+"""Videos with known scene boundaries, made of shots: transitions, and what only looks like one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidgru.data.disturb import disturb, grain, panel
+from vidgru.data.views import Frames
+from vidgru.scenes import KINDS, Boundary
+
+Numbers = NDArray[np.float32]
+Family = Sequence[Frames]  # shots that look alike, uint8 (N, side, side, 3)
+SHORTEST = 6  # frames of a scene between two transitions
+USUAL = 35  # frames more, on average
+ALONE = 0.12  # share of the scenes that go on to the end of the window
+ALIKE = 0.4  # share of the boundaries between shots of one family
+SAME = 0.6  # share of those before a camera that stays
+OFTEN = (0.5, 0.32, 0.11, 0.07)  # shares of the KINDS
+SLIPPED = 0.2  # share of the cuts with a frame or two of something else
+BEFORE = 48  # frames before the window, so that it may begin within a transition
+LONGEST = 50  # frames of a transition
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A window of a video with known boundaries.
+
+    frames: uint8 (T, S, S, 3); boundary: (T,), 1 where a scene begins, and less around the middle
+    of a gradual transition; inside: (T,), 1 within a transition and at a cut; kind: (T,), number
+    in KINDS, -1 outside; boundaries: those whose frame is in the window.
+    """
+
+    frames: Frames
+    boundary: Numbers
+    inside: Numbers
+    kind: NDArray[np.int64]
+    boundaries: tuple[Boundary, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a shot is looked at: place (x, y, zoom), mirrored or not, and what its levels become."""
+
+    place: NDArray[np.float64]
+    mirrored: bool
+    levels: NDArray[np.uint8]
+
+
+def _look(rng: np.random.Generator) -> _Look:
+    place = np.array([*rng.uniform(-1, 1, 2), rng.uniform(0.6, 1.0)])
+    gain = np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.08, 3))
+    levels = np.arange(256)[:, None] * gain + rng.normal(0, 12)
+    return _Look(place, rng.random() < 0.5, levels.clip(0, 255).astype(np.uint8)[None])
+
+
+def _path(rng: np.random.Generator, frames: int, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where a camera looks (frames, 3): x and y, -1 to 1 of its free play, and zoom.
+
+    It stays, pans or zooms slowly, shakes for a while, or whips to another place.
+    """
+    path = np.repeat(place[None], frames, 0)
+    kind = rng.random()
+    if kind < 0.25:
+        way = np.array([*rng.normal(0, 0.6, 2), rng.normal(0, 0.15)])
+        path += np.linspace(0, 1, frames)[:, None] * way
+    elif kind < 0.37:
+        begin = rng.integers(0, frames)
+        part = path[begin : begin + int(rng.integers(3, 30)), :2]
+        part += rng.normal(0, rng.uniform(0.05, 0.5), part.shape)
+    elif kind < 0.5:
+        path[:, 2] = rng.uniform(0.4, 0.7)
+        late = (np.arange(frames) - rng.uniform(0, frames)) / rng.uniform(3, 20)
+        share = 1 / (1 + np.exp(-np.clip(8 * late, -50, 50)))
+        path[:, :2] += share[:, None] * (rng.uniform(-1, 1, 2) - path[:, :2])
+    path[:, 2] = path[:, 2].clip(0.35, 1)
+    path[:, :2] = path[:, :2].clip(-1, 1)
+    return path
+
+
+def _view(picture: Frames, place: NDArray[np.float64], size: int, mirrored: bool) -> Frames:
+    x, y, zoom = place
+    side = picture.shape[0]
+    scale = zoom * side / size
+    left, top = (1 + x) / 2 * (1 - zoom) * side, (1 + y) / 2 * (1 - zoom) * side
+    matrix = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
+    if mirrored:
+        matrix[0] = [-scale, 0, left + zoom * side - scale / 2 - 0.5]
+    return cv2.warpAffine(  # type: ignore[return-value]
+        picture, matrix, (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: _Look) -> Frames:
+    """Return so many frames of a shot, played forth and back, at any speed, with disturbances."""
+    pace = 0 if rng.random() < 0.05 else int(rng.choice([1, 2, 3, 5], p=[0.55, 0.2, 0.13, 0.12]))
+    round_trip = max(2 * len(shot) - 2, 1)
+    at = (int(rng.integers(0, len(shot))) + pace * np.arange(frames)) % round_trip
+    at = np.where(at < len(shot), at, round_trip - at)
+    if rng.random() < 0.1:  # each shown twice
+        at = at[np.arange(frames) // 2]
+    path = _path(rng, frames, look.place)
+    out = np.empty((frames, size, size, 3), np.uint8)
+    before = path[0]
+    for number, place in enumerate(path):
+        picture = _view(shot[at[number]], place, size, look.mirrored)
+        pixels = np.abs(place - before).max() * (1 / place[2] - 1) * size / 2
+        if pixels > 2:  # a shutter that is open for half of the time
+            several = [
+                _view(shot[at[number]], before + share * (place - before), size, look.mirrored)
+                for share in np.linspace(0.5, 1, min(int(pixels), 6), endpoint=False)
+            ]
+            picture = np.mean([*several, picture], axis=0).astype(np.uint8)
+        cv2.LUT(picture, look.levels, dst=out[number])
+        before = place
+    if rng.random() < 0.08:
+        out[:] = out.mean(-1, keepdims=True)
+    return disturb(rng, out) if rng.random() < 0.3 else out
+
+
+def _differ(one: Frames, other: Frames) -> bool:
+    """Return whether a person would see that two frames are not of one shot."""
+    return bool((cv2.absdiff(one, other).max(-1) > 20).mean() > 0.06)
+
+
+def _wipe(rng: np.random.Generator, frames: int, size: int) -> Numbers:
+    """Return the share of the new scene in each pixel (frames, S, S, 1) of a wipe."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    form = rng.choice(["line", "iris", "bars", "clock"], p=[0.6, 0.2, 0.1, 0.1])
+    if form == "line":
+        quarter = rng.choice(4) if rng.random() < 0.7 else rng.uniform(0, 4)
+        field = x * math.cos(quarter * math.pi / 2) + y * math.sin(quarter * math.pi / 2)
+    elif form == "iris":
+        field = np.hypot(x - 0.5, y - 0.5) * rng.choice([-1, 1])
+    elif form == "clock":
+        field = np.arctan2(y - 0.5, x - 0.5) * rng.choice([-1, 1])
+    else:
+        field = (x * rng.integers(3, 9)) % 1
+    field = (field - field.min()) / np.ptp(field)
+    soft = rng.choice([0.02, 0.1, 0.3])
+    share = ((_ramp(frames) * (1 + soft) - field[..., None]) / soft).clip(0, 1)
+    return share.astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _ramp(frames: int) -> Numbers:
+    """Return how far a transition is at each of its frames (frames, 1, 1, 1)."""
+    ramp = np.arange(1, frames + 1, dtype=np.float32) / np.float32(frames + 1)
+    return ramp[:, None, None, None]
+
+
+def _length(rng: np.random.Generator, low: int, high: int) -> int:
+    return round(math.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _blend(old: Frames, new: Frames, share: Numbers) -> Frames:
+    count = min(len(old), len(new), len(share))
+    mixed = old[:count] + share[:count] * (new[:count].astype(np.float32) - old[:count])
+    return mixed.astype(np.uint8)
+
+
+def _mix(rng: np.random.Generator, kind: str, old: Frames, new: Frames) -> tuple[Frames, int, int]:
+    """Return the frames of a gradual transition, how many are of the new scene too, and its middle.
+
+    old, new: frames of the scenes from where it begins, LONGEST at least.
+    """
+    if kind == "fade":
+        out, held, into = _length(rng, 2, 20), int(rng.integers(0, 12)), _length(rng, 2, 20)
+        level = rng.choice([0, 0, 0, 255]) if rng.random() < 0.9 else rng.integers(0, 256)
+        plain = np.full((max(out, held, into), *old.shape[1:]), level, np.uint8)
+        parts = _blend(old, plain, _ramp(out)), plain[:held], _blend(plain, new, _ramp(into))
+        return np.concatenate(parts), into, out + held // 2
+    count = _length(rng, 3, LONGEST) if kind == "dissolve" else _length(rng, 4, 40)
+    share = _wipe(rng, count, old.shape[1]) if kind == "wipe" else _ramp(count)
+    if kind == "dissolve" and rng.random() < 0.3:
+        share = share * share * (3 - 2 * share)
+    return _blend(old, new, share), count, count // 2
+
+
+def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, size: int) -> Joined:
+    """Return a window of so many frames of a video that is made of shots, picked at random.
+
+    Views of the shots, `size` pixels a side, are cut out of their pictures.
+    """
+    total = frames + BEFORE
+    out = np.zeros((total, size, size, 3), np.uint8)
+    boundary, inside = np.zeros(total, np.float32), np.zeros(total, np.float32)
+    kinds = np.full(total, -1)
+    boundaries = []
+    family, look = shots[int(rng.integers(len(shots)))], _look(rng)
+
+    def length() -> int:
+        return total if rng.random() < ALONE else SHORTEST + int(rng.exponential(USUAL))
+
+    def another(count: int) -> Frames:
+        nonlocal family, look
+        alike = rng.random() < ALIKE
+        if not alike:
+            family = shots[int(rng.integers(len(shots)))]
+        if not alike or rng.random() > SAME:
+            look = _look(rng)
+        return _take(rng, family[int(rng.integers(len(family)))], count, size, look)
+
+    at = min(length(), total)
+    take = another(at + LONGEST)
+    out[:at], rest = take[:at], take[at:]
+    while at < total:
+        kind = str(rng.choice(KINDS, p=OFTEN))
+        lasts = min(length(), total - at)
+        for _ in range(5):
+            new = another(lasts + 2 * LONGEST)
+            if _differ(rest[0], new[0]):
+                break
+        mixed, used, middle = new[:0], 0, 0
+        if kind != "cut":
+            mixed, used, middle = _mix(rng, kind, rest, new)
+        elif rng.random() < SLIPPED:
+            mixed = another(int(rng.integers(1, 3)))
+            if rng.random() < 0.5:
+                beside = rest[:1] if rng.random() < 0.5 else new[:1]
+                mixed = _blend(
+                    mixed,
+                    beside.repeat(len(mixed), 0),
+                    np.full((len(mixed), 1, 1, 1), rng.uniform(0.2, 0.8), np.float32),
+                )
+            middle = len(mixed) * int(rng.integers(0, 2))
+        middle, end = at + middle, at + len(mixed)
+        if kind == "cut":
+            boundaries.append(Boundary(middle, kind, 1.0, middle, middle))
+        else:
+            boundaries.append(Boundary(middle, kind, 1.0, at, end))
+        wide = 0.3 if kind == "cut" else max(len(mixed) / 8, 0.3)
+        near = np.exp(-(((np.arange(total) - middle) / wide) ** 2) / 2)
+        np.maximum(boundary, near.astype(np.float32), out=boundary)
+        if kind == "cut":
+            inside[middle : middle + 1] = 1
+        else:
+            inside[at:end] = 1
+        kinds[at : max(end, at + 1)] = KINDS.index(kind)
+        body = new[used : used + lasts]
+        for part in (mixed, body):
+            room = max(total - at, 0)
+            out[at : at + len(part)] = part[:room]
+            at += len(part)
+        rest = new[used + lasts :]
+    pictures = out[BEFORE:]
+    if rng.random() < 0.5:
+        grain(rng, pictures)
+    if rng.random() < 0.25:
+        panel(rng, pictures)
+    if rng.random() < 0.3:
+        lines = rng.integers(1, size // 5)
+        pictures[:, :lines] = 0
+        pictures[:, -lines:] = 0
+    shown = tuple(
+        Boundary(b.frame - BEFORE, b.kind, 1.0, max(b.start - BEFORE, 0), b.end - BEFORE)
+        for b in boundaries
+        if BEFORE < b.frame < total
+    )
+    return Joined(pictures, boundary[BEFORE:], inside[BEFORE:], kinds[BEFORE:], shown)
