@@ -20,6 +20,7 @@ from vidgru.config import (
     ForecastConfig,
     MotionConfig,
     PredictConfig,
+    ScenesConfig,
 )
 from vidgru.train_config import CompareConfig, TrainConfig
 
@@ -63,6 +64,7 @@ CONFIGS = {
     "predict": (PredictConfig,),
     "motion": (MotionConfig,),
     "forecast": (ForecastConfig,),
+    "scenes": (ScenesConfig,),
     "extract": (ExtractConfig,),
 }
 
