@@ -68,7 +68,7 @@ def _tell(
     from vidgru.cli.cuts import COLUMNS, rows_of, show_scenes
     from vidgru.verbs.scenes import divide_each
 
-    done, failed, note, saved = 0, False, "", set[Path]()
+    done, failed, note = 0, False, ""
     with (
         kept_rows(config.csv, COLUMNS) as write,
         # disable=None: no bar where stderr is not a terminal.
@@ -92,10 +92,7 @@ def _tell(
                     if not as_json:
                         with bar.external_write_mode():
                             show_scenes(item)
-                    source = Path(item.source)
-                    if source not in saved:  # it may be given twice
-                        saved.add(source)
-                        failed |= _save(item, planned[source], quiet)
+                    failed |= _save(item, planned[Path(item.source)], quiet)
                 done += 1
                 bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
                 bar.update(done - bar.n)

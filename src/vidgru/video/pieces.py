@@ -145,7 +145,9 @@ class _Work:
         name = f"{self.count}-%06d{self.suffix}"
         starts = ",".join(map(str, list(accumulate(counts))[:-1])) or str(sum(counts))
         command = [self.program, *QUIET, *INPUT, f"file:{os.path.abspath(source)}"]
-        command += ["-map", "0:v:0", "-map", "0:a?", "-c:a", "copy", *options, "-f", "segment"]
+        command += ["-map", "0:v:0", "-map", "0:a?", "-c:a", "copy", *options]
+        # Or pictures would be moved away from the beginning, as far as B-frames are reordered.
+        command += ["-avoid_negative_ts", "disabled", "-f", "segment"]
         command += ["-segment_frames", starts, "-reset_timestamps", "1", name]
         failed = yield from _run(command, self.folder)
         if failed is not None:
@@ -169,7 +171,9 @@ class _Work:
         times, keys = array("q"), array("b")
         with open(table, encoding="ascii", errors="replace") as file:
             for line in file:
-                time, flags = line.split(",")[:2]
+                time, _, flags = line.strip().partition(",")
+                if not line.strip():  # after each of some formats
+                    continue
                 if not time.lstrip("-").isdecimal():
                     return set()
                 times.append(int(time))
@@ -233,7 +237,7 @@ def _frames_of(path: Path) -> Generator[int, None, int]:
             while video.grab() is not None:
                 if video.frames_read % 100 == 0:
                     yield 0
-            return 0 if video.warnings else video.frames_read
+            return video.frames_read
     except VideoError:
         return 0
 
