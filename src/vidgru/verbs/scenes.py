@@ -64,7 +64,8 @@ class ScenesModel:
         reading = _Reading(source, self.spec.size)
 
         def search() -> list[tuple[Boundary, float]]:
-            with closing(reading.frames()) as frames:
+            # Such modes are each thread's own.
+            with torch.inference_mode(), closing(reading.frames()) as frames:
                 found = find(self.network, frames, limit)
                 return [(boundary, reading.seconds(boundary.frame)) for boundary in found]
 

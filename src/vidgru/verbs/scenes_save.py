@@ -174,7 +174,7 @@ def _save_pictures(
                     take(rgb)
             yield Progress("Pictures", video.frames_read, last + 1)
     if sheet is not None:
-        note = f"{len(scenes.scenes)} scenes"
+        note = f"{len(scenes.scenes)} scene{'s' if len(scenes.scenes) != 1 else ''}"
         if len(shown) < len(scenes.scenes):
             note = f"{len(shown)} of {note}"
         title = os.path.basename(os.path.abspath(scenes.source))

@@ -13,7 +13,8 @@ from vidgru.video.text import draw_text
 
 MOST = 120  # scenes of a sheet
 SHAPE = 16 / 9  # of the sheet, about, as far as it has many scenes
-AREA = 240 * 135  # pixels of a picture
+AREA = 240 * 135  # pixels of a picture, about,
+LEAST = 144  # and pixels across, for a number and a time under it
 NARROWEST, WIDEST = 0.4, 4.0  # shapes of pictures, width to height
 PAD, TEXT = 8, 12  # between pictures; height of capitals
 ROW = round(1.7 * TEXT) + PAD  # of text
@@ -25,9 +26,10 @@ def pick(count: int) -> list[int]:
 
 
 def thumbnail_size(width: int, height: int) -> tuple[int, int]:
-    """Return (width, height) of small pictures of a source: always about as many pixels."""
+    """Return (width, height) of small pictures of a source, about as many pixels for all."""
     shape = min(max(width / height, NARROWEST), WIDEST)
-    return round(math.sqrt(AREA * shape)), round(math.sqrt(AREA / shape))
+    across = max(math.sqrt(AREA * shape), LEAST)
+    return round(across), round(across / shape)
 
 
 def contact_sheet(
