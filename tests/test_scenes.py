@@ -805,14 +805,48 @@ def test_uneven_times_stay_in_pieces(tmp_path: Path) -> None:
 
 @needs_ffmpeg
 def test_odd_sides_and_one_scene(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip.avi", numbered([12], 49, 65), 10, "MJPG")
+    clip = write_clip(tmp_path / "clip.avi", numbered([12]), 10, "MJPG")
     (whole,) = cut(clip, [12], tmp_path / "whole")
     assert whole.made == "copied"
     check_pieces([whole], [12])
-    mpeg = write_clip(tmp_path / "clip.mp4", numbered([12], 49, 65), 10, "mp4v")
-    made = cut(mpeg, [5, 7], tmp_path / "out")
+    odd = tmp_path / "odd.mp4"
+    ffmpeg(
+        "-i",
+        clip,
+        "-vf",
+        "format=yuv444p,crop=63:47:0:0,format=yuv420p",
+        "-c:v",
+        "mpeg4",
+        "-q:v",
+        2,
+        odd,
+    )
+    assert read(odd)[0].shape == (47, 63, 3)
+    made = cut(odd, [5, 7], tmp_path / "out")
     assert [piece.made for piece in made] == ["encoded", "encoded"]
     check_pieces(made, [5, 7])
+    assert read(made[1].path)[0].shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("packets", "wanted"),
+    [
+        ("0,K__ 20,___ 10,___ 30,K__ 40,___", {0, 3}),
+        ("0,K__ 30,K__ 10,___ 20,___ 40,___", {0}),  # frames after it are shown before it
+        ("0,K__ 10,___ 40,___ 30,K__ 50,___", {0}),  # a frame before it is shown after it
+        ("0,K__ 10,___  20,K__,  30,___ 40,K__", {0, 2, 4}),  # other versions, other lines
+        ("0,K__ 10,K__ 20,K__ 30,K__", set()),  # it says less than is read
+        ("N/A,K__ 10,___ 20,___ 30,___ 40,___", set()),
+    ],
+)
+def test_where_a_file_can_be_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packets: str, wanted: set[int]
+) -> None:
+    lines = packets.replace(" ", "\\n")
+    programs(tmp_path / "one", monkeypatch, ffprobe=f"printf '{lines}\\n'")
+    work = pieces._Work("ffmpeg", "libx264", ".mkv", tmp_path)
+    steps = work._key_frames(tmp_path / "v.mp4", 5)
+    assert library.results.run_to_end(steps) == wanted
 
 
 def programs(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:

@@ -184,7 +184,7 @@ class _Reading:
         facts, count = self._facts, self._times.count
         fps = count / facts.seconds
         # Times are rounded: what is declared is nearer, unless it is wrong.
-        if not facts.variable and abs(facts.fps / fps - 1) < 0.01:
+        if abs(facts.fps / fps - 1) < 0.01:
             fps = facts.fps
         return Scenes(
             str(self.source), model, count, fps, facts.variable, round(facts.seconds, 6),

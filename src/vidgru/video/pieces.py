@@ -129,7 +129,7 @@ class _Work:
             return [part.path], None
         starts = list(accumulate(part.counts))[:-1]
         # Colours are stored at half the resolution, which takes even sides.
-        options = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
+        options = ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
         options += ["-c:v", self.encoder, *ENCODERS[self.encoder], "-vsync", "passthrough"]
         if starts:
             forced = "+".join(f"eq(n,{start})" for start in starts)
