@@ -573,6 +573,10 @@ def test_nothing_is_overwritten_unless_that_is_said(
         (["--edl", "t.txt"], "Cannot write t.txt: the name must end with .edl, or be a folder."),
         (["--sheet", "t.jpg"], "Cannot write t.jpg: the name must end with .png, or be a folder."),
         (["--csv", "t.edl", "--edl", "t.edl"], "t.edl would be written twice: give another name."),
+        (
+            ["--heatmap", "t.png"],
+            "--heatmap shows what --objects tells: give both, or neither.",
+        ),
         (["--threshold", "1"], "Invalid --threshold 1.0. It must be less than 1."),
     ],
     ids=str,

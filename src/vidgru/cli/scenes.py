@@ -11,6 +11,7 @@ import click
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import ScenesConfig
+from vidgru.errors import OptionError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Scenes
 
@@ -42,6 +43,8 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
         from vidgru.cli.changes import tell_changes  # type: ignore[import-not-found]
 
         failed = tell_changes(sources, found, config, as_json, quiet)
+    elif config.heatmap is not None:
+        raise OptionError("--heatmap shows what --objects tells: give both, or neither.")
     else:
         from vidgru.verbs.scenes import load_scenes
         from vidgru.verbs.scenes_save import plan

@@ -15,7 +15,10 @@ from vidgru.config import ScenesConfig
 from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes  # type: ignore[attr-defined]
 from vidgru.engine.checkpoint import load_scenes as read_model  # type: ignore[attr-defined]
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.scene_finder import find, watch  # type: ignore[import-not-found]
+from vidgru.engine.scene_finder import (  # type: ignore[import-not-found,attr-defined,unused-ignore]
+    find,
+    watch,
+)
 from vidgru.errors import ModelError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
@@ -64,8 +67,7 @@ class ScenesModel:
         reading = _Reading(source, self.spec.size)
 
         def search() -> list[tuple[Boundary, float]]:
-            # Such modes are each thread's own.
-            with torch.inference_mode(), closing(reading.frames()) as frames:
+            with closing(reading.frames()) as frames:
                 found = find(self.network, frames, limit)
                 return [(boundary, reading.seconds(boundary.frame)) for boundary in found]
 
