@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -617,17 +616,20 @@ def test_a_folder_that_is_a_file(
     assert done.err == f"Error: Cannot write to {tmp_path / 'out'}: it is a file, not a folder.\n"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written(
+def test_a_folder_that_cannot_be_made(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path
 ) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir()
-    locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    done = vidgru("scenes", film, "--split", locked / "x", "--edl", tmp_path / "t.edl")
+    (tmp_path / "note").touch()
+    inside = tmp_path / "note" / "x"  # no permissions keep root out
+    done = vidgru(
+        "scenes", film, "--split", inside, "--images", inside, "--edl", tmp_path / "t.edl"
+    )
     assert done.code == 1
     assert (tmp_path / "t.edl").is_file()
-    assert f"Error: Cannot write {locked / 'x'}: Permission denied.\n" in done.err
+    errors = [line for line in done.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 2
+    assert all(line.startswith(f"Error: Cannot write {inside}") for line in errors)
+    assert all(line.endswith(": Not a directory.") for line in errors)
 
 
 def test_a_full_disk_costs_one_output_only(
