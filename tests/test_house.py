@@ -20,6 +20,7 @@ from vidgru.config import (
     ForecastConfig,
     MotionConfig,
     PredictConfig,
+    ScenesConfig,
 )
 from vidgru.train_config import CompareConfig, TrainConfig
 
@@ -70,6 +71,7 @@ CONFIGS = {
     "predict": (PredictConfig,),
     "motion": (MotionConfig,),
     "forecast": (ForecastConfig,),
+    "scenes": (ScenesConfig,),
     "extract": (ExtractConfig,),
 }
 

@@ -587,8 +587,8 @@ def test_the_encoders_of_what_is_no_ffmpeg(tmp_path: Path) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("no program")
     program.chmod(0o755)
-    assert record._encoders(str(program)) == frozenset()
-    assert record._encoders(str(tmp_path / "missing")) == frozenset()
+    assert record.encoders(str(program)) == frozenset()
+    assert record.encoders(str(tmp_path / "missing")) == frozenset()
 
 
 # Where they go

@@ -17,6 +17,8 @@
         print(second.objects, second.camera.words, second.ahead)
     for frame in vidgru.load_forecast("runs/clips-1").forecast("new.mp4")[0].frames:
         print(frame.seconds)
+    for scene in vidgru.load_scenes().scenes("new.mp4").scenes:
+        print(scene.number, scene.start_seconds, scene.begins)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -36,6 +38,7 @@ from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.scenes import Boundary, Scene, SceneChange, Scenes
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 from vidgru.train_config import CompareConfig, TrainConfig, preset_options
 
@@ -43,8 +46,10 @@ if TYPE_CHECKING:
     from vidgru.verbs.forecast import ForecastModel
     from vidgru.verbs.motion import MotionModel
     from vidgru.verbs.predict import Model
+    from vidgru.verbs.scenes import ScenesModel
 
 __all__ = [
+    "Boundary",
     "Checked",
     "Comparison",
     "Evaluation",
@@ -64,6 +69,9 @@ __all__ = [
     "MotionSecond",
     "MotionTrainResult",
     "Prediction",
+    "Scene",
+    "SceneChange",
+    "Scenes",
     "Segment",
     "Timeline",
     "TrainConfig",
@@ -76,6 +84,7 @@ __all__ = [
     "load",
     "load_forecast",
     "load_motion",
+    "load_scenes",
     "resume",
     "train",
 ]
@@ -198,6 +207,19 @@ def load_forecast(
     OptionError.
     """
     from vidgru.verbs.forecast import load_forecast as run
+
+    return run(path, device=device, threads=threads)
+
+
+def load_scenes(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> "ScenesModel":
+    """Open a run folder or file of a model of scenes, or the model that comes with vidgru.
+
+    `.scenes(source)` then gives `Scenes`, and `.stream(source)` a `SceneChange` for each boundary
+    as soon as it is known, of a live source, too. Raises ModelError, OptionError.
+    """
+    from vidgru.verbs.scenes import load_scenes as run
 
     return run(path, device=device, threads=threads)
 

@@ -274,7 +274,7 @@ class ScenesConfig(ModelConfig):
     split: str | None = option(
         None,
         "Also write each scene as a video of its own here: without loss where ffmpeg is installed"
-        " and the scene begins with a key frame, else encoded anew.",
+        " and the scene lies between key frames, else encoded anew.",
         metavar="DIR",
     )
     sheet: str | None = option(
@@ -293,4 +293,4 @@ class ScenesConfig(ModelConfig):
         " folder.",
         metavar="FILE|DIR",
     )
-    overwrite: bool = option(False, "Write over what is there already in these folders.")
+    overwrite: bool = option(False, "Write over such files that are there already.")

@@ -21,6 +21,7 @@ VERBS = {
     "predict": "Tell what happens in videos.",
     "motion": "Tell what moves in videos, and where it goes next.",
     "forecast": "Foresee the frames that come next in videos.",
+    "scenes": "Tell where scenes of videos begin and end.",
     "extract": "Write frames of videos as images.",
 }
 

@@ -23,6 +23,7 @@ def plan_files(
     suffixes: Sequence[str],
     sources: Sequence[str | Path],
     found: Sequence[Path | Failure],
+    new: bool = True,
 ) -> dict[Path, Path]:
     """Return the file to write for each video that was found for sources, as an option wants.
 
@@ -30,7 +31,7 @@ def plan_files(
     slash at its end. There, files are called like their sources, with the first of the suffixes,
     and lie as deep as those in a folder of sources. Raises OptionError, also for another suffix,
     for a file where there are several videos, and for one that is a source; and OutputError for
-    a file that is there already in the folder.
+    a file that is there already in the folder, if they must be `new`.
     """
     if target is None:
         return {}
@@ -38,12 +39,12 @@ def plan_files(
         raise OptionError(f"{option} is empty: give a file or a folder.")
     videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
     path = Path(target)
-    new: list[Path] = []  # that must not be there
+    made: list[Path] = []  # with names that nobody gave
     if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
         taken: set[str] = set()
         names = {video: place(*_name(video, sources, taken)) for video in videos}
         plan = {v: path / name.parent / f"{name.name}{suffixes[0]}" for v, name in names.items()}
-        new = list(plan.values())
+        made = list(plan.values())
     elif path.suffix.lower() not in suffixes:
         endings = " or ".join(suffixes)
         raise OptionError(f"Cannot write {path}: the name must end with {endings}, or be a folder.")
@@ -53,7 +54,7 @@ def plan_files(
         plan = dict.fromkeys(videos, path)
     for file in plan.values():
         keep_apart(file, videos)
-    if there := [file for file in new if os.path.lexists(file)]:
+    if new and (there := [file for file in made if os.path.lexists(file)]):
         raise OutputError(f"{there[0]} is there already. Give {option} another folder.")
     return plan
 

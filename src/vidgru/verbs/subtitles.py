@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vidgru.files import write_bytes
+from vidgru.scenes import timecode
 from vidgru.timeline import Timeline
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -41,6 +42,4 @@ LOOK_ALIKES = str.maketrans({"<": "\u2039", ">": "\u203a", "{": "(", "}": ")"})
 
 
 def _time(seconds: float, suffix: str) -> str:
-    whole, thousandths = divmod(round(1000 * seconds), 1000)
-    point = "." if suffix == ".vtt" else ","
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{thousandths:03}"
+    return timecode(seconds).replace(".", "." if suffix == ".vtt" else ",")

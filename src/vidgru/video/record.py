@@ -158,7 +158,7 @@ def _quiet() -> Iterator[None]:
 
 
 @cache
-def _encoders(program: str) -> frozenset[str]:
+def encoders(program: str) -> frozenset[str]:
     """Return the names of the encoders that an ffmpeg program has; none where it does not run."""
     try:
         done = subprocess.run(  # noqa: S603
@@ -182,18 +182,18 @@ def check_suffix(path: Path) -> None:
 
 
 @cache
-def _miss(encoders: str) -> None:
+def _miss(names: str) -> None:
     """Warn, once, that there is no ffmpeg program."""
     log.warning(
         "There is no ffmpeg program with %s, so OpenCV writes VP9, several times as slowly.",
-        encoders,
+        names,
     )
 
 
 def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
     program = shutil.which("ffmpeg")
     choices = ENCODERS[path.suffix.lower()]
-    encoder = next((name for name in choices if program and name in _encoders(program)), None)
+    encoder = next((name for name in choices if program and name in encoders(program)), None)
     if program is None or encoder is None:
         _miss(" or ".join(choices))
         return _Wheel(path, size, fps)

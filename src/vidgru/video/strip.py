@@ -55,17 +55,17 @@ def film_strip(forecast: Forecast) -> Image:
     for number, (x, caption) in enumerate(zip(starts, _captions(times, forecast.fps), strict=True)):
         text = draw_text(caption, TEXT, width)
         color = WHITE if number < len(seen) else ORANGE
-        _write(sheet, text, x + (size[0] - text.shape[1]) // 2, PAD // 2, color)
-    _write(sheet, first, PAD, top + (size[1] - first.shape[0]) // 2)
+        write(sheet, text, x + (size[0] - text.shape[1]) // 2, PAD // 2, color)
+    write(sheet, first, PAD, top + (size[1] - first.shape[0]) // 2)
     for n, x in zip(seen, starts, strict=False):
-        _put(sheet, _shown(forecast.shown[n], size), x, top)
+        put(sheet, _shown(forecast.shown[n], size), x, top)
     for row, ((name, pictures), label) in enumerate(zip(rows, labels, strict=True)):
         y = top + row * height
         color = ORANGE if name == "foreseen" else WHITE
         x = middle - label.shape[1] - 2 * PAD
-        _write(sheet, label, x, y + (size[1] - label.shape[0]) // 2, color)
+        write(sheet, label, x, y + (size[1] - label.shape[0]) // 2, color)
         for picture, x in zip(pictures, starts[len(seen) :], strict=False):
-            _put(sheet, picture, x, y)
+            put(sheet, picture, x, y)
     line = middle - gap + PAD
     sheet[top:-PAD, line : line + 2] = ORANGE
     if known:
@@ -83,9 +83,9 @@ def _write_legend(sheet: Image) -> None:
         return
     x = room + words[0].shape[1] + PAD
     scale = np.broadcast_to(np.linspace(0, LARGEST_ERROR, bar), (TEXT, bar))
-    _put(sheet, error_colors(scale), x, (sheet.shape[0] - TEXT) // 2)
-    _write(sheet, words[0], room, 0)
-    _write(sheet, words[1], x + bar + PAD, 0)
+    put(sheet, error_colors(scale), x, (sheet.shape[0] - TEXT) // 2)
+    write(sheet, words[0], room, 0)
+    write(sheet, words[1], x + bar + PAD, 0)
 
 
 def to_rgb(pixels: Pixels) -> Image:
@@ -133,11 +133,12 @@ def _shown(pixels: Pixels, size: tuple[int, int]) -> Image:
     return enlarge(to_rgb(pixels), size)
 
 
-def _put(sheet: Image, picture: Image, x: int, y: int) -> None:
+def put(sheet: Image, picture: Image, x: int, y: int) -> None:
+    """Put a picture on a sheet."""
     sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
 
 
-def _write(sheet: Image, text: NDArray[np.uint8], x: int, y: int, color: Color = WHITE) -> None:
+def write(sheet: Image, text: NDArray[np.uint8], x: int, y: int, color: Color = WHITE) -> None:
     """Put letters, given as opacity, on a sheet."""
     under = sheet[y : y + text.shape[0], x : x + text.shape[1]]
     letters = text[: under.shape[0], : under.shape[1], None] / np.float32(255)

@@ -1,0 +1,87 @@
+"""Write scenes as an edit decision list, which editing programs open."""
+
+import logging
+import os
+from itertools import pairwise
+from pathlib import Path
+
+from vidgru.files import write_bytes
+from vidgru.scenes import Scenes
+
+log = logging.getLogger("vidgru")
+
+SUFFIX = ".edl"
+FASTEST = 99  # frames/s that a timecode has digits for
+MOST_EVENTS, LONGEST = 999, 999  # events and frames of a transition that three digits hold
+LONGEST_NAME = 200  # characters
+CODES = {"cut": "C", "dissolve": "D", "fade": "D", "wipe": "W001"}
+
+
+def edit_list(scenes: Scenes) -> str:
+    """Return scenes as a CMX 3600 edit decision list of the source, the form of SMPTE 258M.
+
+    Each scene is an event from the source to the same place of the record, so that the list gives
+    the source again. A gradual transition is an event of two lines: the old scene, which ends where
+    it begins, and the new scene with how long it takes. A fade is written as a dissolve, as black
+    from a black source would darken what is dark already, and a comment names it. Timecodes count
+    frames at the rounded rate, without drop frames; where frames come unevenly or at another rate,
+    they are the times at that rate.
+    """
+    rate, starts = _starts(scenes)
+    name = _line(os.path.basename(os.path.abspath(scenes.source)))
+    lines = [f"TITLE: {name[:70]}", "FCM: NON-DROP FRAME"]
+
+    def event(number: int, code: str, start: int, end: int) -> str:
+        times = " ".join(_timecode(frame, rate) for frame in (start, end, start, end))
+        return f"{number:03}  AX       V     {code:<8} {times}"
+
+    for scene, (start, end) in zip(scenes.scenes, pairwise(starts), strict=True):
+        begins = scene.begins
+        length = 0
+        if begins is not None and begins.kind != "cut":
+            length = min(begins.end - begins.start, end - start, LONGEST)
+        if begins is None or length < 1:
+            lines += ["", event(scene.number, "C", start, end), f"* FROM CLIP NAME: {name}"]
+            continue
+        code = f"{CODES[begins.kind]:<4} {length:03}"
+        lines += ["", event(scene.number, "C", start, start)]
+        lines += [event(scene.number, code, start, end)]
+        lines += [f"* FROM CLIP NAME: {name}", f"* TO CLIP NAME: {name}"]
+        lines += [f"* COMMENT: {begins.kind.upper()}"]
+    return "\n".join(lines) + "\n"
+
+
+def write_edl(scenes: Scenes, path: Path) -> None:
+    """Write an .edl file. Raises OutputError."""
+    if len(scenes.scenes) > MOST_EVENTS:
+        log.warning(
+            "%s has %d scenes. The format has numbers up to %d: not every program opens %s.",
+            scenes.source, len(scenes.scenes), MOST_EVENTS, path,
+        )  # fmt: skip
+    write_bytes(path, edit_list(scenes).encode("utf-8", "replace"))
+
+
+def _starts(scenes: Scenes) -> tuple[int, list[int]]:
+    """Return the rate of timecodes, and the frames at it where events begin, and the end."""
+    rate = min(max(round(scenes.fps), 1), FASTEST)
+    even = not scenes.variable and abs(scenes.fps / rate - 1) < 0.02  # 29.97 counts as 30
+    starts: list[int] = []
+    for scene in scenes.scenes:
+        # A dissolve of an edit list begins where its new scene does.
+        gradual = scene.begins is not None and scene.begins.kind != "cut"
+        frame = scene.begins.start if gradual and scene.begins else scene.start
+        seconds = scene.start_seconds - (scene.start - frame) / scenes.fps
+        place = frame if even else round(seconds * rate)
+        starts.append(max(place, starts[-1] + 1) if starts else 0)
+    end = scenes.frames if even else round(scenes.seconds * rate)
+    return rate, [*starts, max(end, starts[-1] + 1)]
+
+
+def _timecode(frame: int, rate: int) -> str:
+    seconds, left = divmod(frame, rate)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}:{left:02}"
+
+
+def _line(name: str) -> str:
+    """Return a name as it may stand in a line."""
+    return "".join(c if c.isprintable() else "?" for c in name)[:LONGEST_NAME]

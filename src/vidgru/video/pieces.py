@@ -1,0 +1,270 @@
+"""Cut a video into pieces of whole frames: as it is where that is exact, else encoded anew."""
+
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from array import array
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from vidgru.errors import VideoError
+from vidgru.video.read import VIDEO_SUFFIXES, open_video
+from vidgru.video.record import encoders, open_recorder
+
+log = logging.getLogger("vidgru")
+
+STUCK = 120.0  # seconds in which a program writes nothing before it is ended
+KEPT_SUFFIXES = (".mp4", ".mov", ".m4v")  # others become Matroska, which holds nearly everything
+OWN_SUFFIX = ".mp4"  # of what vidgru itself encodes
+SUFFIXES = (*KEPT_SUFFIXES, ".mkv")
+ENCODERS = {"libx264": ("-crf", "18", "-preset", "veryfast"), "mpeg4": ("-q:v", "2")}
+LEAST, MOST = 1, 240  # frames/s of what vidgru itself encodes
+# With the protocol, any name stays a name, and a file that names others gets none from a network.
+INPUT = ("-protocol_whitelist", "file", "-i")
+QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
+
+Span = tuple[int, int]  # first frame, and the one after the last
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file with a span of frames, and how it was made: "copied", "encoded" or "silent"."""
+
+    path: Path
+    made: str
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file that holds the frames of some pieces, one after the other."""
+
+    path: Path
+    spans: tuple[Span, ...]
+    copied: bool
+
+    @property
+    def counts(self) -> list[int]:
+        return [end - start for start, end in self.spans]
+
+
+def cut_video(
+    source: Path, spans: Sequence[Span], fps: float, place: Callable[[int], Path]
+) -> Generator[int, None, list[Piece]]:
+    """Write each span of a source's frames as `place(index)`, with a suffix added.
+
+    The spans follow each other and are all frames; `fps` is their rate. With an ffmpeg program,
+    pieces between key frames are copied and others encoded anew, with their sound, in .mp4, .mov,
+    .m4v or .mkv; each is read back and counted. Where that does not give exactly the frames, and
+    without the program, vidgru writes an .mp4 without sound at an even rate, and for what is no
+    folder of images warns of that. Yields how many frames of pieces are written, now and then.
+    Raises VideoError, OutputError.
+    """
+    folder = place(0).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    made: dict[int, Piece] = {}
+    reason = "there is no ffmpeg program that can encode it"
+    program = shutil.which("ffmpeg")
+    encoder = next((name for name in ENCODERS if program and name in encoders(program)), None)
+    pictures = source.suffix.lower() not in VIDEO_SUFFIXES and source.is_dir()
+    if program and encoder and not pictures:
+        suffix = source.suffix.lower()
+        suffix = suffix if suffix in KEPT_SUFFIXES else ".mkv"
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as scratch:
+            work = _Work(program, encoder, suffix, Path(scratch))
+            done = 0
+            for part in (yield from work.copied(source, spans)):
+                files, why = yield from work.split(part)
+                reason = why or reason
+                for number, file in enumerate(files, spans.index(part.spans[0])):
+                    path = place(number).with_name(place(number).name + suffix)
+                    os.replace(file, path)
+                    made[number] = Piece(path, "copied" if part.copied and len(files) == 1
+                                         else "encoded")  # fmt: skip
+                done += sum(part.counts)
+                yield done
+    left = {n: span for n, span in enumerate(spans) if n not in made}
+    if left and not pictures:
+        log.warning(
+            "%s: %d of %d pieces are written without sound and at an even rate: %s.",
+            source, len(left), len(spans), reason,
+        )  # fmt: skip
+    paths = {n: place(n).with_name(place(n).name + OWN_SUFFIX) for n in left}
+    yield from _write_own(source, [(*span, paths[n]) for n, span in left.items()], fps)
+    made |= {n: Piece(path, "silent") for n, path in paths.items()}
+    return [made[n] for n in range(len(spans))]
+
+
+class _Work:
+    """Cuts files by an ffmpeg program, in a folder that may be filled with anything."""
+
+    def __init__(self, program: str, encoder: str, suffix: str, folder: Path) -> None:
+        self.program, self.encoder, self.suffix, self.folder = program, encoder, suffix, folder
+        self.count = 0
+
+    def copied(self, source: Path, spans: Sequence[Span]) -> Generator[int, None, list[_Part]]:
+        """Return files cut at key frames only; the source itself where there is nothing to cut."""
+        whole = _Part(source, tuple(spans), False)
+        keys = yield from self._key_frames(source, spans[-1][1])
+        begins = [n for n, (start, _) in enumerate(spans) if start in keys]
+        if begins[:1] != [0] or (len(begins) == 1 and len(spans) > 1):
+            return [whole]
+        parts = [tuple(spans[a:b]) for a, b in pairwise([*begins, len(spans)])]
+        counts = [part[-1][1] - part[0][0] for part in parts]
+        files, _ = yield from self._segments(source, counts, ["-c:v", "copy"])
+        if not files:
+            return [whole]
+        return [_Part(file, part, True) for file, part in zip(files, parts, strict=True)]
+
+    def split(self, part: _Part) -> Generator[int, None, tuple[list[Path], str | None]]:
+        """Return a file for each span of a part, or why there are none."""
+        if part.copied and len(part.spans) == 1:
+            return [part.path], None
+        starts = list(accumulate(part.counts))[:-1]
+        # Colours are stored at half the resolution, which takes even sides.
+        options = ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
+        options += ["-c:v", self.encoder, *ENCODERS[self.encoder], "-vsync", "passthrough"]
+        if starts:
+            forced = "+".join(f"eq(n,{start})" for start in starts)
+            options += ["-force_key_frames", f"expr:{forced}"]
+        return (yield from self._segments(part.path, part.counts, options))
+
+    def _segments(
+        self, source: Path, counts: Sequence[int], options: Sequence[str]
+    ) -> Generator[int, None, tuple[list[Path], str | None]]:
+        """Cut a file into segments of so many frames; return them, or why they are not such."""
+        self.count += 1
+        # Relative to the folder, whose name may hold a percent sign.
+        name = f"{self.count}-%06d{self.suffix}"
+        starts = ",".join(map(str, list(accumulate(counts))[:-1])) or str(sum(counts))
+        command = [self.program, *QUIET, *INPUT, f"file:{os.path.abspath(source)}"]
+        command += ["-map", "0:v:0", "-map", "0:a?", "-c:a", "copy", *options]
+        # Or pictures would be moved away from the beginning, as far as B-frames are reordered.
+        command += ["-avoid_negative_ts", "disabled", "-f", "segment"]
+        command += ["-segment_frames", starts, "-reset_timestamps", "1", name]
+        failed = yield from _run(command, self.folder)
+        if failed is not None:
+            return [], failed
+        files = [self.folder / (name % number) for number in range(len(counts))]
+        for file, count in zip(files, counts, strict=True):
+            if (yield from _frames_of(file)) != count:
+                return [], "what ffmpeg makes of it are not its frames"
+        return files, None
+
+    def _key_frames(self, source: Path, frames: int) -> Generator[int, None, set[int]]:
+        """Return the frames at which a file can be cut, none where that is not known for sure."""
+        program = shutil.which("ffprobe")
+        if program is None:
+            return set()
+        command = [program, "-v", "error", "-select_streams", "v:0", "-show_entries"]
+        command += ["packet=pts,flags", "-of", "csv=p=0", *INPUT, f"file:{os.path.abspath(source)}"]
+        table = self.folder / "packets.csv"
+        if (yield from _run(command, self.folder, table)) is not None:
+            return set()
+        times, keys = array("q"), array("b")
+        with open(table, encoding="ascii", errors="replace") as file:
+            for line in file:
+                time, _, flags = line.strip().partition(",")
+                if not line.strip():  # after each of some formats
+                    continue
+                if not time.lstrip("-").isdecimal():
+                    return set()
+                times.append(int(time))
+                keys.append("K" in flags)
+        if len(times) != frames:
+            return set()
+        # Packets come as they are decoded. Nothing before a cut may be shown after it, nor the
+        # other way round.
+        shown = np.array(times)
+        whole = shown == np.maximum.accumulate(shown)
+        whole &= shown == np.minimum.accumulate(shown[::-1])[::-1]
+        return {int(n) for n in np.flatnonzero(whole & (np.array(keys) > 0))}
+
+
+def _run(
+    command: list[str], folder: Path, out: Path | None = None
+) -> Generator[int, None, str | None]:
+    """Run a program that writes into a folder, yielding meanwhile; return why it failed, or None.
+
+    It is ended when it writes nothing for long, and with the generator.
+    """
+    with (
+        tempfile.TemporaryFile() as complaints,
+        open(out if out is not None else os.devnull, "wb") as told,
+    ):
+        try:
+            # In a group of its own, so that Ctrl-C comes to us alone.
+            process = subprocess.Popen(  # noqa: S603
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=told, stderr=complaints,
+                process_group=0,
+            )  # fmt: skip
+        except OSError as error:  # among them: too many cuts for a command
+            return f"ffmpeg does not run: {error.strerror}"
+        try:
+            size, since = -1, monotonic()
+            while process.poll() is None:
+                try:
+                    process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    yield 0
+                now = sum(entry.stat().st_size for entry in os.scandir(folder))
+                if now != size:
+                    size, since = now, monotonic()
+                elif monotonic() - since > STUCK:
+                    return f"ffmpeg wrote nothing for {STUCK:.0f} s"
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode == 0:
+            return None
+        complaints.seek(max(complaints.seek(0, os.SEEK_END) - 4000, 0))
+        words = complaints.read().decode("utf-8", "replace").strip().splitlines()
+        return f"ffmpeg says: {words[-1].rstrip('.')}" if words else "ffmpeg fails"
+
+
+def _frames_of(path: Path) -> Generator[int, None, int]:
+    """Return how many frames can be read from a file."""
+    try:
+        with open_video(path) as video:
+            while video.grab() is not None:
+                if video.frames_read % 100 == 0:
+                    yield 0
+            return video.frames_read
+    except VideoError:
+        return 0
+
+
+def _write_own(source: Path, pieces: Sequence[tuple[int, int, Path]], fps: float) -> Iterator[int]:
+    """Write pieces in one pass over the frames of a source; sizes are those of the first frame."""
+    if not pieces:
+        return
+    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
+    with open_video(source) as video:
+        size: tuple[int, int] | None = None
+
+        def step() -> None:
+            nonlocal size
+            if video.grab() is None:
+                raise VideoError(f"{source} has changed: it ends before frame {pieces[-1][1] - 1}.")
+            if size is None:
+                size = video.retrieve().shape[1::-1]
+
+        for start, end, path in pieces:
+            while video.frames_read <= start:
+                step()
+            if size is None:
+                raise RuntimeError("A piece begins before the first frame.")
+            with open_recorder(path, size, rate) as recorder:
+                recorder.write(video.retrieve(size))
+                while video.frames_read < end:
+                    step()
+                    recorder.write(video.retrieve(size))
+                    yield video.frames_read
