@@ -1,0 +1,183 @@
+"""Tell from single looks whether a part of the picture that changed stays so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SCALE = 4096.0  # of structure in whole numbers
+AREA = 12  # pixels of the smallest thing
+LAST = 5  # looks at least that must show a state
+HOLD, SHORTEST, LONGEST = 0.1, 8, 40  # share of all looks, and looks, that what goes again lasts
+ALIKE = 0.75  # correlation from which two states are one in another light
+ALIGHT = 0.6, 1.7  # factors of contrast that light may bring
+
+Rows = NDArray[np.intp]
+Floats = NDArray[np.float32]
+States = NDArray[np.int8]  # of each look: 1 as after a change, -1 as before it, 0 as neither
+Box = tuple[int, int, int, int]  # x, y, width, height
+
+
+@dataclass(frozen=True)
+class Region:
+    """A change in looks: the first that shows it, and where, in their pixels; else as `Change`."""
+
+    look: int
+    kind: str
+    confidence: float
+    box: Box
+    before: Box | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Looks uint8 (T, H, W, 3), their structure in 1 / SCALE, its noise and bound (H, W, 3)."""
+
+    looks: NDArray[np.uint8]
+    maps: NDArray[np.int16]
+    noise: Floats
+    bound: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Pixels that may have changed at about a look, and looks that show them before and after."""
+
+    look: int
+    rows: Rows
+    columns: Rows
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Pixels that changed for good from a look on, and up to nine looks that show each state.
+
+    lasts: looks from then on until it was as before again, or to the end; leaves: whether it was;
+    score: how clearly they differ, 1 counts; alike: correlation of the two states.
+    """
+
+    look: int
+    rows: Rows
+    columns: Rows
+    before: Sequence[int]
+    after: Sequence[int]
+    states: States
+    score: float
+    alike: float
+    sure: float
+
+
+def filled(rows: Rows, columns: Rows, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the convex hull of pixels as a mask (H, W) of 0 and 1."""
+    points = np.stack([columns, rows], 1).astype(np.int32)
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(points), 1)
+    return mask
+
+
+def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
+    """Return what changed for good at a candidate, its moment sought so many looks around."""
+    maps, count = scene.maps, len(scene.maps)
+    rows, columns = np.nonzero(filled(candidate.rows, candidate.columns, maps.shape[1:3]))
+    look, bound = candidate.look, scene.bound[rows, columns]
+    # What is next to the moment may show either.
+    before = [n for n in candidate.before if n < look - 1] or candidate.before
+    after = [n for n in candidate.after if n > look + 1] or candidate.after
+    for _ in range(2):
+        old, new = (_median(maps, looks, rows, columns) for looks in (before, after))
+        off, alike = differences(old, new, bound)
+        some = off > 1
+        if some.sum() < AREA:
+            return None
+        where = rows[some], columns[some]
+        states = states_of(maps, scene.noise, where, old[some], new[some])
+        look = moment(states, look, reach)
+        before = [n for n in range(look - 1, max(look - 60, -1), -1) if states[n] < 0][:9]
+        after = [n for n in range(look, min(look + 60, count)) if states[n] > 0][:9]
+        if min(len(before), len(after)) < 3:
+            return None
+    sure = min(_lasts(states[look:], count), _lasts(-states[:look][::-1], count))
+    if alike > ALIKE or sure <= 0:
+        return None
+    return Part(
+        look, *where, before, after, states, float(off[some].mean()), alike, sure
+    )
+
+
+def _median(maps: NDArray[np.int16], looks: Sequence[int], rows: Rows, columns: Rows) -> Floats:
+    middle: Floats = (np.median(maps[list(looks)][:, rows, columns], 0) / SCALE).astype(np.float32)
+    return middle
+
+
+def differences(old: Floats, new: Floats, bound: Floats) -> tuple[Floats, float]:
+    """Return how much pixels (N, 3) differ, 1 counts, and the correlation of both states.
+
+    Light that is no exact factor, as cameras show it, changes the contrast of what is there: what
+    that explains does not count.
+    """
+    both, olds, news = (float((a * b).sum()) for a, b in ((old, new), (old, old), (new, new)))
+    up = np.clip(both / max(olds, 1e-9), *ALIGHT)
+    down = np.clip(both / max(news, 1e-9), *ALIGHT)
+    plain, *fitted = (
+        np.sqrt(np.square(off / bound).mean(1))
+        for off in (new - old, new - up * old, old - down * new)
+    )
+    off: Floats = np.minimum(plain, np.maximum(*fitted))
+    return off, both / max(olds * news, 1e-12) ** 0.5
+
+
+def states_of(
+    maps: NDArray[np.int16], noise: Floats, where: tuple[Rows, Rows], old: Floats, new: Floats
+) -> States:
+    """Return which of two states of some pixels (N, 3) each look shows."""
+    seen = maps[:, where[0], where[1]].astype(np.float32) / SCALE  # (T, N, 3)
+    sigma = np.maximum(noise[where], 0.01)
+    way = (new - old) / sigma
+    length = float(np.square(way).sum())
+    along = 2 * (way * (seen - (old + new) / 2) / sigma).sum((1, 2)) / length  # from -1 to 1
+    near = np.where(along[:, None, None] > 0, new, old)
+    left = np.square((seen - near) / sigma).sum((1, 2)) - np.square(noise[where] / sigma).sum()
+    fits = np.sqrt(np.maximum(left, 0) / length) < 0.75
+    states: States = (fits * np.where(along > 0.4, 1, np.where(along < -0.4, -1, 0))).astype(np.int8)
+    return states
+
+
+def moment(states: States, look: int, reach: int) -> int:
+    """Return the first look of the new state at the best divide between states, near a look."""
+    sums, best = np.concatenate([[0], np.cumsum(states, dtype=int)]), (-np.inf, look)
+    for divide in range(max(look - reach, 1), min(look + reach, len(states) - 1) + 1):
+        start, end = max(divide - reach, 0), min(divide + reach, len(states))
+        gain = (sums[end] - sums[divide]) - (sums[divide] - sums[start])
+        best = max(best, (gain, -divide))if False else (best if best[0] >= gain else (gain, divide))
+    later = np.flatnonzero(states[best[1] :] > 0)
+    return int(best[1] + (later[0] if len(later) else 0))
+
+
+def run_of(states: States) -> tuple[int, bool]:
+    """Return how many looks a state lasts from the first one on, and whether the other comes back.
+
+    Single looks may be mistaken: three of five bring it back.
+    """
+    for look in np.flatnonzero(states < 0).tolist():
+        near = states[look : look + 5]
+        if (near < 0).sum() >= min(3, len(near)):
+            return look, True
+    return len(states), False
+
+
+def _lasts(states: States, count: int) -> float:
+    """Return how surely a state lasts from the first look on, 0 when it does not."""
+    length, back = run_of(states)
+    if not length:
+        return 0.0
+    shown = int((states[:length] > 0).sum())
+    early = float((states[: min(length, 3 * LAST)] > 0).mean())
+    if back and length < float(np.clip(HOLD * count, SHORTEST, LONGEST)):
+        return 0.0
+    if shown < max(LAST, 0.5 * min(length, 60)) or early < 0.5:
+        return 0.0
+    return min(early, shown / LAST / 2, 1.0)
