@@ -13,17 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.tasks.stays import AREA, SCALE, Candidate, Part, Region, Scene, judge
+from vidgru.tasks.stays import AREA, SCALE, Candidate, Part, Region, Scene, differences, judge
 from vidgru.tasks.things import settle
 
-SIDE = 160  # pixels of the longer side of a look
+SIDE = 200  # pixels of the longer side of a look
 MOST = 320  # looks that are kept
 SPAN = 9  # looks before, and after, whose median is taken
 SPACINGS = (1, 3)  # between those: the wider one sees past who stands there for a while
 FEW = 4  # looks before or after, at the beginning and the end
 DARK = 10.0  # grey levels added before the logarithm, so that noise in the dark stays small
 BROAD = 1 / 64  # of the longer side: what varies over more is light
-LEAST = 0.03  # difference of logarithms that counts as one
+LEAST = 0.025  # difference of logarithms that counts as one
 NOISE = 3.0  # times the noise of a single look
 NEAR = 2  # pixels between parts of one change
 MOVED = 0.6  # share of what has structure: where more changes at once, the camera moved
@@ -207,8 +207,8 @@ def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
             del known[key]
         before, after = pair
         if before is not None and after is not None:
-            off = np.square((after.astype(np.float32) - before) / (SCALE * bound)).mean(2)
-            found[look] = cv2.blur(np.sqrt(off), (3, 3))
+            pictures = (np.float32(1 / SCALE) * picture for picture in (before, after))
+            found[look] = cv2.blur(differences(*pictures, bound), (3, 3))
     return found
 
 

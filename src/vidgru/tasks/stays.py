@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 SCALE = 4096.0  # of structure in whole numbers
 AREA = 12  # pixels of the smallest thing
-LAST = 5  # looks at least that must show a state
+LAST = 6  # looks at least that must show a state
 HOLD, SHORTEST, LONGEST = 0.1, 8, 40  # share of all looks, and looks, that what goes again lasts
+CLEARLY = 0.7  # the score, less what is alike
 ALIKE = 0.75  # correlation from which two states are one in another light
+BESIDE = 9  # pixels across, in which light is one factor
+STRONG = 0.25  # share of the structure that stays, below which nothing counts
 ALIGHT = 0.6, 1.7  # factors of contrast that light may bring
 
 Rows = NDArray[np.intp]
@@ -56,7 +59,6 @@ class Candidate:
 class Part:
     """Pixels that changed for good from a look on, and up to nine looks that show each state.
 
-    lasts: looks from then on until it was as before again, or to the end; leaves: whether it was;
     score: how clearly they differ, 1 counts; alike: correlation of the two states.
     """
 
@@ -65,7 +67,6 @@ class Part:
     columns: Rows
     before: Sequence[int]
     after: Sequence[int]
-    states: States
     score: float
     alike: float
     sure: float
@@ -82,52 +83,55 @@ def filled(rows: Rows, columns: Rows, shape: tuple[int, int]) -> NDArray[np.uint
 def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     """Return what changed for good at a candidate, its moment sought so many looks around."""
     maps, count = scene.maps, len(scene.maps)
-    rows, columns = np.nonzero(filled(candidate.rows, candidate.columns, maps.shape[1:3]))
-    look, bound = candidate.look, scene.bound[rows, columns]
+    mask, (left, top, wide, high) = filled(candidate.rows, candidate.columns, maps.shape[1:3]), (
+        cv2.boundingRect(np.stack([candidate.columns, candidate.rows], 1).astype(np.int32))
+    )
+    y, x = max(top - BESIDE, 0), max(left - BESIDE, 0)
+    part = np.s_[y : top + high + BESIDE, x : left + wide + BESIDE]
+    look = candidate.look
     # What is next to the moment may show either.
     before = [n for n in candidate.before if n < look - 1] or candidate.before
     after = [n for n in candidate.after if n > look + 1] or candidate.after
     for _ in range(2):
-        old, new = (_median(maps, looks, rows, columns) for looks in (before, after))
-        off, alike = differences(old, new, bound)
-        some = off > 1
-        if some.sum() < AREA:
+        olds, news = (
+            (np.median(maps[list(looks), *part], 0) / SCALE).astype(np.float32)
+            for looks in (before, after)
+        )
+        off = differences(olds, news, scene.bound[part])
+        some = np.nonzero((off > 1) & (mask[part] > 0))
+        if len(some[0]) < AREA:
             return None
-        where = rows[some], columns[some]
-        states = states_of(maps, scene.noise, where, old[some], new[some])
+        where, old, new = (some[0] + y, some[1] + x), olds[some], news[some]
+        alike = (old * new).sum() / max((old * old).sum() * (new * new).sum(), 1e-9) ** 0.5
+        states = states_of(maps, scene.noise, where, old, new)
         look = moment(states, look, reach)
         before = [n for n in range(look - 1, max(look - 60, -1), -1) if states[n] < 0][:9]
         after = [n for n in range(look, min(look + 60, count)) if states[n] > 0][:9]
         if min(len(before), len(after)) < 3:
             return None
     sure = min(_lasts(states[look:], count), _lasts(-states[:look][::-1], count))
-    if alike > ALIKE or sure <= 0:
+    score = float(off[some].mean())
+    if alike > ALIKE or score * (1 - alike) < CLEARLY or sure <= 0:
         return None
-    return Part(
-        look, *where, before, after, states, float(off[some].mean()), alike, sure
-    )
+    return Part(look, *where, before, after, score, float(alike), sure)
 
 
-def _median(maps: NDArray[np.int16], looks: Sequence[int], rows: Rows, columns: Rows) -> Floats:
-    middle: Floats = (np.median(maps[list(looks)][:, rows, columns], 0) / SCALE).astype(np.float32)
-    return middle
-
-
-def differences(old: Floats, new: Floats, bound: Floats) -> tuple[Floats, float]:
-    """Return how much pixels (N, 3) differ, 1 counts, and the correlation of both states.
+def differences(old: Floats, new: Floats, bound: Floats) -> Floats:
+    """Return how much the pixels of two pictures of structure (H, W, 3) differ (H, W): 1 counts.
 
     Light that is no exact factor, as cameras show it, changes the contrast of what is there: what
-    that explains does not count.
+    that explains around a pixel does not count, nor what is small beside what stays.
     """
-    both, olds, news = (float((a * b).sum()) for a, b in ((old, new), (old, old), (new, new)))
-    up = np.clip(both / max(olds, 1e-9), *ALIGHT)
-    down = np.clip(both / max(news, 1e-9), *ALIGHT)
+    products = np.dstack([(old * new).sum(2), (old * old).sum(2), (new * new).sum(2)])
+    both, olds, news = np.moveaxis(cv2.blur(products, (BESIDE, BESIDE)), 2, 0)
+    up = np.clip(both / np.maximum(olds, 1e-6), *ALIGHT)[..., None]
+    down = np.clip(both / np.maximum(news, 1e-6), *ALIGHT)[..., None]
+    least = bound + (STRONG / 3**0.5) * np.sqrt(np.minimum(olds, news))[..., None]
     plain, *fitted = (
-        np.sqrt(np.square(off / bound).mean(1))
-        for off in (new - old, new - up * old, old - down * new)
+        np.square(off / least).mean(2) for off in (new - old, new - up * old, old - down * new)
     )
-    off: Floats = np.minimum(plain, np.maximum(*fitted))
-    return off, both / max(olds * news, 1e-12) ** 0.5
+    off: Floats = np.sqrt(np.minimum(plain, np.maximum(*fitted)))
+    return off
 
 
 def states_of(
@@ -148,13 +152,13 @@ def states_of(
 
 def moment(states: States, look: int, reach: int) -> int:
     """Return the first look of the new state at the best divide between states, near a look."""
-    sums, best = np.concatenate([[0], np.cumsum(states, dtype=int)]), (-np.inf, look)
+    sums, best = np.concatenate([[0], np.cumsum(states, dtype=int)]), (np.inf, look)
     for divide in range(max(look - reach, 1), min(look + reach, len(states) - 1) + 1):
         start, end = max(divide - reach, 0), min(divide + reach, len(states))
-        gain = (sums[end] - sums[divide]) - (sums[divide] - sums[start])
-        best = max(best, (gain, -divide))if False else (best if best[0] >= gain else (gain, divide))
+        gain = float(2 * sums[divide] - sums[start] - sums[end])
+        best = min(best, (gain, divide))
     later = np.flatnonzero(states[best[1] :] > 0)
-    return int(best[1] + (later[0] if len(later) else 0))
+    return best[1] + (int(later[0]) if len(later) else 0)
 
 
 def run_of(states: States) -> tuple[int, bool]:

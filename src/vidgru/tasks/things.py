@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +13,14 @@ from vidgru.tasks.stays import Box, Floats, Part, Region, Scene, filled
 
 TOGETHER = 4  # looks between parts of one change
 GAP = 3  # pixels between them
+UNLIKE = 0.5  # from which on two things are not the same
+PUSHED = 0.4  # by which a thing must show that it came to one place and left another
+FARTHEST = 1.6  # sizes that a thing moves at most to be told from its old place and new as one
+FAINT = 0.05  # difference of logarithms that is nothing but light or noise
+SMALL = 8  # pixels of the smallest thing
+CLEAR = 0.08  # share by which one outline is stronger, to say what happened
+UNALIKE = 0.3  # correlation of the two states from which on it must be said
+LITTLE = 0.4  # share of what changed
 THIN = 3  # pixels that a thing is wide and high at least
 
 
@@ -27,8 +37,14 @@ class Spot:
     y: int
     old: Floats
     new: Floats
-    kind: str
+    mask: NDArray[np.uint8]
     told: float
+
+    @property
+    def kind(self) -> str:
+        if abs(self.told) < CLEAR:
+            return "changed"
+        return "appeared" if self.told > 0 else "vanished"
 
 
 def settle(scene: Scene, parts: Sequence[Part]) -> list[Region]:
@@ -36,16 +52,121 @@ def settle(scene: Scene, parts: Sequence[Part]) -> list[Region]:
     best = sorted(parts, key=lambda p: -p.score * p.sure * (1 - p.alike) * len(p.rows) ** 0.5)
     spots: list[Spot] = []
     for part in best:
-        spot = look_at(scene, part)
-        if spot is None:
-            continue
-        if any(
-            abs(other.part.look - part.look) <= 2 * TOGETHER and covers(spot.box, other.box) > 0.25
-            for other in spots
-        ):
-            continue
-        spots.append(spot)
-    return [Region(s.part.look, s.kind, round(s.part.sure, 3), s.box) for s in spots]
+        spots += [
+            spot
+            for spot in look_at(scene, part)
+            if not any(
+                abs(other.part.look - part.look) <= 2 * TOGETHER
+                and covers(spot.box, other.box) > 0.25
+                for other in spots
+                if other.part is not part
+            )
+        ]
+    return joined(spots)
+
+
+def joined(spots: Sequence[Spot]) -> list[Region]:
+    """Return changes for spots: what vanished in one and appeared in another has moved."""
+    left, regions = list(spots), []
+    pairs = sorted(
+        (
+            (likeness(gone, come), number, gone, come)
+            for number, (gone, come) in enumerate(permutations(spots, 2))
+            if abs(gone.part.look - come.part.look) <= TOGETHER and gone.told < come.told
+        ),
+        key=lambda pair: pair[:2],
+    )
+    for unlike, _, gone, come in pairs:
+        if unlike < UNLIKE and gone in left and come in left:
+            left.remove(gone)
+            left.remove(come)
+            look, sure = max(gone.part.look, come.part.look), min(gone.part.sure, come.part.sure)
+            regions.append(Region(look, "moved", sure, come.box, gone.box))
+    for spot in left:
+        look, sure = spot.part.look, spot.part.sure
+        if (pushed := pushed_in(spot)) is not None:
+            regions.append(Region(look, "moved", sure, pushed[1], pushed[0]))
+        else:
+            regions.append(Region(look, spot.kind, sure, spot.box))
+    return regions
+
+
+def likeness(gone: Spot, come: Spot) -> float:
+    """Return how unlike what vanished at one place is what appeared at another, 0 for the same."""
+    if gone.part is come.part:
+        return 0.0
+    for one, other in zip(gone.box[2:], come.box[2:], strict=True):
+        if abs(one - other) > max(3.0, 0.4 * max(one, other)):
+            return np.inf
+    if gone.kind == come.kind and min(abs(gone.told), abs(come.told)) > 0.25:
+        return np.inf
+    size = come.box[2], come.box[3]
+    one, other, mine, yours = (
+        cv2.resize(inside(picture, spot), size, interpolation=cv2.INTER_AREA)
+        for spot, picture in (
+            (gone, gone.old), (come, come.new), (gone, gone.mask), (come, come.mask)
+        )
+    )  # fmt: skip
+    both = (mine > 0) & (yours > 0)
+    if both.sum() < 0.5 * ((mine > 0) | (yours > 0)).sum():
+        return np.inf
+    return mismatch(one[both], other[both])
+
+
+def inside(picture: NDArray[Any], spot: Spot) -> NDArray[Any]:
+    """Return what a picture around a spot shows in its box."""
+    x, y, wide, high = spot.box
+    return picture[y - spot.y : y - spot.y + high, x - spot.x : x - spot.x + wide]
+
+
+def mismatch(one: Floats, other: Floats) -> float:
+    """Return how unlike pixels (N, 3) of two pictures in the logarithm are, in light that may differ."""
+    off = one - other
+    light = np.clip(off.mean(), -0.3, 0.3)
+    spread = (one.std(0).mean() + other.std(0).mean()) / 2
+    return float(np.abs(off - light).mean() / (spread + 0.15))
+
+
+def boxed(like: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Return a mask of a box."""
+    mask = np.zeros_like(like)
+    mask[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] = 1
+    return mask
+
+
+def pushed_in(spot: Spot) -> tuple[Box, Box] | None:
+    """Return where a thing was and is that moved by less than its own size, else None."""
+    x, y, wide, high = spot.box
+    left, top = x - spot.x, y - spot.y
+    off = float(np.abs(inside(spot.new, spot) - inside(spot.old, spot)).mean())
+    best: tuple[float, Box, Box] | None = None
+    for right in range(wide - 3):
+        for down in range(high - 3):
+            w, h = wide - right, high - down
+            far = max(right / w, down / h)
+            if not 0.3 <= far <= FARTHEST:
+                continue
+            for flip in (False, True) if right and down else (False,):
+                one = left, top + (down if flip else 0), w, h
+                other = left + right, top + (0 if flip else down), w, h
+                for was, now in ((one, other), (other, one)):
+                    here = np.maximum(boxed(spot.mask, was), boxed(spot.mask, now))
+                    if (spot.mask * here).sum() < 0.93 * spot.mask.sum():
+                        continue
+                    a = spot.old[was[1] : was[1] + h, was[0] : was[0] + w]
+                    b = spot.new[now[1] : now[1] + h, now[0] : now[0] + w]
+                    unlike = float(np.abs(a - b).mean()) / max(off, 1e-6)
+                    if unlike < 0.5 and (best is None or unlike < best[0]):
+                        told = sum(
+                            way * told_by(spot.old, spot.new, boxed(spot.mask, b))
+                            for way, b in ((1, now), (-1, was))
+                        )
+                        if told > PUSHED:
+                            best = unlike, was, now
+    if best is None:
+        return None
+    was, now = ((b[0] + spot.x, b[1] + spot.y, b[2], b[3]) for b in best[1:])
+    return was, now
 
 
 def covers(one: Box, other: Box) -> float:
@@ -55,79 +176,73 @@ def covers(one: Box, other: Box) -> float:
     return max(wide, 0) * max(high, 0) / min(one[2] * one[3], other[2] * other[3])
 
 
-def look_at(scene: Scene, part: Part, margin: int = 6) -> Spot | None:
-    """Return where exactly a part changed and what happened there, None for what is too thin."""
+def look_at(scene: Scene, part: Part) -> list[Spot]:
+    """Return where exactly a part changed: at most one place where a thing came, one where it went."""
     height, width = scene.maps.shape[1:3]
-    y, x = max(int(part.rows.min()) - margin, 0), max(int(part.columns.min()) - margin, 0)
-    low = min(int(part.rows.max()) + margin + 1, height)
-    right = min(int(part.columns.max()) + margin + 1, width)
+    left, right = int(part.columns.min()), int(part.columns.max()) + 1
+    top, low = int(part.rows.min()), int(part.rows.max()) + 1
+    margin = max(6, (right - left) // 3, (low - top) // 3)
+    y, x, low, right = max(top - margin, 0), max(left - margin, 0), low + margin, right + margin
     old, new = (
         np.median(np.log(scene.looks[list(looks), y:low, x:right].astype(np.float32) + 10), 0)
         for looks in (part.before, part.after)
     )
-    mask = filled(part.rows - y, part.columns - x, (low - y, right - x))
-    box = edges_of(new - old, mask)
-    if min(box[2], box[3]) < THIN:
-        return None
-    kind, told = kind_of(old, new, box)
-    return Spot(part, (box[0] + x, box[1] + y, box[2], box[3]), x, y, old, new, kind, told)
+    changed = filled(part.rows - y, part.columns - x, (old.shape[0], old.shape[1]))
+    count, labels = cv2.connectedComponents(outlined(new - old, changed, margin))
+    pieces = [(labels == n).astype(np.uint8) for n in range(1, count)]
+    tolds = [told_by(old, new, piece) for piece in pieces]
+    spots = []
+    for way in (1, -1):
+        own = [piece for piece, told in zip(pieces, tolds, strict=True) if way * told > 0]
+        mask = np.max(own, 0) if own else np.zeros_like(changed)
+        told = told_by(old, new, mask)
+        clear = abs(told) >= CLEAR or part.alike < UNALIKE
+        if clear and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
+            box = cv2.boundingRect(mask)
+            place = box[0] + x, box[1] + y, box[2], box[3]
+            spots.append(Spot(part, place, x, y, old, new, mask, told))
+    return spots
 
 
-def edges_of(off: Floats, mask: NDArray[np.uint8]) -> Box:
-    """Return the box around the edges in a difference of pictures (h, w, 3), as far as in a mask.
+def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
+    """Return a mask of what differs in two pictures in more than light.
 
-    The mask is larger than the thing, as it holds what lies beside its edges, too.
+    off: difference of their logarithms (h, w, 3); changed: mask of where that was noticed. The
+    light comes from around that place.
     """
-    across = np.abs(np.diff(off, axis=1)).max(2) * mask[:, 1:]
-    down = np.abs(np.diff(off, axis=0)).max(2) * mask[1:]
-    steps = np.concatenate([across[mask[:, 1:] > 0], down[mask[1:] > 0]])
-    bound = 0.35 * float(np.quantile(steps, 0.95)) if len(steps) else 0.0
-    columns = np.flatnonzero((across > bound).sum(0) >= 2)
-    rows = np.flatnonzero((down > bound).sum(1) >= 2)
-    if len(columns) < 2 or len(rows) < 2:
-        x, y, width, height = cv2.boundingRect(mask)
-        return x, y, width, height
-    x, y = int(columns[0]) + 1, int(rows[0]) + 1
-    return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
+    rest = 1 - cv2.dilate(changed, np.ones((5, 5), np.uint8)).astype(np.float32)
+    if rest.any():
+        sigma = margin / 2
+        weight = cv2.GaussianBlur(rest, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)[..., None]
+        known = cv2.GaussianBlur(off * rest[..., None], (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        middle = np.median(off[rest > 0], 0)
+        off = off - (known + 1e-3 * middle) / (weight + 1e-3)
+    size = np.abs(off).max(2)
+    bound = max(FAINT, 0.3 * float(np.quantile(size[changed > 0], 0.9)))
+    near = cv2.dilate(changed, np.ones((5, 5), np.uint8))
+    mask = (size > bound).astype(np.uint8) * near
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(mask, outlines, -1, 1, cv2.FILLED)
+    # Edges in another light leave lines.
+    square = np.ones((2, 2), np.uint8)
+    mask = cv2.dilate(cv2.erode(mask, square, anchor=(0, 0)), square, anchor=(1, 1))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    sizes = stats[:, cv2.CC_STAT_AREA]
+    kept = [n for n in range(1, count) if sizes[n] >= max(0.15 * sizes[1:].max(), SMALL)]
+    mask = np.isin(labels, kept).astype(np.uint8)
+    whole = cv2.erode(changed, np.ones((3, 3), np.uint8))
+    # Of a thing that looks much like what is behind it, little is seen.
+    return whole if 0 < mask.sum() < LITTLE * whole.sum() else mask
 
 
-def kind_of(old: Floats, new: Floats, box: Box) -> tuple[str, float]:
-    """Return whether a thing appeared or vanished, and how clearly, from 0 to 1.
+def told_by(old: Floats, new: Floats, mask: NDArray[np.uint8]) -> float:
+    """Return whether a thing appeared in a mask, from 1, or vanished, to -1.
 
-    A thing has an edge along its outline, and other colours than what is around it.
+    There is an edge along the outline of a thing that is there.
     """
-    height, width = old.shape[:2]
-    x, y, wide, high = box
-    off = new - old
-    energies = []
-    across = np.abs(np.diff(off, axis=1)).max(2)
-    down = np.abs(np.diff(off, axis=0)).max(2)
-    ring = np.zeros((height, width), bool)
-    ring[max(y - 2, 0) : y + high + 2, max(x - 2, 0) : x + wide + 2] = True
-    inner = np.zeros_like(ring)
-    inner[y : y + high, x : x + wide] = True
-    means = []
+    steps = []
     for picture in (old, new):
-        a = np.abs(np.diff(picture, axis=1)).max(2)
-        d = np.abs(np.diff(picture, axis=0)).max(2)
-        rim = (ring & ~_shrunk(inner, max(min(wide, high) // 4, 1)))
-        energies.append(float((a * across * rim[:, 1:]).sum() + (d * down * rim[1:]).sum()))
-        means.append(_apart(picture, inner, ring))
-    edge = (energies[1] - energies[0]) / max(sum(energies), 1e-9)
-    color = (means[1] - means[0]) / max(sum(means), 1e-9)
-    told = (edge + 0.5 * color) / 1.5
-    return ("appeared" if told > 0 else "vanished"), abs(told)
-
-
-def _shrunk(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
-    kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
-    out: NDArray[np.bool_] = cv2.erode(mask.astype(np.uint8), kernel) > 0
-    return out
-
-
-def _apart(picture: Floats, inner: NDArray[np.bool_], ring: NDArray[np.bool_]) -> float:
-    wide = cv2.dilate(ring.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    around = wide & ~ring
-    if not around.any():
-        return 0.0
-    return float(np.abs(picture[inner].mean(0) - picture[around].mean(0)).sum())
+        across = np.abs(picture[:, 2:] - picture[:, :-2]).sum(2)[mask[:, 2:] != mask[:, :-2]]
+        down = np.abs(picture[2:] - picture[:-2]).sum(2)[mask[2:] != mask[:-2]]
+        steps.append(float(across.sum() + down.sum()))
+    return (steps[1] - steps[0]) / max(sum(steps), 1e-9)
