@@ -435,7 +435,9 @@ def main() -> None:
                 if not hits:
                     lost.append(true)
                     continue
-                best = min(hits, key=lambda one: (one.kind != true.kind, abs(one.frame - true.frame)))
+                best = min(
+                    hits, key=lambda one: (one.kind != true.kind, abs(one.frame - true.frame))
+                )
                 left.remove(best)
                 found, kinds = found + 1, kinds + (best.kind == true.kind)
             print(f"{path.name:<16}{frames:>7}{len(planted):>8}{found:>7}{kinds:>6}{len(left):>7}"

@@ -17,6 +17,8 @@
         print(second.objects, second.camera.words, second.ahead)
     for frame in vidgru.load_forecast("runs/clips-1").forecast("new.mp4")[0].frames:
         print(frame.seconds)
+    for change in vidgru.find_changes("yard.mp4").changes:
+        print(change.seconds, change.kind, change.box)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -28,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from vidgru.changes import Box, Change, Changes
 from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
     from vidgru.verbs.predict import Model
 
 __all__ = [
+    "Box",
+    "Change",
+    "Changes",
     "Checked",
     "Comparison",
     "Evaluation",
@@ -73,6 +79,7 @@ __all__ = [
     "compare",
     "evaluate",
     "extract",
+    "find_changes",
     "load",
     "load_forecast",
     "load_motion",
@@ -200,6 +207,16 @@ def load_forecast(
     from vidgru.verbs.forecast import load_forecast as run
 
     return run(path, device=device, threads=threads)
+
+
+def find_changes(source: str | Path) -> Changes:
+    """Tell what appeared, vanished or moved for good in a video or folder of images.
+
+    The camera must stand still. Raises VideoError.
+    """
+    from vidgru.verbs.changes import find_changes as run
+
+    return run(source)
 
 
 def evaluate(

@@ -121,8 +121,9 @@ def steady(looks: Looks) -> Looks:
         return fine
 
     some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
-    first, window = detail(np.median(some, 0).astype(np.uint8)), cv2.createHanningWindow(
-        (width, height), cv2.CV_32F
+    first, window = (
+        detail(np.median(some, 0).astype(np.uint8)),
+        cv2.createHanningWindow((width, height), cv2.CV_32F),
     )
     shifts = np.zeros((len(looks), 2))
     for shift, look in zip(shifts, looks, strict=True):

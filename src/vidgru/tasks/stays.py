@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 SCALE = 4096.0  # of structure in whole numbers
 AREA = 12  # pixels of the smallest thing
 LAST = 6  # looks at least that must show a state
-HOLD, SHORTEST, LONGEST = 0.1, 8, 40  # share of all looks, and looks, that what goes again lasts
+HOLD, SHORTEST, LONGEST = 0.1, 8, 32  # share of all looks, and looks, that what goes again lasts
+WAIT = 0.25  # the same for what does not come and go at once
+SUDDEN = 2  # looks from the last of one state to the first of the other, at most
 CLEARLY = 0.7  # the score, less what is alike
 ALIKE = 0.75  # correlation from which two states are one in another light
 BESIDE = 9  # pixels across, in which light is one factor
@@ -83,8 +85,9 @@ def filled(rows: Rows, columns: Rows, shape: tuple[int, int]) -> NDArray[np.uint
 def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     """Return what changed for good at a candidate, its moment sought so many looks around."""
     maps, count = scene.maps, len(scene.maps)
-    mask, (left, top, wide, high) = filled(candidate.rows, candidate.columns, maps.shape[1:3]), (
-        cv2.boundingRect(np.stack([candidate.columns, candidate.rows], 1).astype(np.int32))
+    mask, (left, top, wide, high) = (
+        filled(candidate.rows, candidate.columns, maps.shape[1:3]),
+        (cv2.boundingRect(np.stack([candidate.columns, candidate.rows], 1).astype(np.int32))),
     )
     y, x = max(top - BESIDE, 0), max(left - BESIDE, 0)
     part = np.s_[y : top + high + BESIDE, x : left + wide + BESIDE]
@@ -109,7 +112,7 @@ def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
         after = [n for n in range(look, min(look + 60, count)) if states[n] > 0][:9]
         if min(len(before), len(after)) < 3:
             return None
-    sure = min(_lasts(states[look:], count), _lasts(-states[:look][::-1], count))
+    sure = min(_lasts(states, look), _lasts(-states[::-1], count - look))
     score = float(off[some].mean())
     if alike > ALIKE or score * (1 - alike) < CLEARLY or sure <= 0:
         return None
@@ -146,7 +149,9 @@ def states_of(
     near = np.where(along[:, None, None] > 0, new, old)
     left = np.square((seen - near) / sigma).sum((1, 2)) - np.square(noise[where] / sigma).sum()
     fits = np.sqrt(np.maximum(left, 0) / length) < 0.75
-    states: States = (fits * np.where(along > 0.4, 1, np.where(along < -0.4, -1, 0))).astype(np.int8)
+    states: States = (fits * np.where(along > 0.4, 1, np.where(along < -0.4, -1, 0))).astype(
+        np.int8
+    )
     return states
 
 
@@ -173,15 +178,25 @@ def run_of(states: States) -> tuple[int, bool]:
     return len(states), False
 
 
-def _lasts(states: States, count: int) -> float:
-    """Return how surely a state lasts from the first look on, 0 when it does not."""
-    length, back = run_of(states)
-    if not length:
+def _lasts(states: States, look: int) -> float:
+    """Return how surely a state lasts from a look on, 0 when it does not.
+
+    What comes and goes bit by bit is somebody who waits, so it must stay longer than what is there
+    at once.
+    """
+    count, coming = len(states), states[look:]
+    length, back = run_of(coming)
+    shown = np.flatnonzero(coming[:length] > 0)
+    before = np.flatnonzero(states[:look] < 0)
+    if not len(shown) or not len(before):
         return 0.0
-    shown = int((states[:length] > 0).sum())
-    early = float((states[: min(length, 3 * LAST)] > 0).mean())
-    if back and length < float(np.clip(HOLD * count, SHORTEST, LONGEST)):
+    # Of the other side of the moment: the look itself may not show the state yet.
+    slow = max(int(shown[0]) + look - int(before[-1]), length - int(shown[-1])) > SUDDEN
+    least = LAST
+    if back or slow:
+        share = WAIT if back and slow else HOLD
+        least = int(np.clip(share * count, SHORTEST, share / HOLD * LONGEST))
+    early = float((coming[: min(length, 3 * LAST)] > 0).mean())
+    if length < least or len(shown) < max(LAST, 0.5 * min(length, 60)) or early < 0.5:
         return 0.0
-    if shown < max(LAST, 0.5 * min(length, 60)) or early < 0.5:
-        return 0.0
-    return min(early, shown / LAST / 2, 1.0)
+    return min(early, len(shown) / LAST / 2, 1.0)

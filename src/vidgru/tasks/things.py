@@ -17,9 +17,10 @@ UNLIKE = 0.5  # from which on two things are not the same
 PUSHED = 0.4  # by which a thing must show that it came to one place and left another
 FARTHEST = 1.6  # sizes that a thing moves at most to be told from its old place and new as one
 FAINT = 0.05  # difference of logarithms that is nothing but light or noise
-SMALL = 8  # pixels of the smallest thing
+SMALL = 14  # pixels of the smallest thing
 CLEAR = 0.08  # share by which one outline is stronger, to say what happened
 UNALIKE = 0.3  # correlation of the two states from which on it must be said
+LARGE = 100  # pixels of what may be told of without saying what happened
 LITTLE = 0.4  # share of what changed
 THIN = 3  # pixels that a thing is wide and high at least
 
@@ -120,7 +121,7 @@ def inside(picture: NDArray[Any], spot: Spot) -> NDArray[Any]:
 
 
 def mismatch(one: Floats, other: Floats) -> float:
-    """Return how unlike pixels (N, 3) of two pictures in the logarithm are, in light that may differ."""
+    """Return how unlike pixels (N, 3) of two pictures (logarithms) are but for light."""
     off = one - other
     light = np.clip(off.mean(), -0.3, 0.3)
     spread = (one.std(0).mean() + other.std(0).mean()) / 2
@@ -177,8 +178,7 @@ def covers(one: Box, other: Box) -> float:
 
 
 def look_at(scene: Scene, part: Part) -> list[Spot]:
-    """Return where exactly a part changed: at most one place where a thing came, one where it went."""
-    height, width = scene.maps.shape[1:3]
+    """Return exactly where a part changed, at most a place that a thing came to and one left."""
     left, right = int(part.columns.min()), int(part.columns.max()) + 1
     top, low = int(part.rows.min()), int(part.rows.max()) + 1
     margin = max(6, (right - left) // 3, (low - top) // 3)
@@ -196,8 +196,8 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
         own = [piece for piece, told in zip(pieces, tolds, strict=True) if way * told > 0]
         mask = np.max(own, 0) if own else np.zeros_like(changed)
         told = told_by(old, new, mask)
-        clear = abs(told) >= CLEAR or part.alike < UNALIKE
-        if clear and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
+        clear = abs(told) >= CLEAR or (part.alike < UNALIKE and mask.sum() >= LARGE)
+        if clear and mask.sum() >= SMALL and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
             box = cv2.boundingRect(mask)
             place = box[0] + x, box[1] + y, box[2], box[3]
             spots.append(Spot(part, place, x, y, old, new, mask, told))
@@ -214,7 +214,9 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     if rest.any():
         sigma = margin / 2
         weight = cv2.GaussianBlur(rest, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)[..., None]
-        known = cv2.GaussianBlur(off * rest[..., None], (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        known = cv2.GaussianBlur(
+            off * rest[..., None], (0, 0), sigma, borderType=cv2.BORDER_REFLECT
+        )
         middle = np.median(off[rest > 0], 0)
         off = off - (known + 1e-3 * middle) / (weight + 1e-3)
     size = np.abs(off).max(2)
@@ -228,7 +230,7 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     mask = cv2.dilate(cv2.erode(mask, square, anchor=(0, 0)), square, anchor=(1, 1))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     sizes = stats[:, cv2.CC_STAT_AREA]
-    kept = [n for n in range(1, count) if sizes[n] >= max(0.15 * sizes[1:].max(), SMALL)]
+    kept = [n for n in range(1, count) if sizes[n] >= 0.15 * sizes[1:].max()]
     mask = np.isin(labels, kept).astype(np.uint8)
     whole = cv2.erode(changed, np.ones((3, 3), np.uint8))
     # Of a thing that looks much like what is behind it, little is seen.
