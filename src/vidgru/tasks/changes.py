@@ -13,7 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.tasks.stays import AREA, SCALE, Candidate, Part, Region, Scene, differences, judge
+from vidgru.tasks.stays import (
+    AREA,
+    SCALE,
+    Candidate,
+    Part,
+    Region,
+    Scene,
+    differences,
+    judge,
+    pieces,
+)
 from vidgru.tasks.things import settle
 
 SIDE = 200  # pixels of the longer side of a look
@@ -99,11 +109,12 @@ def find(looks: Looks) -> list[Region | int]:
 
 def _judged(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
     for looks, rows, columns in grouped(peaks(scored, spacing)):
-        if len(set(zip(rows.tolist(), columns.tolist(), strict=True))) >= AREA:
-            before, after = (around(scene.maps, int(np.median(looks)), s, spacing) for s in (-1, 1))
-            candidate = Candidate(int(np.median(looks)), rows, columns, before, after)
-            if (part := judge(scene, candidate, 5 * spacing + 9)) is not None:
-                yield part
+        if len(rows) >= AREA:
+            look = int(np.median(looks))
+            before, after = (around(scene.maps, look, side, spacing) for side in (-1, 1))
+            for piece in pieces(scene, Candidate(look, rows, columns, before, after)):
+                if (part := judge(scene, piece, 5 * spacing + 9)) is not None:
+                    yield part
 
 
 def steady(looks: Looks) -> Looks:
@@ -208,8 +219,8 @@ def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
             del known[key]
         before, after = pair
         if before is not None and after is not None:
-            pictures = (np.float32(1 / SCALE) * picture for picture in (before, after))
-            found[look] = cv2.blur(differences(*pictures, bound), (3, 3))
+            old, new = (np.float32(1 / SCALE) * picture for picture in (before, after))
+            found[look] = cv2.blur(differences(old, new, bound), (3, 3))
     return found
 
 

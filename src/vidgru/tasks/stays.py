@@ -1,7 +1,7 @@
 """Tell from single looks whether a part of the picture that changed stays so."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -82,41 +82,66 @@ def filled(rows: Rows, columns: Rows, shape: tuple[int, int]) -> NDArray[np.uint
     return mask
 
 
+def seen_before_and_after(
+    scene: Scene, candidate: Candidate, mask: NDArray[np.uint8]
+) -> tuple[Rows, Rows, Floats, Floats, Floats]:
+    """Return rows and columns of what differs in a mask, how much, and both states (N, 3)."""
+    x, y, wide, high = cv2.boundingRect(mask)
+    y, x, low, right = max(y - BESIDE, 0), max(x - BESIDE, 0), y + high + BESIDE, x + wide + BESIDE
+    olds, news = (
+        (np.median(scene.maps[list(looks), y:low, x:right], 0) / SCALE).astype(np.float32)
+        for looks in (candidate.before, candidate.after)
+    )
+    off = differences(olds, news, scene.bound[y:low, x:right])
+    rows, columns = np.nonzero((off > 1) & (mask[y:low, x:right] > 0))
+    return rows + y, columns + x, off[rows, columns], olds[rows, columns], news[rows, columns]
+
+
+def pieces(scene: Scene, candidate: Candidate) -> Iterator[Candidate]:
+    """Yield a candidate, and the parts of it that lie apart.
+
+    What passes by may link changes in time that have nothing to do with each other.
+    """
+    shape = scene.maps.shape[1], scene.maps.shape[2]
+    mask = filled(candidate.rows, candidate.columns, shape)
+    rows, columns, *_ = seen_before_and_after(scene, candidate, mask)
+    marked = np.zeros(shape, np.uint8)
+    marked[rows, columns] = 1
+    count, labels = cv2.connectedComponents(cv2.dilate(marked, np.ones((3, 3), np.uint8)))
+    here = labels[rows, columns]
+    yield candidate
+    if count < 3:
+        return
+    for number in range(1, count):
+        own = here == number
+        if own.sum() >= AREA:
+            yield replace(candidate, rows=rows[own], columns=columns[own])
+
+
 def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     """Return what changed for good at a candidate, its moment sought so many looks around."""
-    maps, count = scene.maps, len(scene.maps)
-    mask, (left, top, wide, high) = (
-        filled(candidate.rows, candidate.columns, maps.shape[1:3]),
-        (cv2.boundingRect(np.stack([candidate.columns, candidate.rows], 1).astype(np.int32))),
-    )
-    y, x = max(top - BESIDE, 0), max(left - BESIDE, 0)
-    part = np.s_[y : top + high + BESIDE, x : left + wide + BESIDE]
-    look = candidate.look
+    maps, count, look = scene.maps, len(scene.maps), candidate.look
+    mask = filled(candidate.rows, candidate.columns, (maps.shape[1], maps.shape[2]))
     # What is next to the moment may show either.
     before = [n for n in candidate.before if n < look - 1] or candidate.before
     after = [n for n in candidate.after if n > look + 1] or candidate.after
     for _ in range(2):
-        olds, news = (
-            (np.median(maps[list(looks), *part], 0) / SCALE).astype(np.float32)
-            for looks in (before, after)
-        )
-        off = differences(olds, news, scene.bound[part])
-        some = np.nonzero((off > 1) & (mask[part] > 0))
-        if len(some[0]) < AREA:
+        candidate = replace(candidate, before=before, after=after)
+        rows, columns, off, old, new = seen_before_and_after(scene, candidate, mask)
+        if len(rows) < AREA:
             return None
-        where, old, new = (some[0] + y, some[1] + x), olds[some], news[some]
-        alike = (old * new).sum() / max((old * old).sum() * (new * new).sum(), 1e-9) ** 0.5
-        states = states_of(maps, scene.noise, where, old, new)
+        alike = float((old * new).sum() / max((old * old).sum() * (new * new).sum(), 1e-9) ** 0.5)
+        states = states_of(maps, scene.noise, (rows, columns), old, new)
         look = moment(states, look, reach)
         before = [n for n in range(look - 1, max(look - 60, -1), -1) if states[n] < 0][:9]
         after = [n for n in range(look, min(look + 60, count)) if states[n] > 0][:9]
         if min(len(before), len(after)) < 3:
             return None
     sure = min(_lasts(states, look), _lasts(-states[::-1], count - look))
-    score = float(off[some].mean())
+    score = float(off.mean())
     if alike > ALIKE or score * (1 - alike) < CLEARLY or sure <= 0:
         return None
-    return Part(look, *where, before, after, score, float(alike), sure)
+    return Part(look, rows, columns, before, after, score, alike, sure)
 
 
 def differences(old: Floats, new: Floats, bound: Floats) -> Floats:

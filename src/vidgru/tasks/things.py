@@ -20,7 +20,9 @@ FAINT = 0.05  # difference of logarithms that is nothing but light or noise
 SMALL = 14  # pixels of the smallest thing
 CLEAR = 0.08  # share by which one outline is stronger, to say what happened
 UNALIKE = 0.3  # correlation of the two states from which on it must be said
+WHOLE = 0.35  # of the picture: no single thing
 LARGE = 100  # pixels of what may be told of without saying what happened
+CLIPPED = float(np.log(249 + 10))  # what the camera shows as white, whatever is there
 LITTLE = 0.4  # share of what changed
 THIN = 3  # pixels that a thing is wide and high at least
 
@@ -50,7 +52,7 @@ class Spot:
 
 def settle(scene: Scene, parts: Sequence[Part]) -> list[Region]:
     """Return the changes that parts stand for, each once."""
-    best = sorted(parts, key=lambda p: -p.score * p.sure * (1 - p.alike) * len(p.rows) ** 0.5)
+    best = sorted(parts, key=lambda p: -p.score * p.sure * (1 - p.alike) * len(p.rows) ** 0.25)
     spots: list[Spot] = []
     for part in best:
         spots += [
@@ -103,7 +105,7 @@ def likeness(gone: Spot, come: Spot) -> float:
         return np.inf
     size = come.box[2], come.box[3]
     one, other, mine, yours = (
-        cv2.resize(inside(picture, spot), size, interpolation=cv2.INTER_AREA)
+        np.asarray(cv2.resize(inside(picture, spot), size, interpolation=cv2.INTER_AREA))
         for spot, picture in (
             (gone, gone.old), (come, come.new), (gone, gone.mask), (come, come.mask)
         )
@@ -189,15 +191,21 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
     )
     changed = filled(part.rows - y, part.columns - x, (old.shape[0], old.shape[1]))
     count, labels = cv2.connectedComponents(outlined(new - old, changed, margin))
-    pieces = [(labels == n).astype(np.uint8) for n in range(1, count)]
-    tolds = [told_by(old, new, piece) for piece in pieces]
+    split = [(labels == n).astype(np.uint8) for n in range(1, count)]
+    tolds = [told_by(old, new, piece) for piece in split]
     spots = []
     for way in (1, -1):
-        own = [piece for piece, told in zip(pieces, tolds, strict=True) if way * told > 0]
-        mask = np.max(own, 0) if own else np.zeros_like(changed)
-        told = told_by(old, new, mask)
-        clear = abs(told) >= CLEAR or (part.alike < UNALIKE and mask.sum() >= LARGE)
-        if clear and mask.sum() >= SMALL and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
+        own = [piece for piece, told in zip(split, tolds, strict=True) if way * told > 0]
+        if not own:
+            continue
+        mask = np.max(own, 0)
+        told, area = told_by(old, new, mask), int(mask.sum())
+        white = max(float((seen[mask > 0] > CLIPPED).all(1).mean()) for seen in (old, new))
+        doubtful = part.alike > UNALIKE or part.sure < 0.9 or area < LARGE
+        if white > 0.5 or (abs(told) < CLEAR and doubtful):
+            continue
+        fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
+        if fits and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
             box = cv2.boundingRect(mask)
             place = box[0] + x, box[1] + y, box[2], box[3]
             spots.append(Spot(part, place, x, y, old, new, mask, told))
@@ -234,7 +242,8 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     mask = np.isin(labels, kept).astype(np.uint8)
     whole = cv2.erode(changed, np.ones((3, 3), np.uint8))
     # Of a thing that looks much like what is behind it, little is seen.
-    return whole if 0 < mask.sum() < LITTLE * whole.sum() else mask
+    little = 0 < mask.sum() < LITTLE * whole.sum()
+    return np.asarray(whole, np.uint8) if little else mask
 
 
 def told_by(old: Floats, new: Floats, mask: NDArray[np.uint8]) -> float:
