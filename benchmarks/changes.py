@@ -44,6 +44,7 @@ class Thing:
 
     @property
     def box(self) -> Box:
+        """Where it is."""
         return Box(self.x, self.y, self.rgba.shape[1], self.rgba.shape[0])
 
 
@@ -91,9 +92,9 @@ def ground(rng: np.random.Generator, width: int, height: int, style: str) -> Pic
         for _ in range(int(rng.integers(2, 7))):
             w, h = (int(rng.uniform(0.08, 0.35) * n) for n in (width, height))
             x, y = int(rng.uniform(0, width - w)), int(rng.uniform(0, height - h))
-            color = [float(c) for c in rng.uniform(30, 220, 3)]
-            cv2.rectangle(wall, (x, y), (x + w, y + h), color, -1)
-            cv2.rectangle(wall, (x, y), (x + w, y + h), [c * 0.6 for c in color], 2)
+            shade = [float(c) for c in rng.uniform(30, 220, 3)]
+            cv2.rectangle(wall, (x, y), (x + w, y + h), shade, -1)
+            cv2.rectangle(wall, (x, y), (x + w, y + h), [c * 0.6 for c in shade], 2)
         if kind == "shelf":
             for y in np.linspace(0, height, int(rng.integers(3, 6)))[1:-1]:
                 wall[int(y) : int(y) + max(height // 40, 2)] = rng.uniform(30, 220, 3)
@@ -121,7 +122,7 @@ def ground(rng: np.random.Generator, width: int, height: int, style: str) -> Pic
             cv2.ellipse(picture, (a, b), (w, h // 2), 0, 0, 360, color.tolist(), -1, cv2.LINE_AA)
         else:
             cv2.rectangle(picture, (a, b), (a + w, b + h), color.tolist(), -1)
-    return np.clip(picture, 15, 240)
+    return np.clip(picture, 15, 240).astype(np.float32)
 
 
 def sprite(rng: np.random.Generator, width: int, height: int, style: str) -> Picture:
@@ -335,9 +336,12 @@ def make(seed: int, style: str) -> tuple[Iterator[NDArray[np.uint8]], list[Plant
                     paste(picture, walker.rgba, *at)
             picture *= light(frame)
             if shake:
-                matrix = np.float32([[1, 0, rng.integers(-1, 2)], [0, 1, rng.integers(-1, 2)]])
-                picture = cv2.warpAffine(
-                    picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+                right, down = rng.integers(-1, 2, 2).tolist()
+                matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
+                size = width, height
+                picture = np.asarray(
+                    cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE),
+                    np.float32,
                 )
             picture += rng.normal(0, noise, picture.shape)
             yield np.clip(picture, 0, 255).astype(np.uint8)
@@ -370,7 +374,7 @@ def write(folder: Path, seed: int, style: str) -> tuple[Path, list[Planted]]:
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         if as_video:
             if writer is None:
-                code = cv2.VideoWriter_fourcc(*"mp4v")
+                code = cv2.VideoWriter.fourcc(*"mp4v")
                 writer = cv2.VideoWriter(str(path), code, fps, (bgr.shape[1], bgr.shape[0]))
             writer.write(bgr)
         else:

@@ -7,7 +7,7 @@ from the single looks whether that lasts.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -118,7 +118,7 @@ def _judged(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
 
 
 def steady(looks: Looks) -> Looks:
-    """Return looks moved back to where the middle one is, by parts of a pixel, as far as they shake.
+    """Return looks moved back to where most of them are, as far as they shake.
 
     The shift is found by phase correlation of their fine detail.
     """

@@ -22,7 +22,6 @@ CLEAR = 0.08  # share by which one outline is stronger, to say what happened
 UNALIKE = 0.3  # correlation of the two states from which on it must be said
 WHOLE = 0.35  # of the picture: no single thing
 LARGE = 100  # pixels of what may be told of without saying what happened
-CLIPPED = float(np.log(249 + 10))  # what the camera shows as white, whatever is there
 LITTLE = 0.4  # share of what changed
 THIN = 3  # pixels that a thing is wide and high at least
 
@@ -45,6 +44,7 @@ class Spot:
 
     @property
     def kind(self) -> str:
+        """One of CHANGES, but `moved`, which takes two spots."""
         if abs(self.told) < CLEAR:
             return "changed"
         return "appeared" if self.told > 0 else "vanished"
@@ -104,7 +104,7 @@ def likeness(gone: Spot, come: Spot) -> float:
     if gone.kind == come.kind and min(abs(gone.told), abs(come.told)) > 0.25:
         return np.inf
     size = come.box[2], come.box[3]
-    one, other, mine, yours = (
+    seen, shown, mine, yours = (
         np.asarray(cv2.resize(inside(picture, spot), size, interpolation=cv2.INTER_AREA))
         for spot, picture in (
             (gone, gone.old), (come, come.new), (gone, gone.mask), (come, come.mask)
@@ -113,7 +113,7 @@ def likeness(gone: Spot, come: Spot) -> float:
     both = (mine > 0) & (yours > 0)
     if both.sum() < 0.5 * ((mine > 0) | (yours > 0)).sum():
         return np.inf
-    return mismatch(one[both], other[both])
+    return mismatch(np.asarray(seen[both], np.float32), np.asarray(shown[both], np.float32))
 
 
 def inside(picture: NDArray[Any], spot: Spot) -> NDArray[Any]:
@@ -200,9 +200,8 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
             continue
         mask = np.max(own, 0)
         told, area = told_by(old, new, mask), int(mask.sum())
-        white = max(float((seen[mask > 0] > CLIPPED).all(1).mean()) for seen in (old, new))
         doubtful = part.alike > UNALIKE or part.sure < 0.9 or area < LARGE
-        if white > 0.5 or (abs(told) < CLEAR and doubtful):
+        if abs(told) < CLEAR and doubtful:
             continue
         fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
         if fits and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
