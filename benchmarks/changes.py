@@ -122,7 +122,7 @@ def ground(rng: np.random.Generator, width: int, height: int, style: str) -> Pic
             cv2.ellipse(picture, (a, b), (w, h // 2), 0, 0, 360, color.tolist(), -1, cv2.LINE_AA)
         else:
             cv2.rectangle(picture, (a, b), (a + w, b + h), color.tolist(), -1)
-    return np.clip(picture, 15, 240).astype(np.float32)
+    return np.asarray(np.clip(picture, 15, 240), np.float32)
 
 
 def sprite(rng: np.random.Generator, width: int, height: int, style: str) -> Picture:

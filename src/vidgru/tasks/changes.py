@@ -36,7 +36,9 @@ BROAD = 1 / 64  # of the longer side: what varies over more is light
 LEAST = 0.025  # difference of logarithms that counts as one
 NOISE = 3.0  # times the noise of a single look
 NEAR = 2  # pixels between parts of one change
-MOVED = 0.6  # share of what has structure: where more changes at once, the camera moved
+PARTS = 5  # of the picture, across and down,
+MOVED = 0.7  # and the share of them that change at once where the camera moved
+BUSY = 0.1  # share of the pixels that change then at least
 SHAKE = 3.0  # pixels that a look may be off
 # Exchanges that bring the median of nine to the middle (Paeth 1990).
 NETWORK = (
@@ -226,19 +228,29 @@ def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
 
 def moves_of(maps: Maps, scored: Floats) -> list[int]:
     """Return the looks from which on everything is elsewhere."""
-    some = maps[np.linspace(0, len(maps) - 1, min(len(maps), 24)).astype(int)]
-    textured = (np.abs(some).max(3) > 2 * LEAST * SCALE).mean(0) > 0.2
-    if not textured.any():
-        return []
-    share = (scored[:, textured] > 1).mean(1)
+    changed = (scored > 1).mean((1, 2))
+    share = np.zeros(len(maps))
+    for look in np.flatnonzero(changed > BUSY).tolist():
+        share[look] = elsewhere(*(median(maps, around(maps, look, side, 1)) for side in (-1, 1)))
     found = []
-    while (share.max(initial=0)) > MOVED:
-        # A plateau, as the medians change when half of their looks have.
-        top = np.flatnonzero(share >= share.max() - 0.02)
-        look = int(np.median(top))
-        found.append(look)
-        share[max(look - 2 * SPAN, 0) : look + 2 * SPAN] = 0
+    while share.max(initial=0) > MOVED:
+        # The middle of those that are best, as medians change when half of their looks have.
+        best = np.flatnonzero(share >= share.max() - 0.05)
+        best = best[changed[best] >= changed[best].max() - 0.01]
+        found.append(int(np.median(best)))
+        share[max(found[-1] - 2 * SPAN, 0) : found[-1] + 2 * SPAN] = 0
     return sorted(found)
+
+
+def elsewhere(before: Maps, after: Maps) -> float:
+    """Return the share of the picture's parts, of those with structure, that look unlike before."""
+    old, new = (picture.astype(np.float32) / SCALE for picture in (before, after))
+    products = np.dstack([(old * new).sum(2), (old * old).sum(2), (new * new).sum(2)])
+    parts = cv2.resize(products, (PARTS, PARTS), interpolation=cv2.INTER_AREA)
+    both, olds, news = np.moveaxis(parts, 2, 0)
+    structured = np.maximum(olds, news) > (2 * LEAST) ** 2
+    unlike = both < 0.5 * np.sqrt(olds * news + 1e-12)
+    return float(unlike[structured].mean()) if structured.mean() > 0.25 else 0.0
 
 
 def peaks(scored: Floats, spacing: int) -> NDArray[np.bool_]:
