@@ -200,7 +200,7 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
             continue
         mask = np.max(own, 0)
         told, area = told_by(old, new, mask), int(mask.sum())
-        doubtful = part.alike > UNALIKE or part.sure < 0.9 or area < LARGE
+        doubtful = part.alike > UNALIKE or part.sure < 0.8 or area < LARGE
         if abs(told) < CLEAR and doubtful:
             continue
         fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
