@@ -6,8 +6,8 @@ Each seed makes one sequence of a fixed camera, as a folder of JPEGs (even seeds
 ones), with 3 to 9 changes, light that wanders and is switched, people who walk through or wait,
 sensor noise and shake. A change is found when its moment is told to 3 frames (from when nobody
 stands before it any more, too) and the boxes overlap by 0.3 of their union. What is told beyond
-that is false. Thresholds were chosen on `shapes` with seeds below 100 and `rooms` with seeds 200 to 207,
-and one of them on `rooms` with seed 305.
+that is false. Thresholds were chosen on `shapes` with seeds below 100 and on `rooms` with seeds 200
+to 207, and one of them on `rooms` with seed 305.
 """
 
 import argparse
