@@ -53,14 +53,10 @@ FLOORS = [
     {"verbs"},
     {"cli", "__init__", "__main__"},
 ]
-DRAWN = (
-    "data/views.py",
-    "data/worker.py",
-    "data/flow.py",
-    "data/synth.py",
-    "data/transitions.py",
-    "data/disturb.py",
-)  # where cv2 may be
+DRAWN = (  # where cv2 may be
+    *(f"data/{name}.py" for name in ("views", "worker", "flow", "synth", "transitions", "disturb")),
+    *(f"tasks/{name}.py" for name in ("changes", "stays", "things")),
+)
 DRAWING = ("engine/plots.py", "video/text.py", "video/heat.py")
 # What each verb offers; fields of a later config replace those of the same name.
 CONFIGS = {

@@ -19,6 +19,8 @@
         print(frame.seconds)
     for scene in vidgru.load_scenes().scenes("new.mp4").scenes:
         print(scene.number, scene.start_seconds, scene.begins)
+    for change in vidgru.find_changes("yard.mp4").changes:
+        print(change.seconds, change.kind, change.box)
     for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
         print(frame.file, frame.seconds)
 
@@ -30,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from vidgru.changes import Box, Change, Changes
 from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
 from vidgru.errors import VidgruError
 from vidgru.findings import Checked, Evaluation
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Boundary",
+    "Box",
+    "Change",
+    "Changes",
     "Checked",
     "Comparison",
     "Evaluation",
@@ -81,6 +87,7 @@ __all__ = [
     "compare",
     "evaluate",
     "extract",
+    "find_changes",
     "load",
     "load_forecast",
     "load_motion",
@@ -222,6 +229,16 @@ def load_scenes(
     from vidgru.verbs.scenes import load_scenes as run
 
     return run(path, device=device, threads=threads)
+
+
+def find_changes(source: str | Path) -> Changes:
+    """Tell what appeared, vanished or moved for good in a video or folder of images.
+
+    The camera must stand still. Raises VideoError.
+    """
+    from vidgru.verbs.changes import find_changes as run
+
+    return run(source)
 
 
 def evaluate(

@@ -35,3 +35,24 @@ class Change:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed for good in one source of a fixed camera.
+
+    frames: that it has; fps: frames/s; width, height: of its pictures, in pixels; every: one frame
+    of so many was looked at; changes: in order of time.
+    """
+
+    source: str
+    frames: int
+    fps: float
+    width: int
+    height: int
+    every: int
+    changes: tuple[Change, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {**asdict(self), "changes": [change.to_dict() for change in self.changes]}

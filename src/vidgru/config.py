@@ -285,7 +285,9 @@ class ScenesConfig(ModelConfig):
     )
     objects: bool = option(
         False,
-        "For a fixed camera: tell instead what appeared, vanished or moved for good.",
+        "For a fixed camera: tell instead what appeared, vanished or moved for good, which is for a"
+        " tenth of the frames or until the end; light and passers-by do not count. --csv then has a"
+        " row a change, --images each change before and after.",
     )
     heatmap: str | None = option(
         None,
@@ -294,3 +296,11 @@ class ScenesConfig(ModelConfig):
         metavar="FILE|DIR",
     )
     overwrite: bool = option(False, "Write over such files that are there already.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("model", "threshold", "edl", "split", "sheet") if self.objects else ():
+            if getattr(self, name) is not None:
+                raise OptionError(f"--objects tells of no scenes: leave out --{name}.")
+        if self.heatmap is not None and not self.objects:
+            raise OptionError("--heatmap shows what --objects tells: give that, too.")

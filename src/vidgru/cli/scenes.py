@@ -11,7 +11,6 @@ import click
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import ScenesConfig
-from vidgru.errors import OptionError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Scenes
 
@@ -40,11 +39,9 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
 
     found = find_videos(sources)
     if config.objects:
-        from vidgru.cli.changes import tell_changes  # type: ignore[import-not-found]
+        from vidgru.cli.changes import tell_changes
 
         failed = tell_changes(sources, found, config, as_json, quiet)
-    elif config.heatmap is not None:
-        raise OptionError("--heatmap shows what --objects tells: give both, or neither.")
     else:
         from vidgru.verbs.scenes import load_scenes
         from vidgru.verbs.scenes_save import plan

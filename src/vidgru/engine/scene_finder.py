@@ -115,3 +115,16 @@ class Watcher:
             return tokens.new_zeros(0, 6)
         ys, self._state = unroll(self._network.core, tokens, self._state)
         return self._network.tell_early(ys, tokens)[0].cpu()
+
+
+def watch(
+    network: SceneNetwork, frames: Iterable[Image], threshold: float
+) -> Iterator[tuple[int, Boundary | None]]:
+    """Yield how many frames there were, with each boundary that is known by then, or None."""
+    watcher, count = Watcher(network, threshold), 0
+    for count, frame in enumerate(frames, 1):
+        for boundary in watcher.push(frame) or [None]:
+            yield count, boundary
+    if count:
+        for boundary in watcher.finish():
+            yield count, boundary

@@ -1,6 +1,8 @@
 """Draw where things moved, as colours on a picture of the video."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidgru.errors import OptionError, VideoError
 from vidgru.files import replacing
-from vidgru.video.panel import Panel, text_height
+from vidgru.video.panel import DARK, WHITE, Panel, text_height
 from vidgru.video.read import Image, shrink
 from vidgru.video.sample import sample_frames
 from vidgru.video.text import draw_text
@@ -18,6 +20,16 @@ LATEST = 10.0  # seconds
 SMALLEST, LARGEST = 480, 1280  # pixels across
 HIGHEST = 2560  # pixels
 OPAQUE = 0.85  # at most
+
+
+class Marked(NamedTuple):
+    """A box to draw, its corner and sides as shares of the picture's sides, and words for it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    words: str
 
 
 def check_picture(path: Path) -> None:
@@ -50,7 +62,14 @@ def _fitted(picture: Image, least: int) -> Image:
     return shrink(picture, (max(round(width * scale), 1), max(round(height * scale), 1)))
 
 
-def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
+def save_heat(
+    path: Path,
+    picture: Image,
+    heat: NDArray[np.floating],
+    unit: str = "px/s",
+    nothing: str = "nothing moves",
+    boxes: Sequence[Marked] = (),
+) -> None:
     """Write a PNG of a picture with colours for how fast what moves in it.
 
     `picture` is rgb uint8 (H, W, 3); `heat` (rows, columns) is the speed in each cell of a grid
@@ -58,7 +77,8 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
     even for the eye and safe for colour-blind people) are the more opaque the faster it is, and a
     bar beside the picture tells their speeds. Where all is 0, it is the plain picture and says so.
     The picture has its own size, but 480 to 1280 pixels across and at most 2560 high, and lies in
-    the upper left corner. Raises OptionError for another suffix, and OutputError.
+    the upper left corner. Heat of something else has another `unit`, and other words for
+    `nothing`; `boxes` are drawn upon it. Raises OptionError for another suffix, and OutputError.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -93,13 +113,43 @@ def save_heat(path: Path, picture: Image, heat: NDArray[np.floating]) -> None:
         ticks = MaxNLocator(min(rows // (4 * text), 5), steps=[1, 2, 5, 10])
         figure.colorbar(ScalarMappable(scale, table), cax=bar, ticks=ticks, format="%g")
         font = 0.72 * text / 0.73
-        bar.set_title("px/s", fontsize=font, loc="left", pad=0.72 * text)
+        bar.set_title(unit, fontsize=font, loc="left", pad=0.72 * text)
         bar.tick_params(labelsize=font)
     else:
         sheet[:down, :across] = shown
         band = Panel(columns, round(1.8 * text))
-        band.write(draw_text("nothing moves", text, columns), text // 2)
+        band.write(draw_text(nothing, text, columns), text // 2)
         band.seal().put(sheet, 0, 0)
+    for mark in boxes:
+        _draw_box(sheet[:down, :across], mark, text)
     figure.figimage(sheet, zorder=-1)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
+
+
+def _draw_box(picture: Image, mark: Marked, text: int) -> None:
+    """Draw a box and its words, which stand above it, or in it where there is no room."""
+    down, across = picture.shape[:2]
+    left, right = (round(x * across) for x in (mark.x, mark.x + mark.width))
+    top, low = (round(y * down) for y in (mark.y, mark.y + mark.height))
+    thick = max(text // 8, 1)
+    for color, wide in ((DARK, 3 * thick), (WHITE, thick)):
+        cv2.rectangle(picture, (left, top), (right - 1, low - 1), color, wide)
+    if not mark.words:
+        return
+    letters = draw_text(mark.words, text, across)
+    panel = Panel(min(letters.shape[1] + text // 2, across), min(round(1.5 * text), down))
+    panel.write(letters, text // 4)
+    high, wide = panel.color.shape[:2]
+    panel.seal().put(
+        picture,
+        max(min(left, across - wide), 0),
+        max(top - high - thick if top - high - thick >= 0 else min(top, down - high), 0),
+    )
+
+
+def mark_picture(picture: Image, mark: Marked) -> Image:
+    """Return a copy of rgb uint8 (H, W, 3) with a box drawn on it."""
+    drawn = picture.copy()
+    _draw_box(drawn, mark, text_height((picture.shape[1], picture.shape[0])))
+    return drawn

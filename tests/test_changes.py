@@ -1,0 +1,278 @@
+"""What changed for good before a fixed camera: found in scenes whose changes are known."""
+
+import csv
+import json
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from helpers import noise, write_clip, write_images
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vidgru import Box, Change, Changes, Failure, find_changes
+from vidgru.cli.changes import COLUMNS, tell_changes
+from vidgru.config import ScenesConfig
+from vidgru.errors import OptionError, OutputError, VideoError
+from vidgru.tasks.changes import MOST, Watch, find, median_of_nine
+from vidgru.tasks.stays import Region
+from vidgru.verbs.changes import change_steps, changes_each, save_heatmap
+from vidgru.video.find import find_sources
+
+Frames = NDArray[np.uint8]
+WIDTH, HEIGHT = 160, 96
+THING = Box(40, 30, 24, 16)
+OTHER = Box(112, 60, 24, 16)
+
+
+def still(count: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return frames (T, H, W, 3) of a textured place where nothing happens."""
+    rng = np.random.default_rng(seed)
+    place = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT, WIDTH, 3)), (0, 0), 2.0)
+    return np.repeat((110 + 60 * place)[None], count, 0).astype(np.float32)
+
+
+def put(frames: NDArray[np.float32], box: Box, seed: int = 1) -> None:
+    """Lay a checked thing into frames."""
+    rng = np.random.default_rng(seed)
+    checks = cv2.resize(rng.uniform(20, 230, (4, 6, 3)), (box.width, box.height))
+    frames[:, box.y : box.y + box.height, box.x : box.x + box.width] = checks
+
+
+def taken(frames: NDArray[np.float32], seed: int = 2) -> Frames:
+    """Return frames as a camera takes them, with noise."""
+    rng = np.random.default_rng(seed)
+    return np.clip(frames + rng.normal(0, 2, frames.shape), 0, 255).astype(np.uint8)
+
+
+def folder(path: Path, frames: Frames) -> Path:
+    return write_images(path, frames, [f"{n:04d}.png" for n in range(len(frames))])
+
+
+def near(one: Box, other: Box, by: int = 3) -> bool:
+    pairs = zip(
+        (one.x, one.y, one.x + one.width, one.y + one.height),
+        (other.x, other.y, other.x + other.width, other.y + other.height),
+        strict=True,
+    )
+    return all(abs(a - b) <= by for a, b in pairs)
+
+
+def test_what_appears_is_told_to_the_frame(tmp_path: Path) -> None:
+    frames = still(40)
+    put(frames[17:], THING)
+    found = find_changes(folder(tmp_path / "seq", taken(frames)))
+    assert (found.frames, found.width, found.height, found.every) == (40, WIDTH, HEIGHT, 1)
+    (change,) = found.changes
+    assert (change.frame, change.seconds, change.kind) == (17, 0.68, "appeared")
+    assert near(change.box, THING)
+    assert change.before is None
+    assert change.confidence == 1
+
+
+def test_what_vanishes_and_what_moves(tmp_path: Path) -> None:
+    frames = still(60)
+    put(frames[:20], THING)
+    put(frames[:40], Box(90, 10, 24, 16), seed=3)
+    put(frames[40:], OTHER, seed=3)
+    gone, moved = find_changes(folder(tmp_path / "seq", taken(frames))).changes
+    assert (gone.frame, gone.kind) == (20, "vanished")
+    assert near(gone.box, THING)
+    assert (moved.frame, moved.kind) == (40, "moved")
+    assert moved.before is not None
+    assert near(moved.box, OTHER)
+    assert near(moved.before, Box(90, 10, 24, 16))
+
+
+def test_light_is_no_change(tmp_path: Path) -> None:
+    frames = still(80)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for number, frame in enumerate(frames):
+        far = (x - 2 * number) ** 2 + (y - 40) ** 2
+        gain = 0.8 + 0.2 * np.sin(number / 10) - 0.25 * (number > 50)
+        frame *= (gain * (1 + 0.5 * np.exp(-far / 800)))[..., None]
+    assert find_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
+
+
+@pytest.mark.parametrize(("wait", "moment"), [(0, 30), (6, 50)])
+def test_passers_by_are_no_change_and_hide_none(wait: int, moment: int, tmp_path: Path) -> None:
+    frames = still(80)
+    put(frames[moment:], THING)
+    way = [*range(-20, 60, 4), *[60] * wait, *range(60, 170, 4)]
+    for number, left in enumerate(way, 10):
+        right = max(left + 14, 0)
+        frames[number, 20:70, max(left, 0) : right] = (30, 60, 200)
+    (change,) = find_changes(folder(tmp_path / "seq", taken(frames))).changes
+    assert change.kind == "appeared"
+    assert moment <= change.frame <= moment + 3
+    assert near(change.box, THING)
+
+
+def test_shake_is_no_change(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    frames = still(50)
+    for frame in frames:
+        frame[:] = np.roll(frame, rng.integers(-1, 2, 2), (0, 1))
+    assert find_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
+
+
+def test_a_camera_that_moves_is_said_and_not_taken_for_things(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = np.concatenate([still(30), still(40, seed=9)])
+    put(frames[50:], THING)
+    source = folder(tmp_path / "seq", taken(frames))
+    with caplog.at_level(logging.WARNING, "vidgru"):
+        (change,) = find_changes(source).changes
+    assert (change.frame, change.kind) == (50, "appeared")
+    assert caplog.messages == [
+        f"{source}: the camera moves or the scene changes at frame 30 (1.20 s): what changed is"
+        " told before and after that."
+    ]
+
+
+def test_a_long_sequence_is_told_as_it_goes_on_in_constant_memory() -> None:
+    watch, items = Watch(), []
+    moments = [100, 250, 400]
+    for look in range(490):
+        frames = still(1)
+        for number, moment in enumerate(moments):
+            if look >= moment:
+                put(frames, Box(10 + 36 * number, 30, 24, 16), seed=number)
+        items += watch.push(taken(frames, seed=look)[0])
+        assert len(watch._kept) < MOST
+    items += watch.finish()
+    assert [item.look for item in items if isinstance(item, Region)] == moments
+    assert len(items) == 3
+
+
+def test_nothing_is_found_twice_where_it_is_told_in_parts() -> None:
+    frames = still(MOST + 20)
+    put(frames[MOST // 2 :], THING)
+    watch, items = Watch(), []
+    for look in taken(frames):
+        items += watch.push(look)
+    items += watch.finish()
+    assert [item.look for item in items if isinstance(item, Region)] == [MOST // 2]
+
+
+@given(st.lists(st.integers(-999, 999), min_size=9, max_size=9))
+def test_the_network_finds_the_median(values: list[int]) -> None:
+    told = median_of_nine([np.array([value], np.int16) for value in values])
+    assert told.tolist() == [sorted(values)[4]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (7, 5)])
+def test_tiny_pictures_have_no_changes(shape: tuple[int, int]) -> None:
+    assert find(noise(20, *shape)) == []
+
+
+def test_too_few_frames_are_said(tmp_path: Path) -> None:
+    for count, words in ((1, "1 frame"), (2, "2 frames"), (11, "11 frames")):
+        source = folder(tmp_path / f"seq{count}", noise(count))
+        with pytest.raises(VideoError) as error:
+            find_changes(source)
+        assert str(error.value) == (
+            f"{source} has only {words}: 12 are needed to tell what changes for good."
+        )
+
+
+def test_bad_sources_are_named_and_skipped(tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_text("no video")
+    frames = still(30)
+    put(frames[12:], THING)
+    good = write_clip(tmp_path / "yes.avi", taken(frames), 10)
+    bad, found = changes_each_told([tmp_path / "no.mp4", good])
+    path = tmp_path / "no.mp4"
+    assert bad == Failure(str(path), f"Cannot read {path}: not a video that OpenCV can open.")
+    assert isinstance(found, Changes)
+    assert [(c.frame, c.seconds) for c in found.changes] == [(12, 1.2)]
+
+
+def changes_each_told(sources: list[Path]) -> list[Changes | Failure]:
+    return [item for item in changes_each(sources) if isinstance(item, Changes | Failure)]
+
+
+def test_pictures_of_other_sizes_are_stretched_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = folder(tmp_path / "seq", taken(still(20)))
+    write_images(source, noise(1, 20, 20), ["0007b.png"])
+    assert find_changes(source).changes == ()
+    assert caplog.messages == [
+        f"{source}: the pictures are not all of one size, and were stretched to it."
+    ]
+
+
+def test_live_sources_are_refused() -> None:
+    with pytest.raises(OptionError) as error:
+        list(change_steps("camera:0"))
+    assert str(error.value) == "camera:0 is live: changes are told of files only."
+
+
+def test_the_command_line_tells_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = still(40)
+    put(frames[17:], THING)
+    source = folder(tmp_path / "seq", taken(frames))
+    table, heat, images = (tmp_path / name for name in ("t.csv", "heat.png", "pictures"))
+    config = ScenesConfig(objects=True, csv=str(table), heatmap=str(heat), images=str(images))
+    found = find_sources([source])
+    assert tell_changes([str(source)], found, config, False, False) is False
+    out, err = capsys.readouterr()
+    assert "appeared" in out
+    assert out.rstrip().endswith(f"{source}: 1 change for good in 40 frames at 25/s.")
+    assert err == f"Saved: {heat}\nSaved: {images}\n"
+    (row,) = csv.DictReader(table.read_text("utf-8").splitlines())
+    assert tuple(row) == COLUMNS
+    assert (row["frame"], row["seconds"], row["kind"]) == ("17", "0.680", "appeared")
+    assert (row["before_x"], row["error"]) == ("", "")
+    names = sorted(path.name for path in images.iterdir())
+    assert names == ["001-appeared-after.jpg", "001-appeared-before.jpg"]
+    picture = cv2.imread(str(heat))
+    assert picture is not None
+    middle = picture[3 * THING.y + 24, 3 * THING.x + 10].astype(int)
+    assert np.ptp(middle) > 20  # coloured
+    assert np.ptp(picture[280, 20].astype(int)) < 3  # grey
+
+    with pytest.raises(OutputError, match=r"001-appeared-before.jpg is there already\. Choose"):
+        tell_changes([str(source)], found, config, False, False)
+
+
+def test_json_has_an_object_for_each_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = folder(tmp_path / "seq", taken(still(20)))
+    missing = tmp_path / "none.mp4"
+    found = find_sources([source, missing])
+    config = ScenesConfig(objects=True)
+    assert tell_changes([str(source), str(missing)], found, config, True, True) is True
+    out, err = capsys.readouterr()
+    first, second = map(json.loads, out.splitlines())
+    assert (first["source"], first["frames"], first["changes"]) == (str(source), 20, [])
+    assert second == {
+        "source": str(missing),
+        "error": f"Cannot read {missing}: no such file or folder.",
+    }
+    assert err == f"Error: {second['error']}\n"
+
+
+def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    change = Change(3, 0.12, "appeared", 1.0, THING)
+    failure = save_heatmap(Changes(str(gone), 9, 25.0, 160, 96, 1, (change,)), tmp_path / "h.png")
+    assert failure == Failure(str(gone), f"Cannot read {gone}: no such file or folder.")
+
+
+def test_options_that_do_not_go_together() -> None:
+    for name, value in (("edl", "a.edl"), ("split", "x"), ("sheet", "a.png"), ("threshold", 0.5)):
+        with pytest.raises(OptionError) as error:
+            ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
+        assert str(error.value) == f"--objects tells of no scenes: leave out --{name}."
+    with pytest.raises(OptionError) as error:
+        ScenesConfig(heatmap="a.png")
+    assert str(error.value) == "--heatmap shows what --objects tells: give that, too."
