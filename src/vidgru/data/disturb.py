@@ -18,7 +18,7 @@ def disturb(rng: np.random.Generator, frames: Frames) -> Frames:
     out = frames.astype(np.float32)
     at = int(rng.integers(0, len(out)))
     what = (_flash, _flashes, _fade_to_itself, _light, _overlay, _pass)
-    what[int(rng.choice(len(what), p=[0.3, 0.1, 0.2, 0.15, 0.15, 0.1]))](rng, out, at)
+    what[int(rng.choice(len(what), p=[0.25, 0.1, 0.15, 0.15, 0.15, 0.2]))](rng, out, at)
     return out.clip(0, 255).astype(np.uint8)
 
 
@@ -63,17 +63,23 @@ def _overlay(rng: np.random.Generator, out: Numbers, at: int) -> None:
 
 
 def _pass(rng: np.random.Generator, out: Numbers, at: int) -> None:
+    """Let something wide go by, with a ragged outline, out of focus or not."""
     size = out.shape[1]
-    width, frames = int(rng.integers(size // 4, size)), int(rng.integers(4, 20))
-    pattern = cv2.resize(rng.normal(0, 30, (6, 4)), (width, size))[..., None]
-    picture = rng.uniform(0, 255, (1, 1, 3)) + pattern
+    width, frames = int(rng.integers(size // 4, size)), int(rng.integers(4, 30))
+    pattern = cv2.resize(rng.normal(0, 40, (6, 4, 3)), (width, size), interpolation=cv2.INTER_CUBIC)
+    picture = (rng.uniform(0, 255, (1, 1, 3)) + pattern).clip(0, 255).astype(np.float32)
+    form = cv2.resize(rng.normal(0, 0.5, (5, 4)), (width, size), interpolation=cv2.INTER_CUBIC)
+    form += 1.5 - 3 * np.abs(np.linspace(-1, 1, width)) ** 3
+    alpha = (form / rng.choice([0.05, 0.5])).clip(0, 1)[..., None].astype(np.float32)
+    top = int(rng.integers(0, size // 2)) if rng.random() < 0.5 else 0
     back = rng.random() < 0.5
     for number, frame in enumerate(out[at : at + frames]):
         left = int(-width + (size + width) * (number + 0.5) / frames)
         left = size - width - left if back else left
         low, high = max(left, 0), min(left + width, size)
         if low < high:
-            frame[:, low:high] = picture[:, low - left : high - left]
+            part, own = frame[top:, low:high], slice(low - left, high - left)
+            part[:] += alpha[: size - top, own] * (picture[: size - top, own] - part)
 
 
 def panel(rng: np.random.Generator, frames: Frames) -> None:

@@ -103,15 +103,20 @@ def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: 
     at = np.where(at < len(shot), at, round_trip - at)
     if rng.random() < 0.1:  # each shown twice
         at = at[np.arange(frames) // 2]
+    shutter = rng.random() < 0.5
     path = _path(rng, frames, look.place)
     out = np.empty((frames, size, size, 3), np.uint8)
     before = path[0]
     for number, place in enumerate(path):
-        picture = _view(shot[at[number]], place, size, look.mirrored)
+        shown = shot[at[number]]
+        if shutter and pace > 1 and at[number] + 1 < len(shot):  # open for a while
+            shown = np.mean(shot[at[number] : at[number] + (pace + 2) // 2], axis=0)
+            shown = shown.astype(np.uint8)
+        picture = _view(shown, place, size, look.mirrored)
         pixels = np.abs(place - before).max() * (1 / place[2] - 1) * size / 2
-        if pixels > 2:  # a shutter that is open for half of the time
+        if pixels > 2:
             several = [
-                _view(shot[at[number]], before + share * (place - before), size, look.mirrored)
+                _view(shown, before + share * (place - before), size, look.mirrored)
                 for share in np.linspace(0.5, 1, min(int(pixels), 6), endpoint=False)
             ]
             picture = np.mean([*several, picture], axis=0).astype(np.uint8)
@@ -119,7 +124,7 @@ def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: 
         before = place
     if rng.random() < 0.08:
         out[:] = out.mean(-1, keepdims=True)
-    return disturb(rng, out) if rng.random() < 0.3 else out
+    return disturb(rng, out) if rng.random() < 0.35 else out
 
 
 def _differ(one: Frames, other: Frames) -> bool:

@@ -17,6 +17,7 @@ WIDTHS = (12, 24, 32, 48)  # of the encoder
 EMBEDDED = 48  # values of a frame's features that are compared
 BINS = 8  # of each colour in a histogram
 COARSE = 12  # cells a side of the pictures whose pixels are compared
+FINE = 24  # cells a side of those, in shades of grey, where a slow pan is no mixture
 # Frames are compared with the one before, for each of so many frames on either side ...
 AROUND = 8
 # ... so many before a boundary with as many after it, had it been here (the last of the old scene
@@ -30,7 +31,9 @@ LAGS = sorted({1, *(2 * k - 1 for k in ACROSS), *WITHIN})
 BACK, LATE = WITHIN[-1] + 1, WITHIN[-1]  # frames before and after one that are compared
 METRICS = 4  # ways to compare two frames
 COMPARED = (
-    METRICS * (2 * AROUND + 1 + len(ACROSS) + 2 * len(WITHIN)) + len(HALFWAY) + 2 + 4 * len(LIGHT)
+    METRICS * (2 * AROUND + 1 + len(ACROSS) + 2 * len(WITHIN))
+    + 2 * len(HALFWAY)
+    + 2 * (1 + 2 * len(LIGHT))
 )
 LOOK = 16  # values of what the frame itself looks like
 TOKEN = 96  # values of a frame that the core reads
@@ -47,6 +50,7 @@ class Seen(NamedTuple):
     colours: Tensor  # (B, T, BINS ** 3), root of the histogram, of length one
     coarse: Tensor  # (B, T, 3 * COARSE ** 2), from 0 to 1
     structure: Tensor  # (B, T, 3 * COARSE ** 2), without the mean, of length one
+    fine: Tensor  # (B, T, FINE ** 2), from 0 to 1
 
     def since(self, start: int) -> "Seen":
         """Return the frames from a number on."""
@@ -116,10 +120,12 @@ class SceneNetwork(nn.Module):
         counts = features.new_zeros(len(bins), BINS**3)
         counts.scatter_add_(1, bins, features.new_ones(1).expand(bins.shape))
         colours = functional.normalize(counts.sqrt(), dim=-1)
-        coarse = functional.adaptive_avg_pool2d(planes.float().mul_(1 / 255), COARSE)
+        levels = planes.float().mul_(1 / 255)
+        fine = functional.adaptive_avg_pool2d(levels.mean(1), FINE).flatten(1)
+        coarse = functional.adaptive_avg_pool2d(levels, COARSE)
         flat = (coarse - coarse.mean((-2, -1), keepdim=True)).flatten(1)
         structure = functional.normalize(flat, dim=-1, eps=0.3)  # of plain pictures, none
-        parts = (features, embedded, colours, coarse.flatten(1), structure)
+        parts = (features, embedded, colours, coarse.flatten(1), structure, fine)
         return Seen(*(part.view(*shape, -1) for part in parts))
 
     def compare(self, seen: Seen) -> Tensor:
@@ -129,11 +135,12 @@ class SceneNetwork(nn.Module):
         columns += [moved(apart[2 * k - 1], k - 1) for k in ACROSS]
         columns += [moved(apart[k], -1) for k in WITHIN]
         columns += [moved(apart[k], k) for k in WITHIN]
-        light = torch.stack([seen.coarse.mean(-1), 3 * seen.coarse.std(-1)], dim=-1)
+        light = torch.stack([seen.fine.mean(-1), 3 * seen.fine.std(-1)], dim=-1)
         columns.append(light)
         for k in LIGHT:
             columns += [10 * (moved(light, -k) - light), 10 * (moved(light, k) - light)]
-        return torch.cat([*columns, *(_bent(seen.coarse, k) for k in HALFWAY)], dim=-1)
+        columns += [_bent(part, k) for part in (seen.coarse, seen.fine) for k in HALFWAY]
+        return torch.cat(columns, dim=-1)
 
     def tokens(self, seen: Seen) -> Tensor:
         """Return what the cores read (B, T, TOKEN)."""
@@ -172,12 +179,12 @@ def _apart(seen: Seen, lag: int) -> Tensor:
     return torch.stack(distances, dim=-1).mul(GAIN).log1p() / 2
 
 
-def _bent(coarse: Tensor, span: int) -> Tensor:
+def _bent(part: Tensor, span: int) -> Tensor:
     """Return how far frames are from the mean of those `span` before and after (B, T, 1).
 
     In shares of half the distance between those two.
     """
-    before, after = moved(coarse, -span), moved(coarse, span)
-    bent = torch.linalg.vector_norm(2 * coarse - before - after, dim=-1, keepdim=True)
+    before, after = moved(part, -span), moved(part, span)
+    bent = torch.linalg.vector_norm(2 * part - before - after, dim=-1, keepdim=True)
     wide: Tensor = torch.linalg.vector_norm(after - before, dim=-1, keepdim=True)
     return bent / (wide + 0.1)  # type: ignore[no-any-return]
