@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidgru.data.views import Frames
-from vidgru.scenes import KINDS
+from vidgru.scenes import KINDS, Boundary
 
 Numbers = NDArray[np.float32]
 SHORTEST = 8  # frames of a scene
@@ -21,6 +21,7 @@ class Joined:
     boundary: Numbers
     inside: Numbers
     kind: NDArray[np.int64]  # -1 where there is none
+    boundaries: tuple[Boundary, ...]
 
 
 def _path(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
@@ -183,6 +184,7 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Sequence[Frames]], fram
     inside = np.zeros(total, np.float32)
     kinds = np.full(total, -1)
     family = shots[int(rng.integers(len(shots)))]
+    boundaries = []
 
     def length_of() -> int:
         return SHORTEST + int(rng.exponential(35)) if rng.random() < 0.88 else total
@@ -253,6 +255,9 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Sequence[Frames]], fram
             middle = at + (count + 1) // 2
         sigma = max(end - start, 0) / 8
         near = np.exp(-(((np.arange(total) - middle) / max(sigma, 0.3)) ** 2) / 2) if end > start else (np.arange(total) == middle)
+        if margin <= middle < total:
+            span = (middle, middle) if kind == "cut" else (start, end)
+            boundaries.append(Boundary(middle - margin, kind, 1.0, span[0] - margin, span[1] - margin))
         boundary = np.maximum(boundary, near.astype(np.float32))
         inside[start:end] = 1
         if end == start:
@@ -282,5 +287,5 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Sequence[Frames]], fram
         picture[:, :lines] = 0
         picture[:, -lines:] = 0
     return Joined(
-        picture, boundary[part], inside[part], kinds[part]
+        picture, boundary[part], inside[part], kinds[part], tuple(boundaries)
     )
