@@ -41,6 +41,7 @@ FLOORS = [
         "forecast",
         "forecast_scores",
         "scenes",
+        "scene_scores",
         "changes",
         "files",
     },
@@ -52,7 +53,9 @@ FLOORS = [
     {"verbs"},
     {"cli", "__init__", "__main__"},
 ]
-DRAWN = ("data/views.py", "data/worker.py", "data/flow.py", "data/synth.py")  # where cv2 may be
+DRAWN = tuple(  # where cv2 may be
+    f"data/{name}.py" for name in ("views", "worker", "flow", "synth", "transitions")
+)
 DRAWING = ("engine/plots.py", "video/text.py", "video/heat.py")
 # What each verb offers; fields of a later config replace those of the same name.
 CONFIGS = {
