@@ -23,7 +23,6 @@ from vidgru.tasks.scenes_measure import count
 from vidgru.video.read import Image
 
 THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(2, 19))
-MEASURED = 96  # windows that are looked at to tell how good a network is
 SEED = 77  # of those windows, whatever the training's
 
 Families = Sequence[Sequence[Frames]]
@@ -99,8 +98,8 @@ class SceneTrainer(Learner):
         return join_shots(generator, shots, self.spec.frames, self.spec.size)
 
     @torch.inference_mode()
-    def measure(self, shots: Families, threshold: float | None = None) -> Measured:
-        """Return how good the network is on MEASURED windows of shots, always the same ones.
+    def measure(self, shots: Families, windows: int, threshold: float | None = None) -> Measured:
+        """Return how good the network is on so many windows of shots, always the same ones.
 
         Without a threshold, it is the one that gives the best F1 there. Several processes share out
         the windows.
@@ -109,7 +108,7 @@ class SceneTrainer(Learner):
         thresholds = THRESHOLDS if threshold is None else (threshold,)
         counts = torch.zeros(len(thresholds), len(TOLERANCES), len(COUNTS), dtype=torch.int64)
         losses = torch.zeros(1, dtype=torch.float64)
-        numbers = range(rank(), MEASURED, world())
+        numbers = range(rank(), windows, world())
         for first in range(0, len(numbers), self.batch_size):
             some = numbers[first : first + self.batch_size]
             joined = list(self._pool.map(lambda n: self._join(shots, (SEED, n)), some))
@@ -122,7 +121,7 @@ class SceneTrainer(Learner):
                 for number, limit in enumerate(thresholds):
                     found = read(both[row], limit)
                     counts[number] += torch.tensor(count(found, window.boundaries))
-        loss_of_all = total(losses).item() / MEASURED
+        loss_of_all = total(losses).item() / windows
         scores = [scores_of(rows) for rows in total(counts).tolist()]
         best = max(range(len(scores)), key=lambda n: (scores[n].f1, -abs(thresholds[n] - 0.5)))
         return Measured(loss_of_all, thresholds[best], scores[best])

@@ -14,7 +14,7 @@ from vidgru.data.views import Frames
 from vidgru.engine.course import Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.plots import plot_curves
-from vidgru.engine.scene_loop import MEASURED, Measured, SceneTrainer
+from vidgru.engine.scene_loop import Measured, SceneTrainer
 from vidgru.errors import DataError
 from vidgru.nn.scenes import SceneNetwork
 from vidgru.results import Progress
@@ -25,7 +25,8 @@ from vidgru.train_config import TrainConfig
 FEWEST_STEPS = 400  # one takes about half a second
 USUAL_EPOCHS = 10
 VALIDATIONS = 10
-VALIDATED = 0.1  # share of the time for validations
+VALIDATING = 0.1  # share of the time for validations
+VALIDATED, MEASURED = 96, 256  # windows that are looked at on the way, and in the end
 
 log = logging.getLogger("vidgru")
 
@@ -76,13 +77,13 @@ class SceneTraining(Course[SceneTrainResult]):
         """Return how often to validate: for a tenth of the time at most."""
         if self.config.minutes is not None:
             return VALIDATIONS
-        # Forward only costs about a third of learning.
+        # Making a window and looking at it costs about two thirds of learning from it.
         learned = self.total * self.config.batch_size
-        return max(1, min(VALIDATIONS, round(VALIDATED * learned / (MEASURED / 3))))
+        return max(1, min(VALIDATIONS, round(VALIDATING * learned / (VALIDATED * 2 / 3))))
 
     def measure(self) -> tuple[Numbers, float]:
         """Return loss and F1 on validation windows; the lower the loss, the better."""
-        self.measured = self.trainer.measure(self.shots["val"])
+        self.measured = self.trainer.measure(self.shots["val"], VALIDATED)
         loss = self.measured.loss
         return {"val_loss": loss, "val_f1": self.measured.scores.f1}, -loss
 
@@ -99,10 +100,10 @@ class SceneTraining(Course[SceneTrainResult]):
     def finish(self) -> SceneTrainResult:
         """Evaluate the best weights, and write the model and the plot."""
         self.trainer.network.load_state_dict(self.best_weights)
-        _, threshold, validation = self.trainer.measure(self.shots["val"])
+        _, threshold, validation = self.trainer.measure(self.shots["val"], MEASURED)
         test = None
         if self.shots["test"]:
-            test = self.trainer.measure(self.shots["test"], threshold).scores
+            test = self.trainer.measure(self.shots["test"], MEASURED, threshold).scores
         self.save(validation, test, spec=replace(self.spec, threshold=threshold))
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
