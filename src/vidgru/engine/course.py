@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 Numbers = dict[str, float]
 
 
-class Measured(Protocol):
+class Scored(Protocol):
     """How good something is."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,8 +208,8 @@ class Course(ABC, Generic[Result]):
 
     def save(
         self,
-        validation: Measured | None,
-        test: Measured | None = None,
+        validation: Scored | None,
+        test: Scored | None = None,
         *,
         spec: AnySpec | None = None,
         confidence: Confidence = Confidence(),  # noqa: B008

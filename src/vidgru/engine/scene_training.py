@@ -67,11 +67,12 @@ class SceneTraining(Course[SceneTrainResult]):
 
     def _shots(self, part: str) -> list[list[Frames]]:
         """Return the shots of each clip of a part; warns of clips without any."""
-        clips = {clip.name: shots_of(self.data.frames[clip]) for clip in self.data.parts[part]}
-        short = [name for name, shots in clips.items() if not shots]
+        clips = self.data.parts[part]
+        families = [shots_of(self.data.frames[clip]) for clip in clips]
+        short = [clip.name for clip, shots in zip(clips, families, strict=True) if not shots]
         if short:
             log.warning(TOO_SHORT, len(short), SHORTEST, short[0])
-        return [shots for shots in clips.values() if shots]
+        return [shots for shots in families if shots]
 
     def validations(self) -> int:
         """Return how often to validate: for a tenth of the time at most."""

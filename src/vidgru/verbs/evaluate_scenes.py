@@ -1,7 +1,7 @@
 """Tell how well a model finds the boundaries between clips that it did not learn from."""
 
 import logging
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +46,16 @@ def evaluate_scenes_steps(
     part, chosen = choose_part(read_source(folder, labelled=False))
     sampling = Sampling(FASTEST, spec.size, spec.frames, even=True)
     held = yield from hold(part, chosen, folder, model.path, sampling)
-    known = {clip.name: segments[0] for clip, segments in readings_of(held.clips).frames.items()}
-    if short := [name for name, frames in known.items() if len(frames) < SHORTEST]:
+    known = {clip: segments[0] for clip, segments in readings_of(held.clips).frames.items()}
+    if short := [clip.name for clip, frames in known.items() if len(frames) < SHORTEST]:
         log.warning(TOO_SHORT, len(short), SHORTEST, short[0])
-    clips = {name: frames for name, frames in known.items() if len(frames) >= SHORTEST}
+    clips = {clip: frames for clip, frames in known.items() if len(frames) >= SHORTEST}
     if len(clips) < 2:
         raise DataError(
             f"There are not the two clips of {SHORTEST} frames or more in {folder} that it takes "
             "to join scenes."
         )
-    if cut := [name for name, frames in clips.items() if len(shots_of([frames])) > 1]:
+    if cut := [clip.name for clip, frames in clips.items() if len(shots_of([frames])) > 1]:
         log.warning(
             "%d clips have cuts of their own, which count as wrong where they are found; the first "
             "is %s.",
@@ -94,10 +94,9 @@ def _joined_steps(
     scores: list[SceneScores] = []
     for search in (find, find_ahead):
         found: list[Boundary] = []
-        ways: Iterable[Boundary] = search(network, joined(pieces, over), threshold)
-        for boundary in ways:
+        for boundary in search(network, joined(pieces, over), threshold):
             found.append(boundary)
-            done = min(sum(true.frame <= boundary.frame for true in truth), len(truth))
+            done = sum(true.frame <= boundary.frame for true in truth)
             yield Progress(f"evaluating {kind}s", len(scores) * len(truth) + done, 2 * len(truth))
         scores.append(scores_of(count(found, truth)))
     return JoinedScores(kind, len(pieces), *scores)
