@@ -290,6 +290,19 @@ def test_going_back_gives_the_same_windows() -> None:
         assert all(torch.equal(a, b) for a, b in zip(trainer._draw(), batch, strict=True))
 
 
+def test_each_window_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, made = make_trainer(), list[Sequence[int]]()
+    real = trainer._join
+    monkeypatch.setattr(
+        trainer, "_join", lambda shots, seed: (made.append(seed), real(shots, seed))[1]
+    )  # type: ignore[func-returns-value]
+    for _ in range(3):
+        trainer._draw()
+    for window in trainer._coming[1]:
+        window.result()
+    assert len(made) == len({tuple(seed) for seed in made}) == 4 * 3
+
+
 def test_losses_of_parts_of_a_batch_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes, each with a part of the batch, have the loss of one with all of it."""
     found, kinds = [], []
