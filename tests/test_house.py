@@ -42,6 +42,7 @@ FLOORS = [
         "forecast",
         "forecast_scores",
         "scenes",
+        "scene_scores",
         "changes",
         "files",
     },

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,21 +19,8 @@ from helpers import noise, retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru as library
-from vidgru.engine import checkpoint
 from vidgru.errors import ModelError, OptionError, OutputError, VideoError
 from vidgru.scenes import Boundary, Scene, SceneChange, Scenes, divide, timecode
-
-# Until the network is there, its parts have stand-ins; the tests never look into either.
-try:
-    import vidgru.engine.scene_finder
-except ImportError:
-    stand_in = types.ModuleType("vidgru.engine.scene_finder")
-    stand_in.find = stand_in.watch = None  # type: ignore[attr-defined]
-    sys.modules["vidgru.engine.scene_finder"] = stand_in
-    checkpoint.SHIPPED_SCENES = Path("scenes.safetensors")  # type: ignore[attr-defined]
-    checkpoint.LoadedScenes = Any  # type: ignore[attr-defined]
-    checkpoint.load_scenes = None  # type: ignore[attr-defined]
-
 from vidgru.verbs import scenes as verb
 from vidgru.verbs.edl import edit_list
 from vidgru.verbs.scenes import ScenesModel
@@ -574,7 +560,7 @@ def test_nothing_is_overwritten_unless_that_is_said(
         (["--csv", "t.edl", "--edl", "t.edl"], "t.edl would be written twice: give another name."),
         (
             ["--heatmap", "t.png"],
-            "--heatmap shows what --objects tells: give both, or neither.",
+            "--heatmap shows what --objects tells: give that, too.",
         ),
         (["--threshold", "1"], "Invalid --threshold 1.0. It must be less than 1."),
     ],

@@ -41,6 +41,7 @@ from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
 from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.scene_scores import SceneEvaluation, SceneTrainResult
 from vidgru.scenes import Boundary, Scene, SceneChange, Scenes
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
 from vidgru.train_config import CompareConfig, TrainConfig, preset_options
@@ -77,6 +78,8 @@ __all__ = [
     "Prediction",
     "Scene",
     "SceneChange",
+    "SceneEvaluation",
+    "SceneTrainResult",
     "Scenes",
     "Segment",
     "Timeline",
@@ -123,13 +126,16 @@ def train(
     folder: str | Path, *, task: Literal["forecast"], **options: Any
 ) -> ForecastTrainResult: ...
 @overload
+def train(folder: str | Path, *, task: Literal["scenes"], **options: Any) -> SceneTrainResult: ...
+@overload
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
 def train(
     folder: str | Path, *, preset: str | None = None, **options: Any
-) -> TrainResult | MotionTrainResult | ForecastTrainResult:
+) -> TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult:
     """Learn to tell the classes in a folder of clips, or with `task` something else from videos.
 
-    task="motion": how things move; task="forecast": which frames come next.
+    task="motion": how things move; task="forecast": which frames come next; task="scenes":
+    where scenes begin.
 
     `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
     a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
@@ -160,7 +166,9 @@ def compare(
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
-def resume(run: str | Path) -> TrainResult | MotionTrainResult | ForecastTrainResult:
+def resume(
+    run: str | Path,
+) -> TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
@@ -243,11 +251,11 @@ def find_changes(source: str | Path) -> Changes:
 
 def evaluate(
     folder: str | Path, model: str | Path, **options: Any
-) -> Evaluation | MotionEvaluation | ForecastEvaluation:
+) -> Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
 
-    Models of motion and forecasting ones need no labels, and give a MotionEvaluation or a
-    ForecastEvaluation.
+    Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
+    SceneEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.

@@ -6,7 +6,7 @@ from vidgru.errors import OptionError
 from vidgru.option import check, option
 from vidgru.spec import MOST_AHEAD
 
-TASKS = ("classify", "motion", "forecast")
+TASKS = ("classify", "motion", "forecast", "scenes")
 MAP_CORE = "convgru"  # the one that works on maps
 CORES = ("gru", "lstm", "rnn", "gated", MAP_CORE)
 CORE, SIZE = CORES[0], 64  # of a classifier

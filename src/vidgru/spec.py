@@ -12,6 +12,9 @@ FORECAST_SIZE, FORECAST_HIDDEN = 64, 48  # of a forecasting model, if not told o
 FORECAST_HIDDENS = range(8, 257, 8)  # so that groups of maps come out even
 SEEN, AHEAD = 10, 10  # frames that it sees, and that it foresees
 MOST_AHEAD = 256  # frames that may be foreseen at once
+# Of a model that finds scenes, and begins with random weights; frames of its training windows.
+SCENE_SIZE, SCENE_HIDDEN, SCENE_FRAMES = 48, 64, 112
+FEWEST_SCENE_FRAMES = 64  # so that windows hold scenes and not only transitions
 MOTION_SECONDS = 2.5  # of a training window: what is told for one second ahead lies within it
 
 
@@ -104,6 +107,22 @@ class ForecastSpec:
         return self.frames + self.ahead
 
 
+@dataclass(frozen=True)
+class SceneSpec:
+    """All that the file of a model that finds scenes says beside its weights.
+
+    frames: of one training window, as they come in a source; size: side of the square picture that
+    is read, in pixels; threshold: confidence from which a boundary counts.
+    """
+
+    task: str
+    core: str
+    hidden: int
+    frames: int
+    size: int
+    threshold: float
+
+
 def forecast_frames(frames: int | None, ahead: int | None, window: int) -> tuple[int, int]:
     """Return how many frames of a window are seen, and how many foreseen, if not told otherwise."""
     if frames is None:
@@ -113,4 +132,4 @@ def forecast_frames(frames: int | None, ahead: int | None, window: int) -> tuple
     return frames, ahead or window - frames
 
 
-AnySpec = ModelSpec | MotionSpec | ForecastSpec
+AnySpec = ModelSpec | MotionSpec | ForecastSpec | SceneSpec

@@ -18,7 +18,16 @@ from vidgru.config import (
 )
 from vidgru.errors import OptionError
 from vidgru.option import check, option
-from vidgru.spec import AHEAD, MAP_SIZES, MOST_AHEAD, MOTION_SECONDS, SEEN
+from vidgru.spec import (
+    AHEAD,
+    FEWEST_SCENE_FRAMES,
+    MAP_SIZES,
+    MOST_AHEAD,
+    MOTION_SECONDS,
+    SCENE_FRAMES,
+    SCENE_SIZE,
+    SEEN,
+)
 
 # Options of a training that have no meaning where there are no classes.
 CLASSES_ONLY = frozenset(
@@ -35,8 +44,9 @@ class TrainConfig:
 
     task: str = option(
         "classify",
-        "What to learn: to tell classes (classify), how things move and will move (motion), or to"
-        " foresee frames (forecast). The last two need no classes in FOLDER.",
+        "What to learn: to tell classes (classify), how things move and will move (motion), to"
+        " foresee frames (forecast), or to find where scenes begin (scenes). The last three need no"
+        " classes in FOLDER.",
         choices=TASKS,
     )
     val: float = option(
@@ -114,14 +124,16 @@ class TrainConfig:
     size: int | None = option(
         None,
         f"Side of the square picture that the network sees. Default: {SIZE}; for motion that of the"
-        " model it begins with. Motion and forecasts take multiples of 16 from 32 to 256.",
+        f" model it begins with; for scenes {SCENE_SIZE}. All but classes take multiples of 16 from"
+        " 32 to 256.",
         low=16,
         high=512,
     )
     frames: int | None = option(
         None,
         f"Frames of one window. Default: 16 or fewer; for motion {MOTION_SECONDS:g} seconds. To"
-        f" forecast: frames that are seen; {SEEN}, or fewer where clips are short.",
+        f" forecast: frames that are seen; {SEEN}, or fewer where clips are short. To find scenes:"
+        f" {SCENE_FRAMES}, out of several clips.",
         low=1,
         high=512,
     )
@@ -138,7 +150,8 @@ class TrainConfig:
     )
     fps: float | None = option(
         None,
-        "Frames per second to sample. Default: from the clips; to forecast, their own up to 30.",
+        "Frames per second to sample. Default: from the clips; to forecast, their own up to 30, as"
+        " always for scenes.",
         low=0.01,
         high=1000,
     )
@@ -190,6 +203,8 @@ class TrainConfig:
             raise OptionError(
                 f"Invalid --frames {self.frames}. It must be at least {FEWEST_FRAMES}."
             )
+        if self.task == "scenes":
+            self._check_scenes()
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads pictures: leave out --input.")
         if self.encoder == "rows" and self.init is not None:
@@ -216,6 +231,18 @@ class TrainConfig:
             raise OptionError(
                 f"Invalid --size {self.size} for --task {self.task}. Give a multiple of "
                 f"{MAP_SIZES.step}, from {low} to {high}."
+            )
+
+    def _check_scenes(self) -> None:
+        if self.frames is not None and self.frames < FEWEST_SCENE_FRAMES:
+            raise OptionError(
+                f"Invalid --frames {self.frames} for --task scenes. It must be at least "
+                f"{FEWEST_SCENE_FRAMES}."
+            )
+        if self.fps is not None:
+            raise OptionError(
+                "--fps is not for scenes, which are found frame by frame: leave it out with --task"
+                " scenes."
             )
 
     @property

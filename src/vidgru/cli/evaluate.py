@@ -22,15 +22,17 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
     model learned from are left out, wherever they lie now. What it finds is also written as a web
-    page, report.html in the run folder. A model of motion or forecasts takes all videos below
-    FOLDER, asks for no classes, and writes no page.
+    page, report.html in the run folder. Other models take all videos below FOLDER, ask for no
+    classes, and write no page; one that finds scenes joins them.
     """
     config = EvaluateConfig(**options)
     from vidgru.cli.forecast_scores import show_forecast_evaluation
     from vidgru.cli.motion_scores import show_motion_evaluation
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_evaluation
+    from vidgru.cli.scene_scores import show_scene_evaluation
     from vidgru.findings import Evaluation
+    from vidgru.forecast_scores import ForecastEvaluation
     from vidgru.motion_scores import MotionEvaluation
     from vidgru.verbs.evaluate import evaluate_steps
     from vidgru.verbs.predict import find_model
@@ -46,5 +48,7 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
         show_evaluation(result)
     elif isinstance(result, MotionEvaluation):
         show_motion_evaluation(result)
-    else:
+    elif isinstance(result, ForecastEvaluation):
         show_forecast_evaluation(result)
+    else:
+        show_scene_evaluation(result)

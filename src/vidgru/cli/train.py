@@ -41,7 +41,7 @@ def command(
 
     Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a .csv file with the columns
     path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
-    Motion and forecasts need no classes: videos and folders of images anywhere below FOLDER do.
+    Other tasks need no classes: videos and folders of images anywhere below FOLDER do.
     Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
     starts at once.
     """
@@ -55,6 +55,8 @@ def command(
     from vidgru.cli.motion_scores import show_motion_training
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_training
+    from vidgru.cli.scene_scores import show_scene_training
+    from vidgru.forecast_scores import ForecastTrainResult
     from vidgru.motion_scores import MotionTrainResult
     from vidgru.results import TrainResult
     from vidgru.verbs.train import resume_steps, train_steps
@@ -67,5 +69,7 @@ def command(
         show_training(result)
     elif isinstance(result, MotionTrainResult):
         show_motion_training(result)
-    else:
+    elif isinstance(result, ForecastTrainResult):
         show_forecast_training(result)
+    else:
+        show_scene_training(result)

@@ -1,5 +1,7 @@
 """What happens in videos and is no scene boundary, though much of the picture changes."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +68,11 @@ def _pass(rng: np.random.Generator, out: Numbers, at: int) -> None:
     """Let something wide go by, with a ragged outline, out of focus or not."""
     size = out.shape[1]
     width, frames = int(rng.integers(size // 4, size)), int(rng.integers(4, 30))
-    pattern = cv2.resize(rng.normal(0, 40, (6, 4, 3)), (width, size), interpolation=cv2.INTER_CUBIC)
+    pattern: Any = cv2.resize(
+        rng.normal(0, 40, (6, 4, 3)), (width, size), interpolation=cv2.INTER_CUBIC
+    )
     picture = (rng.uniform(0, 255, (1, 1, 3)) + pattern).clip(0, 255).astype(np.float32)
-    form = cv2.resize(rng.normal(0, 0.5, (5, 4)), (width, size), interpolation=cv2.INTER_CUBIC)
+    form: Any = cv2.resize(rng.normal(0, 0.5, (5, 4)), (width, size), interpolation=cv2.INTER_CUBIC)
     form += 1.5 - 3 * np.abs(np.linspace(-1, 1, width)) ** 3
     alpha = (form / rng.choice([0.05, 0.5])).clip(0, 1)[..., None].astype(np.float32)
     top = int(rng.integers(0, size // 2)) if rng.random() < 0.5 else 0

@@ -29,7 +29,7 @@ from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
 from vidgru.results import Progress, Split
-from vidgru.spec import AHEAD, MOTION_SECONDS, SEEN
+from vidgru.spec import AHEAD, MOTION_SECONDS, SCENE_FRAMES, SEEN
 from vidgru.train_config import TrainConfig
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES, open_video
 from vidgru.video.sample import FASTEST, even_rate
@@ -159,6 +159,8 @@ def choose_sampling(clips: list[Clip], config: TrainConfig, side: int) -> Sampli
         return _motion_sampling(clips, config, side)
     if config.task == "forecast":
         return _forecast_sampling(clips, config, side)
+    if config.task == "scenes":  # every frame counts, at whatever rate
+        return Sampling(FASTEST, side, config.frames or SCENE_FRAMES, even=True)
     fps, frames = config.fps, config.frames
     pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
     if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):

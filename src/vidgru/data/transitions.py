@@ -14,7 +14,7 @@ from vidgru.scenes import KINDS, Boundary
 
 Numbers = NDArray[np.float32]
 Family = Sequence[Frames]  # shots that look alike, uint8 (N, side, side, 3)
-SHORTEST = 6  # frames of a scene between two transitions
+SHORTEST = 8  # frames of a scene between two transitions
 USUAL = 35  # frames more, on average
 ALONE = 0.12  # share of the scenes that go on to the end of the window
 ALIKE = 0.4  # share of the boundaries between shots of one family

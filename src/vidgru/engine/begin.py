@@ -1,4 +1,4 @@
-"""What a classifier begins with: encoders that another model has trained already."""
+"""What trainings begin with: encoders that another model has trained already, or all of it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from vidgru.engine.checkpoint import (
     LoadedForecast,
     LoadedModel,
     LoadedMotion,
+    LoadedScenes,
     load_any,
     save_model,
 )
@@ -24,6 +25,27 @@ from vidgru.train_config import TrainConfig
 COPY_NAME = "init.safetensors"
 ENCODERS = ("main.", "side.")
 FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a training begins with: sizes of the network, and weights or None."""
+
+    size: int
+    hidden: int
+    weights: dict[str, Tensor] | None = None
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return RANDOM if self.weights is None else "the model that comes with vidgru"
+
+
+def beginning(model: LoadedMotion | LoadedScenes | None, size: int | None) -> Beginning | None:
+    """Return a model that comes with vidgru as a beginning; None without one of the wanted size."""
+    if model is None or size not in (None, model.spec.size):
+        return None
+    return Beginning(model.spec.size, model.spec.hidden, model.network.state_dict())
 
 
 @dataclass(frozen=True)
@@ -81,6 +103,11 @@ def read_encoders(config: TrainConfig, run: Path | None = None) -> Encoders | No
         raise ModelError(
             f"{model.path} is a model of motion, whose encoder is another one: give --init a model "
             "of `vidgru train --task forecast`, or one that tells classes."
+        )
+    if isinstance(model, LoadedScenes):
+        raise ModelError(
+            f"{model.path} finds scenes, with an encoder of its own: give --init a model of "
+            "`vidgru train --task forecast`, or one that tells classes."
         )
     if isinstance(model, LoadedModel) and model.spec.encoder == "rows":
         raise ModelError(f"{model.path} reads rows of pixels: it has no encoder to begin with.")

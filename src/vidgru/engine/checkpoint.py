@@ -7,13 +7,13 @@ import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from vidgru.config import CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE
+from vidgru.config import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE
 from vidgru.engine.distributed import from_main
 from vidgru.errors import ModelError, OutputError, ProcessError
 from vidgru.files import replacing, write_bytes
@@ -21,7 +21,9 @@ from vidgru.nn.build import AnyNetwork, build
 from vidgru.nn.encoders import map_side
 from vidgru.nn.forecast import ForecastNetwork
 from vidgru.nn.motion import MotionNetwork
+from vidgru.nn.scenes import SceneNetwork
 from vidgru.spec import (
+    FEWEST_SCENE_FRAMES,
     FORECAST_HIDDENS,
     MAP_SIZES,
     MOST_AHEAD,
@@ -30,6 +32,7 @@ from vidgru.spec import (
     ForecastSpec,
     ModelSpec,
     MotionSpec,
+    SceneSpec,
 )
 from vidgru.tasks.calibrate import COLDEST, HOTTEST, MOST_ANSWERS
 
@@ -37,42 +40,53 @@ MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 3
 MOST_PLACES = 2**19  # of all maps of a window: 512 frames of 512 pixels a side
-# The model of motion that comes with the package.
-SHIPPED_MOTION = Path(__file__).parents[1] / "models" / "motion.safetensors"
+# The models that come with the package.
+SHIPPED = Path(__file__).parents[1] / "models"
+SHIPPED_MOTION, SHIPPED_SCENES = SHIPPED / "motion.safetensors", SHIPPED / "scenes.safetensors"
+
+
+Net = TypeVar("Net")
+Spec = TypeVar("Spec")
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class Loaded(Generic[Net, Spec]):
     """A network in eval mode with all that its file says of it."""
 
     path: Path
-    network: AnyNetwork
-    spec: ModelSpec
+    network: Net
+    spec: Spec
     metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadedModel(Loaded[AnyNetwork, ModelSpec]):
+    """A network that tells classes."""
+
     confidence: Confidence
 
 
-@dataclass(frozen=True)
-class LoadedMotion:
-    """A network of motion in eval mode with all that its file says of it."""
-
-    path: Path
-    network: MotionNetwork
-    spec: MotionSpec
-    metrics: dict[str, Any]
+class LoadedMotion(Loaded[MotionNetwork, MotionSpec]):
+    """A network of motion."""
 
 
-@dataclass(frozen=True)
-class LoadedForecast:
-    """A forecasting network in eval mode with all that its file says of it."""
-
-    path: Path
-    network: ForecastNetwork
-    spec: ForecastSpec
-    metrics: dict[str, Any]
+class LoadedForecast(Loaded[ForecastNetwork, ForecastSpec]):
+    """A forecasting network."""
 
 
-Loaded = LoadedModel | LoadedMotion | LoadedForecast
+class LoadedScenes(Loaded[SceneNetwork, SceneSpec]):
+    """A network that finds scenes."""
+
+
+AnyLoaded = LoadedModel | LoadedMotion | LoadedForecast | LoadedScenes
+Wanted = TypeVar("Wanted", LoadedModel, LoadedMotion, LoadedForecast, LoadedScenes)
+# What models are for, and which verb they need.
+USES: dict[type[AnyLoaded], str] = {
+    LoadedModel: "tells classes: use `vidgru predict`",
+    LoadedMotion: "is a model of motion: use `vidgru motion`",
+    LoadedForecast: "foresees frames: use `vidgru forecast`",
+    LoadedScenes: "finds scenes: use `vidgru scenes`",
+}
 
 
 def save_model(
@@ -98,38 +112,32 @@ def load_model(path: Path) -> LoadedModel:
 
     Raises ModelError for anything but a whole one.
     """
-    loaded = load_any(path)
-    if not isinstance(loaded, LoadedModel):
-        raise ModelError(_use(loaded))
-    return loaded
+    return _load(path, LoadedModel)
 
 
 def load_motion(path: Path) -> LoadedMotion:
     """Read the file or run folder of a model of motion; raises ModelError."""
-    loaded = load_any(path)
-    if not isinstance(loaded, LoadedMotion):
-        raise ModelError(_use(loaded))
-    return loaded
+    return _load(path, LoadedMotion)
 
 
 def load_forecast(path: Path) -> LoadedForecast:
     """Read the file or run folder of a forecasting model; raises ModelError."""
+    return _load(path, LoadedForecast)
+
+
+def load_scenes(path: Path) -> LoadedScenes:
+    """Read the file or run folder of a model that finds scenes; raises ModelError."""
+    return _load(path, LoadedScenes)
+
+
+def _load(path: Path, wanted: type[Wanted]) -> Wanted:
     loaded = load_any(path)
-    if not isinstance(loaded, LoadedForecast):
-        raise ModelError(_use(loaded))
+    if not isinstance(loaded, wanted):
+        raise ModelError(f"{loaded.path} {USES[type(loaded)]}.")
     return loaded
 
 
-def _use(loaded: Loaded) -> str:
-    """Return what a model is for, and which verb it needs."""
-    if isinstance(loaded, LoadedModel):
-        return f"{loaded.path} tells classes: use `vidgru predict`."
-    if isinstance(loaded, LoadedMotion):
-        return f"{loaded.path} is a model of motion: use `vidgru motion`."
-    return f"{loaded.path} foresees frames: use `vidgru forecast`."
-
-
-def load_any(path: Path) -> Loaded:
+def load_any(path: Path) -> AnyLoaded:
     """Read a model file or a run folder; raises ModelError for anything but a whole model."""
     # Not path.is_dir(), which fails on too long a name.
     if os.path.isdir(path):
@@ -163,6 +171,8 @@ def load_any(path: Path) -> Loaded:
         return LoadedMotion(path, cast(MotionNetwork, network), spec, metrics)
     if isinstance(spec, ForecastSpec):
         return LoadedForecast(path, cast(ForecastNetwork, network), spec, metrics)
+    if isinstance(spec, SceneSpec):
+        return LoadedScenes(path, cast(SceneNetwork, network), spec, metrics)
     return LoadedModel(path, cast(AnyNetwork, network), spec, metrics, confidence)
 
 
@@ -187,6 +197,9 @@ def _read_header(path: Path, header: str) -> tuple[AnySpec, dict[str, Any], Conf
         elif raw["task"] == "forecast":
             spec = ForecastSpec(**raw)
             whole = isinstance(metrics, dict) and _is_forecast(spec)
+        elif raw["task"] == "scenes":
+            spec = SceneSpec(**raw)
+            whole = isinstance(metrics, dict) and _is_scenes(spec)
         else:
             sure = content["confidence"]
             labels = tuple(raw.pop("labels"))
@@ -263,6 +276,18 @@ def _is_forecast(spec: ForecastSpec) -> bool:
     )
 
 
+def _is_scenes(spec: SceneSpec) -> bool:
+    """Return whether a stranger's description of a model that finds scenes makes sense."""
+    return (
+        spec.core == CORE
+        and all(type(n) is int for n in (spec.hidden, spec.frames, spec.size))
+        and 1 <= spec.hidden <= 1024
+        and FEWEST_SCENE_FRAMES <= spec.frames <= 512
+        and spec.size in MAP_SIZES
+        and _is_number(spec.threshold, 1e-6, 1 - 1e-6)
+    )
+
+
 def _is_number(value: Any, low: float, high: float) -> bool:
     return type(value) in (int, float) and low <= value <= high  # nan is not
 
@@ -306,7 +331,8 @@ def newest_run(folder: Path, task: str | None = None) -> Path:
     for path in models:
         if task is None or _task_of(path) in (None, task):
             return path.parent
-    kind = {"motion": " of motion", "forecast": " that foresees frames"}.get(task or "", "")
+    kinds = {"motion": " of motion", "forecast": " that foresees frames", "scenes": " of scenes"}
+    kind = kinds.get(task or "", "")
     option = f" --task {task}" if kind else ""
     raise ModelError(
         f"No trained model{kind} in {folder.absolute()}: give --model, or train one first "

@@ -8,19 +8,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from statistics import median
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from vidgru.data.gather import Gathered, fingerprint
-from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
+from vidgru.engine.checkpoint import (
+    CHECKPOINT_NAME,
+    MODEL_NAME,
+    load_checkpoint,
+    save_checkpoint,
+    save_model,
+)
 from vidgru.engine.distributed import agree, from_main, is_main
-from vidgru.engine.learner import Learner
+from vidgru.engine.learner import Learner, Settings
 from vidgru.engine.run import METRICS_NAME, write_split, write_table
 from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
 from vidgru.results import Progress
-from vidgru.spec import AnySpec
+from vidgru.spec import AnySpec, Confidence
 from vidgru.train_config import TrainConfig
 
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
@@ -32,6 +39,13 @@ OTHER_CLIPS = (
 
 Result = TypeVar("Result")
 Numbers = dict[str, float]
+
+
+class Scored(Protocol):
+    """How good something is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
 
 
 class Course(ABC, Generic[Result]):
@@ -67,6 +81,16 @@ class Course(ABC, Generic[Result]):
         self.passed, self.looks, self.loss = 0, 0, 0.0
         self.since: list[float] = []
         self.saved = self.started
+
+    def settings(self, device: torch.device) -> Settings:
+        """Return how to learn, for what learns."""
+        return {
+            "batch_size": self.config.batch_size,
+            "lr": self.config.lr,
+            "seed": self.config.seed,
+            "device": device,
+            "optimizer": self.config.optimizer,
+        }
 
     def begin(self, learner: Learner, fewest_steps: int, usual_epochs: float) -> None:
         """Take what learns, and decide how long; a subclass calls this before all else."""
@@ -181,6 +205,39 @@ class Course(ABC, Generic[Result]):
             if is_main():
                 self.write_model()
         self.keep()
+
+    def save(
+        self,
+        validation: Scored | None,
+        test: Scored | None = None,
+        *,
+        spec: AnySpec | None = None,
+        confidence: Confidence = Confidence(),  # noqa: B008
+    ) -> None:
+        """Write the model file of the best weights; another `spec` may have learned more."""
+        if not is_main():
+            return
+        metrics = {
+            "validation": validation.to_dict() if validation else None,
+            "test": test.to_dict() if test else None,
+            "best_epoch": self.best_epoch,
+        }
+        path, spec = self.run / MODEL_NAME, spec or self._described
+        save_model(path, self.best_weights, spec, metrics, confidence)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return what the results of all trainings tell alike."""
+        return {
+            "run": self.run,
+            "model": self.run / MODEL_NAME,
+            "split": self.data.split,
+            "skipped": self.data.skipped,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "seconds": time.monotonic() - self.began,
+            "step_seconds": median(self.step_seconds or [0.0]),
+            "parameters": self.learner.parameters,
+        }
 
     def keep(self) -> None:
         """Write all that is needed to go on from here."""

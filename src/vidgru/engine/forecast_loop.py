@@ -1,6 +1,7 @@
 """The training loop for forecasts, and how a network is asked about whole clips."""
 
 from collections.abc import Iterator, Sequence
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from vidgru.data.views import Frames
 from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.learner import Learner
+from vidgru.engine.learner import Learner, Settings
 from vidgru.forecast_scores import ForecastScores
 from vidgru.nn.forecast import ForecastNetwork
 from vidgru.spec import FORECAST_SIZE, ForecastSpec
@@ -33,22 +34,9 @@ class ForecastTrainer(Learner):
         network: ForecastNetwork,
         pieces: Sequence[Frames],
         spec: ForecastSpec,
-        *,
-        batch_size: int,
-        lr: float,
-        seed: int,
-        device: torch.device,
-        optimizer: str = "adamw",
+        **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(
-            network,
-            len(pieces),
-            batch_size=batch_size,
-            lr=lr,
-            seed=seed,
-            device=device,
-            optimizer=optimizer,
-        )
+        super().__init__(network, len(pieces), **settings)
         self.network, self.pieces, self.spec = network, pieces, spec
 
     def step(self, done: float) -> float:

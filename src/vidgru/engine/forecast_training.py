@@ -1,7 +1,6 @@
 """Train a network to foresee frames."""
 
 import logging
-import time
 from collections.abc import Generator
 from pathlib import Path
 from statistics import median
@@ -11,7 +10,6 @@ import torch
 
 from vidgru.data.gather import Gathered
 from vidgru.data.views import Frames
-from vidgru.engine.checkpoint import MODEL_NAME, save_model
 from vidgru.engine.course import Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.forecast_loop import ForecastTrainer
@@ -65,11 +63,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
             network,
             [run for piece in self.pieces["train"] for run in self._runs(piece)],
             spec,
-            batch_size=config.batch_size,
-            lr=config.lr,
-            seed=config.seed,
-            device=device,
-            optimizer=config.optimizer,
+            **self.settings(device),
         )
         self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
         self.scores: ForecastScores | None = None
@@ -110,18 +104,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
 
     def write_model(self) -> None:
         """Write the model file of the best weights so far."""
-        self.save(self.scores, None)
-
-    def save(self, validation: ForecastScores | None, test: ForecastScores | None) -> None:
-        """Write the model file of the best weights."""
-        if not is_main():
-            return
-        metrics = {
-            "validation": validation.to_dict() if validation else None,
-            "test": test.to_dict() if test else None,
-            "best_epoch": self.best_epoch,
-        }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+        self.save(self.scores)
 
     def finish(self) -> ForecastTrainResult:
         """Evaluate the best weights, and write the model and the plot."""
@@ -135,8 +118,6 @@ class ForecastTraining(Course[ForecastTrainResult]):
         if validation is None:
             raise DataError("There are no clips to tell how good the model is.")
         return ForecastTrainResult(
-            run=self.run,
-            model=self.run / MODEL_NAME,
             validation=validation,
             test=test,
             fps=self.spec.fps,
@@ -148,11 +129,5 @@ class ForecastTraining(Course[ForecastTrainResult]):
                 self.data.frames[clip].shape[1] >= self.spec.window
                 for clip in self.data.parts["train"]
             ),
-            split=self.data.split,
-            skipped=self.data.skipped,
-            best_epoch=self.best_epoch,
-            epochs=self.epochs,
-            seconds=time.monotonic() - self.began,
-            step_seconds=median(self.step_seconds or [0.0]),
-            parameters=sum(p.numel() for p in network.parameters()),
+            **self.outcome(),
         )

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,16 @@ def learning_rate(highest: float, done: float) -> float:
     return highest * (low + (1 - low) * part)
 
 
+class Settings(TypedDict):
+    """How to learn, whatever it is."""
+
+    batch_size: int
+    lr: float
+    seed: int
+    device: torch.device
+    optimizer: NotRequired[str]
+
+
 class Learner(ABC):
     """One network, its optimizer and its random numbers; `step()` learns from one batch.
 
@@ -39,25 +49,16 @@ class Learner(ABC):
     each batch, and draw all its random numbers alike.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        clips: int,
-        *,
-        batch_size: int,
-        lr: float,
-        seed: int,
-        device: torch.device,
-        optimizer: str = "adamw",
-    ) -> None:
-        self._module = network.to(device)
+    def __init__(self, network: nn.Module, clips: int, **settings: Unpack[Settings]) -> None:
+        self.batch_size, self.lr = settings["batch_size"], settings["lr"]
+        self.clips, self.device = clips, settings["device"]
+        self._module = network.to(self.device)
         if world() > 1:
-            join_parts(self._module, batch_size)
-        self.clips, self.batch_size, self.lr, self.device = clips, batch_size, lr, device
-        self.generator = torch.Generator().manual_seed(seed)
-        self.dtype = convolution_dtype(device)
+            join_parts(self._module, self.batch_size)
+        self.generator = torch.Generator().manual_seed(settings["seed"])
+        self.dtype = convolution_dtype(self.device)
         # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
-        decay = WEIGHT_DECAY if optimizer == "adamw" else 0.0
+        decay = WEIGHT_DECAY if settings.get("optimizer", "adamw") == "adamw" else 0.0
         parameters = list(network.parameters())
         self.optimizer = torch.optim.AdamW(  # without decay it is Adam
             [
@@ -80,6 +81,11 @@ class Learner(ABC):
         """Whether the last step was the last one of a pass over the clips."""
         epoch = self.steps_per_epoch
         return int(self.steps / epoch) > int((self.steps - 1) / epoch)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learned."""
+        return sum(p.numel() for p in self._module.parameters())
 
     @abstractmethod
     def step(self, done: float) -> float:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from vidgru.data.cache import Segments
 from vidgru.data.views import Augmentation, Frames, cut, random_light, random_views, straight_view
 from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.learner import Learner
+from vidgru.engine.learner import Learner, Settings
 from vidgru.engine.windows import VALIDATION_WINDOWS, clip_outputs, spread, window_at
 from vidgru.nn.build import AnyNetwork
 from vidgru.nn.inputs import normalise
@@ -46,26 +46,14 @@ class Trainer(Learner):
         examples: Examples,
         spec: ModelSpec,
         *,
-        batch_size: int,
-        lr: float,
-        seed: int,
         augmentation: Augmentation,
-        device: torch.device,
-        optimizer: str = "adamw",
+        **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(
-            network,
-            len(examples.segments),
-            batch_size=batch_size,
-            lr=lr,
-            seed=seed,
-            device=device,
-            optimizer=optimizer,
-        )
+        super().__init__(network, len(examples.segments), **settings)
         self.network = network
         self.task, self.examples, self.spec = task, examples, spec
         self.augmentation = augmentation
-        self.weights = task.weights(examples.targets).to(device)
+        self.weights = task.weights(examples.targets).to(self.device)
         # The class of each class's mirror image; -1 while not known, and then none is trained on.
         self.images = torch.full((task.outputs,), -1)
         # The degrees by which clips of each class may be turned without looking like another's.

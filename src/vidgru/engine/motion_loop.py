@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from vidgru.data.footage import Footage, seen_through
 from vidgru.data.views import AUGMENTATIONS, random_light
 from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.learner import Learner
+from vidgru.engine.learner import Learner, Settings
 from vidgru.motion import AHEAD
 from vidgru.motion_scores import MotionScores
 from vidgru.nn.inputs import normalise
@@ -38,22 +39,9 @@ class MotionTrainer(Learner):
         network: MotionNetwork,
         footage: Sequence[Footage],
         spec: MotionSpec,
-        *,
-        batch_size: int,
-        lr: float,
-        seed: int,
-        device: torch.device,
-        optimizer: str = "adamw",
+        **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(
-            network,
-            len(footage),
-            batch_size=batch_size,
-            lr=lr,
-            seed=seed,
-            device=device,
-            optimizer=optimizer,
-        )
+        super().__init__(network, len(footage), **settings)
         self.network, self.footage, self.spec = network, footage, spec
 
     def step(self, done: float) -> float:

@@ -1,10 +1,8 @@
 """Train a network to see and foresee motion."""
 
 import math
-import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from statistics import median
 
 import torch
 
@@ -12,7 +10,6 @@ from vidgru.data.flow import Flow
 from vidgru.data.folder import Clip
 from vidgru.data.footage import Footage, Stored
 from vidgru.data.gather import Gathered
-from vidgru.engine.checkpoint import MODEL_NAME, save_model
 from vidgru.engine.course import Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.motion_loop import MotionTrainer
@@ -67,11 +64,7 @@ class MotionTraining(Course[MotionTrainResult]):
             network,
             self._footage("train"),
             spec,
-            batch_size=config.batch_size,
-            lr=config.lr,
-            seed=config.seed,
-            device=device,
-            optimizer=config.optimizer,
+            **self.settings(device),
         )
         self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
         self.scores: MotionScores | None = None
@@ -117,18 +110,7 @@ class MotionTraining(Course[MotionTrainResult]):
 
     def write_model(self) -> None:
         """Write the model file of the best weights so far."""
-        self.save(self.scores, None)
-
-    def save(self, validation: MotionScores | None, test: MotionScores | None) -> None:
-        """Write the model file of the best weights."""
-        if not is_main():
-            return
-        metrics = {
-            "validation": validation.to_dict() if validation else None,
-            "test": test.to_dict() if test else None,
-            "best_epoch": self.best_epoch,
-        }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics)
+        self.save(self.scores)
 
     def finish(self) -> MotionTrainResult:
         """Fit the spread, evaluate the best weights, and write the model and the plot."""
@@ -143,8 +125,6 @@ class MotionTraining(Course[MotionTrainResult]):
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
         return MotionTrainResult(
-            run=self.run,
-            model=self.run / MODEL_NAME,
             validation=validation,
             test=test,
             began_with=self.began_with,
@@ -152,13 +132,7 @@ class MotionTraining(Course[MotionTrainResult]):
             frames=self.spec.frames,
             size=self.spec.size,
             train_clips=len(self.data.parts["train"]),
-            split=self.data.split,
-            skipped=self.data.skipped,
-            best_epoch=self.best_epoch,
-            epochs=self.epochs,
-            seconds=time.monotonic() - self.began,
-            step_seconds=median(self.step_seconds or [0.0]),
-            parameters=sum(p.numel() for p in network.parameters()),
+            **self.outcome(),
         )
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
     """Draw training loss and what was validated over epochs, from the rows of metrics.csv.
 
-    That is accuracy, or the error of motion or of foreseen frames; where nothing was validated
-    there is only the loss.
+    That is accuracy, the error of motion or of foreseen frames, or F1 of boundaries; where nothing
+    was validated there is only the loss.
     """
     from matplotlib.figure import Figure
 
@@ -47,6 +47,11 @@ def plot_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
         )
         right.set(ylabel="validation MSE, sum over a frame", ylim=(0, None))
         left.legend([loss, error], ["training loss", "validation MSE"], loc="center right")
+    elif "val_f1" in rows[0]:
+        right = left.twinx()
+        (f1,) = right.plot(epochs, [row["val_f1"] for row in rows], color="tab:blue", marker=".")
+        right.set(ylabel="validation F1", ylim=(0, 1.02))
+        left.legend([loss, f1], ["training loss", "validation F1"], loc="center right")
     _save(figure, path)
 
 

@@ -123,8 +123,8 @@ def watch(
     """Yield how many frames there were, with each boundary that is known by then, or None."""
     watcher, count = Watcher(network, threshold), 0
     for count, frame in enumerate(frames, 1):
-        for boundary in watcher.push(frame) or [None]:
-            yield count, boundary
+        known: list[Boundary | None] = [*watcher.push(frame)]
+        yield from ((count, boundary) for boundary in known or [None])
     if count:
         for boundary in watcher.finish():
             yield count, boundary

@@ -1,10 +1,8 @@
 """Train a network to tell classes."""
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -12,7 +10,6 @@ import torch
 from vidgru.data.gather import Gathered
 from vidgru.data.views import augmentation
 from vidgru.engine.begin import began_with
-from vidgru.engine.checkpoint import MODEL_NAME, save_model
 from vidgru.engine.course import OTHER_CLIPS, Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.loop import Examples, Trainer
@@ -73,12 +70,8 @@ class Training(Course[TrainResult]):
             self.task,
             self._examples("train"),
             spec,
-            batch_size=config.batch_size,
-            lr=config.lr,
-            seed=config.seed,
             augmentation=augmentation(config),
-            device=device,
-            optimizer=config.optimizer,
+            **self.settings(device),
         )
         self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
         self.scores: Scores | None = None
@@ -140,7 +133,7 @@ class Training(Course[TrainResult]):
     def write_model(self) -> None:
         """Write the model file of the best weights so far."""
         known = self.known.scores if self.known else None
-        self.save(self.scores or known, None, Confidence())
+        self.save(self.scores or known)
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on from here."""
@@ -159,17 +152,6 @@ class Training(Course[TrainResult]):
             raise ValueError("Not what this training keeps.")
         super().load(state)
         self.best_images, self.best_turns = images, state["best_turns"]
-
-    def save(self, validation: Scores | None, test: Scores | None, confidence: Confidence) -> None:
-        """Write the model file of the best weights."""
-        if not is_main():
-            return
-        metrics = {
-            "validation": validation.to_dict() if validation else None,
-            "test": test.to_dict() if test else None,
-            "best_epoch": self.best_epoch,
-        }
-        save_model(self.run / MODEL_NAME, self.best_weights, self.spec, metrics, confidence)
 
     def mirrored(self) -> dict[str, str | None] | None:
         """Return the class of each class's mirror image, None where it was not found out."""
@@ -204,31 +186,23 @@ class Training(Course[TrainResult]):
         if self.test is not None:
             seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
             test = self.task.scores(seen, self.test.targets)
-        self.save(judged.scores, test, judged.confidence)
+        self.save(judged.scores, test, confidence=judged.confidence)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
             plot_confusion(self.run / LAST_WRITTEN, judged.scores)
         return TrainResult(
-            run=self.run,
-            model=self.run / MODEL_NAME,
             labels=self.spec.labels,
             validation=judged.scores,
             test=test,
             calibration=judged.calibration,
             began_with=began_with(self.config),
             train_clips=len(self.data.parts["train"]),
-            split=self.data.split,
             folds=(),
             answered=None,
-            skipped=self.data.skipped,
             mirrored=self.mirrored(),
             rotation=self.trainer.augmentation.rotation,
             turned=dict(zip(self.spec.labels, self.best_turns.tolist(), strict=True)),
-            best_epoch=self.best_epoch,
-            epochs=self.epochs,
-            seconds=time.monotonic() - self.began,
-            step_seconds=median(self.step_seconds or [0.0]),
-            parameters=sum(p.numel() for p in self.trainer.network.parameters()),
+            **self.outcome(),
         )
 
 

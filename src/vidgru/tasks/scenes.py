@@ -16,18 +16,27 @@ NEAR = 4  # frames: of boundaries so near to each other, the surest counts
 LONGEST = 100  # frames on either side of a boundary that a transition may last
 
 
-def loss(told: Tensor, boundary: Tensor, inside: Tensor, kind: Tensor) -> Tensor:
+def loss(
+    told: Tensor,
+    boundary: Tensor,
+    inside: Tensor,
+    kind: Tensor,
+    counts: tuple[int, int] | None = None,
+) -> Tensor:
     """Return how far outputs (B, T, 6) are off, mean over all frames.
 
     boundary, inside: chances (B, T) from 0 to 1; kind: numbers (B, T) of KINDS, -1 where there is
-    no transition.
+    no transition. counts: frames of the whole batch, of which these may be a part, and how many of
+    them are within a transition; else those of these.
     """
+    frames, known = counts or (kind.numel(), int((kind >= 0).sum()))
     weight = torch.where(boundary > 0.5, RARE, 1.0)
-    here = functional.binary_cross_entropy_with_logits(told[..., BOUNDARY], boundary, weight)
-    within = functional.binary_cross_entropy_with_logits(told[..., INSIDE], inside)
+    chance = functional.binary_cross_entropy_with_logits
+    here = chance(told[..., BOUNDARY], boundary, weight, reduction="sum")
+    within = chance(told[..., INSIDE], inside, reduction="sum")
     logits = told[..., KIND:].flatten(0, 1)
     which = functional.cross_entropy(logits, kind.flatten(), ignore_index=-1, reduction="sum")
-    return here + WITHIN * within + WHICH * which / (kind >= 0).sum().clamp(min=1)
+    return (here + WITHIN * within) / frames + WHICH * which / max(known, 1)
 
 
 class Reader:

@@ -18,7 +18,13 @@ from vidgru.data.gather import read_source
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.views import Frames, cut
-from vidgru.engine.checkpoint import LoadedForecast, LoadedModel, LoadedMotion, load_any
+from vidgru.engine.checkpoint import (
+    LoadedForecast,
+    LoadedModel,
+    LoadedMotion,
+    LoadedScenes,
+    load_any,
+)
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.report import MISTAKES, write_report
 from vidgru.engine.run import METRICS_NAME, read_numbers
@@ -28,11 +34,13 @@ from vidgru.findings import Answer, Evaluation
 from vidgru.forecast_scores import ForecastEvaluation
 from vidgru.motion_scores import MotionEvaluation
 from vidgru.results import Progress, run_to_end
+from vidgru.scene_scores import SceneEvaluation
 from vidgru.tasks import measure
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, judged
 from vidgru.tasks.classify import Classify
 from vidgru.verbs.evaluate_forecast import evaluate_forecast_steps
 from vidgru.verbs.evaluate_motion import evaluate_motion_steps
+from vidgru.verbs.evaluate_scenes import evaluate_scenes_steps
 from vidgru.verbs.held import Held, choose_part, hold
 from vidgru.verbs.predict import find_model, threshold_for
 
@@ -41,7 +49,7 @@ log = logging.getLogger("vidgru")
 REPORT_NAME = "report.html"
 STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
 
-AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation
+AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
 Steps = Generator[Progress, None, AnyEvaluation]
 
 
@@ -51,8 +59,8 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
     learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
-    Writes a report, too: see `report_path`. Models of motion and forecasting ones ask for no
-    classes, write no report and give a MotionEvaluation or a ForecastEvaluation.
+    Writes a report, too: see `report_path`. Other models ask for no classes, write no report and
+    give a MotionEvaluation, a ForecastEvaluation or a SceneEvaluation.
     """
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
@@ -61,6 +69,8 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
         return (yield from evaluate_motion_steps(folder, config, model, device))
     if isinstance(model, LoadedForecast):
         return (yield from evaluate_forecast_steps(folder, config, model, device))
+    if isinstance(model, LoadedScenes):
+        return (yield from evaluate_scenes_steps(folder, config, model, device))
     part, clips = _part(read_source(folder, config.group_by), folder, model)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)

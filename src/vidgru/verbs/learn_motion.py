@@ -1,7 +1,6 @@
 """Train a model of motion on clips that are split already."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +11,26 @@ from vidgru.data.cache import Sampling
 from vidgru.data.flow import Flow, flow_steps
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, gather
+from vidgru.engine.begin import Beginning, beginning
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, SHIPPED_MOTION, load_motion
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.distributed import agree
 from vidgru.engine.motion_training import MotionTraining, Steps
 from vidgru.nn.build import build
 from vidgru.nn.motion import MotionNetwork
-from vidgru.results import RANDOM, Progress
+from vidgru.results import Progress
 from vidgru.spec import MOTION_HIDDEN, MOTION_SIZE, MotionSpec
 from vidgru.train_config import TrainConfig
 
 
-@dataclass(frozen=True)
-class Beginning:
-    """What a training of motion begins with: sizes of the network, and weights or None."""
-
-    size: int
-    hidden: int
-    weights: dict[str, torch.Tensor] | None
-
-    @property
-    def words(self) -> str:
-        """What it is, in words."""
-        return RANDOM if self.weights is None else "the model that comes with vidgru"
-
-
-def beginning(config: TrainConfig) -> Beginning:
+def motion_beginning(config: TrainConfig) -> Beginning:
     """Return the model that comes with vidgru, if there is one of the wanted size.
 
     Raises ModelError when it is damaged.
     """
-    if SHIPPED_MOTION.is_file():
-        shipped = load_motion(SHIPPED_MOTION)
-        if config.size in (None, shipped.spec.size):
-            weights = shipped.network.state_dict()
-            return Beginning(shipped.spec.size, shipped.spec.hidden, weights)
-    return Beginning(config.size or MOTION_SIZE, MOTION_HIDDEN, None)
+    shipped = load_motion(SHIPPED_MOTION) if SHIPPED_MOTION.is_file() else None
+    size = config.size or MOTION_SIZE
+    return beginning(shipped, config.size) or Beginning(size, MOTION_HIDDEN)
 
 
 def motion_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:

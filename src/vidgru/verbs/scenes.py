@@ -12,13 +12,10 @@ from typing import NamedTuple
 import torch
 
 from vidgru.config import ScenesConfig
-from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes  # type: ignore[attr-defined]
-from vidgru.engine.checkpoint import load_scenes as read_model  # type: ignore[attr-defined]
+from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
+from vidgru.engine.checkpoint import load_scenes as read_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.scene_finder import (  # type: ignore[import-not-found,attr-defined,unused-ignore]
-    find,
-    watch,
-)
+from vidgru.engine.scene_finder import find, watch
 from vidgru.errors import ModelError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide

@@ -10,7 +10,7 @@ from typing import Any
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import choose_sampling, gather, read_clips
-from vidgru.engine.begin import Encoders, read_encoders
+from vidgru.engine.begin import Beginning, Encoders, read_encoders
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, MODEL_NAME
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
@@ -19,21 +19,22 @@ from vidgru.errors import OptionError
 from vidgru.forecast_scores import ForecastTrainResult
 from vidgru.motion_scores import MotionTrainResult
 from vidgru.results import Progress, TrainResult, run_to_end
+from vidgru.scene_scores import SceneTrainResult
 from vidgru.spec import FORECAST_SIZE, stored_side
 from vidgru.train_config import TrainConfig
 from vidgru.verbs.folds import fold_steps
 from vidgru.verbs.learn import chosen, learn_steps
 from vidgru.verbs.learn_forecast import forecast_settings, learn_forecast_steps
 from vidgru.verbs.learn_motion import (
-    Beginning,
-    beginning,
     gather_motion,
     learn_motion_steps,
+    motion_beginning,
     motion_settings,
 )
+from vidgru.verbs.learn_scenes import learn_scenes_steps, scenes_beginning, scenes_settings
 
 Begin = Beginning | Encoders | None
-Learned = TrainResult | MotionTrainResult | ForecastTrainResult
+Learned = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
 Steps = Generator[Progress, None, Learned]
 
 
@@ -91,7 +92,9 @@ def resume_steps(run: str | Path) -> Steps:
 
 def _begin(config: TrainConfig, run: Path | None = None) -> Begin:
     """Return what a training, or a `run` that was begun already, begins with; None: at random."""
-    return beginning(config) if config.task == "motion" else read_encoders(config, run)
+    if config.task == "motion":
+        return motion_beginning(config)
+    return scenes_beginning(config) if config.task == "scenes" else read_encoders(config, run)
 
 
 def _settings(config: TrainConfig, sampling: Sampling, begin: Begin) -> dict[str, Any]:
@@ -99,15 +102,19 @@ def _settings(config: TrainConfig, sampling: Sampling, begin: Begin) -> dict[str
     if config.task == "forecast":
         return forecast_settings(config, sampling)
     if isinstance(begin, Beginning):
-        return motion_settings(begin, sampling)
+        settings = motion_settings if config.task == "motion" else scenes_settings
+        return settings(begin, sampling)
     return chosen(config, sampling)
 
 
 def _sampling(clips: list[Clip], config: TrainConfig, begin: Begin) -> Sampling:
-    # Motion and forecasts are of whole pictures; classes are told of views cut out of larger ones.
+    # Motion and forecasts are of whole pictures; the others see views cut out of larger ones.
     if config.task == "forecast":
         return choose_sampling(clips, config, config.size or FORECAST_SIZE)
-    side = begin.size if isinstance(begin, Beginning) else stored_side(config.side)
+    if isinstance(begin, Beginning):
+        side = begin.size if config.task == "motion" else stored_side(begin.size)
+    else:
+        side = stored_side(config.side)
     return choose_sampling(clips, config, side)
 
 
@@ -120,10 +127,12 @@ def _learn(
     run: Path,
     began: float,
 ) -> Steps:
-    if isinstance(begin, Beginning):
+    if isinstance(begin, Beginning) and config.task == "motion":
         seen, flows = yield from in_turn(lambda: gather_motion(clips, sampling, config, folder))
         return (yield from learn_motion_steps(config, seen, flows, sampling, begin, run, began))
     data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
+    if isinstance(begin, Beginning):
+        return (yield from learn_scenes_steps(config, data, sampling, begin, run, began))
     if config.task == "forecast":
         return (yield from learn_forecast_steps(config, data, sampling, run, began))
     if config.folds is None:

@@ -1,0 +1,68 @@
+"""Tables of how well scenes are found. Names from strangers are made harmless first."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from vidgru.cli.render import quoted, splitting
+from vidgru.cli.tables import open_console, percent
+from vidgru.cli.text import printable
+from vidgru.findings import PARTS
+from vidgru.scene_scores import SceneEvaluation, SceneScores, SceneTrainResult
+
+
+def show_scene_training(result: SceneTrainResult) -> None:
+    """Print how well boundaries are found, where the model lies, and what to type next."""
+    console = open_console()
+    rows = [("validation clips", result.validation)]
+    if result.test is not None:
+        rows.append(("test clips", result.test))
+    console.print(_table("how well boundaries are found in windows of joined shots", rows))
+    if result.skipped:
+        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    for sentence in (
+        splitting(result.split),
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
+        f"{result.best_epoch}, beginning with {result.began_with}: windows of {result.frames} "
+        f"frames, {result.size}x{result.size} pixels; boundaries count from a confidence of "
+        f"{result.threshold:g}; {result.parameters:,} parameters; {result.seconds:.0f} s in all.",
+    ):
+        console.print(Text(printable(sentence)))
+    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
+    console.print(Text(f"Next:  vidgru scenes VIDEO --model {printable(quoted(str(result.run)))}"))
+
+
+def show_scene_evaluation(result: SceneEvaluation) -> None:
+    """Print how well boundaries are found between clips that were not learned from."""
+    console = open_console()
+    names = {"cut": "by cuts", "dissolve": f"by dissolves of {result.dissolve} frames"}
+    rows = []
+    for one in result.joined:
+        what = f"{one.clips} joined {names[one.joined_by]}"
+        rows += [(what, one.both), (f"{what}, forward only", one.ahead)]
+    console.print(_table(f"how well boundaries are found between {PARTS[result.part]}", rows))
+    if result.skipped:
+        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    console.print(Text(f"Boundaries count from a confidence of {result.threshold:g}."))
+
+
+def _table(title: str, scores: Sequence[tuple[str, SceneScores]]) -> Table:
+    """Return a table with a row for each tolerance of each of several scores."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("")
+    for column in ("frames off", "found", "missed", "false"):
+        table.add_column(column, justify="right")
+    for column in ("precision", "recall", "F1", "cuts found", "gradual found"):
+        table.add_column(column, justify="right")
+    for name, one in scores:
+        for row in one.tolerances:
+            shares = (row.precision, row.recall, row.f1, row.recall_cuts, row.recall_gradual)
+            table.add_row(
+                "" if row.tolerance else name,
+                f"{'up to ' if row.tolerance else ''}{row.tolerance}",
+                *(str(n) for n in (row.found, row.missed, row.false)),
+                *map(percent, shares),
+            )
+    return table
