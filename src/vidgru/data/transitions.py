@@ -60,7 +60,7 @@ def _look(rng: np.random.Generator) -> _Look:
 def _path(rng: np.random.Generator, frames: int, place: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where a camera looks (frames, 3): x and y, -1 to 1 of its free play, and zoom.
 
-    It stays, pans or zooms slowly, shakes for a while, or whips to another place.
+    It stays, pans or zooms slowly, shakes for a while, pans fast, or whips to another place.
     """
     path = np.repeat(place[None], frames, 0)
     kind = rng.random()
@@ -71,7 +71,11 @@ def _path(rng: np.random.Generator, frames: int, place: NDArray[np.float64]) -> 
         begin = rng.integers(0, frames)
         part = path[begin : begin + int(rng.integers(3, 30)), :2]
         part += rng.normal(0, rng.uniform(0.05, 0.5), part.shape)
-    elif kind < 0.5:
+    elif kind < 0.47:  # follows something fast, to and fro
+        path[:, 2] = rng.uniform(0.35, 0.6)
+        phase = np.arange(frames) / rng.uniform(8, 60) + rng.uniform(0, 2)
+        path[:, int(rng.random() < 0.2)] = 2 * np.abs(phase % 2 - 1) - 1
+    elif kind < 0.57:
         path[:, 2] = rng.uniform(0.4, 0.7)
         late = (np.arange(frames) - rng.uniform(0, frames)) / rng.uniform(3, 20)
         share = 1 / (1 + np.exp(-np.clip(8 * late, -50, 50)))
@@ -237,8 +241,10 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
             boundaries.append(Boundary(middle, kind, 1.0, middle, middle))
         else:
             boundaries.append(Boundary(middle, kind, 1.0, at, end))
-        wide = 0.3 if kind == "cut" else max(len(mixed) / 8, 0.3)
-        near = np.exp(-(((np.arange(total) - middle) / wide) ** 2) / 2)
+        # A sixth of a gradual transition, on either side, may count as its middle.
+        off = np.abs(np.arange(total) - middle)
+        wide = 0.1 if kind == "cut" else max(len(mixed) / 6, 1)
+        near = np.exp(-((np.maximum(off - wide, 0) / max(wide / 2, 0.3)) ** 2) / 2)
         np.maximum(boundary, near.astype(np.float32), out=boundary)
         if kind == "cut":
             inside[middle : middle + 1] = 1

@@ -70,14 +70,19 @@ def tell(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
         waiting.append(stream.push(chunk))
         tokens = torch.cat(waiting, dim=1)
         while tokens.shape[1] >= before + TOGETHER + AROUND:
-            told = network.decide(tokens[:, : before + TOGETHER + AROUND])[1][0]
+            told = _both(network, tokens[:, : before + TOGETHER + AROUND])
             yield told[before : before + TOGETHER].cpu()
             drop = before + TOGETHER - AROUND
             tokens, before = tokens[:, drop:], AROUND
         waiting = [tokens]
     if waiting:
         tokens = torch.cat([*waiting, stream.finish()], dim=1)
-        yield network.decide(tokens)[1][0, before:].cpu()
+        yield _both(network, tokens)[before:].cpu()
+
+
+def _both(network: SceneNetwork, tokens: Tensor) -> Tensor:
+    early, late = network.decide(tokens)
+    return (early + late)[0] / 2
 
 
 def find(network: SceneNetwork, frames: Iterable[Image], threshold: float) -> Iterator[Boundary]:

@@ -67,9 +67,10 @@ class SceneTrainer(Learner):
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             features = self.network.encode(frames)
         seen = self.network.see(frames, features.float())
-        early, both = self.network.decide(self.network.tokens(seen))
+        early, late = self.network.decide(self.network.tokens(seen))
         targets = boundary.to(self.device), inside.to(self.device), kind.to(self.device)
-        return self._follow(loss(both, *targets, counts) + loss(early, *targets, counts))
+        losses = [loss(told, *targets, counts) for told in (early, late, (early + late) / 2)]
+        return self._follow(torch.stack(losses).sum())
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return this process's own part of a batch: frames (b, T, S, S, 3), and what is wanted.

@@ -94,12 +94,16 @@ class SceneNetwork(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
         self.shrink = nn.Linear(self.encoder.features, LOOK)
         self.enter = nn.Sequential(
-            nn.Linear(COMPARED + LOOK, TOKEN), nn.ReLU(), nn.Linear(TOKEN, TOKEN), nn.ReLU()
+            nn.Linear(COMPARED + LOOK, TOKEN),
+            nn.ReLU(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(TOKEN, TOKEN),
+            nn.ReLU(),
         )
         self.core = make_cell("gru", TOKEN, hidden, "blend")
         self.back = make_cell("gru", TOKEN, hidden, "blend")
         self.early = nn.Linear(hidden + TOKEN, OUTPUTS)
-        self.both = nn.Linear(2 * hidden + TOKEN, OUTPUTS)
+        self.late = nn.Linear(hidden + TOKEN, OUTPUTS)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Return features (B, T, 2 * WIDTHS[-1]), the only part that low precision does not harm.
@@ -152,15 +156,18 @@ class SceneNetwork(nn.Module):
         return self.early(torch.cat([ahead, tokens], dim=-1))  # type: ignore[no-any-return]
 
     def decide(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs (B, T, OUTPUTS) told forward only, and told in both directions."""
+        """Return outputs (B, T, OUTPUTS) told forward only, and backward only.
+
+        What is told in both directions is their mean: two that saw different things err less.
+        """
         ahead, _ = unroll(self.core, tokens)
         back, _ = unroll(self.back, tokens.flip(1))
-        both = self.both(torch.cat([ahead, back.flip(1), tokens], dim=-1))
-        return self.tell_early(ahead, tokens), both
+        return self.tell_early(ahead, tokens), self.late(torch.cat([back.flip(1), tokens], dim=-1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return outputs (B, T, OUTPUTS) told forward only, and told in both directions."""
-        return self.decide(self.tokens(self.see(pixels)))
+        early, late = self.decide(self.tokens(self.see(pixels)))
+        return early, (early + late) / 2
 
 
 def _apart(seen: Seen, lag: int) -> Tensor:

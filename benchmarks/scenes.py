@@ -1,0 +1,157 @@
+"""How well scene boundaries are found in joined clips, beside PySceneDetect, and what that costs.
+
+    python benchmarks/scenes.py FOLDER... [--seeds N] [--clips N] [--model RUN]
+    python benchmarks/scenes.py --cost [--clip FILE]
+
+Takes clips of a single shot each, at any depth below each FOLDER. For each seed it joins some in
+random order to one video, once by hard cuts and once by dissolves, and lets `vidgru scenes` find
+the boundaries: as files are read, in both directions, and as streams are, forward only. Beside
+them, in the same run, the detectors `detect-adaptive` and `detect-content` of PySceneDetect with
+its own settings (pip install -c constraints.txt -e '.[benchmark]'). A boundary is found where
+something was found within its transition, or at most 0, 1 or 2 frames beside it; each one once.
+The second compares `vidgru scenes` with decoding alone, as benchmarks/predict.py does for predict;
+left out, the clip is 1920x1080 and drawn with the ffmpeg program.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from extract import draw_clip
+from numpy.typing import NDArray
+from predict import compare
+
+import vidgru
+from vidgru.data.shots import boundaries_of, joined
+from vidgru.scene_scores import SceneScores, scores_of
+from vidgru.scenes import Boundary
+from vidgru.tasks.scenes_measure import count
+from vidgru.verbs.scenes import ScenesModel
+from vidgru.video.find import find_sources
+from vidgru.video.read import Image, open_video
+from vidgru.video.record import open_recorder
+
+DISSOLVE = 12  # frames
+Found = list[Boundary]
+
+
+def cut_at(frame: int) -> Boundary:
+    """Return a boundary of which nothing else is known."""
+    return Boundary(frame, "cut", 1.0, frame, frame)
+
+
+def with_scenedetect(name: str) -> Callable[[Path], Found]:
+    """Return one of PySceneDetect's detectors."""
+    import scenedetect
+
+    def find(path: Path) -> Found:
+        scenes = scenedetect.detect(str(path), getattr(scenedetect, name)())
+        return [cut_at(start.frame_num) for start, _ in scenes[1:]]
+
+    return find
+
+
+def ways(model: ScenesModel) -> dict[str, Callable[[Path], Found]]:
+    """Return all that finds boundaries, by name."""
+    return {
+        "vidgru": lambda path: [s.begins for s in model.scenes(path).scenes if s.begins],
+        "vidgru, forward only": lambda path: [c.boundary for c in model.stream(path)],
+        "detect-adaptive": with_scenedetect("AdaptiveDetector"),
+        "detect-content": with_scenedetect("ContentDetector"),
+    }
+
+
+def read(path: Path, size: tuple[int, int]) -> Image:
+    """Return all frames of a clip."""
+    with open_video(path) as video:
+        frames = []
+        while video.grab() is not None:
+            frames.append(video.retrieve(size))
+    return np.stack(frames)
+
+
+def join(clips: Sequence[Path], over: int, path: Path) -> list[Boundary]:
+    """Write clips as one video of the first one's size and rate; return its boundaries."""
+    with open_video(clips[0]) as video:
+        video.grab()
+        height, width = video.retrieve().shape[:2]
+        fps = Fraction(video.fps).limit_denominator(1001)
+    size = width // 2 * 2, height // 2 * 2
+    pieces = [read(clip, size) for clip in clips]
+    pieces = [piece for piece in pieces if len(piece) >= 2 * over + 1]
+    with open_recorder(path, size, fps) as recorder:
+        for frame in joined(pieces, over):
+            recorder.write(frame)
+    return boundaries_of([len(piece) for piece in pieces], over)
+
+
+def measure(folder: Path, model: ScenesModel, seeds: int, most: int) -> None:
+    """Print how well each way finds the boundaries of joined clips of a folder."""
+    clips = [path for path in find_sources([folder]) if isinstance(path, Path)]
+    for kind, over in (("hard cuts", 0), (f"dissolves of {DISSOLVE} frames", DISSOLVE)):
+        counts: dict[str, NDArray[np.int64]] = {}
+        kinds: Counter[str] = Counter()
+        for path, truth in videos(clips, over, seeds, most):
+            for name, find in ways(model).items():
+                found = find(path)
+                rows = np.array(count(found, truth))
+                counts[name] = counts.get(name, np.zeros_like(rows)) + rows
+                if name == "vidgru":
+                    kinds.update(boundary.kind for boundary in found)
+        print(f"\n{folder}: {kind}, {seeds} videos")
+        print(f"{'':22} F1 at 0, 1, 2 frames     precision recall  found missed false")
+        for name, total in counts.items():
+            print(line(name, scores_of(total.tolist())))
+        print(f"vidgru told: {', '.join(f'{number} {kind}' for kind, number in kinds.items())}")
+
+
+def videos(
+    clips: Sequence[Path], over: int, seeds: int, most: int
+) -> Iterator[tuple[Path, list[Boundary]]]:
+    """Yield a joined video for each seed, with its boundaries."""
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            order = np.random.default_rng(seed).permutation(len(clips))[:most]
+            path = Path(folder) / f"{seed}.mp4"
+            yield path, join([clips[number] for number in order], over, path)
+
+
+def line(name: str, scores: SceneScores) -> str:
+    """Return a line of a table."""
+    f1 = "  ".join(f"{row.f1 or 0:.3f}" for row in scores.tolerances)
+    best = scores.tolerances[-1]
+    shares = f"{best.precision or 0:9.3f} {best.recall or 0:6.3f}"
+    return f"{name:22} {f1}        {shares}  {best.found:5} {best.missed:6} {best.false:5}"
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description="Scene boundaries, beside PySceneDetect.")
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--clips", type=int, default=34)
+    parser.add_argument("--model")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    told = parser.parse_args()
+    if told.cost:
+        with tempfile.TemporaryDirectory() as folder:
+            clip = told.clip or draw_clip(Path(folder) / "clip.mp4")
+            command = [sys.executable, "-m", "vidgru", "scenes", str(clip), "--json"]
+            compare(clip, command, told.runs)
+        return
+    if not told.folders:
+        sys.exit("Give folders of clips, or --cost.")
+    model = vidgru.load_scenes(told.model)
+    for folder in told.folders:
+        measure(folder, model, told.seeds, told.clips)
+
+
+if __name__ == "__main__":
+    main()
