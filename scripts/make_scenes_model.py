@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from vidgru.data.synth import make_scene, render
+from vidgru.data.synth import Layer, make_scene, render
 from vidgru.data.views import Frames
 from vidgru.engine.checkpoint import SHIPPED_SCENES, save_model
 from vidgru.engine.device import prepare
@@ -29,9 +29,23 @@ from vidgru.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec, store
 
 FRAMES = 40
 SLOWEST, FASTEST = 5.0, 30.0  # frames/s
-ALIKE = 0.6  # share of the families whose shots show the same place
+ALIKE = 0.5  # share of the families whose shots show the same place
+SPARSE = 0.25  # share of those over which a camera pans: small things on plain ground
 HELD = 100  # families that nothing is learned from
 WINDOWS = 400  # that it is measured on
+
+
+def sparse(rng: np.random.Generator, ground: Layer) -> Layer:
+    """Return a ground without much contrast and with small things on it, as a playing field has."""
+    rgba = ground.rgba.copy()
+    middle = rgba.mean((0, 1))
+    rgba[:] = middle + (rgba - middle) * rng.uniform(0.05, 0.3)
+    for _ in range(int(rng.integers(10, 80))):
+        x, y = (int(place) for place in rng.integers(0, len(rgba), 2))
+        sides = (int(side) for side in rng.integers(1, 12, 2))
+        color = (*(int(level) for level in rng.integers(0, 256, 3)), 255)
+        cv2.ellipse(rgba, (x, y), tuple(sides), rng.uniform(0, 180), 0, 360, color, -1)
+    return replace(ground, rgba=rgba)
 
 
 def family(order: tuple[int, int]) -> list[Frames]:
@@ -39,11 +53,15 @@ def family(order: tuple[int, int]) -> list[Frames]:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(order)
     rate = math.exp(rng.uniform(math.log(SLOWEST), math.log(FASTEST)))
-    camera = "still" if rng.random() < ALIKE else None
+    kind = rng.random()
+    camera = "still" if kind < ALIKE else "pan" if kind < ALIKE + SPARSE else None
     first = make_scene(rng, FRAMES / rate, camera=camera)
     other = make_scene(rng, FRAMES / rate, camera=camera, aspect=first.aspect)
+    if camera == "pan":
+        first = replace(first, layers=(sparse(rng, first.layers[0]), *first.layers[1:]))
     if camera is not None:  # the same ground, and other things upon it
-        other = replace(other, layers=(first.layers[0], *other.layers[1:]))
+        ground = replace(other.layers[0], rgba=first.layers[0].rgba)
+        other = replace(other, layers=(ground, *other.layers[1:]))
     side = stored_side(SCENE_SIZE)
     # As pictures of a larger video look when they are made so small.
     return [render(scene, rate, FRAMES, (side, side), fine=2).frames for scene in (first, other)]
@@ -58,8 +76,8 @@ def families(seed: int, count: int) -> list[list[Frames]]:
 def main() -> None:
     """Generate, train, measure, write."""
     parser = argparse.ArgumentParser(description="Make the model of scenes that vidgru ships.")
-    parser.add_argument("--families", type=int, default=900)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--families", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=12)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)

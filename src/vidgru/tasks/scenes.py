@@ -13,6 +13,7 @@ BOUNDARY, INSIDE, KIND = 0, 1, 2  # places of the outputs: one logit each, then 
 RARE = 5.0  # weight of frames with a boundary, of which there are few
 WITHIN, WHICH = 0.3, 0.2  # weights in the loss: within a transition, and of which kind
 NEAR = 4  # frames: of boundaries so near to each other, the surest counts
+CLEAR = 8
 LONGEST = 100  # frames on either side of a boundary that a transition may last
 
 
@@ -43,8 +44,9 @@ class Reader:
     """Reads boundaries from outputs that come frame by frame, in constant memory.
 
     A boundary is the surest frame of those within NEAR, if it is sure enough; within one gradual
-    transition, there is but one. It is told as soon as the transition is seen to end. No scene is
-    shorter than NEAR + 1 frames.
+    transition, there is but one. A scene shows itself clearly for CLEAR frames, at least: of a cut
+    and a gradual transition that leave less, the cut counts, and of two gradual ones, the first.
+    Boundaries are told as soon as nothing that comes can change them.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -52,7 +54,7 @@ class Reader:
         self._rows: deque[list[float]] = deque()  # chances of the last frames
         self._first = 0  # frame number of the first of them
         self._pending: int | None = None
-        self._last = 1  # first frame that the next transition may lie in
+        self._clear = 0  # where the last transition ended, or else the video began
 
     @property
     def _end(self) -> int:
@@ -80,12 +82,28 @@ class Reader:
         """Take notice of a frame as a boundary, if it is one."""
         if frame < 0:
             return
-        if self._pending is not None and self._over(self._pending, frame):
+        if self._pending is not None and self._done(self._pending, frame):
             yield from self._tell()
-        if frame <= NEAR or not self._peak(frame):
+        if frame < CLEAR or not self._peak(frame):
             return
-        if self._pending is None or self._chance(frame) > self._chance(self._pending):
+        before = self._pending
+        if before is None:
             self._pending = frame
+        elif self._together(before, frame):
+            if self._chance(frame) > self._chance(before):
+                self._pending = frame
+        elif self._kind(frame) == 0:  # too soon after the other has ended
+            self._pending = frame
+
+    def _done(self, begin: int, frame: int) -> bool:
+        """Return whether nothing from a frame on can change the boundary at `begin`."""
+        if self._kind(begin) == 0 or frame - begin >= LONGEST:
+            return True
+        return not self._together(begin, max(begin, frame - CLEAR))
+
+    def _together(self, begin: int, frame: int) -> bool:
+        """Return whether all from `begin` to a frame is one transition."""
+        return all(self._row(n)[INSIDE] >= 0.5 for n in range(begin + 1, frame + 1))
 
     def _row(self, frame: int) -> Sequence[float]:
         return self._rows[frame - self._first]
@@ -103,12 +121,6 @@ class Reader:
             and all(self._chance(other) <= here for other in after)
         )
 
-    def _over(self, begin: int, frame: int) -> bool:
-        """Return whether a transition with a boundary at `begin` is over by a frame."""
-        if frame - begin >= LONGEST or self._kind(begin) == 0:
-            return True
-        return any(self._row(between)[INSIDE] < 0.5 for between in range(begin + 1, frame + 1))
-
     def _kind(self, frame: int) -> int:
         kinds = self._row(frame)[KIND:]
         return max(range(len(kinds)), key=kinds.__getitem__)
@@ -120,13 +132,13 @@ class Reader:
         kind = KINDS[self._kind(frame)]
         start = end = frame
         if kind != "cut":
-            while start > max(self._last, self._first) and self._row(start - 1)[INSIDE] >= 0.5:
+            while start > max(self._clear, self._first) and self._row(start - 1)[INSIDE] >= 0.5:
                 start -= 1
             while end < self._end and self._row(end)[INSIDE] >= 0.5 and end - frame < LONGEST:
                 end += 1
         if end - start < 2:
             kind, start, end = "cut", frame, frame
-        confidence = round(self._chance(frame), 4)
-        middle = (start + end) // 2
-        self._last = max(end, middle + 1)
-        return [Boundary(middle, kind, confidence, start, end)]
+        elif start < self._clear + CLEAR:
+            return []
+        self._clear = end
+        return [Boundary((start + end) // 2, kind, round(self._chance(frame), 4), start, end)]
