@@ -31,7 +31,7 @@ from vidgru.nn.scenes import (
 )  # fmt: skip
 from vidgru.nn.unroll import unroll
 from vidgru.scenes import KINDS, Boundary
-from vidgru.tasks.scenes import LONGEST, NEAR, Reader
+from vidgru.tasks.scenes import CLEAR, LONGEST, NEAR, Reader
 from vidgru.video.read import open_video
 
 SIZE = 48
@@ -262,8 +262,27 @@ def test_a_dissolve_is_read_with_its_length() -> None:
 def test_within_a_transition_there_is_but_one_boundary() -> None:
     told = rows(90, {25: 0.7, 40: 0.8}, [(18, 50)], dict.fromkeys(range(90), "wipe"))
     assert read(told) == [Boundary(34, "wipe", 0.8, 18, 50)]
-    apart = rows(90, {25: 0.7, 40: 0.8}, [(18, 32), (34, 50)], dict.fromkeys(range(90), "wipe"))
-    assert [b.start for b in read(apart)] == [18, 34]
+    apart = rows(
+        90, {25: 0.7, 48: 0.8}, [(18, 32), (32 + CLEAR, 60)], dict.fromkeys(range(90), "wipe")
+    )
+    assert [b.start for b in read(apart)] == [18, 32 + CLEAR]
+
+
+@pytest.mark.parametrize("clear", [CLEAR - 1, CLEAR])
+@pytest.mark.parametrize("first", ["cut", "dissolve"])
+def test_a_scene_shows_itself_clearly(first: str, clear: int) -> None:
+    begin = 30 + clear
+    inside = [(begin, begin + 12)]
+    kinds = dict.fromkeys(range(begin, begin + 12), "dissolve")
+    sure = {30: 0.7, begin + 6: 0.9}
+    if first == "dissolve":
+        inside, kinds = [(30 - 12, 30)], dict.fromkeys(range(18, 30), "dissolve")
+        sure = {24: 0.9, begin: 0.7}
+    found = read(rows(90, sure, inside, kinds))
+    # However sure the dissolve is, the cut counts.
+    wanted = [30] if first == "cut" else [begin]
+    both = [30, begin + 6] if first == "cut" else [24, begin]
+    assert [b.frame for b in found] == (both if clear == CLEAR else wanted)
 
 
 def test_of_boundaries_that_are_near_the_surest_counts() -> None:
@@ -271,11 +290,10 @@ def test_of_boundaries_that_are_near_the_surest_counts() -> None:
     assert [b.frame for b in read(rows(60, {20: 0.7, 21 + NEAR: 0.9}))] == [20, 21 + NEAR]
 
 
-@pytest.mark.parametrize(("frame", "found"), [(NEAR, False), (NEAR + 1, True)])
-def test_no_scene_is_shorter_than_that(frame: int, found: bool) -> None:
-    assert [b.frame for b in read(rows(40, {frame: 0.9}))] == [frame] * found
-    last = 40 - frame
-    assert [b.frame for b in read(rows(40, {last: 0.9}))] == [last] * found
+def test_the_first_scene_shows_itself_too_and_the_last_one_nearly() -> None:
+    for frame in range(1, 40):
+        found = CLEAR <= frame < 40 - NEAR
+        assert [b.frame for b in read(rows(40, {frame: 0.9}))] == [frame] * found
 
 
 def test_a_blink_of_a_transition_is_a_cut() -> None:
