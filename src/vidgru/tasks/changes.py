@@ -40,6 +40,7 @@ PARTS = 5  # of the picture, across and down,
 MOVED = 0.7  # and the share of them that change at once where the camera moved
 BUSY = 0.1  # share of the pixels that change then at least
 SHAKE = 3.0  # pixels that a look may be off
+SURELY = 0.95  # share of what remains without, to move it by a pixel or more
 # Exchanges that bring the median of nine to the middle (Paeth 1990).
 NETWORK = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3), (5, 8), (4, 7),
@@ -120,10 +121,7 @@ def _judged(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
 
 
 def steady(looks: Looks) -> Looks:
-    """Return looks moved back to where most of them are, as far as they shake.
-
-    The shift is found by phase correlation of their fine detail.
-    """
+    """Return looks moved back to where most of them are, as far as they shake."""
     height, width = looks.shape[1:3]
     if min(height, width) < 16 or len(looks) < 2:
         return looks
@@ -140,9 +138,14 @@ def steady(looks: Looks) -> Looks:
     )
     shifts = np.zeros((len(looks), 2))
     for shift, look in zip(shifts, looks, strict=True):
-        moved, agrees = cv2.phaseCorrelate(first, detail(look), window)
-        if agrees > 0.1 and max(map(abs, moved)) < SHAKE:
-            shift[:] = moved
+        fine = detail(look)
+        moved, agrees = cv2.phaseCorrelate(first, fine, window)
+        whole = np.rint(moved) if agrees > 0.1 and max(map(abs, moved)) < SHAKE else np.zeros(2)
+        left, shift[:] = displaced(first, fine, (0, 0))
+        if whole.any():
+            better, other = displaced(first, fine, (*whole,))
+            if better < SURELY * left:
+                shift[:] = other
     shifts -= np.median(shifts, 0)
     out = looks.copy()
     for number in np.flatnonzero(np.abs(shifts).max(1) > 0.08):
@@ -155,6 +158,28 @@ def steady(looks: Looks) -> Looks:
             borderMode=cv2.BORDER_REPLICATE,
         )
     return out
+
+
+def displaced(first: Floats, fine: Floats, pixels: tuple[float, ...]) -> tuple[float, Floats]:
+    """Return what remains of the difference of two pictures, and by how much the second is shifted.
+
+    It is shifted by less than a pixel from `pixels` across and down. Solves the equation of optical
+    flow (Lucas and Kanade 1981) for one shift of everything; what changed does not count, as its
+    weight falls with what remains (Geman and McClure 1987).
+    """
+    x, y = (round(side) for side in pixels)
+    other = cv2.blur(np.roll(fine, (-y, -x), (0, 1)), (3, 3))[4:-4, 4:-4]
+    one = cv2.blur(first, (3, 3))[4:-4, 4:-4]
+    off = (one - other).ravel()
+    slopes = np.stack([slope.ravel() for slope in np.gradient((one + other) / 2)[::-1]])
+    shift, left = np.zeros(2, np.float32), off
+    for _ in range(4):
+        left = off - shift @ slopes
+        weight = 1 / np.square(1 + np.square(left / (3 * np.median(np.abs(left)) + 1e-6)))
+        weighted = slopes * weight
+        shift = np.linalg.lstsq(weighted @ slopes.T + 1e-9 * np.eye(2), weighted @ off, None)[0]
+    within = np.clip(shift, -1, 1)
+    return float(np.median(np.abs(left))), np.asarray((x, y) + within, np.float32)
 
 
 def structure(looks: Looks) -> Maps:
