@@ -131,32 +131,32 @@ def steady(looks: Looks) -> Looks:
         fine: Floats = np.clip(grey - cv2.GaussianBlur(grey, (0, 0), 2), -0.15, 0.15)
         return fine
 
-    some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
-    first, window = (
-        detail(np.median(some, 0).astype(np.uint8)),
-        cv2.createHanningWindow((width, height), cv2.CV_32F),
-    )
-    shifts = np.zeros((len(looks), 2))
-    for shift, look in zip(shifts, looks, strict=True):
+    def shift(first: Floats, look: NDArray[np.uint8]) -> Floats:
         fine = detail(look)
         moved, agrees = cv2.phaseCorrelate(first, fine, window)
-        whole = np.rint(moved) if agrees > 0.1 and max(map(abs, moved)) < SHAKE else np.zeros(2)
-        left, shift[:] = displaced(first, fine, (0, 0))
-        if whole.any():
-            better, other = displaced(first, fine, (*whole,))
-            if better < SURELY * left:
-                shift[:] = other
+        left, found = displaced(first, fine, (0, 0))
+        if agrees > 0.1 and max(map(abs, moved)) < SHAKE and max(map(abs, moved)) >= 0.5:
+            better, other = displaced(first, fine, (*np.rint(moved),))
+            found = other if better < SURELY * left else found
+        return found
+
+    def back(look: NDArray[np.uint8], by: Floats) -> NDArray[np.uint8]:
+        matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]])
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = width, height
+        out = cv2.warpAffine(look, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(out, np.uint8)
+
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
+    first = detail(some[SPAN // 2])
+    some = np.stack([back(look, shift(first, look)) for look in some])
+    first = detail(np.median(some, 0).astype(np.uint8))
+    shifts = np.stack([shift(first, look) for look in looks])
     shifts -= np.median(shifts, 0)
     out = looks.copy()
     for number in np.flatnonzero(np.abs(shifts).max(1) > 0.08):
-        matrix = np.array([[1, 0, shifts[number, 0]], [0, 1, shifts[number, 1]]])
-        out[number] = cv2.warpAffine(
-            looks[number],
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        out[number] = back(looks[number], shifts[number])
     return out
 
 

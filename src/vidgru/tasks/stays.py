@@ -141,14 +141,14 @@ def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
         if min(len(before), len(after)) < 3:
             return None
     score = float(off.mean())
-    if alike > ALIKE or score * (1 - alike) < CLEARLY:
+    if alike > ALIKE:
         return None
     sure, short = lasts(states, look, LAST)
     early, brief = lasts(-states[::-1], count - look, FIRST)
-    if (sure := min(sure, early)) <= 0:
+    if (sure := min(sure, early)) <= 0 or score * (1 - alike) * sure < CLEARLY:
         return None
     stays = (look, look + short) if short else (0, 0), (look - brief, look) if brief else (0, 0)
-    if any(end > start and waits(scene, candidate, mask, start, end) for start, end in stays):
+    if any(end > start and waits(scene, candidate, mask, start, end, 0.25 * len(rows)) for start, end in stays):
         return None
     return Part(look, rows, columns, before, after, score, alike, sure)
 
@@ -228,7 +228,8 @@ def lasts(states: States, look: int, least: int) -> tuple[float, int]:
     if not len(shown) or not len(before):
         return 0.0, 0
     # Of the other side of the moment: the look itself may not show the state yet.
-    slow = max(int(shown[0]) + look - int(before[-1]), length - int(shown[-1])) > SUDDEN
+    slow = int(shown[0]) + look - int(before[-1]) > SUDDEN
+    slow |= back and length - int(shown[-1]) > SUDDEN
     enough, short = least, False
     if ends or slow:
         share = WAIT if back and slow else HOLD
@@ -242,11 +243,11 @@ def lasts(states: States, look: int, least: int) -> tuple[float, int]:
 
 
 def waits(
-    scene: Scene, candidate: Candidate, mask: NDArray[np.uint8], start: int, end: int
+    scene: Scene, candidate: Candidate, mask: NDArray[np.uint8], start: int, end: int, area: float
 ) -> bool:
     """Return whether what is in a mask from look `start` to `end` - 1 is someone on the way.
 
-    Who comes and goes is beside the place just before and just after.
+    Who comes and goes is beside the place just before and just after, with `area` pixels at least.
     """
     x, y, wide, high = cv2.boundingRect(mask)
     far = max(RING, wide, high)
@@ -261,6 +262,6 @@ def waits(
             np.square(np.min([np.abs(around[n] - one) for one in usual], 0) / bound).mean(2) > 1
             for n in looks if 0 <= n < len(around)
         )  # fmt: skip
-        return any((one & beside).sum() >= 2 * AREA for one in seen)
+        return any((one & beside).sum() >= max(area, AREA) for one in seen)
 
     return passes((start - 2, start - 1)) and passes((end, end + 1))
