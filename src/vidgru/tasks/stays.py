@@ -148,7 +148,10 @@ def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     if (sure := min(sure, early)) <= 0 or score * (1 - alike) * sure < CLEARLY:
         return None
     stays = (look, look + short) if short else (0, 0), (look - brief, look) if brief else (0, 0)
-    if any(end > start and waits(scene, candidate, mask, start, end, 0.25 * len(rows)) for start, end in stays):
+    if any(
+        end > start and waits(scene, candidate, mask, start, end, 0.25 * len(rows))
+        for start, end in stays
+    ):
         return None
     return Part(look, rows, columns, before, after, score, alike, sure)
 
@@ -203,8 +206,8 @@ def moment(states: States, look: int, reach: int) -> int:
 def run_of(states: States) -> tuple[int, bool, bool]:
     """Return how many looks a state lasts from the first one on, whether it ends, and in the other.
 
-    Single looks may be mistaken: three of five bring the other back. A third state, which stays, ends
-    it too.
+    Single looks may be mistaken: three of five bring the other back. A third state, which stays,
+    ends it too.
     """
     for look in np.flatnonzero(states < 0).tolist():
         near = states[look : look + 5]

@@ -34,6 +34,7 @@ WHOLE = 0.35  # of the picture: no single thing
 LARGE = 100  # pixels of what may be told of without saying what happened
 LITTLE = 0.4  # share of what changed
 SOLID = 0.8  # share of its convex hull that a thing fills, to be one of several
+LIKE = 0.2  # size of the least of several things, as a share of the largest
 THIN = 3  # pixels that a thing is wide and high at least
 
 
@@ -217,31 +218,34 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
                 box = cv2.boundingRect(mask)
                 place = box[0] + x, box[1] + y, box[2], box[3]
                 spots.append(Spot(part, place, x, y, old, new, mask, told))
-    return spots if len(spots) == 1 else [s for spot in spots if (s := proven(scene, spot))]
+    return spots if len(spots) == 1 else [spot for spot in spots if proven(scene, spot)]
 
 
 def things_of(masks: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """Return masks of things, for masks of what may be parts of them."""
     if not masks:
         return []
-    if all(mask.sum() >= SOLID * filled(*np.nonzero(mask), mask.shape[:2]).sum() for mask in masks):  # type: ignore[arg-type]
-        sizes = [int(mask.sum()) for mask in masks]
-        if min(sizes) >= 0.2 * max(sizes):
-            return list(masks)
+    sizes = [int(mask.sum()) for mask in masks]
+    shape = masks[0].shape[0], masks[0].shape[1]
+    places = [np.nonzero(mask) for mask in masks]
+    hulls = [int(filled(rows, columns, shape).sum()) for rows, columns in places]
+    solid = all(size >= SOLID * hull for size, hull in zip(sizes, hulls, strict=True))
+    if solid and min(sizes) >= LIKE * max(sizes):
+        return list(masks)
     return [np.max(masks, 0)]
 
 
-def proven(scene: Scene, spot: Spot) -> Spot | None:
-    """Return a spot whose own pixels show a change at that time, else None."""
+def proven(scene: Scene, spot: Spot) -> bool:
+    """Return whether a spot's own pixels show a change at that time."""
     x, y, wide, high = spot.box
     part = spot.part
     rows, columns = part.rows - y, part.columns - x
     here = (rows >= -2) & (rows < high + 2) & (columns >= -2) & (columns < wide + 2)
     if here.sum() < AREA:
-        return None
+        return False
     own = Candidate(part.look, part.rows[here], part.columns[here], part.before, part.after)
     found = judge(scene, own, 2 * TOGETHER)
-    return spot if found is not None and abs(found.look - part.look) <= TOGETHER else None
+    return found is not None and abs(found.look - part.look) <= TOGETHER
 
 
 def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
