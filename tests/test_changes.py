@@ -17,7 +17,7 @@ from vidgru import Box, Change, Changes, Failure, find_changes
 from vidgru.cli.changes import COLUMNS, tell_changes
 from vidgru.config import ScenesConfig
 from vidgru.errors import OptionError, OutputError, VideoError
-from vidgru.tasks.changes import MOST, Watch, find, median_of_nine
+from vidgru.tasks.changes import MOST, Watch, find, median_of_nine, steady
 from vidgru.tasks.stays import Region
 from vidgru.verbs.changes import change_steps, changes_each, save_heatmap
 from vidgru.video.find import find_sources
@@ -117,6 +117,65 @@ def test_shake_is_no_change(tmp_path: Path) -> None:
     for frame in frames:
         frame[:] = np.roll(frame, rng.integers(-1, 2, 2), (0, 1))
     assert find_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
+
+
+def moments(frames: NDArray[np.float32]) -> list[tuple[int, str]]:
+    """Return when what changes, without reading files."""
+    items = find(taken(frames))
+    return [(item.look, item.kind) for item in items if isinstance(item, Region)]
+
+
+def test_what_stays_briefly_is_told_unless_somebody_brought_it() -> None:
+    thing, person = still(160), still(160)
+    put(thing[60:74], THING)
+    assert moments(thing) == [(60, "appeared"), (74, "vanished")]
+    way = [*range(-20, 60, 20), *[60] * 14, *range(80, 170, 20)]
+    for number, left in enumerate(way, 56):
+        if left < WIDTH - 24:
+            put(person[number : number + 1], Box(max(left, 0), 30, 24, 16))
+    assert moments(person) == []
+    waiting = still(160)
+    put(waiting[60:70], THING)
+    assert moments(waiting) == []
+
+
+def test_what_something_else_ends_is_told() -> None:
+    frames = still(90)
+    put(frames[20:36], THING)
+    put(frames[36:], Box(THING.x - 4, THING.y - 4, 40, 30), seed=7)
+    assert [moment for moment, _ in moments(frames)] == [20, 36]
+
+
+def test_changes_soon_after_the_beginning_and_before_the_end() -> None:
+    frames = still(40)
+    put(frames[4:], THING)
+    put(frames[33:], OTHER, seed=3)
+    assert moments(frames) == [(4, "appeared"), (33, "appeared")]
+
+
+def test_what_hides_a_thing_at_the_end_does_not_undo_it() -> None:
+    frames = still(200)
+    put(frames[181:], THING)
+    put(frames[196:], Box(30, 20, 50, 40), seed=8)
+    assert moments(frames) == [(181, "appeared")]
+
+
+def test_neither_light_nor_things_are_taken_for_shake_and_shake_is_undone() -> None:
+    frames = still(30)
+    x = np.arange(WIDTH)
+    for number, frame in enumerate(frames):
+        frame *= (1 + 0.5 * np.exp(-((x - 6 * number) ** 2) / 800))[:, None]
+    put(frames[12:], Box(20, 8, 40, 40))
+    looks = taken(frames)
+    assert np.abs(steady(looks).astype(int) - looks).mean() < 0.2
+    plain = still(30)
+    shaken = plain.copy()
+    for number in range(0, 30, 3):
+        shaken[number] = np.roll(plain[number], (number // 3 % 2, 1), (0, 1))
+    inside = np.s_[::3, 8:-8, 8:-8]
+    rest = steady(taken(shaken))[inside] - plain[inside]
+    assert np.abs(rest).mean() < 2.2
+    assert np.abs(shaken[inside] - plain[inside]).mean() > 2.5
 
 
 def test_a_camera_that_moves_is_said_and_not_taken_for_things(

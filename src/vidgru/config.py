@@ -285,8 +285,8 @@ class ScenesConfig(ModelConfig):
     )
     objects: bool = option(
         False,
-        "For a fixed camera: tell instead what appeared, vanished or moved for good, which is for a"
-        " tenth of the frames or until the end; light and passers-by do not count. --csv then has a"
+        "For a fixed camera: tell instead what appeared, vanished or moved for good, which is until"
+        " the end or for twelve pictures; light and passers-by do not count. --csv then has a"
         " row a change, --images each change before and after.",
     )
     heatmap: str | None = option(

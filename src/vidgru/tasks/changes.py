@@ -40,6 +40,7 @@ PARTS = 5  # of the picture, across and down,
 MOVED = 0.7  # and the share of them that change at once where the camera moved
 BUSY = 0.1  # share of the pixels that change then at least
 SHAKE = 3.0  # pixels that a look may be off
+SURELY = 0.95  # share of what remains without, to move it by a pixel or more
 # Exchanges that bring the median of nine to the middle (Paeth 1990).
 NETWORK = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3), (5, 8), (4, 7),
@@ -120,10 +121,7 @@ def _judged(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
 
 
 def steady(looks: Looks) -> Looks:
-    """Return looks moved back to where most of them are, as far as they shake.
-
-    The shift is found by phase correlation of their fine detail.
-    """
+    """Return looks moved back to where most of them are, as far as they shake."""
     height, width = looks.shape[1:3]
     if min(height, width) < 16 or len(looks) < 2:
         return looks
@@ -133,28 +131,56 @@ def steady(looks: Looks) -> Looks:
         fine: Floats = np.clip(grey - cv2.GaussianBlur(grey, (0, 0), 2), -0.15, 0.15)
         return fine
 
+    def shift(first: Floats, look: NDArray[np.uint8]) -> Floats:
+        fine = detail(look)
+        moved, agrees = cv2.phaseCorrelate(first, fine, window)
+        left, found = displaced(first, fine, (0, 0))
+        if agrees > 0.1 and max(map(abs, moved)) < SHAKE and max(map(abs, moved)) >= 0.5:
+            better, other = displaced(first, fine, (*np.rint(moved),))
+            found = other if better < SURELY * left else found
+        return found
+
+    def back(look: NDArray[np.uint8], by: Floats) -> NDArray[np.uint8]:
+        matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]])
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = width, height
+        out = cv2.warpAffine(look, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(out, np.uint8)
+
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
-    first, window = (
-        detail(np.median(some, 0).astype(np.uint8)),
-        cv2.createHanningWindow((width, height), cv2.CV_32F),
-    )
-    shifts = np.zeros((len(looks), 2))
-    for shift, look in zip(shifts, looks, strict=True):
-        moved, agrees = cv2.phaseCorrelate(first, detail(look), window)
-        if agrees > 0.1 and max(map(abs, moved)) < SHAKE:
-            shift[:] = moved
+    first = detail(some[SPAN // 2])
+    some = np.stack([back(look, shift(first, look)) for look in some])
+    first = detail(np.median(some, 0).astype(np.uint8))
+    shifts = np.stack([shift(first, look) for look in looks])
     shifts -= np.median(shifts, 0)
     out = looks.copy()
     for number in np.flatnonzero(np.abs(shifts).max(1) > 0.08):
-        matrix = np.array([[1, 0, shifts[number, 0]], [0, 1, shifts[number, 1]]])
-        out[number] = cv2.warpAffine(
-            looks[number],
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        out[number] = back(looks[number], shifts[number])
     return out
+
+
+def displaced(first: Floats, fine: Floats, pixels: tuple[float, ...]) -> tuple[float, Floats]:
+    """Return what remains of the difference of two pictures, and by how much the second is shifted.
+
+    It is shifted by less than a pixel from `pixels` across and down. Solves the equation of optical
+    flow (Lucas and Kanade 1981) for one shift of everything; what changed does not count, as its
+    weight falls with what remains (Geman and McClure 1987).
+    """
+    x, y = (round(side) for side in pixels)
+    other = cv2.blur(np.roll(fine, (-y, -x), (0, 1)), (3, 3))[4:-4, 4:-4]
+    one = cv2.blur(first, (3, 3))[4:-4, 4:-4]
+    # Every second pixel across and down says enough.
+    off = (one - other)[::2, ::2].ravel()
+    slopes = np.stack([slope[::2, ::2].ravel() for slope in np.gradient((one + other) / 2)[::-1]])
+    shift, left = np.zeros(2, np.float32), off
+    for _ in range(4):
+        left = off - shift @ slopes
+        weight = 1 / np.square(1 + np.square(left / (3 * np.median(np.abs(left)) + 1e-6)))
+        weighted = slopes * weight
+        shift = np.linalg.lstsq(weighted @ slopes.T + 1e-9 * np.eye(2), weighted @ off, None)[0]
+    within = np.clip(shift, -1, 1)
+    return float(np.median(np.abs(left))), np.asarray(np.array((x, y)) + within, np.float32)
 
 
 def structure(looks: Looks) -> Maps:

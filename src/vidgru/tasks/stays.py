@@ -1,6 +1,6 @@
 """Tell from single looks whether a part of the picture that changed stays so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 SCALE = 4096.0  # of structure in whole numbers
 AREA = 12  # pixels of the smallest thing
 LAST = 6  # looks at least that must show a state
+FIRST = 4  # the same of what was there at the beginning
 HOLD, SHORTEST, LONGEST = 0.1, 8, 32  # share of all looks, and looks, that what goes again lasts
+BRIEF = 12  # looks that must show what nobody brought or took
+RING = 8  # pixels around a place, at least, where someone is before and after
 WAIT = 0.25  # the same for what does not come and go at once
 SUDDEN = 2  # looks from the last of one state to the first of the other, at most
 CLEARLY = 0.7  # the score, less what is alike
@@ -137,9 +140,18 @@ def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
         after = [n for n in range(look, min(look + 60, count)) if states[n] > 0][:9]
         if min(len(before), len(after)) < 3:
             return None
-    sure = min(_lasts(states, look), _lasts(-states[::-1], count - look))
     score = float(off.mean())
-    if alike > ALIKE or score * (1 - alike) < CLEARLY or sure <= 0:
+    if alike > ALIKE:
+        return None
+    sure, short = lasts(states, look, LAST)
+    early, brief = lasts(-states[::-1], count - look, FIRST)
+    if (sure := min(sure, early)) <= 0 or score * (1 - alike) * sure < CLEARLY:
+        return None
+    stays = (look, look + short) if short else (0, 0), (look - brief, look) if brief else (0, 0)
+    if any(
+        end > start and waits(scene, candidate, mask, start, end, 0.25 * len(rows))
+        for start, end in stays
+    ):
         return None
     return Part(look, rows, columns, before, after, score, alike, sure)
 
@@ -191,37 +203,68 @@ def moment(states: States, look: int, reach: int) -> int:
     return best[1] + (int(later[0]) if len(later) else 0)
 
 
-def run_of(states: States) -> tuple[int, bool]:
-    """Return how many looks a state lasts from the first one on, and whether the other comes back.
+def run_of(states: States) -> tuple[int, bool, bool]:
+    """Return how many looks a state lasts from the first one on, whether it ends, and in the other.
 
-    Single looks may be mistaken: three of five bring it back.
+    Single looks may be mistaken: three of five bring the other back. A third state, which stays,
+    ends it too.
     """
     for look in np.flatnonzero(states < 0).tolist():
         near = states[look : look + 5]
         if (near < 0).sum() >= min(3, len(near)):
-            return look, True
-    return len(states), False
+            return look, True, True
+    shown = np.flatnonzero(states > 0)
+    last = int(shown[-1]) + 1 if len(shown) else 0
+    return (last, True, False) if len(states) - last > LAST else (len(states), False, False)
 
 
-def _lasts(states: States, look: int) -> float:
-    """Return how surely a state lasts from a look on, 0 when it does not.
+def lasts(states: States, look: int, least: int) -> tuple[float, int]:
+    """Return how surely a state lasts from a look on, 0 when it does not, and how long if short.
 
     What comes and goes bit by bit is somebody who waits, so it must stay longer than what is there
     at once.
     """
     count, coming = len(states), states[look:]
-    length, back = run_of(coming)
+    length, ends, back = run_of(coming)
     shown = np.flatnonzero(coming[:length] > 0)
     before = np.flatnonzero(states[:look] < 0)
     if not len(shown) or not len(before):
-        return 0.0
+        return 0.0, 0
     # Of the other side of the moment: the look itself may not show the state yet.
-    slow = max(int(shown[0]) + look - int(before[-1]), length - int(shown[-1])) > SUDDEN
-    least = LAST
-    if back or slow:
+    slow = int(shown[0]) + look - int(before[-1]) > SUDDEN
+    slow |= back and length - int(shown[-1]) > SUDDEN
+    enough, short = least, False
+    if ends or slow:
         share = WAIT if back and slow else HOLD
-        least = int(np.clip(share * count, SHORTEST, share / HOLD * LONGEST))
+        enough = int(np.clip(share * count, SHORTEST, share / HOLD * LONGEST))
+        if not slow:
+            short, enough = length < enough, min(enough, BRIEF)
     early = float((coming[: min(length, 3 * LAST)] > 0).mean())
-    if length < least or len(shown) < max(LAST, 0.5 * min(length, 60)) or early < 0.5:
-        return 0.0
-    return min(early, len(shown) / LAST / 2, 1.0)
+    if length < enough or len(shown) < max(least, 0.5 * min(length, 60)) or early < 0.5:
+        return 0.0, 0
+    return min(early, len(shown) / LAST / 2, 1.0), length if short else 0
+
+
+def waits(
+    scene: Scene, candidate: Candidate, mask: NDArray[np.uint8], start: int, end: int, area: float
+) -> bool:
+    """Return whether what is in a mask from look `start` to `end` - 1 is someone on the way.
+
+    Who comes and goes is beside the place just before and just after, with `area` pixels at least.
+    """
+    x, y, wide, high = cv2.boundingRect(mask)
+    far = max(RING, wide, high)
+    top, left, low, right = max(y - far, 0), max(x - far, 0), y + high + far, x + wide + far
+    around = scene.maps[:, top:low, left:right]
+    usual = [np.median(around[list(n)], 0) for n in (candidate.before, candidate.after)]
+    bound = scene.bound[top:low, left:right] * SCALE
+    beside = cv2.dilate(mask, np.ones((5, 5), np.uint8))[top:low, left:right] == 0
+
+    def passes(looks: Iterable[int]) -> bool:
+        seen = (
+            np.square(np.min([np.abs(around[n] - one) for one in usual], 0) / bound).mean(2) > 1
+            for n in looks if 0 <= n < len(around)
+        )  # fmt: skip
+        return any((one & beside).sum() >= max(area, AREA) for one in seen)
+
+    return passes((start - 2, start - 1)) and passes((end, end + 1))

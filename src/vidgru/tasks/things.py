@@ -9,7 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.tasks.stays import Box, Floats, Part, Region, Scene, filled
+from vidgru.tasks.stays import (
+    AREA,
+    Box,
+    Candidate,
+    Floats,
+    Part,
+    Region,
+    Scene,
+    filled,
+    judge,
+)
 
 TOGETHER = 4  # looks between parts of one change
 GAP = 3  # pixels between them
@@ -23,6 +33,8 @@ UNALIKE = 0.3  # correlation of the two states from which on it must be said
 WHOLE = 0.35  # of the picture: no single thing
 LARGE = 100  # pixels of what may be told of without saying what happened
 LITTLE = 0.4  # share of what changed
+SOLID = 0.8  # share of its convex hull that a thing fills, to be one of several
+LIKE = 0.2  # size of the least of several things, as a share of the largest
 THIN = 3  # pixels that a thing is wide and high at least
 
 
@@ -196,19 +208,44 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
     spots = []
     for way in (1, -1):
         own = [piece for piece, told in zip(split, tolds, strict=True) if way * told > 0]
-        if not own:
-            continue
-        mask = np.max(own, 0)
-        told, area = told_by(old, new, mask), int(mask.sum())
-        doubtful = part.alike > UNALIKE or part.sure < 0.8 or area < LARGE
-        if abs(told) < CLEAR and doubtful:
-            continue
-        fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
-        if fits and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
-            box = cv2.boundingRect(mask)
-            place = box[0] + x, box[1] + y, box[2], box[3]
-            spots.append(Spot(part, place, x, y, old, new, mask, told))
-    return spots
+        for mask in things_of(own):
+            told, area = told_by(old, new, mask), int(mask.sum())
+            doubtful = part.alike > UNALIKE or part.sure < 0.8 or area < LARGE
+            if abs(told) < CLEAR and doubtful:
+                continue
+            fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
+            if fits and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
+                box = cv2.boundingRect(mask)
+                place = box[0] + x, box[1] + y, box[2], box[3]
+                spots.append(Spot(part, place, x, y, old, new, mask, told))
+    return spots if len(spots) == 1 else [spot for spot in spots if proven(scene, spot)]
+
+
+def things_of(masks: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Return masks of things, for masks of what may be parts of them."""
+    if not masks:
+        return []
+    sizes = [int(mask.sum()) for mask in masks]
+    shape = masks[0].shape[0], masks[0].shape[1]
+    places = [np.nonzero(mask) for mask in masks]
+    hulls = [int(filled(rows, columns, shape).sum()) for rows, columns in places]
+    solid = all(size >= SOLID * hull for size, hull in zip(sizes, hulls, strict=True))
+    if solid and min(sizes) >= LIKE * max(sizes):
+        return list(masks)
+    return [np.max(masks, 0)]
+
+
+def proven(scene: Scene, spot: Spot) -> bool:
+    """Return whether a spot's own pixels show a change at that time."""
+    x, y, wide, high = spot.box
+    part = spot.part
+    rows, columns = part.rows - y, part.columns - x
+    here = (rows >= -2) & (rows < high + 2) & (columns >= -2) & (columns < wide + 2)
+    if here.sum() < AREA:
+        return False
+    own = Candidate(part.look, part.rows[here], part.columns[here], part.before, part.after)
+    found = judge(scene, own, 2 * TOGETHER)
+    return found is not None and abs(found.look - part.look) <= TOGETHER
 
 
 def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:

@@ -34,10 +34,13 @@ def find_changes(source: str | Path) -> Changes:
 def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
     """Find out what changed for good before a fixed camera, telling how far that is.
 
-    A change is for good when it lasts until the end, six looks at least, or for a tenth of them,
-    from 8 to 32. All pictures of a folder are looked at; of a video's frames so many that there are
-    320 looks, or four a second where that is more. A change is told at the first look that shows
-    it. Frames are read once, in order, in constant memory. Raises VideoError, OptionError.
+    A change is for good when it lasts until the end, six looks at least, or for twelve looks (for
+    a tenth of them where that is less, and eight at least). What somebody seems to bring and take
+    must stay for a tenth of them, from 8 to 32, and what comes and goes bit by bit for a quarter,
+    from 8 to 80. Of what was there at the beginning, four looks do. All
+    pictures of a folder are looked at; of a video's frames so many that there are 320 looks, or
+    four a second where that is more. A change is told at the first look that shows it. Frames are
+    read once, in order, in constant memory. Raises VideoError, OptionError.
     """
     if isinstance(source, str) and is_live(source):
         raise OptionError(f"{masked(source)} is live: changes are told of files only.")
