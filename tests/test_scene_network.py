@@ -31,7 +31,7 @@ from vidgru.nn.scenes import (
 )  # fmt: skip
 from vidgru.nn.unroll import unroll
 from vidgru.scenes import KINDS, Boundary
-from vidgru.tasks.scenes import CLEAR, LONGEST, NEAR, Reader
+from vidgru.tasks.scenes import CLEAR, LONGEST, NEAR, Reader, tellable
 from vidgru.video.read import open_video
 
 SIZE = 48
@@ -290,10 +290,16 @@ def test_of_boundaries_that_are_near_the_surest_counts() -> None:
     assert [b.frame for b in read(rows(60, {20: 0.7, 21 + NEAR: 0.9}))] == [20, 21 + NEAR]
 
 
-def test_the_first_scene_shows_itself_too_and_the_last_one_nearly() -> None:
+def test_the_first_scene_shows_itself_too_and_the_last_one() -> None:
     for frame in range(1, 40):
-        found = CLEAR <= frame < 40 - NEAR
+        found = CLEAR <= frame <= 40 - CLEAR
         assert [b.frame for b in read(rows(40, {frame: 0.9}))] == [frame] * found
+        assert tellable(Boundary(frame, "cut", 1.0, frame, frame), 40) == found
+        fade = [(frame, frame + 6)]
+        told = rows(50, {frame + 3: 0.9}, fade, dict.fromkeys(range(50), "fade"))
+        found = CLEAR <= frame <= 40 - CLEAR - 6
+        assert [b.start for b in read(told[:40])] == [frame] * found
+        assert tellable(Boundary(frame + 3, "fade", 1.0, frame, frame + 6), 40) == found
 
 
 def test_a_blink_of_a_transition_is_a_cut() -> None:
@@ -306,7 +312,7 @@ def test_a_transition_without_end_is_told_all_the_same() -> None:
     reader = Reader(0.5)
     known = [(n, b) for n, row in enumerate(told.split(1)) for b in reader.push(row)]
     assert [(b.start, b.end) for _, b in known] == [(150, 200 + LONGEST)]
-    assert known[0][0] <= 200 + LONGEST + NEAR
+    assert known[0][0] <= 200 + LONGEST + CLEAR + NEAR
 
 
 @settings(max_examples=60, deadline=None)
@@ -349,6 +355,7 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transitions, "panel", lambda rng, frames: None)
     monkeypatch.setattr(transitions, "ALIKE", 0.0)
     monkeypatch.setattr(transitions, "SLIPPED", 0.0)
+    monkeypatch.setattr(transitions, "PLAIN", 0.0)
     monkeypatch.setattr(
         transitions, "_path", lambda rng, frames, place: np.repeat(place[None], frames, 0)
     )

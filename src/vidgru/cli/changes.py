@@ -95,7 +95,7 @@ def _plan(
                 )
     if config.csv is not None:
         check_file(Path(config.csv))
-        keep_apart(Path(config.csv), [item for item in found if isinstance(item, Path)])
+        keep_apart([Path(config.csv)], [item for item in found if isinstance(item, Path)])
         if Path(config.csv) in maps.values():
             raise OptionError(f"{config.csv} would be written twice: give --csv another name.")
     return maps, folders

@@ -68,7 +68,7 @@ def _plan(
     maps = plan_files("--heatmap", config.heatmap, (SUFFIX,), sources, found)
     if table is not None:
         check_file(Path(table))
-        keep_apart(Path(table), [item for item in found if isinstance(item, Path)])
+        keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
         if Path(table) in (*saves.values(), *maps.values()):
             raise OptionError(f"{table} would be written twice: give --csv another name.")
     return saves, maps

@@ -154,7 +154,7 @@ def _plan(
     saves = plan_files("--save", config.save, VIDEOS, sources, found)
     if table is not None:
         check_file(Path(table))
-        keep_apart(Path(table), [item for item in found if isinstance(item, Path)])
+        keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
         if Path(table) in (*texts.values(), *saves.values()):
             raise OptionError(f"{table} would be written twice: give --csv another name.")
     return Plan(config.segments, texts, saves)

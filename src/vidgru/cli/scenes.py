@@ -32,7 +32,8 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     SOURCE is a video, a folder of images, or a folder to search for videos. Each scene has a row:
     when it begins and ends, its frames, how long it is, with what transition it begins (a cut, or a
     dissolve, fade or wipe and how many frames that takes), and how sure that is. A scene that
-    begins gradually begins in the middle of its transition.
+    begins gradually begins in the middle of its transition. Apart from transitions, no scene is
+    shorter than 8 frames.
     """
     config = ScenesConfig(**options)
     from vidgru.verbs.forecast import find_videos

@@ -21,6 +21,7 @@ ALIKE = 0.4  # share of the boundaries between shots of one family
 SAME = 0.6  # share of those before a camera that stays
 OFTEN = (0.5, 0.32, 0.11, 0.07)  # shares of the KINDS
 SLIPPED = 0.2  # share of the cuts with a frame or two of something else
+GREY, PLAIN = 0.08, 0.04  # shares of shots in shades of grey, and in nothing but one colour
 BEFORE = 48  # frames before the window, so that it may begin within a transition
 LONGEST = 50  # frames of a transition
 
@@ -71,11 +72,11 @@ def _path(rng: np.random.Generator, frames: int, place: NDArray[np.float64]) -> 
         begin = rng.integers(0, frames)
         part = path[begin : begin + int(rng.integers(3, 30)), :2]
         part += rng.normal(0, rng.uniform(0.05, 0.5), part.shape)
-    elif kind < 0.47:  # follows something fast, to and fro
+    elif kind < 0.53:  # follows something fast, to and fro
         path[:, 2] = rng.uniform(0.35, 0.6)
         phase = np.arange(frames) / rng.uniform(8, 60) + rng.uniform(0, 2)
         path[:, int(rng.random() < 0.2)] = 2 * np.abs(phase % 2 - 1) - 1
-    elif kind < 0.57:
+    elif kind < 0.63:
         path[:, 2] = rng.uniform(0.4, 0.7)
         late = (np.arange(frames) - rng.uniform(0, frames)) / rng.uniform(3, 20)
         share = 1 / (1 + np.exp(-np.clip(8 * late, -50, 50)))
@@ -126,8 +127,11 @@ def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: 
             picture = np.mean([*several, picture], axis=0).astype(np.uint8)
         cv2.LUT(picture, look.levels, dst=out[number])
         before = place
-    if rng.random() < 0.08:
+    kind = rng.random()
+    if kind < GREY:
         out[:] = out.mean(-1, keepdims=True)
+    elif kind < GREY + PLAIN:
+        out[:] = rng.choice([0, 255]) if rng.random() < 0.5 else rng.integers(0, 256, 3)
     return disturb(rng, out) if rng.random() < 0.35 else out
 
 
@@ -250,7 +254,7 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
             inside[middle : middle + 1] = 1
         else:
             inside[at:end] = 1
-        kinds[at : max(end, at + 1)] = KINDS.index(kind)
+        kinds[at : max(end, middle + 1)] = KINDS.index(kind)
         body = new[used : used + lasts]
         for part in (mixed, body):
             room = max(total - at, 0)

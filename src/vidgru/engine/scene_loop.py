@@ -18,11 +18,12 @@ from vidgru.nn.scenes import SceneNetwork
 from vidgru.scene_scores import COUNTS, TOLERANCES, SceneScores, scores_of
 from vidgru.scenes import Boundary
 from vidgru.spec import SceneSpec
-from vidgru.tasks.scenes import Reader, loss
+from vidgru.tasks.scenes import Reader, loss, tellable
 from vidgru.tasks.scenes_measure import count
 from vidgru.video.read import Image
 
 THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(2, 19))
+WIDEST = TOLERANCES[-1]
 SEED = 77  # of those windows, whatever the training's
 
 Families = Sequence[Sequence[Frames]]
@@ -120,8 +121,7 @@ class SceneTrainer(Learner):
                 for told in (early, both):
                     losses += loss(told[own], boundary[own], inside[own], kind[own])
                 for number, limit in enumerate(thresholds):
-                    found = read(both[row], limit)
-                    counts[number] += torch.tensor(count(found, window.boundaries))
+                    counts[number] += torch.tensor(_count(read(both[row], limit), window))
         loss_of_all = total(losses).item() / windows
         scores = [scores_of(rows) for rows in total(counts).tolist()]
         best = max(range(len(scores)), key=lambda n: (scores[n].f1, -abs(thresholds[n] - 0.5)))
@@ -132,6 +132,15 @@ def stacked(windows: Sequence[Joined]) -> list[Tensor]:
     """Return frames (B, T, S, S, 3), boundary, inside and kind (B, T) of windows."""
     names = ("frames", "boundary", "inside", "kind")
     return [torch.from_numpy(np.stack([getattr(w, name) for w in windows])) for name in names]
+
+
+def _count(found: Sequence[Boundary], window: Joined) -> list[list[int]]:
+    """Count as `count` does, without what lies too near to the ends of a window to be told."""
+    told = [true for true in window.boundaries if tellable(true, len(window.frames))]
+    # What is found of the others is neither right nor false.
+    others = [true for true in window.boundaries if true not in told]
+    spans = [range(t.start - WIDEST, max(t.end, t.start + 1) + WIDEST) for t in others]
+    return count([b for b in found if not any(b.frame in span for span in spans)], told)
 
 
 def read(outputs: Tensor, threshold: float) -> list[Boundary]:

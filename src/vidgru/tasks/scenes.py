@@ -40,13 +40,19 @@ def loss(
     return (here + WITHIN * within) / frames + WHICH * which / max(known, 1)
 
 
+def tellable(boundary: Boundary, frames: int) -> bool:
+    """Return whether the first and the last scene of so many frames show themselves clearly."""
+    return boundary.start >= CLEAR and boundary.end <= frames - CLEAR
+
+
 class Reader:
     """Reads boundaries from outputs that come frame by frame, in constant memory.
 
     A boundary is the surest frame of those within NEAR, if it is sure enough; within one gradual
     transition, there is but one. A scene shows itself clearly for CLEAR frames, at least: of a cut
     and a gradual transition that leave less, the cut counts, and of two gradual ones, the first.
-    Boundaries are told as soon as nothing that comes can change them.
+    So do the first and the last one. Boundaries are told as soon as nothing that comes can change
+    them.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -97,7 +103,9 @@ class Reader:
 
     def _done(self, begin: int, frame: int) -> bool:
         """Return whether nothing from a frame on can change the boundary at `begin`."""
-        if self._kind(begin) == 0 or frame - begin >= LONGEST:
+        if self._kind(begin) == 0:
+            return frame - begin >= CLEAR - NEAR
+        if frame - begin >= LONGEST + CLEAR:
             return True
         return not self._together(begin, max(begin, frame - CLEAR))
 
@@ -138,7 +146,7 @@ class Reader:
                 end += 1
         if end - start < 2:
             kind, start, end = "cut", frame, frame
-        elif start < self._clear + CLEAR:
+        if (start < self._clear + CLEAR and kind != "cut") or self._end < end + CLEAR:
             return []
         self._clear = end
         return [Boundary((start + end) // 2, kind, round(self._chance(frame), 4), start, end)]

@@ -1,7 +1,8 @@
 """Where files go that are made of sources: one file, or a folder that looks like theirs."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vidgru.errors import OptionError, OutputError
@@ -9,12 +10,24 @@ from vidgru.results import Failure
 from vidgru.video.find import place
 
 
-def keep_apart(path: Path, sources: Sequence[Path]) -> None:
+def keep_apart(paths: Iterable[Path], sources: Iterable[Path]) -> None:
     """Raise OptionError for a file to write that is one of the sources."""
-    for source in sources:
-        same = os.path.realpath(source) == os.path.realpath(path)
-        if same or (os.path.exists(path) and os.path.exists(source) and path.samefile(source)):
-            raise OptionError(f"{source} cannot be read and written at once: write elsewhere.")
+    read = {key: source for source in sources for key in _keys(source)}
+    for path in paths:
+        for key in _keys(path):
+            if key in read:
+                raise OptionError(
+                    f"{read[key]} cannot be read and written at once: write elsewhere."
+                )
+
+
+def _keys(path: Path) -> list[str | tuple[int, int]]:
+    """Return what two names of one file have in common."""
+    keys: list[str | tuple[int, int]] = [os.path.realpath(path)]
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        keys.append((found.st_dev, found.st_ino))
+    return keys
 
 
 def plan_files(
@@ -52,8 +65,7 @@ def plan_files(
         raise OptionError(f"{option} {path} is one file for {len(videos)} videos: give a folder.")
     else:
         plan = dict.fromkeys(videos, path)
-    for file in plan.values():
-        keep_apart(file, videos)
+    keep_apart(plan.values(), videos)
     if new and (there := [file for file in made if os.path.lexists(file)]):
         raise OutputError(f"{there[0]} is there already. Give {option} another folder.")
     return plan

@@ -42,7 +42,7 @@ def redraw(
     """
     path = Path(path)
     check_suffix(path)
-    keep_apart(path, [Path(source)])
+    keep_apart([path], [Path(source)])
     size, fps, start, declared = _looks(source)
     total = max(round((seconds or declared or 0) * fps), 1)
     draw = prepare(size)

@@ -56,13 +56,15 @@ def plan(
     files = [*lists.values(), *sheets.values()]
     if config.csv is not None:
         check_file(Path(config.csv))
-        keep_apart(Path(config.csv), videos)
+        keep_apart([Path(config.csv)], videos)
         files.append(Path(config.csv))
-    for number, file in enumerate(files):
-        if os.path.realpath(file) in map(os.path.realpath, files[:number]):
+    taken: set[str] = set()
+    for file in files:
+        if (real := os.path.realpath(file)) in taken:
             raise OptionError(f"{file} would be written twice: give another name.")
         if new and os.path.lexists(file):
             raise OutputError(f"{file} is there already: give another name, or --overwrite.")
+        taken.add(real)
     return {v: Places(lists.get(v), sheets.get(v), images.get(v), pieces.get(v)) for v in videos}
 
 
@@ -79,16 +81,19 @@ def _folders(
     if not target:
         raise OptionError(f"{option} is empty: give a folder.")
     planned = plan_folders(target, "", sources, found)
+    read: dict[str, list[Path]] = {}  # sources by what must not be their folder
+    for source in planned:
+        path = Path(os.path.realpath(source))
+        read.setdefault(str(path), []).append(source)
+        if name.fullmatch(path.name):
+            read.setdefault(str(path.parent), []).append(source)
     for folder in planned.values():
         if os.path.lexists(folder) and not os.path.isdir(folder):
             raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
-        real = os.path.realpath(folder)
-        for source in planned:
-            path = Path(os.path.realpath(source))
-            if str(path) == real or (str(path.parent) == real and name.fullmatch(path.name)):
-                raise OptionError(
-                    f"{source} cannot be read and written at once: give another {option}."
-                )
+        if clash := read.get(os.path.realpath(folder)):
+            raise OptionError(
+                f"{clash[0]} cannot be read and written at once: give another {option}."
+            )
         if new and (there := _written(folder, name)):
             raise OutputError(
                 f"{there[0]} is there already: give another {option}, or --overwrite."
@@ -150,19 +155,17 @@ def _save_pictures(
     size = thumbnail_size(scenes.width, scenes.height)
     shown = [scenes.scenes[n] for n in (pick(len(scenes.scenes)) if sheet is not None else [])]
     small: list[Image] = []
+    files: list[Path] = []
     for scene in scenes.scenes:
         clear = scenes.clear(scene)
         middle = clear[len(clear) // 2]
         if folder is not None:
             for frame, what in zip((clear[0], middle, clear[-1]), PICTURES, strict=True):
                 file = folder / f"{_name(scenes, scene.number)}-{what}.jpg"
-                save = _saver(file)
-                wanted.setdefault(frame, []).append(save)
+                files.append(file)
+                wanted.setdefault(frame, []).append(_saver(file))
         if scene in shown:
             wanted.setdefault(middle, []).append(lambda rgb: small.append(shrink(rgb, size)))
-    if folder is not None:
-        for old in _written(folder, IMAGE):
-            old.unlink()
     last = max(wanted)
     with open_video(scenes.source) as video:
         while video.frames_read <= last:
@@ -173,6 +176,8 @@ def _save_pictures(
                 for take in takers:
                     take(rgb)
             yield Progress("Pictures", video.frames_read, last + 1)
+    if folder is not None:
+        _forget(folder, IMAGE, files)
     if sheet is not None:
         note = f"{len(scenes.scenes)} scene{'s' if len(scenes.scenes) != 1 else ''}"
         if len(shown) < len(scenes.scenes):
@@ -187,8 +192,6 @@ def _saver(file: Path) -> Callable[[Image], None]:
 
 
 def _save_pieces(scenes: Scenes, folder: Path) -> Generator[Progress, None, None]:
-    for old in _written(folder, PIECE):
-        old.unlink()
     steps = cut_video(
         Path(scenes.source),
         [(scene.start, scene.end) for scene in scenes.scenes],
@@ -196,6 +199,16 @@ def _save_pieces(scenes: Scenes, folder: Path) -> Generator[Progress, None, None
         lambda index: folder / _name(scenes, index + 1),
     )
     done = 0
-    for frames in steps:
-        done = max(done, frames)
+    while True:
+        try:
+            done = max(done, next(steps))
+        except StopIteration as stop:
+            _forget(folder, PIECE, [piece.path for piece in stop.value])
+            return
         yield Progress("Splitting", done, scenes.frames)
+
+
+def _forget(folder: Path, name: re.Pattern[str], written: Sequence[Path]) -> None:
+    """Remove what an earlier run wrote in a folder, and this one did not write over."""
+    for old in set(_written(folder, name)) - set(written):
+        old.unlink()
