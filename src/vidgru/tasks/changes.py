@@ -8,6 +8,7 @@ from the single looks whether that lasts.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import cv2
 import numpy as np
@@ -39,8 +40,12 @@ NEAR = 2  # pixels between parts of one change
 PARTS = 5  # of the picture, across and down,
 MOVED = 0.7  # and the share of them that change at once where the camera moved
 BUSY = 0.1  # share of the pixels that change then at least
-SHAKE = 3.0  # pixels that a look may be off
-SURELY = 0.95  # share of what remains without, to move it by a pixel or more
+SHAKE = 3  # pixels that a look may be off
+SURELY = 0.95  # share of what remains without, to move it
+TELLING = 0.15  # share of the pixels, which tell of shake
+CHANGED = 0.1  # difference that is no shake
+HIDDEN = 4  # parts that a thing or walker may fill
+WHOLE = sorted(product(range(-SHAKE, SHAKE + 1), repeat=2), key=lambda xy: xy[0] ** 2 + xy[1] ** 2)
 # Exchanges that bring the median of nine to the middle (Paeth 1990).
 NETWORK = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3), (5, 8), (4, 7),
@@ -129,16 +134,7 @@ def steady(looks: Looks) -> Looks:
     def detail(rgb: NDArray[np.uint8]) -> Floats:
         grey = np.log(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) + DARK)
         fine: Floats = np.clip(grey - cv2.GaussianBlur(grey, (0, 0), 2), -0.15, 0.15)
-        return fine
-
-    def shift(first: Floats, look: NDArray[np.uint8]) -> Floats:
-        fine = detail(look)
-        moved, agrees = cv2.phaseCorrelate(first, fine, window)
-        left, found = displaced(first, fine, (0, 0))
-        if agrees > 0.1 and max(map(abs, moved)) < SHAKE and max(map(abs, moved)) >= 0.5:
-            better, other = displaced(first, fine, (*np.rint(moved),))
-            found = other if better < SURELY * left else found
-        return found
+        return np.asarray(cv2.blur(fine, (3, 3)), np.float32)
 
     def back(look: NDArray[np.uint8], by: Floats) -> NDArray[np.uint8]:
         matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]])
@@ -147,12 +143,11 @@ def steady(looks: Looks) -> Looks:
         out = cv2.warpAffine(look, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(out, np.uint8)
 
-    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
-    first = detail(some[SPAN // 2])
-    some = np.stack([back(look, shift(first, look)) for look in some])
-    first = detail(np.median(some, 0).astype(np.uint8))
-    shifts = np.stack([shift(first, look) for look in looks])
+    first = Sight(detail(some[SPAN // 2]))
+    some = np.stack([back(look, first.shift(detail(look))) for look in some])
+    first = Sight(detail(np.median(some, 0).astype(np.uint8)))
+    shifts = np.stack([first.shift(detail(look)) for look in looks])
     shifts -= np.median(shifts, 0)
     out = looks.copy()
     for number in np.flatnonzero(np.abs(shifts).max(1) > 0.08):
@@ -160,27 +155,61 @@ def steady(looks: Looks) -> Looks:
     return out
 
 
-def displaced(first: Floats, fine: Floats, pixels: tuple[float, ...]) -> tuple[float, Floats]:
-    """Return what remains of the difference of two pictures, and by how much the second is shifted.
+class Sight:
+    """The details (H, W) of a picture that tell by how much another is shifted.
 
-    It is shifted by less than a pixel from `pixels` across and down. Solves the equation of optical
-    flow (Lucas and Kanade 1981) for one shift of everything; what changed does not count, as its
-    weight falls with what remains (Geman and McClure 1987).
+    Of each neighbourhood, the pixels count where the picture varies most.
     """
-    x, y = (round(side) for side in pixels)
-    other = cv2.blur(np.roll(fine, (-y, -x), (0, 1)), (3, 3))[4:-4, 4:-4]
-    one = cv2.blur(first, (3, 3))[4:-4, 4:-4]
-    # Every second pixel across and down says enough.
-    off = (one - other)[::2, ::2].ravel()
-    slopes = np.stack([slope[::2, ::2].ravel() for slope in np.gradient((one + other) / 2)[::-1]])
-    shift, left = np.zeros(2, np.float32), off
-    for _ in range(4):
-        left = off - shift @ slopes
-        weight = 1 / np.square(1 + np.square(left / (3 * np.median(np.abs(left)) + 1e-6)))
-        weighted = slopes * weight
-        shift = np.linalg.lstsq(weighted @ slopes.T + 1e-9 * np.eye(2), weighted @ off, None)[0]
-    within = np.clip(shift, -1, 1)
-    return float(np.median(np.abs(left))), np.asarray(np.array((x, y)) + within, np.float32)
+
+    def __init__(self, first: Floats) -> None:
+        edge = SHAKE + 1
+        down, across = np.gradient(first)
+        slopes = np.stack([across, down])
+        strength = np.hypot(*slopes)
+        strength /= cv2.blur(strength, (41, 41)) + 1e-3
+        inner = strength[edge:-edge, edge:-edge]
+        rows, columns = np.nonzero(inner >= np.quantile(inner, 1 - TELLING))
+        self._rows, self._columns = rows + edge, columns + edge
+        height, width = first.shape
+        self._parts = self._rows * PARTS // height * PARTS + self._columns * PARTS // width
+        self._one = first[self._rows, self._columns]
+        self._slopes = slopes[:, self._rows, self._columns]
+
+    def shift(self, other: Floats) -> Floats:
+        """Return by how much another picture is shifted across and down, at most SHAKE + 1.
+
+        The shift in whole pixels is that at which least is left, no more of any pixel than what
+        changed may leave. From there the equation of optical flow (Lucas and Kanade 1981) is solved
+        for one shift of everything; what changed does not count, as its weight falls with what
+        remains (Geman and McClure 1987). It is no shift unless clearly less is left than without.
+        """
+        whole, off = (0, 0), self._one - other[self._rows, self._columns]
+        at_rest, least = off, remains(off)
+        for x, y in WHOLE:
+            here = self._one - other[self._rows + y, self._columns + x]
+            if (left := remains(here)) < least:
+                least, whole, off = left, (x, y), here
+        slopes, part, rest = self._slopes, np.zeros(2, np.float32), off
+        for _ in range(4):
+            weight = 1 / np.square(1 + np.square(rest / (3 * np.median(np.abs(rest)) + 1e-6)))
+            weighted = slopes * weight
+            part = np.linalg.solve(weighted @ slopes.T + 1e-9 * np.eye(2), weighted @ off)
+            rest = off - part @ slopes
+        part = np.clip(part, -1, 1)
+        # What one thing or walker explains is no shake: the parts that gain most do not count.
+        without, rests = (
+            np.bincount(self._parts, np.minimum(np.abs(each), CHANGED), PARTS**2)
+            for each in (at_rest, off - part @ slopes)
+        )
+        kept = np.argsort(rests - without)[HIDDEN:]
+        if rests[kept].sum() > SURELY * without[kept].sum():
+            return np.zeros(2, np.float32)
+        return np.asarray(np.array(whole) + part, np.float32)
+
+
+def remains(off: Floats) -> float:
+    """Return the mean of what differs, as far as a shift can explain it."""
+    return float(np.minimum(np.abs(off), CHANGED).mean())
 
 
 def structure(looks: Looks) -> Maps:
