@@ -2,10 +2,10 @@
 
     python scripts/make_scenes_model.py [--families 1400] [--steps 2400] [--seed 1] [--out FILE]
 
-Takes about 3 GB of memory, and a quarter of an hour on two cores. The recipe, the seed and what the
-model came to on other generated videos are written into the file. The same seed gives the same
-videos anywhere; the weights are equal bit for bit on the same machine with as many --threads, and
-as good elsewhere.
+Took 14 minutes with --threads 1, as the shipped model was made, beside other work on two cores. The
+recipe, the seed and what the model came to on other generated videos are written into the file. The
+same seed gives the same videos anywhere; the weights are equal bit for bit on the same machine with
+as many --threads, and as good elsewhere.
 """
 
 import argparse
