@@ -35,7 +35,7 @@ Thing = tuple[Image, Image]  # its colours, and a soft mask of where it is
 Draw = Callable[[Image, float, Vector], None]
 
 PARTS = ("train", "test")
-SCALE = 3  # pictures are drawn this much larger, then averaged down: smooth sub-pixel motion
+SCALE = 2  # pictures are drawn this much larger, then averaged down: smooth sub-pixel motion
 MARGIN = 16  # pixels of ground around the picture, for a moving camera
 HALF, REACH = 60, 48  # half the side of a thing's own canvas, and its radius on there
 CENTRES = {"left": (0.17, 0.5), "right": (0.83, 0.5), "top": (0.5, 0.2), "bottom": (0.5, 0.8)}
