@@ -277,6 +277,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clips", type=int, default=24, help="of each class to learn from")
     options = parser.parse_args()
+    if options.seed < 0 or options.clips < 1:
+        parser.error("the seed is 0 or more, and the clips are 1 or more")
     for name in options.set or SETS:
         make(name, options.output / name, options.seed, options.clips)
         print(options.output / name)
