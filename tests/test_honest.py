@@ -202,6 +202,43 @@ def test_labels_contradict_only_where_clips_are_the_same_for_sure(
     assert found["duplicate"].clips == ("right/3.avi", "right/9.avi")
 
 
+@pytest.mark.parametrize("certain", ["certain"], indirect=True)
+def test_copies_are_counted_by_the_folds_that_they_lie_in(folder: Path, certain: bool) -> None:
+    for seed in range(6):
+        split = gathered(folder, folds=3, seed=seed).split
+        assert (split.together, split.apart) == (2, 0)
+    apart = {gathered(folder, folds=3, seed=n, group_by="none").split.apart for n in range(12)}
+    assert apart == {0, 1, 2}
+
+
+def test_copies_stay_together_where_cuts_of_one_video_cannot(data: Path, tmp_path: Path) -> None:
+    rows = [f"{data}/right/0.avi,right,{n / 5},{(n + 1) / 5}" for n in range(6)]
+    for name in ("1", "2", "3", "4", "copy"):
+        shutil.copy(data / "left" / f"{name.replace('copy', '4')}.avi", tmp_path / f"{name}.avi")
+        rows.append(f"{name}.avi,left,,")
+    listed = tmp_path / "list.csv"
+    listed.write_text("\n".join(["path,label,start,end", *rows]))
+    for seed in range(12):
+        sides = sides_of(gathered(listed, seed=seed))
+        assert sides["4.avi"] == sides["copy.avi"]
+        assert {sides[f"{data}/right/0.avi [{n / 5:g}-{(n + 1) / 5:g} s]"] for n in range(6)} == {
+            "train",
+            "val",
+        }
+
+
+def test_a_class_of_one_clip_is_no_reason_to_split_clip_by_clip(data: Path, tmp_path: Path) -> None:
+    folder = named(data, tmp_path / "named", "person{g}_{n}.avi")
+    (folder / "one").mkdir()
+    shutil.copy(folder / "left" / "person0_0.avi", folder / "one" / "person0_9.avi")
+    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
+    assert (found["groups"].severity, found["groups"].sentence) == (
+        "note",
+        "Clips seem to be of 3 persons; train keeps each on one side of the split, as with "
+        r"--group-by 'person(\d+)_'.",
+    )
+
+
 def test_a_class_of_one_footage_is_told(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
