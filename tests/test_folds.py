@@ -124,7 +124,7 @@ def test_the_table_of_folds(data: Path, tmp_path: Path, vidgru: Callable[..., Do
     lines = [line.split() for line in done.out.splitlines()]
     assert [line[:2] for line in lines if line and line[0] in "12"] == [["1", "6"], ["2", "6"]]
     assert any(line[:2] == ["mean", "12"] and "+-" in line for line in lines)
-    assert "Split by clips into 2 folds" in done.out
+    assert "Split clip by clip into 2 folds: 12 clips train.\n" in done.out
 
 
 def test_folds_that_cannot_be(data: Path, tmp_path: Path, vidgru: Callable[..., Done]) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vidgru.data.folder import Clip, with_groups
-from vidgru.data.groups import suggest_groups
+from vidgru.data.groups import noun_of, suggest_groups, suggestions
+from vidgru.data.listing import read_list
 
 NOWHERE = Path("nowhere")
 LABELS = ("walk", "run", "sit")
@@ -44,7 +45,12 @@ SUGGESTED = {
         r"user(\d+)_",
         6,
     ),
-    "most of few": (named("{2}_cam{0}_day{1}_.ts", range(3), range(4), "abc"), r"day(\d+)_", 4),
+    "coarsest of few": (named("{2}_cam{0}_day{1}_.ts", range(3), range(4), "abc"), r"cam(\d+)_", 3),
+    "persons before places": (
+        named("{2}_cam{0}_user{1}_.ts", range(3), range(4), "abc"),
+        r"user(\d+)_",
+        4,
+    ),
     "names": (named("{0}_{1:02}.mp4", ["alice", "bob", "eve"], range(4)), r"([A-Za-z]+)_", 3),
     "folders of one class each": (
         [f"{x}/{x}{n}/{t}.mpg" for x in LABELS for n in range(3) for t in range(2)],
@@ -162,12 +168,102 @@ def test_a_table_says_it(tmp_path: Path) -> None:
     assert set(grouping.groups.values()) == set("012345")
 
 
+@pytest.mark.parametrize(
+    ("column", "noun"),
+    [
+        ("group", "group"),
+        ("seq_group", "group"),
+        ("subject_id", "subject"),
+        ("patientID", "patient"),
+        ("participants", "participant"),
+        ("Person name", "person"),
+        ("auto_scene", "scene"),
+        ("userid", "user"),
+        ("cam", "camera"),
+        ("source_video", "video"),
+        ("SESS", "session"),
+        ("cage", "cage"),
+        ("mouse", "mouse"),
+    ],
+)
+def test_a_column_that_is_called_so_wins_over_one_with_more_values(
+    column: str, noun: str, tmp_path: Path
+) -> None:
+    clips = clips_of(named("{0}.mp4", range(12)))
+    numbers = range(len(clips))
+    few, many = [n % 3 for n in numbers], [n % 7 for n in numbers]
+    grouping = suggest_groups(clips, table(tmp_path, clips, batch=many, **{column: few}), None)
+    assert grouping is not None
+    assert (grouping.group_by, noun_of(grouping.group_by)) == (column, noun)
+    # So do two groups, if these are all.
+    two = [n % 2 for n in numbers]
+    grouping = suggest_groups(clips, table(tmp_path, clips, batch=many, **{column: two}), None)
+    assert grouping is not None
+    assert grouping.group_by == column
+    # What is another for each clip, or the same for all, is no group.
+    for nothing in (numbers, [0] * len(clips)):
+        table(tmp_path, clips, batch=many, **{column: nothing})
+        grouping = suggest_groups(clips, tmp_path, None)
+        assert grouping is not None
+        assert grouping.group_by == "batch"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("day_or_night", "light", "Weather", "label", "classes", "start_frame", "subject_age"),
+        *("scene_type", "fps", "frames", "sceneType", "split"),
+    ],
+)
+def test_what_is_no_person_or_place_is_never_suggested(column: str, tmp_path: Path) -> None:
+    clips = clips_of(named("{0}.mp4", range(12)))
+    values = [n % 6 for n in range(len(clips))]
+    assert suggest_groups(clips, table(tmp_path, clips, **{column: values}), None) is None
+    assert noun_of(column) == "group"  # whoever asks for it all the same
+
+
+def test_the_coarsest_of_persons_and_what_it_does_not_keep_apart(tmp_path: Path) -> None:
+    clips = clips_of(named("{0}.mp4", range(12)))
+    numbers = range(len(clips))
+    columns = {
+        "session": [n % 12 for n in numbers],
+        "person": [n % 4 for n in numbers],
+        "camera": [n // 12 for n in numbers],
+        "cage": [n % 2 for n in numbers],
+        "batch": [n // 6 for n in numbers],
+    }
+    table(tmp_path, clips, **columns)
+    found = suggestions(clips, tmp_path, None)
+    others = {one.group_by: [other.group_by for other in one.others] for one in found}
+    assert list(others) == ["person", "camera", "session", "cage", "batch"]
+    # All clips of a session are of one person, but not the other way round.
+    assert others["person"] == ["camera", "cage"]
+    assert others["session"] == ["person", "camera", "cage"]
+    assert others["cage"] == ["camera"]
+
+
+def test_columns_of_a_list(tmp_path: Path) -> None:
+    rows = [f"{n}.mp4,{'ab'[n % 2]},{n // 2 % 3},{n % 7},{n / 9},{n / 9 + 1}" for n in range(24)]
+    header = "path,label,Subject ,batch,start,end"
+    (tmp_path / "list.csv").write_text("\n".join([header, *rows]))
+    clips = read_list(tmp_path / "list.csv")[1:]  # not all need be readable
+    grouping = suggest_groups(clips, tmp_path / "list.csv", None)
+    assert grouping is not None
+    assert grouping.group_by == "subject"
+    assert grouping.groups == {c.name: str(int(c.path.stem) // 2 % 3) for c in clips}
+
+
 def test_a_name_that_says_the_same_as_a_table_is_preferred(tmp_path: Path) -> None:
     clips = clips_of(named("person{0}_day{1}.mp4", range(6), range(8)))
     who = [c.name.split("person")[1][0] for c in clips]
     grouping = suggest_groups(clips, table(tmp_path, clips, who=who), None)
     assert grouping is not None
     assert grouping.group_by == r"person(\d+)_"
+    codes = [c.name.replace("person", "P") for c in clips]
+    short = clips_of(codes)
+    grouping = suggest_groups(short, table(tmp_path, short, subject=who), None)
+    assert grouping is not None
+    assert grouping.group_by == "subject"  # P(\d+)_ says less
     odd = [f"{name}{n % 2}" for n, name in enumerate(who)]
     grouping = suggest_groups(clips, table(tmp_path, clips, who=odd), None)
     assert grouping is not None

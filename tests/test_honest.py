@@ -1,18 +1,26 @@
 """Splits that do not test on what was learned: footage that is there twice, suggested groups."""
 
-import logging
 import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from helpers import write_clip
 
+from vidgru.cli.render import splitting
+from vidgru.config import CheckConfig
+from vidgru.data import gather as gather_module
+from vidgru.data.duplicates import Duplicate, find_duplicates
+from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
+from vidgru.data.split import units_of
 from vidgru.errors import DataError
 from vidgru.train_config import TrainConfig
+from vidgru.verbs import check as check_module
+from vidgru.verbs.check import check
 from vidgru.verbs.train import run_to_end
 from vidgru.video.read import open_video
 
@@ -32,38 +40,126 @@ def encode_anew(path: Path, copy: Path) -> Path:
 
 
 @pytest.fixture
-def folder(data: Path, tmp_path: Path) -> Iterator[Path]:
+def folder(data: Path, tmp_path: Path) -> Path:
+    """Return a folder with two copies: one is the same file, one is encoded anew."""
     place = Path(shutil.copytree(data, tmp_path / "folder"))
     encode_anew(place / "left" / "0.avi", place / "left" / "copy.avi")
     shutil.copy(place / "right" / "3.avi", place / "right" / "9.avi")
     return place
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_same_footage_stays_on_one_side(folder: Path, seed: int) -> None:
-    data = gathered(folder, seed=seed)
-    sides = {clip.name: part for part, clips in data.parts.items() for clip in clips}
-    assert sides["left/0.avi"] == sides["left/copy.avi"]
-    assert sides["right/3.avi"] == sides["right/9.avi"]
-    assert data.split.together == 2
+@pytest.fixture(params=["certain", "look-alike"])
+def certain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Let all copies that are not the same file be found for sure, or only look alike."""
+    sure = bool(request.param == "certain")
+
+    def found(*args: Any) -> list[Duplicate]:
+        return [replace(pair, certain=pair.exact or sure) for pair in find_duplicates(*args)]
+
+    for module in (gather_module, check_module):
+        monkeypatch.setattr(module, "find_duplicates", found)
+    return sure
 
 
-def test_it_is_not_so_by_chance(folder: Path) -> None:
-    parts = [
-        {
-            clip.name: part
-            for part, clips in gathered(folder, seed=seed).parts.items()
-            for clip in clips
-        }
-        for seed in range(24)
-    ]
+def sides_of(data: Gathered) -> dict[str, str]:
+    return {clip.name: part for part, clips in data.parts.items() for clip in clips}
+
+
+def test_copies_stay_on_one_side_and_look_alikes_are_only_told(
+    folder: Path, certain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    sides = []
+    for seed in range(24):
+        caplog.clear()
+        data = gathered(folder, seed=seed)
+        sides.append(sides_of(data))
+        assert sides[-1]["right/3.avi"] == sides[-1]["right/9.avi"]
+        assert (data.split.together, data.split.apart) == (1 + certain, 0)
+        told = (
+            "1 pair looks alike; look whether they show the same, as nothing is decided by it: "
+            "left/0.avi = left/copy.avi."
+        )
+        assert [record.getMessage() for record in caplog.records] == [] if certain else [told]
     # Both sides get them, and other pairs are parted.
-    assert {part["left/copy.avi"] for part in parts} == {"train", "val"}
-    assert any(part["left/0.avi"] != part["left/1.avi"] for part in parts)
+    assert {side["left/copy.avi"] for side in sides} == {"train", "val"}
+    assert any(side["left/0.avi"] != side["left/1.avi"] for side in sides)
+    assert certain == all(side["left/0.avi"] == side["left/copy.avi"] for side in sides)
 
 
+@pytest.mark.parametrize("by", [r"(\w)\.avi", "none", "who"])
+@pytest.mark.parametrize("certain", ["certain"], indirect=True)
+def test_copies_never_join_what_the_user_keeps_apart(
+    folder: Path, by: str, certain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.avi"))
+    rows = [f"{name},{name[-5]}" for name in names]
+    (folder / "groups.csv").write_text("\n".join(["clip,who", *rows]))
+    apart = set()
+    for seed in range(24):
+        caplog.clear()
+        data = gathered(folder, seed=seed, group_by=by)
+        sides = sides_of(data)
+        if by != "none":
+            parts = [
+                {name[-5] for name, side in sides.items() if side == p} for p in sides.values()
+            ]
+            assert all(one == other or not one & other for one in parts for other in parts)
+            assert data.split.noun == ("person" if by == "who" else "group")
+        copies = [("left/0.avi", "left/copy.avi"), ("right/3.avi", "right/9.avi")]
+        parted = [pair for pair in copies if sides[pair[0]] != sides[pair[1]]]
+        assert (data.split.together, data.split.apart) == (2 - len(parted), len(parted))
+        apart.add(len(parted))
+        shown = " and ".join(f"{first} = {second}" for first, second in parted)
+        verb = "shows" if len(parted) == 1 else "show"
+        told = (
+            f"{len(parted)} pair{'s' * (len(parted) > 1)} {verb} the same in different parts, so "
+            f"that what is learned is tested: {shown}."
+        )
+        assert [record.getMessage() for record in caplog.records] == ([told] if parted else [])
+    assert apart == {0, 1, 2}
+
+
+@pytest.mark.parametrize("certain", ["certain"], indirect=True)
+def test_a_lists_groups_are_not_joined_either(folder: Path, tmp_path: Path, certain: bool) -> None:
+    rows = [f"{path},{path.parent.name},{path.stem[0]}" for path in sorted(folder.glob("*/*.avi"))]
+    listed = tmp_path / "list.csv"
+    listed.write_text("\n".join(["path,label,group", *rows]))
+    seen = set()
+    for seed in range(24):
+        data = gathered(listed, seed=seed)
+        groups = [{clip.group for clip in data.parts[part]} for part in ("train", "val")]
+        assert not groups[0] & groups[1]
+        seen.add(data.split.apart)
+    assert seen == {0, 1, 2}
+
+
+@pytest.mark.parametrize("by", [r"\[(\S+)-", "none"])
+def test_cuts_of_one_video_do_not_join_what_the_user_keeps_apart(
+    by: str, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = tmp_path / "list.csv"
+    rows = [
+        f"{path},{path.parent.name},{times}"
+        for path in sorted(data.glob("*/*.avi"))
+        for times in ("0,0.4", "0.4,0.8", "0.8,")
+    ]
+    listed.write_text("\n".join(["path,label,start,end", *rows]))
+    gathered(listed)
+    assert not caplog.records
+    parts = gathered(listed, group_by=by).parts
+    if by != "none":
+        assert not {c.start for c in parts["train"]} & {c.start for c in parts["val"]}
+    broken = {clip.path for clip in parts["train"]} & {clip.path for clip in parts["val"]}
+    assert [record.getMessage() for record in caplog.records] == [
+        "Clips cut out of one video come to both sides of the split, so that scores flatter: those "
+        f"of {len(broken)} of 12 videos."
+    ]
+    assert len(broken) == (7 if by == "none" else 12)
+
+
+@pytest.mark.parametrize("certain", ["certain", "look-alike"], indirect=True)
 def test_footage_that_a_folder_has_on_both_sides_is_told(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    folder: Path, tmp_path: Path, certain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     apart = tmp_path / "apart"
     for path in folder.glob("*/*.avi"):
@@ -71,26 +167,92 @@ def test_footage_that_a_folder_has_on_both_sides_is_told(
         place = apart / part / path.parent.name / path.name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-    caplog.set_level(logging.WARNING, "vidgru")
     data = gathered(apart)
     assert {clip.name for clip in data.parts["val"]} == {
         f"val/{name}.avi" for name in ("left/copy", "left/5", "right/9", "right/5")
     }
+    assert (data.split.given, data.split.together, data.split.apart) == (True, 0, 1 + certain)
     said = [record.getMessage() for record in caplog.records]
-    assert (
-        "2 pairs show the same in different parts, so that what is learned is tested: "
-        "train/left/0.avi = val/left/copy.avi and train/right/3.avi = val/right/9.avi."
-    ) in said
+    pairs = "train/left/0.avi = val/left/copy.avi", "train/right/3.avi = val/right/9.avi"
+    leak = "show{} the same in different parts, so that what is learned is tested: {}."
+    if certain:
+        assert f"2 pairs {leak.format('', ' and '.join(pairs))}" in said
+    else:
+        assert f"1 pair {leak.format('s', pairs[1])}" in said
+        assert (
+            "1 pair looks alike; look whether they show the same, as nothing is decided by it: "
+            f"{pairs[0]}."
+        ) in said
+    assert splitting(data.split) == (
+        "Split as given: 10 clips train, 4 clips validate. Copies of the same footage: "
+        f"{'2 pairs' if certain else '1 pair'} on both sides of the split."
+    )
 
 
-def test_a_class_of_one_footage_cannot_be_split(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("certain", ["certain", "look-alike"], indirect=True)
+def test_labels_contradict_only_where_clips_are_the_same_for_sure(
+    folder: Path, certain: bool
+) -> None:
+    shutil.move(folder / "left" / "copy.avi", folder / "right" / "copy.avi")
+    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
+    kind = "contradictory labels" if certain else "look-alike"
+    assert found[kind].clips == ("left/0.avi", "right/copy.avi")
+    assert found[kind].severity == ("error" if certain else "note")
+    assert ("contradictory labels" in found) == certain
+    assert found["duplicate"].clips == ("right/3.avi", "right/9.avi")
+
+
+@pytest.mark.parametrize("certain", ["certain"], indirect=True)
+def test_copies_are_counted_by_the_folds_that_they_lie_in(folder: Path, certain: bool) -> None:
+    for seed in range(6):
+        split = gathered(folder, folds=3, seed=seed).split
+        assert (split.together, split.apart) == (2, 0)
+    apart = {gathered(folder, folds=3, seed=n, group_by="none").split.apart for n in range(12)}
+    assert apart == {0, 1, 2}
+
+
+def test_copies_stay_together_where_cuts_of_one_video_cannot(data: Path, tmp_path: Path) -> None:
+    rows = [f"{data}/right/0.avi,right,{n / 5},{(n + 1) / 5}" for n in range(6)]
+    for name in ("1", "2", "3", "4", "copy"):
+        shutil.copy(data / "left" / f"{name.replace('copy', '4')}.avi", tmp_path / f"{name}.avi")
+        rows.append(f"{name}.avi,left,,")
+    listed = tmp_path / "list.csv"
+    listed.write_text("\n".join(["path,label,start,end", *rows]))
+    for seed in range(12):
+        sides = sides_of(gathered(listed, seed=seed))
+        assert sides["4.avi"] == sides["copy.avi"]
+        assert {sides[f"{data}/right/0.avi [{n / 5:g}-{(n + 1) / 5:g} s]"] for n in range(6)} == {
+            "train",
+            "val",
+        }
+
+
+def test_a_class_of_one_clip_is_no_reason_to_split_clip_by_clip(data: Path, tmp_path: Path) -> None:
+    folder = named(data, tmp_path / "named", "person{g}_{n}.avi")
+    (folder / "one").mkdir()
+    shutil.copy(folder / "left" / "person0_0.avi", folder / "one" / "person0_9.avi")
+    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
+    assert (found["groups"].severity, found["groups"].sentence) == (
+        "note",
+        "Clips seem to be of 3 persons; train keeps each on one side of the split, as with "
+        r"--group-by 'person(\d+)_'.",
+    )
+
+
+def test_a_class_of_one_footage_is_told(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     place = Path(shutil.copytree(data, tmp_path / "folder"))
     for path in (place / "left").iterdir():
         path.unlink()
     for number in range(3):
         shutil.copy(data / "left" / "0.avi", place / "left" / f"{number}.avi")
-    with pytest.raises(DataError, match=r"class 'left'.*show the same footage stay together"):
-        gathered(place)
+    split = gathered(place).split
+    assert splitting(split) == (
+        "Split clip by clip: 7 clips train, 2 clips validate. Copies of the same footage: "
+        "1 pair on one side, 1 pair on both sides of the split."
+    )
+    assert "1 pair shows the same in different parts" in caplog.text
 
 
 def named(data: Path, folder: Path, name: str) -> Path:
@@ -108,9 +270,108 @@ def test_groups_that_names_suggest_are_kept_together(data: Path, tmp_path: Path)
     split = gathered(folder).split
     assert (split.group_by, split.suggested) == (r"person(\d+)_", True)
     assert split.groups == {"train": 2, "val": 1, "test": 0}
-    assert gathered(folder, group_by="none").split.groups is None
+    assert splitting(split) == (
+        "Split by person: 8 clips of 2 persons train, 4 clips of 1 person validate (--group-by "
+        r"'person(\d+)_', as names or tables suggest; --group-by none undoes it)."
+    )
+    folds = gathered(folder, folds=3).split
+    assert splitting(folds, 3) == (
+        "Split by person into 3 folds: 12 clips of 3 persons train (--group-by "
+        r"'person(\d+)_', as names or tables suggest; --group-by none undoes it)."
+    )
+    none = gathered(folder, group_by="none").split
+    assert none.groups is None
+    assert splitting(none) == "Split clip by clip: 10 clips train, 2 clips validate."
     given = gathered(folder, group_by=r"_(\d)\.avi").split
     assert (given.group_by, given.suggested) == (r"_(\d)\.avi", False)
+    assert splitting(given) == (
+        "Split by group: 10 clips of 5 groups train, 2 clips of 1 group validate "
+        r"(--group-by '_(\d)\.avi')."
+    )
+
+
+@pytest.mark.parametrize("certain", ["certain"], indirect=True)
+def test_suggested_groups_stay_when_copies_would_join_them_all(
+    data: Path, tmp_path: Path, certain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = named(data, tmp_path / "named", "person{g}_{n}.avi")
+    shutil.copy(folder / "left" / "person0_0.avi", folder / "left" / "person1_7.avi")
+    shutil.copy(folder / "left" / "person1_2.avi", folder / "left" / "person2_7.avi")
+    split = gathered(folder).split
+    assert split.groups == {"train": 2, "val": 1, "test": 0}
+    assert (split.together, split.apart) in {(1, 1), (0, 2)}
+    assert "the same in different parts, so that what is learned is tested" in caplog.text
+    # Where they join but two of three, they are kept together.
+    (folder / "left" / "person2_7.avi").unlink()
+    assert all(gathered(folder, seed=seed).split.apart == 0 for seed in range(6))
+
+
+def table(folder: Path, **columns: dict[str, str]) -> Path:
+    """Write groups.csv: of each column the value for a clip's number."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.avi"))
+    rows = [",".join([name, *(c[name[-5]] for c in columns.values())]) for name in names]
+    (folder / "groups.csv").write_text("\n".join([",".join(["clip", *columns]), *rows]))
+    return folder
+
+
+def test_a_column_named_for_its_sense_is_taken_and_named(data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    table(
+        folder,
+        day_or_night=dict(zip("012345", "dndnde", strict=True)),
+        batch=dict(zip("012345", "xyzxyz", strict=True)),
+        subject=dict(zip("012345", "aabbcc", strict=True)),
+        camera=dict(zip("012345", "lrlrlr", strict=True)),
+    )
+    split = gathered(folder).split
+    assert split.clips == {"train": 8, "val": 4, "test": 0}
+    assert (split.group_by, split.noun, split.mixed) == ("subject", "subject", ("camera",))
+    assert splitting(split) == (
+        "Split by subject: 8 clips of 2 subjects train, 4 clips of 1 subject validate (--group-by "
+        "subject, as names or tables suggest; --group-by none undoes it). That does not keep apart "
+        "what --group-by camera would."
+    )
+    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
+    assert found["groups"].sentence == (
+        "Clips seem to be of 3 subjects; train keeps each on one side of the split, as with "
+        "--group-by subject. That does not keep apart what --group-by camera would."
+    )
+
+
+def test_of_two_columns_that_is_taken_which_can_be_kept_apart(data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    rows = [
+        f"{label}/{n}.avi,{'anna' if label == 'left' else f'bob{n % 2}'},{n // 2}"
+        for label in ("left", "right")
+        for n in range(6)
+    ]
+    (folder / "groups.csv").write_text("\n".join(["clip,subject,session", *rows]))
+    split = gathered(folder).split
+    assert (split.group_by, split.mixed) == ("session", ("subject",))
+    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
+    assert found["groups"].severity == "note"
+    assert "as with --group-by session. That does not keep apart" in found["groups"].sentence
+
+
+def test_two_groups_do(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    table(folder, group=dict(zip("012345", "xxxxyy", strict=True)))
+    split = gathered(folder).split
+    assert (split.clips["val"], split.noun) == (4, "group")
+    assert not caplog.records
+
+
+def test_groups_are_not_suggested_if_most_clips_would_be_held_out() -> None:
+    sizes = {("a", "x"): 60, ("a", "y"): 40, ("b", "x"): 1, ("b", "y"): 9}
+    clips = [
+        Clip(Path(f"{label}{group}{n}"), f"{label}{group}{n}", label, group=group)
+        for (label, group), count in sizes.items()
+        for n in range(count)
+    ]
+    reason = gather_module._why_not(units_of(clips), TrainConfig())
+    assert str(reason) == "Of 110 clips, 61 would be kept for validation."
+    # Whoever wants that, gets it.
+    assert gather_module._why_not(units_of(clips), TrainConfig(val=0.4)) is None
 
 
 def test_suggested_groups_that_cannot_be_kept_apart(
@@ -124,9 +385,18 @@ def test_suggested_groups_that_cannot_be_kept_apart(
             shutil.copy(data / label / f"{number}.avi", copy)
     split = gathered(tmp_path / "named").split
     assert (split.groups, split.suggested) == (None, False)
-    said = caplog.records[0].getMessage()
-    assert said.startswith(
-        r"Names or tables suggest groups (--group-by 'person(\d+)_'), but these cannot be kept "
-        "apart, so that scores may flatter. Cannot split by group: no clip of the class 'left' "
-        "is left to "
+    told = (
+        r"Clips seem to be of 3 persons (--group-by 'person(\d+)_'), but are split clip by clip, "
+        "so that scores may flatter. Cannot keep 3 groups apart: no clip of the class 'left' is "
+        "left to check with, as its 6 clips are of 1 group. Type --group-by none to split clip by "
+        "clip, or give --group-by other groups."
     )
+    assert [record.getMessage() for record in caplog.records] == [told]
+    assert splitting(split) == "Split clip by clip: 10 clips train, 2 clips validate."
+    (finding,) = check(tmp_path / "named", CheckConfig()).findings
+    assert (finding.kind, finding.severity, finding.sentence) == ("groups", "warning", told)
+    with pytest.raises(DataError, match=r"Cannot keep 3 groups apart: .*Type --group-by none"):
+        gathered(tmp_path / "named", group_by=r"person(\d+)_")
+    caplog.clear()
+    gathered(tmp_path / "named", group_by="none")
+    assert not caplog.records

@@ -547,7 +547,7 @@ def test_a_table_and_what_to_type_next(films: Path, vidgru: Vidgru, tmp_path: Pa
     assert any(all(head in line for head in heads) for line in lines)
     rows = [line.split()[0:2] for line in lines if line.strip().startswith(("now ", "+"))]
     assert [row[0] for row in rows] == ["now", "+0.25", "+0.5", "+1"]
-    assert "Split by clips: 6 to learn from, 2 to validate with." in done.out
+    assert "Split clip by clip: 6 clips train, 2 clips validate." in done.out
     assert "beginning with random weights; " in done.out
     assert f"Next:  vidgru motion VIDEO --model {tmp_path / 'run'}" in done.out
 

@@ -56,8 +56,35 @@ def test_a_class_within_one_group() -> None:
     everything = [
         Clip(Path(f"{n}"), f"{n}", "ab"[n % 2], group="x" if n % 2 else str(n)) for n in range(8)
     ]
-    with pytest.raises(DataError, match="no clip of the class 'b' is left to check with"):
+    with pytest.raises(DataError) as caught:
         split_clips(everything, 0.2, 0)
+    assert str(caught.value) == (
+        "Cannot keep 5 groups apart: no clip of the class 'b' is left to check with, as its 4 "
+        "clips are of 1 group. Type --group-by none to split clip by clip, or give --group-by "
+        "other groups."
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_groups_are_split_though_more_is_held_out_than_asked_for(seed: int) -> None:
+    everything = [Clip(Path(f"{n}"), f"{n}", "ab"[n % 2], group="xy"[n % 9 > 4]) for n in range(36)]
+    train, held = split_clips(everything, 0.2, seed)
+    assert ({c.group for c in train}, {c.group for c in held}) == ({"x"}, {"y"})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_class_that_few_groups_have_is_on_both_sides_whatever_the_seed(seed: int) -> None:
+    groups = {"x": "aaaa", "y": "aaaa", "z": "aabb", "w": "aaab", "v": "aaaaaaaaaaaaaaaaaaa"}
+    everything = [
+        Clip(Path(f"{group}{n}"), f"{group}{n}", label, group=group)
+        for group, labels in groups.items()
+        for n, label in enumerate(labels)
+    ]
+    train, held = split_clips(everything, 0.05, seed)
+    assert not {c.group for c in train} & {c.group for c in held}
+    for side in (train, held):
+        assert {c.label for c in side} == {"a", "b"}
+    assert len(held) < len(train)
 
 
 @pytest.mark.parametrize(

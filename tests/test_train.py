@@ -385,7 +385,7 @@ BAD = {
     "text for clips": (text_for_clips, 1, "No clip of the class 'left' can be read"),
     "unknown class": (unknown_class_to_validate, 1, "The class 'up' is validated or tested but"),
     "no group": (no_group, 1, "gives no group for 4 of 4 clips"),
-    "one group": (one_group, 1, "Cannot split by group"),
+    "one group": (one_group, 1, "Cannot keep 1 group apart: no clip of the class"),
     "wrong regex": (wrong_regex, 2, "nor a regular expression: missing ), unterminated"),
     "used --out": (used_out, 1, "{place}/run exists already"),
     "--out below a file": (out_below_a_file, 1, "/file/run: {place}/file is a file."),

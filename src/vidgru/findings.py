@@ -6,7 +6,13 @@ from typing import Any
 
 from vidgru.results import Answered, Calibration, Failure, Scores
 
+IRREGULAR = {"child": "children", "match": "matches", "mouse": "mice"}
 PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}  # of an evaluation
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 mouse" or "3 mice"."""
+    return f"{count} {noun if count == 1 else IRREGULAR.get(noun, noun + 's')}"
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,10 @@ class Split:
     """How clips were shared out to train, val and test.
 
     clips and groups: how many by part, groups None where there are none; group_by: what made them;
-    suggested: whether that was taken from names or tables, not given; together: pairs of clips that
-    show the same and were therefore kept on one side.
+    suggested: whether that was taken from names or tables, not given; together and apart: how many
+    pairs of copies lie on one side, or in one fold, and how many do not; given: whether folders or
+    tables said what to validate with; noun: what a group is called; mixed: what else could be given
+    to `--group-by`, but lies on several sides.
     """
 
     clips: dict[str, int]
@@ -98,6 +100,10 @@ class Split:
     group_by: str | None
     suggested: bool
     together: int
+    apart: int
+    given: bool
+    noun: str | None
+    mixed: tuple[str, ...]
 
 
 @dataclass(frozen=True)

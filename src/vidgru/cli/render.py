@@ -8,7 +8,7 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
-from vidgru.findings import PARTS, Checked, Evaluation
+from vidgru.findings import PARTS, Checked, Evaluation, counted
 from vidgru.results import (
     RANDOM,
     Answered,
@@ -90,20 +90,31 @@ def _folds(result: TrainResult) -> Table:
 
 def splitting(split: Split, folds: int = 0) -> str:
     """Return how clips were shared out, in a sentence."""
-    names = {"train": "learn from", "val": "validate with", "test": "test with"}
-    what = "groups" if split.groups else "clips"
-    counts = [(n, names[part]) for part, n in (split.groups or split.clips).items() if n]
-    if folds:
-        text = f"Split by {what} into {folds} folds"
-    else:
-        text = f"Split by {what}: " + ", ".join(f"{n} to {use}" for n, use in counts)
+    verbs = {"train": "train", "val": "validate", "test": "test"}
+    counts = []
+    for part, count in split.clips.items():
+        if count:
+            clips = counted(count, "clip")
+            if split.groups and split.noun:
+                clips += f" of {counted(split.groups[part], split.noun)}"
+            counts.append(f"{clips} {verbs[part]}" + ("s" if count == 1 else ""))
+    how = "as given" if split.given else f"by {split.noun}" if split.noun else "clip by clip"
+    into = f" into {folds} folds" if folds else ""
+    text = f"Split {how}{into}: {', '.join(counts)}"
     if split.suggested:
         text += f" (--group-by {quoted(str(split.group_by))}, as names or tables suggest;"
         text += " --group-by none undoes it)"
-    if split.together:
-        text += f"; kept on one side as the same footage: {split.together} "
-        text += "pair of clips" if split.together == 1 else "pairs of clips"
-    return f"{text}."
+    elif split.noun and split.group_by is not None:
+        text += f" (--group-by {quoted(split.group_by)})"
+    text += "."
+    if split.mixed:
+        others = [f"--group-by {quoted(other)}" for other in split.mixed]
+        text += f" That does not keep apart what {' or '.join(others)} would."
+    if split.together or split.apart:
+        sides = [(split.together, "on one side"), (split.apart, "on both sides of the split")]
+        pairs = [f"{counted(count, 'pair')} {side}" for count, side in sides if count]
+        text += f" Copies of the same footage: {', '.join(pairs)}."
+    return text
 
 
 def _calibrated(calibration: Calibration, where: str) -> str:

@@ -51,6 +51,7 @@ class Duplicate:
     first: Clip
     second: Clip
     exact: bool
+    certain: bool = False
 
 
 def find_duplicates(

@@ -12,9 +12,9 @@ from vidgru.data.cache import Sampling, Segments
 from vidgru.data.decode import Readings
 from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip
-from vidgru.data.groups import Grouping
+from vidgru.data.groups import Grouping, noun_of
 from vidgru.data.thumbnails import grey
-from vidgru.findings import Finding, Shortcut
+from vidgru.findings import Finding, Shortcut, counted
 from vidgru.results import Failure
 
 NAMED = 3  # clips that a sentence names
@@ -30,17 +30,21 @@ def findings(
     sampling: Sampling,
     duplicates: Sequence[Duplicate],
     grouping: Grouping | None,
+    sides: Mapping[Clip, str | None] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with clips, the worst first, one finding a kind.
 
-    `grouping` is what is suggested where clips carry no groups. What costs much is left to the
-    caller: duplicates, and `tell_shortcuts`.
+    `grouping` is what is suggested where clips carry no groups; `sides` tells how clips were split,
+    left out: by their parts. What costs much is left to the caller: duplicates, and
+    `tell_shortcuts`.
     """
+    if sides is None:
+        sides = {clip: clip.part for clip in data.frames}
     found = [
         *_unread(data.skipped),
         *_told_by_files(data),
         *_told_by_pictures(data, sampling),
-        *_told_by_pairs(duplicates),
+        *_told_by_pairs(duplicates, sides),
         *_told_by_classes(data),
         *_told_by_groups(data, grouping),
     ]
@@ -137,16 +141,21 @@ def _looks(segments: Segments) -> tuple[bool, bool]:
     return bool(over_cells < BLANK and over_time < BLANK), bool(over_time < STILL)
 
 
-def _told_by_pairs(duplicates: Sequence[Duplicate]) -> Iterator[Finding]:
-    same_place = [
-        pair
-        for pair in duplicates
-        if pair.first.label == pair.second.label and pair.first.part == pair.second.part
-    ]
-    contradict = [pair for pair in duplicates if pair.first.label != pair.second.label]
-    leak = [pair for pair in duplicates if pair.first.part != pair.second.part]
-    exact = [pair for pair in same_place if pair.exact]
-    near = [pair for pair in same_place if not pair.exact]
+def is_copy(pair: Duplicate) -> bool:
+    """Return whether two clips show the same for sure: others may only look alike."""
+    return pair.exact or pair.certain
+
+
+def _told_by_pairs(
+    duplicates: Sequence[Duplicate], sides: Mapping[Clip, str | None]
+) -> Iterator[Finding]:
+    copies = [pair for pair in duplicates if is_copy(pair)]
+    contradict = [pair for pair in copies if pair.first.label != pair.second.label]
+    leak = [pair for pair in copies if sides[pair.first] != sides[pair.second]]
+    harmless = [pair for pair in copies if pair not in contradict and pair not in leak]
+    exact = [pair for pair in harmless if pair.exact]
+    near = [pair for pair in harmless if not pair.exact]
+    alike = [pair for pair in duplicates if not is_copy(pair)]
     yield from _pairs(
         "contradictory labels", "error", contradict, "shows the same under", "show the same under",
         " different classes",
@@ -159,6 +168,8 @@ def _told_by_pairs(duplicates: Sequence[Duplicate]) -> Iterator[Finding]:
     yield from _pairs("duplicate", "warning", exact, one, many)
     one, many = "shows the same footage", "show the same footage"
     yield from _pairs("near duplicate", "warning", near, one, many)
+    why = "; look whether they show the same, as nothing is decided by it"
+    yield from _pairs("look-alike", "note", alike, "looks alike", "look alike", why)
 
 
 def _pairs(
@@ -208,14 +219,19 @@ def _told_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[Findi
             f"that persons or places are known when tested: {_some(names)}."
         )
         yield Finding("groups across parts", "warning", text, tuple(clips))
-    split = {clip.part for clip in data.frames}
-    if grouping is not None and "val" not in split:
-        count = len(set(suggested.values()))
-        text = (
-            f"Clips seem to come from {count} persons, places or sources; train keeps each on one "
-            f"side of the split, as with --group-by {quote(grouping.group_by)}."
-        )
-        yield Finding("groups", "note", text)
+
+
+def tell_groups(grouping: Grouping, reason: Exception | None) -> Finding:
+    """Return what is suggested and kept apart, or else the reason why it cannot be."""
+    noun, by = noun_of(grouping.group_by), quote(grouping.group_by)
+    text = f"Clips seem to be of {counted(len(set(grouping.groups.values())), noun)}"
+    if reason is not None:
+        text += f" (--group-by {by}), but are split clip by clip, so that scores may flatter."
+        return Finding("groups", "warning", f"{text} {reason}")
+    text += f"; train keeps each on one side of the split, as with --group-by {by}."
+    if others := [f"--group-by {quote(other.group_by)}" for other in grouping.others]:
+        text += f" That does not keep apart what {' or '.join(others)} would."
+    return Finding("groups", "note", text)
 
 
 def tell_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:

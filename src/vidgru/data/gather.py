@@ -19,15 +19,16 @@ from vidgru.data.decode import (
     say_problems,
 )
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.faults import findings, tell_shortcuts
+from vidgru.data.faults import findings, is_copy, tell_groups, tell_shortcuts
 from vidgru.data.flow import without_stills
 from vidgru.data.folder import Clip, read_folder, read_videos
-from vidgru.data.groups import Grouping, suggest_groups
+from vidgru.data.groups import Grouping, noun_of, suggestions
 from vidgru.data.listing import apply_split, read_list
 from vidgru.data.shortcuts import find_shortcuts
-from vidgru.data.split import Pair, Units, split_clips, split_folds, units_of
+from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds, units_of
 from vidgru.data.suit import FEWEST, suit
 from vidgru.errors import DataError, VideoError
+from vidgru.findings import Finding
 from vidgru.results import Progress, Split
 from vidgru.spec import AHEAD, MOTION_SECONDS, SCENE_FRAMES, SEEN
 from vidgru.train_config import TrainConfig
@@ -38,11 +39,12 @@ log = logging.getLogger("vidgru")
 
 PROBED_CLIPS = 64
 MOST_FRAMES = 48  # of a window of motion
+MOST_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
 UNGROUPED = "none"  # --group-by
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
-    {"contradictory labels", "leak", "groups across parts", "tiny class", "unbalanced"}
-    | {"blank", "still", "shortcut"}
+    {"contradictory labels", "leak", "look-alike", "groups across parts", "tiny class"}
+    | {"unbalanced", "blank", "still", "shortcut"}
 )
 ABOUT_CLASSES = frozenset({"contradictory labels", "tiny class", "unbalanced", "shortcut"})
 
@@ -226,9 +228,10 @@ def gather(
 ) -> Generator[Progress, None, Gathered]:
     """Decode all clips and split those that could be read.
 
-    Clips that show the same, or belong to one group by what names and tables suggest, come to the
-    same side, unless the folder or the config says otherwise. What is wrong with clips, and which
-    are skipped, is told in warnings. Raises DataError when a class has no clip left.
+    Left to itself, it keeps copies, what was cut out of one video, and groups that names or tables
+    suggest on one side, as far as that can be. What is wrong with clips, and which are skipped, is
+    told in warnings. Raises DataError when a class has no clip left, or given groups cannot be kept
+    apart.
     """
     results = yield from read_all(clips, sampling)
     say_problems(results)
@@ -250,94 +253,106 @@ def gather(
 
 
 def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: Path) -> Gathered:
-    """Share clips out so that no two of the same footage or group come to different sides."""
+    """Share clips out as the folder or the config says, or else so that scores do not flatter."""
     pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
-    grouping = _suggested(readings, pairs, config, folder)
-    if grouping is not None:
-        readings, pairs = grouped(readings, pairs, grouping)
+    grouping, told = None, None
+    given = any(clip.part == "val" for clip in readings.frames)
+    free = config.group_by is None and all(clip.group is None for clip in readings.frames)
+    if free and not given:
+        grouping, told = choose_groups(readings, config, folder)
+        if grouping is not None:
+            readings, pairs = grouped(readings, pairs, grouping)
+        elif told is not None:
+            log.warning("%s", told.sentence)
     clips = list(readings.frames)
-    together = [(pair.first, pair.second) for pair in pairs]
-    units = _cuts_together(clips, together, config)
-    try:
-        parts = _divide(clips, config, units)
-    except DataError as error:
-        if not pairs:
-            raise
-        raise DataError(f"{error} (Clips that show the same footage stay together.)") from error
-    found = findings(readings, sampling, pairs, None)
-    told = TOLD
+    copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
+    units = _bound(clips, copies, config) if free else units_of(clips)
+    parts = _divide(clips, config, units)
+    sides = {clip: part for part, held in parts.items() for clip in held}
+    if config.folds is not None:
+        folds = split_folds(parts["train"], config.folds, config.seed, units)
+        sides.update((c, f"fold {number}") for number, (_, held) in enumerate(folds) for c in held)
+    found = findings(readings, sampling, pairs, None, sides)
+    kinds = TOLD
     if config.task == "classify":
         found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
     else:
-        told = TOLD - ABOUT_CLASSES
+        kinds = TOLD - ABOUT_CLASSES
     for finding in found:
-        if finding.kind in told:
+        if finding.kind in kinds:
             log.warning("%s", finding.sentence)
+    if not given and (mixed := on_several(((clip.path, clip) for clip in clips), sides)):
+        log.warning(
+            "Clips cut out of one video come to both sides of the split, so that scores flatter:"
+            " those of %d of %d videos.",
+            mixed,
+            len({clip.path for clip in clips}),
+        )
     groups = {
         # A clip without a group counts by itself.
         part: len({clip.name if clip.group is None else f"group {clip.group}" for clip in held})
         for part, held in parts.items()
     }
+    has_groups = any(clip.group is not None for clip in clips)
+    by = config.group_by if grouping is None else grouping.group_by
+    together = sum(sides[first] == sides[second] for first, second in copies)
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
-        groups=groups if any(clip.group is not None for clip in clips) else None,
-        group_by=config.group_by if grouping is None else grouping.group_by,
+        groups=groups if has_groups else None,
+        group_by=by,
         suggested=grouping is not None,
-        together=len(pairs),
+        together=together,
+        apart=len(copies) - together,
+        given=given,
+        noun=noun_of(by) if has_groups else None,
+        mixed=tuple(
+            other.group_by
+            for other in (grouping.others if grouping is not None else ())
+            if on_several(((other.groups[clip.name], clip) for clip in clips), sides)
+        ),
     )
     return Gathered(**vars(readings), parts=parts, units=units, split=split)
 
 
-def _cuts_together(
-    clips: Sequence[Clip], together: Sequence[Pair], config: TrainConfig
-) -> dict[Clip, str]:
-    """Return units in which clips cut out of one video are together, if they can be split so."""
+def _bound(clips: Sequence[Clip], copies: Sequence[Pair], config: TrainConfig) -> dict[Clip, str]:
+    """Return units that join groups, copies and cuts of one video, as far as they can be split."""
     first: dict[Path, Clip] = {}
     cuts = [(first.setdefault(clip.path, clip), clip) for clip in clips]
-    units = units_of(clips, together)
-    if len(first) == len(clips):
-        return units
-    joined = units_of(clips, [*together, *cuts])
-    if (reason := _why_not(joined, config)) is None:
-        return joined
-    log.warning(
-        "Clips cut out of one video come to both sides of the split, so that scores flatter,"
-        " as they cannot be kept together. %s",
-        reason,
-    )
-    return units
+    for together in ([*copies, *cuts], cuts, copies):
+        units = units_of(clips, together)
+        if _why_not(units, config) is None:
+            return units
+    return units_of(clips)
 
 
 def _why_not(units: Units, config: TrainConfig) -> DataError | None:
-    """Return why clips cannot be split with such units kept whole, None where they can."""
+    """Return why clips cannot be split sensibly with such units kept whole, None where they can."""
     try:
-        _divide(list(units), config, units)
+        parts = _divide(list(units), config, units)
     except DataError as error:
         return error
-    return None
+    count, held = len(parts["train"]) + len(parts["val"]), len(parts["val"])
+    if held <= max(MOST_HELD, 2 * config.val) * count:
+        return None
+    return DataError(f"Of {count} clips, {held} would be kept for validation.")
 
 
-def _suggested(
-    readings: Readings, pairs: list[Duplicate], config: TrainConfig, folder: Path
-) -> Grouping | None:
-    """Return groups that names or tables suggest, where nobody said how to split."""
-    free = all(clip.group is None and clip.part != "val" for clip in readings.frames)
-    if config.group_by is not None or not free:
-        return None
-    grouping = suggest_groups(list(readings.frames), folder, readings.frames)
-    if grouping is None:
-        return None
-    named, same = grouped(readings, pairs, grouping)
-    units = units_of(list(named.frames), [(pair.first, pair.second) for pair in same])
-    if (reason := _why_not(units, config)) is None:
-        return grouping
-    log.warning(
-        "Names or tables suggest groups (--group-by '%s'), but these cannot be kept apart, so"
-        " that scores may flatter. %s",
-        grouping.group_by,
-        reason,
-    )
-    return None
+def choose_groups(
+    readings: Readings, config: TrainConfig, folder: Path
+) -> tuple[Grouping | None, Finding | None]:
+    """Return the best groups that names or tables suggest and that can be kept apart, if any.
+
+    Also what is to be told of them, or of those that cannot be kept apart.
+    """
+    told, clips = None, list(readings.frames)
+    hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
+    for grouping in suggestions(clips, folder, readings.frames):
+        named, _ = grouped(readings, (), grouping)
+        reason = _why_not(units_of(list(named.frames)), config)
+        if reason is None or hopeless:
+            return grouping, tell_groups(grouping, None)
+        told = told or tell_groups(grouping, reason)
+    return None, told
 
 
 def grouped(
@@ -352,5 +367,5 @@ def grouped(
             {named[clip]: known for clip, known in readings.keys.items()},
             readings.skipped,
         ),
-        [Duplicate(named[pair.first], named[pair.second], pair.exact) for pair in pairs],
+        [replace(p, first=named[p.first], second=named[p.second]) for p in pairs],
     )

@@ -5,18 +5,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from vidgru.data.cache import Segments
 from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, with_groups
+from vidgru.data.listing import read_list
 from vidgru.data.thumbnails import Array, thumbnails
 from vidgru.errors import VidgruError
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 # ruff: noqa: SIM905
+# Who is seen: what is called so comes first.
+WHO = frozenset(
+    "actor animal child driver g group mouse participant patient performer person player rat signer"
+    " speaker student sub subj subject user volunteer who worker".split()
+)
 # Numbers after these words tell who or where.
 SURE = frozenset(
     "actor animal cage cam camera date day driver house mouse participant patient person player "
@@ -32,7 +38,20 @@ COUNTING = frozenset(
     "c chunk clip copy e example f file fr frame i id idx image img index item n no nr num number "
     "part photo pic picture r rep s sample seg segment shot t take trial v".split()
 )
-NOT_COLUMNS = frozenset((*PARTS, "class", "fold", "index", "label", "set", "split", "subset"))
+# A column called so, too, tells where, when or by what; short words stand for long ones.
+SOURCES = frozenset("camera film hospital location movie place recording scene sequence".split())
+IDENTITIES = WHO | SURE | LIKELY | SOURCES
+SHORT = {
+    "cam": "camera", "g": "group", "rec": "recording", "record": "recording", "seq": "sequence",
+    "sess": "session", "sub": "subject", "subj": "subject", "vid": "video", "who": "person",
+}  # fmt: skip
+# But nothing is of one person or place because it has the same of these.
+QUALITIES = frozenset(
+    "action activity age angle category class count duration end first fps frame gender height"
+    " label last length light lighting night quality score season sex size speed start time type"
+    " weather width".split()
+)
+NOT_COLUMNS = frozenset((*PARTS, *"fold index path set split subset".split()))
 FEWEST, WANTED = 3, 5  # groups
 LARGEST = 0.7  # share of the clips that one group may have
 PERMUTATIONS = 200
@@ -42,10 +61,14 @@ DATE = r"((?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01]))(?!\d)
 
 @dataclass(frozen=True)
 class Grouping:
-    """What to pass to `--group-by`, and the group of each clip, by its name, that this makes."""
+    """What to pass to `--group-by`, and the group of each clip, by its name, that this makes.
+
+    others: further persons, places or sources, which these groups do not keep apart.
+    """
 
     group_by: str
     groups: dict[str, str]
+    others: "tuple[Grouping, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -55,39 +78,102 @@ class _Candidate:
     patterns: tuple[str, ...]  # any of them may do; the first that makes these groups is taken
     groups: tuple[str, ...]
     sure: bool
+    column: bool = False
+
+    @property
+    def meaning(self) -> int:
+        """0 where it is called a person or group, 1 a place or source, else 2."""
+        word = _identity(self.patterns[0])
+        return 2 if word is None else int(word not in WHO)
+
+
+def noun_of(group_by: str | None) -> str:
+    """Return what a group is called by what was passed to `--group-by`: "subject", or "group"."""
+    word = None if group_by is None else _identity(group_by)
+    return "group" if word is None else SHORT.get(word, word)
+
+
+def _identity(group_by: str) -> str | None:
+    """Return the word for a person, place or source that a column or a pattern is called by."""
+    if group_by.startswith(DATE):
+        return "day"
+    if re.search(r"[][\\(){}^$*+?.|]", group_by):
+        # Only a number right behind a word is one of what it says.
+        words = re.findall(r"(?<![A-Za-z])([A-Za-z]+)[-_ ]?\(\\d", group_by)
+    else:
+        words = _words(group_by)
+    if not QUALITIES.isdisjoint(words):
+        return None
+    # The last word of "source_video" is what it is.
+    return next((word for word in reversed(words) if word in IDENTITIES), None)
+
+
+def _words(column: str) -> list[str]:
+    """Return the words that a name is made of, without what ends "patientID" or "subjects"."""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
+    known = IDENTITIES | QUALITIES
+    return [w if w in known else re.sub("(ids?|names?|(?<=ss|ch)es|s)$", "", w) for w in words]
 
 
 def suggest_groups(
     clips: Sequence[Clip], folder: Path, frames: Mapping[Clip, Segments] | None
 ) -> Grouping | None:
-    """Return what keeps clips of one person, session or source together, or None.
+    """Return the best of `suggestions`, if any."""
+    return next(iter(suggestions(clips, folder, frames)), None)
 
-    Columns of FOLDER/groups.csv, folders inside class folders, and parts of file names are tried.
-    What a part of a name means is told by well-known words, or else by `frames`: whether pictures
-    of one group are more alike than chance. Of several, it is the coarsest with at least 5 groups.
+
+def suggestions(
+    clips: Sequence[Clip], folder: Path, frames: Mapping[Clip, Segments] | None
+) -> list[Grouping]:
+    """Return what keeps clips of one person, session or source together, the best first.
+
+    Columns of FOLDER/groups.csv or of a list, folders inside class folders, and parts of file names
+    are tried. What a part of a name means is told by well-known words, or else by `frames`: whether
+    pictures of one group are more alike than chance. What is called a person, place or source comes
+    first, the coarsest with at least 3 groups; of others, it is the coarsest with at least 5.
     """
-    good: dict[tuple[int, ...], _Candidate] = {}
-    table = list(_columns(clips, folder))
-    for candidate in (*_names(clips, not folder.is_file()), *table):
+    good: dict[tuple[int, ...], list[_Candidate]] = {}
+    for candidate in (*_columns(clips, folder), *_names(clips, not folder.is_file())):
         partition = _numbers(candidate.groups)
-        if partition in good or not _fits(clips, partition):
+        if not _fits(clips, partition, candidate):
             continue
-        if candidate.sure or (frames is not None and _alike(clips, partition, frames)):
-            good[partition] = candidate
-    # A table is a person's word; a name that says the same needs no table.
-    told = {_numbers(candidate.groups) for candidate in table} & set(good)
-    for partition in sorted(told or good, key=lambda p: _rank(max(p) + 1)):
-        for pattern in good[partition].patterns:
+        if (
+            candidate.sure
+            or partition in good
+            or (frames is not None and _alike(clips, partition, frames))
+        ):
+            good.setdefault(partition, []).append(candidate)
+    found: dict[tuple[int, ...], Grouping] = {}
+    for partition in sorted(good, key=lambda p: _rank(max(p) + 1, good[p])):
+        # A name that says the same as a column needs no table.
+        ways = sorted(good[partition], key=lambda way: (way.meaning > 1, way.column))
+        patterns = [pattern for way in ways for pattern in way.patterns]
+        for pattern in patterns:
             with suppress(VidgruError):
-                named = with_groups(list(clips), folder, pattern)
-                groups = [clip.group or "" for clip in named]
+                groups = _groups(clips, folder, pattern)
                 if _numbers(groups) == partition:
-                    return Grouping(pattern, {clip.name: clip.group or "" for clip in named})
-    return None
+                    names = (clip.name for clip in clips)
+                    found[partition] = Grouping(pattern, dict(zip(names, groups, strict=True)))
+                    break
+    meant = [p for p in found if min(way.meaning for way in good[p]) < 2]
+    return [
+        replace(grouping, others=tuple(found[other] for other in meant if _parts(other, partition)))
+        for partition, grouping in found.items()
+    ]
 
 
-def _rank(count: int) -> tuple[bool, int]:
-    return count < WANTED, count if count >= WANTED else -count
+def _rank(count: int, ways: Sequence[_Candidate]) -> tuple[bool | int, ...]:
+    """Return a key by which groups are sorted that several ways of telling them make."""
+    meaning = min(way.meaning for way in ways)
+    column = any(way.column for way in ways)
+    if meaning < 2:
+        return (False, count < FEWEST, meaning, not column, count)
+    return (True, not column, count < WANTED, count if count >= WANTED else -count)
+
+
+def _parts(groups: Sequence[int], others: Sequence[int]) -> bool:
+    """Return whether clips of one of these groups are in several of the others."""
+    return len(set(zip(groups, others, strict=True))) > len(set(groups))
 
 
 def _numbers(groups: Sequence[str]) -> tuple[int, ...]:
@@ -96,9 +182,14 @@ def _numbers(groups: Sequence[str]) -> tuple[int, ...]:
     return tuple(seen.setdefault(group, len(seen)) for group in groups)
 
 
-def _fits(clips: Sequence[Clip], partition: Sequence[int]) -> bool:
-    """Return whether groups could be persons: a few of them, several clips each, no classes."""
+def _fits(clips: Sequence[Clip], partition: Sequence[int], candidate: _Candidate) -> bool:
+    """Return whether groups could be persons: a few of them, several clips each, no classes.
+
+    A column that is called so need only have several groups, and fewer than clips.
+    """
     sizes = Counter(partition)
+    if candidate.column and candidate.meaning < 2:
+        return 1 < len(sizes) < len(clips)
     return (
         len(sizes) >= FEWEST
         and sum(size == 1 for size in sizes.values()) <= len(sizes) / 2
@@ -108,16 +199,28 @@ def _fits(clips: Sequence[Clip], partition: Sequence[int]) -> bool:
 
 
 def _columns(clips: Sequence[Clip], folder: Path) -> Iterator[_Candidate]:
+    listed = folder.is_file()
     try:
-        with open(folder / GROUPS_FILE, newline="", encoding="utf-8-sig") as file:
+        with open(
+            folder if listed else folder / GROUPS_FILE, newline="", encoding="utf-8-sig"
+        ) as file:
             names = list(csv.DictReader(file).fieldnames or [])
     except (OSError, UnicodeDecodeError, csv.Error):
         return
-    for column in names[1:]:
-        if column.lower() not in NOT_COLUMNS:
-            with suppress(VidgruError):
-                named = with_groups(list(clips), folder, column)
-                yield _Candidate((column,), tuple(clip.group or "" for clip in named), True)
+    for column in names[0 if listed else 1 :]:
+        if column.strip().lower() in NOT_COLUMNS or not QUALITIES.isdisjoint(_words(column)):
+            continue
+        column = column.strip().lower() if listed else column
+        with suppress(VidgruError):
+            yield _Candidate((column,), _groups(clips, folder, column), True, column=True)
+
+
+def _groups(clips: Sequence[Clip], folder: Path, group_by: str) -> tuple[str, ...]:
+    """Return each clip's group by a column or pattern, as training on a folder or list takes it."""
+    if folder.is_file():
+        known = {c.name: c.group or "" for c in read_list(folder, group_by, labelled=False)}
+        return tuple(known[clip.name] for clip in clips)
+    return tuple(clip.group or "" for clip in with_groups(list(clips), folder, group_by))
 
 
 def _stem(name: str) -> str:

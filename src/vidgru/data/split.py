@@ -7,6 +7,7 @@ import numpy as np
 
 from vidgru.data.folder import Clip
 from vidgru.errors import DataError
+from vidgru.findings import counted
 
 Units = Mapping[Clip, str]
 Pair = tuple[Clip, Clip]
@@ -39,14 +40,17 @@ def split_clips(
     """Return (training, validation) clips; about `val` of each class is for validation.
 
     Clips of one unit (left out: of one group) stay together. Every class keeps a clip on both
-    sides; DataError says which class cannot.
+    sides, if more than `val` must be held out for it; DataError says which class cannot.
     """
     labels = _count(clips)
     members = _members(clips, units)
     wanted = {label: max(1.0, val * count) for label, count in labels.items()}
-    chosen = _choose(_shuffled(members, seed), members, wanted, labels)
+    order = _shuffled(members, seed)
+    chosen = _choose(order, members, wanted, labels)
+    if len({clip.label for unit in chosen for clip in members[unit]}) < len(labels):
+        chosen = _choose(order, members, wanted, labels, cover=True)
     held = [clip for unit in chosen for clip in members[unit]]
-    return _sides(clips, held, labels)
+    return _sides(clips, held, labels, members)
 
 
 def split_folds(
@@ -81,7 +85,15 @@ def split_folds(
         counts[fold] += added
     if empty := sum(not part for part in parts):
         raise DataError(f"Cannot make --folds {folds}: {empty} would be empty. Give fewer folds.")
-    return [_sides(clips, part, labels, ("learn from",)) for part in parts]
+    return [_sides(clips, part, labels, members, ("learn from",)) for part in parts]
+
+
+def on_several(members: Iterable[tuple[object, Clip]], sides: Mapping[Clip, str]) -> int:
+    """Return how many of what clips are members of have clips on several sides."""
+    found = defaultdict(set)
+    for whole, clip in members:
+        found[whole].add(sides[clip])
+    return sum(len(some) > 1 for some in found.values())
 
 
 def _count(clips: Sequence[Clip]) -> Counter[str]:
@@ -120,36 +132,58 @@ def _shuffled(members: Iterable[str], seed: int) -> list[str]:
 def _sides(
     clips: Sequence[Clip],
     held: Iterable[Clip],
-    labels: Iterable[str],
+    labels: Mapping[str, int],
+    members: Mapping[str, list[Clip]],
     needed: Sequence[str] = ("learn from", "check with"),
 ) -> tuple[list[Clip], list[Clip]]:
     """Return the clips (not held, held) in order; every class must be on the sides `needed`."""
     away = set(held)
     train, kept = [c for c in clips if c not in away], [c for c in clips if c in away]
-    for label in labels:
+    for label, count in labels.items():
         for side, part in (("learn from", train), ("check with", kept)):
             if side in needed and all(clip.label != label for clip in part):
+                own = sum(any(clip.label == label for clip in unit) for unit in members.values())
                 raise DataError(
-                    f"Cannot split by group: no clip{_of(label)} is left to {side}. "
-                    "Give more groups, another --seed, or a folder with train and val inside."
+                    f"Cannot keep {counted(len(members), 'group')} apart: no clip{_of(label)} is "
+                    f"left to {side}, as its {count} clips are of {counted(own, 'group')}. "
+                    "Type --group-by none to split clip by clip, or give --group-by other groups."
                 )
     return train, kept
 
 
 def _choose(
-    order: list[str], units: dict[str, list[Clip]], wanted: dict[str, float], labels: Counter[str]
+    order: list[str],
+    units: dict[str, list[Clip]],
+    wanted: dict[str, float],
+    labels: Counter[str],
+    *,
+    cover: bool = False,
 ) -> set[str]:
-    """Take units one by one while that brings the classes' counts nearer to what is wanted."""
+    """Take units one by one while that brings the classes' counts nearer to what is wanted.
+
+    To `cover` all classes, first those are taken that each class needs, however large they are.
+    """
     taken: Counter[str] = Counter()
     chosen: set[str] = set()
+    holds = {unit: Counter(clip.label for clip in units[unit]) for unit in order}
 
     def off(counts: Counter[str]) -> float:
         # Relative, so that small classes weigh as much as large ones.
         return sum(abs(counts[label] - want) / want for label, want in wanted.items())
 
+    def free(unit: str) -> bool:
+        counts = taken + holds[unit]
+        return all(counts[label] < total for label, total in labels.items())
+
+    while cover and (lacking := [label for label in labels if not taken[label]]):
+        ways = {label: [u for u in order if holds[u][label] and free(u)] for label in lacking}
+        least = min(ways.values(), key=len)
+        if not least:
+            break
+        unit = min(least, key=lambda unit: off(taken + holds[unit]))
+        taken, chosen = taken + holds[unit], chosen | {unit}
     for unit in order:
-        counts = taken + Counter(clip.label for clip in units[unit])
-        empties = any(counts[label] >= total for label, total in labels.items())
-        if not empties and off(counts) < off(taken) - 1e-9:
+        counts = taken + holds[unit]
+        if unit not in chosen and free(unit) and off(counts) < off(taken) - 1e-9:
             taken, chosen = counts, chosen | {unit}
     return chosen

@@ -8,7 +8,14 @@ from vidgru.config import CheckConfig
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.faults import findings, tell_ignored, tell_shortcuts, worst_first
-from vidgru.data.gather import choose_sampling, classes_of, grouped, read_all, read_source
+from vidgru.data.gather import (
+    choose_groups,
+    choose_sampling,
+    classes_of,
+    grouped,
+    read_all,
+    read_source,
+)
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.errors import DataError
@@ -38,10 +45,15 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     yield Progress("comparing clips", 0, 3, "footage")
     pairs = find_duplicates(list(data.frames), data.frames, data.keys)
     yield Progress("comparing clips", 1, 3, "groups")
-    grouping = None
+    grouping, told = None, None
     if config.group_by is None and all(clip.group is None for clip in clips):
-        grouping = suggest_groups(list(data.frames), folder, data.frames)
+        if any(clip.part == "val" for clip in clips):
+            grouping = suggest_groups(list(data.frames), folder, data.frames)
+        else:
+            grouping, told = choose_groups(data, training, folder)
     found = findings(data, sampling, pairs, grouping)
+    if told is not None:
+        found.append(told)
     if folder.is_dir():
         found += tell_ignored(folder, clips)
     yield Progress("comparing clips", 2, 3, "shortcuts")
