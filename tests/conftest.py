@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from vidgru import TrainResult, train
 from vidgru.cli.main import main
 
+# What a shell starts in the background ignores Ctrl-C, and so would all that tests start to send
+# it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Done(NamedTuple):
     code: int

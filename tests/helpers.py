@@ -1,7 +1,12 @@
-"""Make small clips for tests."""
+"""Make small clips for tests, and start processes that end with them."""
 
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,6 +94,28 @@ def make_folder(root: Path, clips: int = 6, seed: int = 0) -> Path:
         for number in range(clips):
             moving_squares(root / label / f"{number}.avi", step, 10 * number + step + 2 + seed)
     return root
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+def _family(pid: int) -> list[int]:
+    return [pid, *(member for child in children(pid) for member in _family(child))]
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a process; whatever happens in the block, it and all that it started end with it."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            # What torchrun starts is in sessions of its own.
+            for pid in _family(process.pid) if process.poll() is None else []:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from helpers import make_folder, moving_squares
+from helpers import make_folder, moving_squares, running
 
 import vidgru as package
 from vidgru import resume
@@ -56,9 +56,11 @@ def written(place: Path, name: str, processes: int = 2) -> list[str]:
 def run(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
     place = tmp_path / f"log{len(list(tmp_path.iterdir()))}"
     all_words = command(place, *words, processes=processes, restarts=restarts)
-    done = subprocess.run(all_words, cwd=tmp_path, env=environment(), capture_output=True)
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with running(all_words, cwd=tmp_path, env=environment(), **pipes) as process:
+        process.communicate()
     out, err = (written(place, name, processes) for name in ("stdout", "stderr"))
-    return Done(done.returncode, out, err)
+    return Done(process.returncode, out, err)
 
 
 def vidgru(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
@@ -202,18 +204,18 @@ def test_one_sentence(tmp_path: Path, words: list[object], sentence: str) -> Non
 def test_interrupted(tmp_path: Path, uneven: Path) -> None:
     folder, log = tmp_path / "run", tmp_path / "log"
     words = [*OPTIONS, "--epochs", "100000", "--out", folder]
-    process = subprocess.Popen(
+    with running(
         command(log, "-m", "vidgru", "train", uneven, *words),
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) != 0
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (folder / "last.ckpt").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) != 0
     assert written(log, "stdout") == ["", ""]
     said = written(log, "stderr")
     assert said[1] == ""

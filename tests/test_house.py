@@ -2,15 +2,19 @@
 
 import ast
 import dataclasses
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 import pytest
+from conftest import Done
 
 from vidgru.cli.main import VERBS, cli
 from vidgru.config import (
@@ -221,6 +225,83 @@ def test_every_verb_is_in_the_readme() -> None:
     assert named <= targets
 
 
+STUB = """#!/bin/sh
+case "$*" in *"-m venv"*)
+  mkdir -p .venv/bin; for name in pip python vidgru; do cp "$0" .venv/bin/$name; done;;
+esac
+echo "$(basename "$0") $* $PIP_EXTRA_INDEX_URL"
+"""
+
+
+def make_demo(folder: Path, *words: str) -> list[str]:
+    """Return what `make demo` prints where all programs only say what they are asked."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "python").write_text(STUB)
+    (folder / "python").chmod(0o755)
+    # A make that runs the tests hands its own settings down.
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PIP_EXTRA_INDEX_URL")
+    env = {name: value for name, value in os.environ.items() if name not in outer}
+    command = ["make", "demo", "PYTHON=./python", *words]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make is installed")
+def test_the_demo_says_what_it_takes_and_what_comes_next(
+    vidgru: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = make_demo(tmp_path)
+    told = [line.startswith("make demo PIP_EXTRA_INDEX_URL=") for line in lines].index(True)
+    assert " GB to download, " in lines[told - 1]
+    assert told < [line.startswith("pip install ") for line in lines].index(True)
+    assert lines[told] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    # The command is complete, and is followed.
+    shutil.rmtree(tmp_path / ".venv")
+    _, _, index = lines[told].partition("=")
+    again = make_demo(tmp_path, *lines[told].split()[2:])
+    assert lines[told] not in again
+    (installed,) = [line for line in again if line.startswith("pip install ")]
+    assert installed.endswith(f" {index}")
+    # The last line is a command that works as it stands.
+    program, *words = shlex.split(lines[-1])
+    assert (tmp_path / program).is_file()
+    monkeypatch.chdir(ROOT)
+    assert vidgru(*words).code == 0
+
+
+WITHOUT_OPENCV = """
+import sys
+from vidgru.cli.main import main
+
+more = {"evaluate": ["--model", "m"], "extract": ["-o", "o"]}
+for verb in sys.argv[1:]:
+    for name in [n for n in sys.modules if n.startswith(("vidgru.verbs", "vidgru.video"))]:
+        del sys.modules[name]  # one verb's failure must not be another's
+    try:
+        main([verb, "x", *more.get(verb, [])])
+    except SystemExit as stop:
+        print(verb, stop.code)
+"""
+
+
+def test_without_libraries_that_opencv_needs_each_verb_says_one_sentence(tmp_path: Path) -> None:
+    reason = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({reason!r})")
+    (wanted,) = re.findall(r'"opencv-python(>=[^"]*)"', (ROOT / "pyproject.toml").read_text())
+    pip = f"{sys.executable} -m pip"
+    sentence = (
+        f"OpenCV does not load: {reason}. On Debian and Ubuntu: apt install libgl1 libglib2.0-0. "
+        f"Or take the OpenCV that needs neither: {pip} uninstall -y opencv-python && "
+        f"{pip} install 'opencv-python-headless{wanted}'"
+    )
+    (tmp_path / "main.py").write_text(WITHOUT_OPENCV)
+    command = [sys.executable, "main.py", *VERBS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{verb} 1" for verb in VERBS]
+    assert done.stderr.splitlines() == [f"Error: {sentence}"] * len(VERBS)
+
+
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "vidgru", *words], capture_output=True, text=True)
 
@@ -228,6 +309,13 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 def test_as_a_module_it_says_its_version() -> None:
     done = run("--version")
     assert (done.returncode, done.stdout) == (0, f"vidgru {version('vidgru')}\n")
+
+
+@pytest.mark.parametrize("words", [[], ["--debug"]], ids=str)
+def test_without_a_verb_it_prints_help(words: list[str]) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
 
 
 def test_an_unknown_verb_is_wrong_usage() -> None:

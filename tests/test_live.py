@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers import moving_squares, noise, write_clip
+from helpers import moving_squares, noise, running, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 from stream_server import FFMPEG, free_port, http_server, rtsp_server
@@ -718,15 +718,8 @@ def test_a_time_is_told_like_a_clock(seconds: float, digits: int, shown: str) ->
 def started(*words: object, **streams: Any) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "vidgru", "predict", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | streams
-    # Shells let what they run in the background ignore Ctrl-C, and that is inherited.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command, **pipes)
-    signal.signal(signal.SIGINT, before)
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with running(command, **pipes) as process:
+        yield process
 
 
 @needs_ffmpeg
@@ -741,10 +734,8 @@ def test_lines_for_programs_until_it_is_interrupted(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(cli._Screen, "show", show_five)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with http_server(squares) as server:
         done = vidgru("predict", server.url, "--model", trained.run, "--json", "--quiet")
-    signal.signal(signal.SIGINT, before)
     assert done.code == 0
     lines = [json.loads(line) for line in done.out.splitlines()]
     answers = [line for line in lines if "event" not in line]

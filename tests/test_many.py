@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Done
-from helpers import noise, write_clip, write_images
+from helpers import children, noise, running, write_clip, write_images
 from test_distributed import environment, run
 from test_distributed import vidgru as torchrun
 
@@ -118,11 +118,6 @@ def folder_of(root: Path, *names: str) -> Path:
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in found for child in path.read_text().split()]
 
 
 def gone(pids: list[int]) -> bool:
@@ -431,7 +426,7 @@ def test_broken_off_and_resumed(main: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(main), "predict", str(clips), "--resume", "--model", "m"]
     have, pipe = 0, subprocess.PIPE
     for how in (signal.SIGKILL, signal.SIGINT):
-        with subprocess.Popen(
+        with running(
             [*command, "--workers", "2", "--out", str(out)],
             env=environment(),
             stdout=pipe,
@@ -614,7 +609,7 @@ def test_leaving_ends_busy_children(quick: list[str]) -> None:
 
 
 def test_a_busy_child_ends_with_its_parent(quick: list[str]) -> None:
-    with subprocess.Popen(quick, stdin=subprocess.PIPE, env=environment()) as child:
+    with running(quick, stdin=subprocess.PIPE, env=environment()) as child:
         assert child.stdin is not None
         child.stdin.write(b'{"options": {"model": "m"}, "source": "hang"}\n')
         child.stdin.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Done
-from helpers import stop_after
+from helpers import running, stop_after
 
 from vidgru import resume, train
 from vidgru.cli import progress
@@ -110,13 +110,11 @@ def test_killed_at_any_moment(data: Path, tmp_path: Path, whole: Path) -> None:
         # Whatever is left of an earlier round is gone on with; nothing, before there was a run.
         words = ["--resume", str(run)] if (run / "config.json").exists() else None
         command = [*begin[:4], *words] if words else [*begin, "--out", str(run)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 60
-        while not (run / "config.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 1.5))
-        process.kill()
-        process.communicate()
+        with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            deadline = time.monotonic() + 60
+            while not (run / "config.json").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, 1.5))  # and then it is killed
     done = subprocess.run([*begin[:4], "--resume", str(run)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     same(run, whole)
@@ -259,14 +257,13 @@ def test_a_signal_stops_it_and_says_how_to_go_on(data: Path, tmp_path: Path) -> 
     run = tmp_path / "run"
     command = [sys.executable, "-m", "vidgru", "train", str(data), *map(str, OPTIONS)]
     command[command.index("--epochs") + 1] = "100000"
-    process = subprocess.Popen(
-        [*command, "--out", str(run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not (run / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with running([*command, "--out", str(run)], **pipes) as process:
+        deadline = time.monotonic() + 60
+        while not (run / "last.ckpt").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert f"Go on with: vidgru train --resume {run}\n" in err
     assert "Traceback" not in err

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import pty
-import subprocess
 import sys
 import termios
 from collections.abc import Callable, Generator, Iterator
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import make_folder, moving_squares, noise, write_clip, write_images
+from helpers import make_folder, moving_squares, noise, running, write_clip, write_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -480,16 +479,15 @@ def test_the_bar_makes_room_in_a_terminal(good: TrainResult, tmp_path: Path) -> 
     command = [sys.executable, "-m", "vidgru", "predict", *videos, "--timeline"]
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (30, 120))
-    process = subprocess.Popen(
-        [*command, "--model", str(good.run)], stdout=theirs, stderr=theirs, stdin=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    with contextlib.suppress(OSError):  # how Linux tells of the end
-        while part := os.read(ours, 4096):
-            seen += part
-    os.close(ours)
-    assert process.wait() == 0
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with running([*command, "--model", str(good.run)], **streams) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how Linux tells of the end
+            while part := os.read(ours, 4096):
+                seen += part
+        os.close(ours)
+        assert process.wait() == 0
     screen = seen.decode().replace("\r\n", "\n")
     # What a carriage return goes back over is not seen.
     lines = [line.rsplit("\r", 1)[-1].rstrip() for line in screen.split("\n")]

@@ -21,14 +21,14 @@
         print(scene.number, scene.start_seconds, scene.begins)
     for change in vidgru.find_changes("yard.mp4").changes:
         print(change.seconds, change.kind, change.box)
-    for frame in vidgru.extract(["new.mp4"], "frames/", fps=5):
+    for frame in vidgru.extract("new.mp4", "frames/", fps=5):
         print(frame.file, frame.seconds)
 
 These are what the command line calls. Every failure is a `vidgru.VidgruError`.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -266,12 +266,13 @@ def evaluate(
 
 
 def extract(
-    sources: Sequence[str | Path], out: str | Path, **options: Any
+    sources: str | Path | Iterable[str | Path], out: str | Path, **options: Any
 ) -> Iterator[ExtractedFrame | Failure]:
     """Write frames of videos as images into `out`, yielding each one when it is written.
 
-    `options` are the fields of `vidgru.ExtractConfig`, as on the command line. A source that
-    cannot be read yields a Failure. Raises OptionError, OutputError.
+    `sources` are paths, or a single one; `options` are the fields of `vidgru.ExtractConfig`, as on
+    the command line. A source that cannot be read yields a Failure. Raises OptionError,
+    OutputError.
     """
     from vidgru.verbs.extract import extract as run
 

@@ -100,7 +100,7 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(words: list[str]) -> Any:
     try:
-        return cli.main(words, prog_name="vidgru", standalone_mode=False)
+        return cli.main(words or ["--help"], prog_name="vidgru", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort as stop:

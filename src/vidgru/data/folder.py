@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.errors import DataError, OptionError
+from vidgru.video.find import ROOT, is_root
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
 log = logging.getLogger("vidgru")
@@ -65,12 +66,9 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     `group_by` is a column of FOLDER/groups.csv, or a regular expression searched in each clip's
     relative path; its first group (or the whole match) names the clip's group. Images that lie in
     the class folders are clips where there are no others. Raises DataError when there are no
-    classes or clips, OptionError when `group_by` is neither.
+    classes or clips, or one is the root of a file system; OptionError when `group_by` is neither.
     """
-    if not os.path.exists(folder):  # folder.exists() fails on too long a name
-        raise DataError(f"No such folder: {folder}.")
-    if not os.path.isdir(folder):
-        raise DataError(f"{folder} is not a folder. {LAYOUT}")
+    _check_folder(folder, LAYOUT)
     folders = _folders(folder)
     parts = [d for d in folders if d.name.lower() in PARTS]
     empty = [part for part in parts if not _holds_classes(part)]
@@ -108,10 +106,7 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     Folders train, val and test at the top are parts, if there is one to train on. `group_by` and
     what is raised are as for `read_folder`.
     """
-    if not os.path.exists(folder):
-        raise DataError(f"No such folder: {folder}.")
-    if not os.path.isdir(folder):
-        raise DataError(f"{folder} is not a folder. {ANY_LAYOUT}")
+    _check_folder(folder, ANY_LAYOUT)
     parts = {
         Path(entry): PARTS[entry.name.lower()]
         for entry in _shown(folder)
@@ -119,6 +114,8 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     }
     roots: dict[Path, str | None] = {folder: None}
     if "train" in parts.values():
+        for part in parts:
+            _check_not_root(part)
         roots = {**parts}
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), "", part)
@@ -128,6 +125,20 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     if not clips:
         raise DataError(f"No videos found in {folder}. {ANY_LAYOUT}")
     return clips if group_by is None else with_groups(clips, folder, group_by)
+
+
+def _check_folder(folder: Path, layout: str) -> None:
+    """Raise DataError for what is no folder to look for clips in."""
+    if not os.path.exists(folder):  # folder.exists() fails on too long a name
+        raise DataError(f"No such folder: {folder}.")
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder} is not a folder. {layout}")
+    _check_not_root(folder)
+
+
+def _check_not_root(folder: Path) -> None:
+    if is_root(folder):
+        raise DataError(ROOT.format(folder))
 
 
 def _videos(folder: Path) -> Iterator[Path]:
@@ -167,6 +178,8 @@ def _is_image(name: str) -> bool:
 
 def _folders(folder: Path) -> list[Path]:
     found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
+    for inner in found:  # any may be a link
+        _check_not_root(inner)
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
     return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]

@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from vidgru.errors import OutputError, VideoError
 from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
-from vidgru.video.find import find_sources, place
+from vidgru.video.find import Sources, find_sources, listed, place
 from vidgru.video.write import JPEG_SIDE, write_image
 
 TABLE = "frames.csv"
@@ -34,21 +34,21 @@ class _Job:
 
 
 def extract(
-    sources: Sequence[str | Path], out: str | Path, config: ExtractConfig
+    sources: Sources, out: str | Path, config: ExtractConfig
 ) -> Generator[ExtractedFrame | Failure, None, None]:
     """Write frames into the folder `out` and yield each when its file is complete.
 
-    A source is a video, an image, a folder of images, or a folder that is searched for videos.
-    One source is written straight into `out`; of several, each into a folder of its own there.
-    frames.csv in `out`, and in each of these folders, lists files, sources, source frame indices
-    and seconds; it is written at the end, also when the reading is broken off. A source that cannot
-    be read gives a Failure after its frames, and the next one follows. Under torchrun, each process
-    has its share of the sources, and lists them in a frames-<number>-of-<count>.csv of its own in
-    `out`. Raises OutputError when the disk refuses a file, or `out` holds frames already and the
-    config does not say `overwrite`.
+    A source is a video, an image, a folder of images, or a folder that is searched for videos; a
+    single path is one, too. One source is written straight into `out`; of several, each into a
+    folder of its own there. frames.csv in `out`, and in each of these folders, lists files,
+    sources, source frame indices and seconds; it is written at the end, also when the reading is
+    broken off. A source that cannot be read gives a Failure after its frames, and the next one
+    follows. Under torchrun, each process has its share of the sources, and lists them in a
+    frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when the
+    disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
     """
     out = Path(out)
-    jobs = list(_jobs([Path(source) for source in sources]))
+    jobs = list(_jobs([Path(source) for source in listed(sources)]))
     _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
     # A single source is one process's own.
     alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()

@@ -1,12 +1,30 @@
 """Find the videos or images in a folder."""
 
 import os
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from re import Pattern
 
 from vidgru.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
+
+Sources = str | Path | Iterable[str | Path]  # one path is one source
+
+ROOT = (
+    "Cannot read {}: it is the root of a file system, which is never searched. "
+    "Give the folder that holds the videos."
+)
+
+
+def listed(sources: Sources) -> list[str | Path]:
+    """Return sources as a list; a single path, which is a sequence of characters, too, is one."""
+    return [sources] if isinstance(sources, str | Path) else list(sources)
+
+
+def is_root(folder: Path) -> bool:
+    """Return whether a folder, by whatever name or link, is the root of a file system."""
+    real = os.path.realpath(folder)
+    return os.path.dirname(real) == real
 
 
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
@@ -28,17 +46,21 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
     ]
 
 
-def find_sources(sources: Sequence[str | Path], *, images: bool = False) -> list[Path | Failure]:
+def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failure]:
     """Return the videos that sources stand for, and a Failure for each that holds none.
 
     A folder stands for the videos inside it at any depth, or else for the images in it as one
     sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
+    The root of a file system is a Failure.
     """
     suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
     found: list[Path | Failure] = []
-    for source in map(Path, sources):
+    for source in map(Path, listed(sources)):
         if not os.path.isdir(source):
             found.append(source)
+            continue
+        if is_root(source):
+            found.append(Failure(str(source), ROOT.format(source)))
             continue
         files, failures = find_files(source, suffixes)
         found += [*failures, *files]

@@ -1,0 +1,117 @@
+"""What a source may be: one path or many, and never the root of a file system."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Done
+from helpers import make_folder
+from test_forecast import SPEC, network
+
+import vidgru as library
+from vidgru import TrainResult
+from vidgru.data.folder import read_folder, read_videos
+from vidgru.engine.checkpoint import save_model
+from vidgru.errors import DataError
+from vidgru.results import Failure
+from vidgru.video.find import find_sources
+
+Vidgru = Callable[..., Done]
+SENTENCE = (
+    "Cannot read {}: it is the root of a file system, which is never searched. "
+    "Give the folder that holds the videos."
+)
+
+
+@pytest.fixture(autouse=True)
+def no_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail at once where a root is looked into, since walking it would take hours."""
+    look = os.scandir
+
+    def guarded(path: Any = ".") -> Iterator[os.DirEntry[str]]:
+        assert os.path.realpath(path) != "/", "the root was looked into"
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    path = tmp_path / "link"
+    path.symlink_to("/")
+    return path
+
+
+def up(folder: Path) -> str:
+    """Return the root by a name that goes down before it goes up."""
+    return str(folder) + "/.." * (len(folder.parts) - 1)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_path_is_one_source(clip: Path, tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    frames = list(library.extract(kind(clip), kind(tmp_path / "out"), count=2))
+    assert [
+        (item.source, item.file.parent) for item in frames if not isinstance(item, Failure)
+    ] == [(str(clip), tmp_path / "out")] * 2
+    assert find_sources(kind(clip)) == [clip]
+    assert find_sources(iter([kind(clip), "b.mp4"])) == [clip, Path("b.mp4")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["train"],
+        ["train", "--task", "motion"],
+        ["train", "--task", "scenes"],
+        ["compare"],
+        ["evaluate", "--model", "RUN"],
+        ["predict", "--model", "RUN"],
+        ["predict", "--model", "RUN", "--timeline"],
+        ["motion"],
+        ["forecast", "--model", "FORECAST"],
+        ["scenes"],
+        ["scenes", "--objects"],
+        ["extract", "-o", "out"],
+    ],
+    ids=" ".join,
+)
+def test_no_verb_searches_a_root(
+    vidgru: Vidgru, trained: TrainResult, link: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, words: list[str],
+) -> None:  # fmt: skip
+    save_model(tmp_path / "forecast.safetensors", network().state_dict(), SPEC, {})
+    names = {"RUN": str(trained.run), "FORECAST": str(tmp_path / "forecast.safetensors")}
+    words = [names.get(word, word) for word in words]
+    monkeypatch.chdir(tmp_path)
+    there = set(tmp_path.rglob("*"))
+    for root in ("/", "link", up(tmp_path)):
+        done = vidgru(words[0], root, *words[1:])
+        assert done.code == 1
+        assert done.err == f"Error: {SENTENCE.format(root)}\n"
+        assert set(tmp_path.rglob("*")) == there
+
+
+def test_neither_a_class_nor_a_part_is_a_root(tmp_path: Path, link: Path) -> None:
+    folder = make_folder(tmp_path / "clips", 1)
+    link.rename(folder / "all")
+    with pytest.raises(DataError) as error:
+        read_folder(folder)
+    assert str(error.value) == SENTENCE.format(folder / "all")
+    (folder / "all").rename(folder / "train")
+    for read in (read_folder, read_videos):
+        with pytest.raises(DataError) as error:
+            read(folder)
+        assert str(error.value) == SENTENCE.format(folder / "train")
+
+
+def test_a_root_costs_no_other_source(
+    vidgru: Vidgru, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    done = vidgru("extract", ".", clip, "-o", tmp_path / "out", "--count", 1)
+    assert done.code == 1
+    assert done.err == f"Error: {SENTENCE.format('.')}\n"
+    assert done.out == f"{clip}: 1 frames in {tmp_path / 'out' / 'clip'}\n"
