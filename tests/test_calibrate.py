@@ -18,6 +18,7 @@ from vidgru.tasks.calibrate import (
     MOST_ANSWERS,
     calibrate,
     calibration_error,
+    choose_temperature,
     choose_threshold,
     clip_probabilities,
     fewest_answers,
@@ -49,6 +50,29 @@ def test_the_temperature_that_classes_were_drawn_with_is_found(temperature: floa
     outputs, targets = drawn(4000, temperature)
     assert fit_temperature(outputs, targets) == pytest.approx(temperature, rel=0.06)
     assert calibrate(outputs, targets, fit_temperature(outputs, targets)).ece < 0.03
+
+
+@pytest.mark.parametrize("temperature", [0.4, 3.0])
+def test_a_temperature_that_helps_is_used(temperature: float) -> None:
+    outputs, targets = drawn(400, temperature)
+    assert choose_temperature(outputs, targets) == fit_temperature(outputs, targets)
+
+
+def test_a_temperature_that_makes_calibration_worse_is_not_used() -> None:
+    worse, kept = 0, 0
+    for seed in range(30):
+        outputs, targets = drawn(8, 1.0, seed)
+        chosen = choose_temperature(outputs, targets)
+        assert chosen in (1.0, fit_temperature(outputs, targets))
+        fitted = calibrate(outputs, targets, chosen)
+        assert fitted.ece <= fitted.ece_before
+        kept += chosen == 1.0
+        held, true = drawn(2000, 1.0, 1000 + seed)
+        worse += calibrate(held, true, chosen).ece > calibrate(held, true, 1.0).ece + 0.05
+    assert kept > 15
+    assert worse < 8
+    assert choose_temperature([], targets[:0]) == 1.0
+    assert choose_temperature(outputs[:1], targets[:1]) == 1.0
 
 
 def test_the_temperature_has_the_lowest_loss() -> None:
@@ -202,7 +226,7 @@ def test_thresholds_hold_on_new_clips(clips: int, base: float) -> None:
 
 
 def test_what_a_model_file_keeps() -> None:
-    outputs, targets = drawn(5000, 1.0)
+    outputs, targets = drawn(5000, 2.0)
     many = fit_confidence(outputs, targets)
     few = fit_confidence(outputs[:50], targets[:50])
     assert many.temperature == fit_temperature(outputs, targets)

@@ -17,7 +17,7 @@ from vidgru.engine.checkpoint import load_model, newest_run
 from vidgru.engine.loop import Trainer
 from vidgru.engine.run import read_numbers
 from vidgru.errors import ModelError, OptionError, OutputError
-from vidgru.results import Compared
+from vidgru.findings import Compared
 from vidgru.train_config import CompareConfig
 from vidgru.verbs import compare as verb
 from vidgru.verbs.compare import best_first

@@ -1,10 +1,8 @@
 """The training loop, checkpoints and model files."""
 
 import json
-import math
 import os
 import struct
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from vidgru.data.cache import Segments
-from vidgru.data.views import AUGMENTATIONS, VIEW, cut
+from vidgru.data.views import AUGMENTATIONS, Augmentation, cut
 from vidgru.engine import loop
 from vidgru.engine.checkpoint import (
     load_checkpoint,
@@ -76,7 +73,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
 @pytest.mark.parametrize("core", ["gru", "gated"])
 def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path, core: str) -> None:
     model = trainer(core=core)
-    model.images, model.turns = torch.tensor([1, 0]), torch.tensor([0.0, 8.0])
+    model.mirrored, model.turns = torch.tensor([False, True]), torch.tensor([0.0, 8.0])
     for n in range(7):
         if n == 3:
             save_checkpoint(tmp_path / "last.ckpt", model.state_dict())
@@ -269,16 +266,13 @@ def test_the_newest_run(tmp_path: Path) -> None:
 
 
 class TestTransforms:
-    """What is learned from the answers to clips, mirrored or turned; classes a, b and c."""
+    """How training clips are mirrored and turned; classes a, b and c."""
 
-    def trainer(
-        self, monkeypatch: pytest.MonkeyPatch, plain: list[str], mirrored: list[str]
-    ) -> Trainer:
-        """Return a trainer of 4 clips a class whose network answers with these labels."""
+    def trainer(self, augmentation: Augmentation) -> Trainer:
         torch.manual_seed(0)
         rng = np.random.default_rng(0)
         clips = [rng.integers(0, 255, (1, 6, 24, 24, 3), dtype=np.uint8) for _ in range(12)]
-        found = Trainer(
+        return Trainer(
             Network(NetworkConfig("both", "gru", 3, hidden=8)),
             Classify(("a", "b", "c")),
             Examples(clips, torch.arange(3).repeat_interleave(4)),
@@ -286,42 +280,9 @@ class TestTransforms:
             batch_size=12,
             lr=1e-2,
             seed=0,
-            augmentation=AUGMENTATIONS["light"],
+            augmentation=augmentation,
             device=torch.device("cpu"),
         )
-
-        self.answer(monkeypatch, found, plain, mirrored)
-        found.learn_transforms()
-        return found
-
-    def answer(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        found: Trainer,
-        plain: list[str],
-        mirrored: list[str],
-        turned: Callable[[str, float], str] = lambda label, degrees: label,
-    ) -> list[tuple[str, float]]:
-        """Make the network answer so, and return where the questions about turning are noted."""
-        asked: list[tuple[str, float]] = []
-
-        def look(seen: Sequence[tuple[Segments, int, torch.Tensor]]) -> torch.Tensor:
-            answers = []
-            for frames, _, view in seen:
-                (n,) = [n for n, s in enumerate(found.examples.segments) if (s[0] == frames).all()]
-                degrees = math.degrees(math.atan2(view[1, 1], -view[0, 1])) - 90
-                if view[:, :2].det() < 0:
-                    answers.append("".join(mirrored)[n])
-                elif abs(degrees) > 0.1:
-                    asked.append(("abc"[n // 4], round(degrees, 1)))
-                    answers.append(turned(*asked[-1]))
-                else:
-                    answers.append("".join(plain)[n])
-                assert view[:, :2].det().abs() == pytest.approx(VIEW**2)
-            return torch.eye(3)[torch.tensor(["abc".index(answer) for answer in answers])]
-
-        monkeypatch.setattr(found, "_look", look)
-        return asked
 
     def drawn(
         self, monkeypatch: pytest.MonkeyPatch, found: Trainer, batches: int
@@ -334,115 +295,34 @@ class TestTransforms:
         targets = torch.cat([found._draw()[1] for _ in range(batches)])
         return torch.stack(seen), targets
 
-    @pytest.mark.parametrize(
-        ("plain", "mirrored", "images"),
-        [
-            (["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"], [0, 1, 2]),
-            (["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"], [1, 0, 2]),
-            (["aaab", "bbbc", "ccca"], ["bbba", "aaac", "cccc"], [1, 0, 2]),
-            # b is only ever shown on one side, or its images are nobody's.
-            (["aaaa", "bbbb", "cccc"], ["aaaa", "aaaa", "cccc"], [0, -1, 2]),
-            (["aaaa", "bbbb", "cccc"], ["aacc", "abcc", "cccc"], [0, -1, 2]),
-            # Mutual by a quarter: may be a swap half learned.
-            (["aaaa", "bbbb", "cccc"], ["aaab", "aaaa", "cccc"], [-1, -1, 2]),
-            # Each half of two others': mutual, but with nobody more than with another.
-            (["aaaa", "bbbb", "cccc"], ["aabb", "aacc", "bbcc"], [-1, -1, -1]),
-            # c's clips are not known well enough to ask, nor are those that its images look like.
-            (["aaaa", "bbbb", "caab"], ["aaaa", "cccc", "cccc"], [0, -1, -1]),
-            (["aabb", "bbcc", "ccaa"], ["aaaa", "bbbb", "cccc"], [-1, -1, -1]),
-        ],
-    )
-    def test_swaps_are_mutual(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        plain: list[str],
-        mirrored: list[str],
-        images: list[int],
-    ) -> None:
-        assert self.trainer(monkeypatch, plain, mirrored).images.tolist() == images
-
-    def test_what_is_found_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["bbbb", "aaaa", "cccc"])
-        assert found.images.tolist() == [1, 0, -1]
-        same = ["aaaa", "bbbb", "cccc"]
-        self.answer(monkeypatch, found, same, same)
-        found.learn_transforms()
-        assert found.images.tolist() == [1, 0, 2]
-
-    def test_what_is_unclear_is_not_mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cbbb"], ["aaaa", "bbbb", "cccc"])
+    def test_only_classes_that_bear_it_are_mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.trainer(AUGMENTATIONS["light"])
+        found.mirrored = torch.tensor([True, True, False])
         views, targets = self.drawn(monkeypatch, found, 4)
         mirrored = views[:, :, :2].det() < 0
         assert not mirrored[targets == 2].any()
         assert 8 < mirrored[targets != 2].sum() < 24
 
-    def test_mirrored_clips_count_as_their_images(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"])
+    def test_mirrored_clips_keep_their_class(self) -> None:
+        found = self.trainer(AUGMENTATIONS["light"])
         state = found.generator.get_state()
-        swapped = found._draw()
+        mirrored = found._draw()
         found.generator.set_state(state)
-        found.images = torch.arange(3)
-        own = found._draw()
-        assert torch.equal(swapped[0], own[0])
-        changed = swapped[1] != own[1]
-        assert 0 < changed.sum() < 8
-        assert torch.equal(swapped[1][changed], 1 - own[1][changed])
-
-    @pytest.mark.parametrize("way", [1, -1])
-    def test_a_class_is_turned_as_far_as_it_is_recognised(
-        self, monkeypatch: pytest.MonkeyPatch, way: int
-    ) -> None:
-        same = ["aaaa", "bbbb", "cccc"]
-        found = self.trainer(monkeypatch, same, same)
-        assert found.turns.tolist() == [8, 8, 8]
-        assert not found.unclear
-        found.augmentation = AUGMENTATIONS["strong"]
-        assert found.unclear
-        # b turned one way by more than 20 degrees looks like c; c is not known without turning.
-        asked = self.answer(
-            monkeypatch,
-            found,
-            ["aaaa", "bbbb", "ccaa"],
-            same,
-            lambda label, degrees: "c" if label == "b" and way * degrees > 20 else label,
-        )
-        for turns in ([12, 12, 8], [18, 18, 8], [27, 18, 8], [40, 18, 8], [40, 18, 8]):
-            asked.clear()
-            assert found.next_looks == 3 * 12
-            # Plain clips, and those of known classes that may be turned further, either way.
-            assert found.learn_transforms() == 12 + len(asked)
-            assert found.turns.tolist() == pytest.approx(turns, abs=0.6)
-        # Only what is unclear is asked, and either way.
-        assert set(asked) == {("b", -27.0), ("b", 27.0)}
-        assert found.unclear
+        found.mirrored = torch.zeros(3, dtype=torch.bool)
+        straight = found._draw()
+        assert torch.equal(mirrored[1], straight[1])
+        changed = (mirrored[0] != straight[0]).flatten(1).any(1)
+        assert 2 < changed.sum() < 10
 
     def test_clips_are_turned_by_what_their_class_bears(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaaa", "bbbb", "cccc"])
-        found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
+        found = self.trainer(replace(AUGMENTATIONS["none"], rotation=40))
         found.turns = torch.tensor([0.0, 20.0, 40.0])
         views, targets = self.drawn(monkeypatch, found, 20)
         degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
         for target, (low, high) in enumerate([(-1, 1e-4), (15, 20.1), (35, 40.1)]):
             assert low < degrees[targets == target].max() < high
-
-    def test_a_mirrored_clip_is_turned_by_what_both_classes_bear(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["bbbb", "aaaa", "cccc"])
-        found.augmentation = replace(AUGMENTATIONS["none"], rotation=40)
-        found.turns = torch.tensor([40.0, 10.0, 40.0])
-        views, targets = self.drawn(monkeypatch, found, 20)
-        degrees = torch.rad2deg(torch.atan2(views[:, 1, 0], views[:, 0, 0])).abs()
-        assert 5 < degrees[targets < 2].max() < 10.1
-        assert 30 < degrees[targets == 2].max() < 40.1
-
-    def test_nothing_is_asked_that_is_not_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = self.trainer(monkeypatch, ["aaaa", "bbbb", "cccc"], ["aaab", "bbba", "cccc"])
-        assert found.unclear
-        found.augmentation = AUGMENTATIONS["none"]
-        assert not found.unclear
 
 
 def test_adam_is_adamw_without_decay() -> None:

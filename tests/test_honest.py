@@ -26,7 +26,7 @@ from vidgru.video.read import open_video
 
 
 def gathered(folder: Path, **options: object) -> Gathered:
-    config = TrainConfig(**options)
+    config = TrainConfig(**{"folds": 1, **options})
     clips = read_clips(folder, config)
     return run_to_end(gather(clips, choose_sampling(clips, config, 96), config, folder))
 

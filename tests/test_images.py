@@ -10,7 +10,6 @@ from conftest import Done
 from helpers import make_folder, noise, write_images
 
 from vidgru import train
-from vidgru.cli.render import _turning
 from vidgru.engine.checkpoint import load_model
 from vidgru.errors import OptionError
 from vidgru.train_config import PRESETS, TrainConfig, preset_options
@@ -156,16 +155,3 @@ def test_the_output_says_how_clips_were_changed(
     said = json.loads(vidgru("train", data, *QUICK, *words, "--json", "--out", f"{run}2").out)
     assert said["turned"] == {"left": turned, "right": turned}
     assert (said["mirrored"] is None) == bool(words)
-
-
-def test_classes_that_were_turned_less_are_named() -> None:
-    assert _turning({"a": 40.0, "b": 18.0, "c": 40.0}, 40.0) == (
-        "Clips were turned by up to 40 degrees, those of some classes by less: b 18; "
-        "further they were not recognised for sure."
-    )
-    assert _turning({"a": 8.0, "b": 8.0}, 40.0) == (
-        "Clips were turned by up to 8 of the 40 degrees asked for; "
-        "further they were not recognised for sure."
-    )
-    assert _turning({"a": 0.4, "b": 0.4}, 0.4) == "Clips were turned by up to 0.4 degrees."
-    assert _turning({"a": 0.0, "b": 0.0}, 0.0) == ""

@@ -3,7 +3,6 @@
 import csv
 import errno
 import json
-import math
 import os
 import time
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from vidgru.data import decode
 from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.engine import checkpoint
 from vidgru.engine.checkpoint import load_checkpoint, load_model
-from vidgru.engine.loop import Trainer
 from vidgru.errors import DataError
 
 Vidgru = Callable[..., Done]
@@ -458,19 +456,3 @@ def test_the_cache_holds_whole_files_only(data: Path, tmp_path: Path, vidgru: Vi
     cache = Path(os.environ["VIDGRU_CACHE"])
     assert {path.suffix for path in cache.iterdir()} == {".npy"}
     assert len(list(cache.iterdir())) == 12
-
-
-def test_asking_about_transforms_takes_a_tenth_of_the_time(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[int] = []
-
-    def ask(trainer: Trainer) -> int:
-        calls.append(trainer.steps)
-        return trainer.next_looks
-
-    monkeypatch.setattr(Trainer, "learn_transforms", ask)
-    options = {"size": 16, "batch_size": 4, "threads": 1, "out": str(tmp_path / "run")}
-    train(data, epochs=40, **options)
-    # 10 clips, each seen as it is and mirrored, cost as much as learning from 20 / 3; 4 a step.
-    assert calls == [math.ceil(n * 20 / 3 * 10 / 4) for n in range(1, 6)]

@@ -35,12 +35,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from vidgru.changes import Box, Change, Changes
 from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
 from vidgru.errors import VidgruError
-from vidgru.findings import Checked, Evaluation
+from vidgru.findings import Checked, Comparison, Evaluation
 from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment
 from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
-from vidgru.results import Comparison, ExtractedFrame, Failure, Prediction, TrainResult
+from vidgru.results import ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.scene_scores import SceneEvaluation, SceneTrainResult
 from vidgru.scenes import Boundary, Scene, SceneChange, Scenes
 from vidgru.timeline import LiveMoment, Moment, Segment, Timeline

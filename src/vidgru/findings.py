@@ -1,7 +1,8 @@
-"""What `check` and `evaluate` give back: frozen dataclasses like those in `results`."""
+"""What `check`, `evaluate` and `compare` give back: frozen dataclasses like those in `results`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from vidgru.results import Answered, Calibration, Failure, Scores
@@ -116,3 +117,62 @@ class Checked:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         return {**asdict(self), "folder": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of one core with one input, trained once a seed.
+
+    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on up to
+    four windows of each validation clip; runs: run folders; all three in the order of `seeds`.
+    step_seconds: median time of a training step.
+    """
+
+    core: str
+    input: str
+    parameters: int
+    step_seconds: float
+    seeds: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    last: tuple[float, ...]
+    runs: tuple[Path, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over the seeds."""
+        return fmean(self.accuracies)
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation of the accuracy over the seeds, None for one seed."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        return {
+            **asdict(self),
+            "runs": [str(run) for run in self.runs],
+            "mean": self.mean,
+            "spread": self.spread,
+            "min": min(self.accuracies),
+            "max": max(self.accuracies),
+            "mean_last": fmean(self.last),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found: variants, best first, and the folder that holds their runs.
+
+    measured: "test" where there are test clips, else "validation"; clips: how many those are.
+    """
+
+    folder: Path
+    measured: str
+    clips: int
+    rows: tuple[Compared, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON."""
+        rows = [row.to_dict() for row in self.rows]
+        return {**asdict(self), "folder": str(self.folder), "rows": rows}

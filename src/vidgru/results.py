@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 UNSURE = "unsure"
@@ -107,6 +106,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Confused:
+    """Two classes that training with mirrored, or far turned, clips makes inseparable.
+
+    transform: "mirror" or "turn"; with_it, without: share of their clips told apart by networks
+    that did not learn from these clips, trained with the transform and without.
+    """
+
+    transform: str
+    first: str
+    second: str
+    with_it: float
+    without: float
+
+
+@dataclass(frozen=True)
 class Fold:
     """One fold of a cross-validation: its run, and how its last epoch does on held-out clips.
 
@@ -173,12 +187,14 @@ class Answered:
 class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
-    `validation` belongs to the epoch that did best on these very clips, so it flatters a little;
-    `test` (FOLDER/test, if there is one) was looked at once, at the end. `calibration` is that of
-    the validation clips, on which its temperature was fitted, so it flatters too. `mirrored` gives
-    each class the one that its mirror image belongs to, or None where that stayed unclear and
-    mirrored clips were not trained on; it is None where none were wanted. `turned` gives the
-    degrees by which clips of each class were turned at most, `rotation` those that were wanted.
+    `validation` is of the last epoch, chosen on nothing, and so is `test` (FOLDER/test, if there is
+    one); `interval` is the 95 % interval of its accuracy, wider where clips come in groups.
+    `calibration` is that of the validation clips, on which its temperature was fitted, so
+    it flatters. `mirrored` tells of each class whether mirrored clips of it, which keep their
+    class, were trained on; it is None where none were wanted. `turned` gives the degrees by which
+    clips of each class were turned at most, `rotation` those that were wanted. `confused` are the
+    pairs of classes for which that was restrained; `checked` tells whether that was looked into.
+    `ended_early` tells whether there was nothing left to learn before all steps were taken.
     `began_with` says in words which weights there were before the first step.
     `step_seconds` is the median time of a training step, validating and saving left out; `seconds`
     are all. With `folds`, `validation` puts together what each fold's model says of the clips that
@@ -191,6 +207,7 @@ class TrainResult:
     model: Path
     labels: tuple[str, ...]
     validation: Scores
+    interval: tuple[float, float]
     test: Scores | None
     calibration: Calibration
     began_with: str
@@ -199,9 +216,12 @@ class TrainResult:
     folds: tuple[Fold, ...]
     answered: Answered | None
     skipped: tuple[Failure, ...]
-    mirrored: dict[str, str | None] | None
+    mirrored: dict[str, bool] | None
     rotation: float
     turned: dict[str, float]
+    confused: tuple[Confused, ...]
+    checked: bool
+    ended_early: bool
     best_epoch: int
     epochs: int
     seconds: float
@@ -312,65 +332,6 @@ class Prediction(Labelled):
             windows=tuple(windows),
             **{name: data[name] for name in ("frames", "seconds", "threshold", "unsure")},
         )
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What came of one core with one input, trained once a seed.
-
-    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on up to
-    four windows of each validation clip; runs: run folders; all three in the order of `seeds`.
-    step_seconds: median time of a training step.
-    """
-
-    core: str
-    input: str
-    parameters: int
-    step_seconds: float
-    seeds: tuple[int, ...]
-    accuracies: tuple[float, ...]
-    last: tuple[float, ...]
-    runs: tuple[Path, ...]
-
-    @property
-    def mean(self) -> float:
-        """Mean accuracy over the seeds."""
-        return fmean(self.accuracies)
-
-    @property
-    def spread(self) -> float | None:
-        """Sample standard deviation of the accuracy over the seeds, None for one seed."""
-        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {
-            **asdict(self),
-            "runs": [str(run) for run in self.runs],
-            "mean": self.mean,
-            "spread": self.spread,
-            "min": min(self.accuracies),
-            "max": max(self.accuracies),
-            "mean_last": fmean(self.last),
-        }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What `compare` found: variants, best first, and the folder that holds their runs.
-
-    measured: "test" where there are test clips, else "validation"; clips: how many those are.
-    """
-
-    folder: Path
-    measured: str
-    clips: int
-    rows: tuple[Compared, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        rows = [row.to_dict() for row in self.rows]
-        return {**asdict(self), "folder": str(self.folder), "rows": rows}
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,10 @@ class TrainConfig:
     folds: int | None = option(
         None,
         "Cross-validate first: learn so many times, each time with another part held out, then once"
-        " from all clips. Takes so much longer.",
-        low=2,
+        " from all clips. Takes so much longer. Default: 4 where fewer than 12 clips would be left"
+        " to validate with, and none of --epochs, --minutes, --val and --size is given; 1 learns"
+        " once.",
+        low=1,
         metavar="N",
     )
     epochs: int | None = option(
@@ -166,8 +168,9 @@ class TrainConfig:
         "light",
         "How much training changes the pictures of a clip, all of them alike: light (8 degrees, a"
         " little shift and zoom, flip) or strong (40 degrees; shift, shear and zoom 0.2; flip),"
-        " and brightness and contrast in both. Which class a flipped clip belongs to, and how far"
-        " each class may be turned, is found out. The options below replace single settings.",
+        " and brightness and contrast in both. Flipped and turned clips keep their class; where"
+        " that would make two classes inseparable, as left and right, those of these classes are"
+        " left out. The options below replace single settings, for all classes alike.",
         choices=AUGMENTS,
     )
     rotation: float | None = option(
@@ -182,7 +185,9 @@ class TrainConfig:
     zoom: float | None = option(
         None, "Show up to this share more or less.", low=0, below=1, metavar="SHARE"
     )
-    flip: bool | None = option(None, "Swap left and right at random.")
+    flip: bool | None = option(
+        None, "Swap left and right at random, whatever the class. Default: checked, see --augment."
+    )
     out: str | None = option(
         None, "Run folder to write; must be new. Default: runs/<folder>-<number>.", metavar="DIR"
     )
@@ -244,6 +249,17 @@ class TrainConfig:
                 "--fps is not for scenes, which are found frame by frame: leave it out with --task"
                 " scenes."
             )
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether folds are learned, each without a part of the clips."""
+        return self.folds is not None and self.folds > 1
+
+    @property
+    def open_to_folds(self) -> bool:
+        """Whether folds may be learned though nobody asked for them."""
+        own = (self.folds, self.epochs, self.minutes, self.val_folder, self.split, self.size)
+        return self.task == "classify" and set(own) == {None} and self.val == TrainConfig.val
 
     @property
     def side(self) -> int:

@@ -8,15 +8,16 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
-from vidgru.findings import PARTS, Checked, Evaluation, counted
+from vidgru.findings import PARTS, Checked, Comparison, Evaluation, counted
 from vidgru.results import (
     RANDOM,
     Answered,
     Calibration,
-    Comparison,
     Split,
     TrainResult,
 )
+
+FEW_CLIPS = 30  # to validate with: an interval of 30 points and more
 
 
 def show_training(result: TrainResult) -> None:
@@ -50,16 +51,17 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
-    best = "" if result.folds else f", best at epoch {result.best_epoch}"
+    ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
     begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
     for sentence in (
         splitting(result.split, len(result.folds)),
-        _mirroring(result.mirrored),
-        _turning(result.turned, result.rotation),
+        _few(result),
+        _mirroring(result),
+        _turning(result),
         _calibrated(result.calibration, where),
         _answering(result),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs{best}{begun}; "
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
     ):
         if sentence:
@@ -117,11 +119,26 @@ def splitting(split: Split, folds: int = 0) -> str:
     return text
 
 
+def _few(result: TrainResult) -> str:
+    """Return how far the accuracy may be off, in a sentence, and how to learn more of it."""
+    low, high = result.interval
+    clips = sum(result.validation.count.values())
+    which = "held-out" if result.folds else "validation"
+    text = (
+        f"{percent(result.validation.accuracy)} of {clips} {which} clips are right: on others it"
+        f" may be {percent(low)} to {percent(high)} (95 % interval)"
+    )
+    if clips < FEW_CLIPS and not result.folds:
+        text += "; so few say little, --folds 4 tells more"
+    return f"{text}."
+
+
 def _calibrated(calibration: Calibration, where: str) -> str:
     """Return how far confidence is off, in a sentence."""
-    return (
-        f"{where}, confidence is off by {percent(calibration.ece)} on average "
-        f"({percent(calibration.ece_before)} without the temperature "
+    return f"{where}, confidence is off by {percent(calibration.ece)} on average " + (
+        "(no temperature: one would not make it better)."
+        if calibration.temperature == 1
+        else f"({percent(calibration.ece_before)} without the temperature "
         f"{calibration.temperature:.2f})."
     )
 
@@ -135,32 +152,43 @@ def _answering(result: TrainResult) -> str:
     return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
 
 
-def _mirroring(mirrored: dict[str, str | None] | None) -> str:
-    """Return what was found out about mirror images, in a sentence or two."""
-    if mirrored is None:
+def _mirroring(result: TrainResult) -> str:
+    """Return what was decided about mirrored clips, in a sentence or two."""
+    if result.mirrored is None:
         return ""
-    swapped = [f"{a} and {b}" for a, b in mirrored.items() if b is not None and a < b]
-    unclear = [label for label, image in mirrored.items() if image is None]
-    if len(unclear) == len(mirrored):
-        return "Mirrored clips were not trained on: which class they belong to stayed unclear."
-    text = "Mirrored clips were trained on too"
-    text += f"; these swap: {', '.join(swapped)}." if swapped else ", under the same class."
-    return text + (f" Not those of {', '.join(unclear)}: unclear." if unclear else "")
+    left_out = [label for label, used in result.mirrored.items() if not used]
+    if len(left_out) == len(result.mirrored):
+        text = "Mirrored clips were not trained on"
+    else:
+        text = "Mirrored clips were trained on too, under the same class"
+        text += f", but not those of {', '.join(left_out)}" if left_out else ""
+    return text + _because("mirror", "mirrored clips", "--flip", result)
 
 
-def _turning(turned: dict[str, float], wanted: float) -> str:
+def _turning(result: TrainResult) -> str:
     """Return by how many degrees clips were turned, in a sentence."""
-    if wanted <= 0:
+    if result.rotation <= 0:
         return ""
-    most = max(turned.values())
-    less = [f"{label} {turn:.3g}" for label, turn in turned.items() if turn < most]
-    text = f"Clips were turned by up to {most:.3g}"
-    text += " degrees" if most == wanted else f" of the {wanted:.3g} degrees asked for"
-    if less:
-        text += f", those of some classes by less: {', '.join(less)}"
-    if most < wanted or less:
-        text += "; further they were not recognised for sure"
-    return f"{text}."
+    less = [f"{name} {turn:.3g}" for name, turn in result.turned.items() if turn < result.rotation]
+    text = f"Clips were turned by up to {result.rotation:.3g} degrees"
+    text += f", those of some classes by less: {', '.join(less)}" if less else ""
+    option = f"--rotation {result.rotation:g}"
+    return text + _because("turn", "clips turned that far", option, result)
+
+
+def _because(transform: str, what: str, option: str, result: TrainResult) -> str:
+    """Return why a transform was restrained, and how to undo that; or the end of the sentence."""
+    pairs = [pair for pair in result.confused if pair.transform == transform]
+    if not pairs:
+        return "."
+    shares = ", ".join(
+        f"{pair.first} and {pair.second} ({percent(pair.with_it)}, {percent(pair.without)} without)"
+        for pair in pairs
+    )
+    return (
+        f": with {what} these cannot be told apart, checked on training clips held out for it: "
+        f"{shares}. {option} trains on them all the same."
+    )
 
 
 def quoted(path: str) -> str:

@@ -41,6 +41,7 @@ PROBED_CLIPS = 64
 MOST_FRAMES = 48  # of a window of motion
 MOST_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
 UNGROUPED = "none"  # --group-by
+FEW_TO_VALIDATE, FOLDS = 12, 4
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
     {"contradictory labels", "leak", "look-alike", "groups across parts", "tiny class"}
@@ -55,12 +56,14 @@ Parts = dict[str, list[Clip]]
 class Gathered(Readings):
     """Clips that were read, by part (train, val, test).
 
-    units: what each clip may not be parted from, see `data.split`; split: how parts were made.
+    units: what each clip may not be parted from, see `data.split`; split: how parts were made;
+    folds: how many to learn, None where one part of the clips is held out once.
     """
 
     parts: Parts
     units: Units
     split: Split
+    folds: int | None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ def read_clips(folder: Path, config: TrainConfig) -> list[Clip]:
             )
     elif all(clip.part not in (None, "train") for clip in clips):
         raise DataError(f"{folder} gives no clip to learn from.")
-    if config.folds is not None and any(clip.part == "val" for clip in clips):
+    if config.cross_validated and any(clip.part == "val" for clip in clips):
         raise DataError(
             f"{folder} is split into train and val already, and --folds splits anew: "
             "leave out --folds, or put all clips into train."
@@ -145,7 +148,7 @@ def _divide(clips: list[Clip], config: TrainConfig, units: Units) -> Parts:
     """Return the clips by part, as the folder says or else split now."""
     learn = [clip for clip in clips if clip.part in (None, "train")]
     held = [clip for clip in clips if clip.part == "val"]
-    if config.folds is not None:
+    if config.folds is not None and config.cross_validated:
         split_folds(learn, config.folds, config.seed, units)  # says now whether it can
     elif not held:
         learn, held = split_clips(learn, config.val, config.seed, units)
@@ -247,7 +250,7 @@ def gather(
         )
     gathered = _split(readings, sampling, config, folder)
     unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked and config.folds is None and config.task == "classify":
+    if unchecked and gathered.folds is None and config.task == "classify":
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
     return gathered
 
@@ -268,8 +271,18 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
     copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
     units = _bound(clips, copies, config) if free else units_of(clips)
     parts = _divide(clips, config, units)
+    if not given and (few := len(parts["val"])) < FEW_TO_VALIDATE and config.open_to_folds:
+        config = _with_folds(clips, config, units)
+        parts = _divide(clips, config, units)
+        if config.cross_validated:
+            log.warning(
+                "%d clips alone would say little of the accuracy: learning %d folds, each without"
+                " a part of the clips, then from all clips. --folds 1 learns once.",
+                few,
+                config.folds,
+            )
     sides = {clip: part for part, held in parts.items() for clip in held}
-    if config.folds is not None:
+    if config.folds is not None and config.cross_validated:
         folds = split_folds(parts["train"], config.folds, config.seed, units)
         sides.update((c, f"fold {number}") for number, (_, held) in enumerate(folds) for c in held)
     found = findings(readings, sampling, pairs, None, sides)
@@ -311,7 +324,19 @@ def _split(readings: Readings, sampling: Sampling, config: TrainConfig, folder: 
             if on_several(((other.groups[clip.name], clip) for clip in clips), sides)
         ),
     )
-    return Gathered(**vars(readings), parts=parts, units=units, split=split)
+    count = config.folds if config.cross_validated else None
+    return Gathered(**vars(readings), parts=parts, units=units, split=split, folds=count)
+
+
+def _with_folds(clips: list[Clip], config: TrainConfig, units: Units) -> TrainConfig:
+    """Return the config with as many folds, up to four, as the clips can be split into."""
+    for folds in range(FOLDS, 1, -1):
+        try:
+            _divide(clips, tried := replace(config, folds=folds), units)
+        except DataError:
+            continue
+        return tried
+    return config
 
 
 def _bound(clips: Sequence[Clip], copies: Sequence[Pair], config: TrainConfig) -> dict[Clip, str]:

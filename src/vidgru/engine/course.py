@@ -32,6 +32,7 @@ from vidgru.train_config import TrainConfig
 
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
+ENDING = 0.4  # share of the steps left that a training still takes once it has learned all
 
 OTHER_CLIPS = (
     "The clips are no longer those that {} began with: put them back as they were, or train anew."
@@ -77,8 +78,8 @@ class Course(ABC, Generic[Result]):
         self.best: float | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_epoch = 0
-        # Validations, clips looked at beside that, smoothed loss, losses since a validation.
-        self.passed, self.looks, self.loss = 0, 0, 0.0
+        # Validations, smoothed loss, losses since a validation.
+        self.passed, self.loss = 0, 0.0
         self.since: list[float] = []
         self.saved = self.started
 
@@ -96,7 +97,9 @@ class Course(ABC, Generic[Result]):
         """Take what learns, and decide how long; a subclass calls this before all else."""
         self.learner = learner
         epochs = self.config.epochs or max(usual_epochs, fewest_steps / learner.steps_per_epoch)
-        self.total = max(1, round(epochs * learner.steps_per_epoch))
+        self.planned = self.total = max(1, round(epochs * learner.steps_per_epoch))
+        # The last step that went by the plan, and the share that was over then.
+        self.bend, self.bend_done = 0, 0.0
 
     @abstractmethod
     def validations(self) -> int:
@@ -121,16 +124,35 @@ class Course(ABC, Generic[Result]):
     def finish(self) -> Result:
         """Evaluate the best weights, and write the model and the plots."""
 
-    def after_step(self) -> None:
-        """Do what is to be done between steps."""
+    def prepare(self) -> Generator[Progress, None, None]:
+        """Do what is to be done before the first step, yielding Progress."""
+        yield from ()
+
+    def has_learned_all(self, loss: float) -> bool:
+        """Return whether further steps, after such a mean loss, have nothing left to teach."""
+        return False
 
     def choose(self) -> None:
         """Keep what belongs to the weights that were just found to be the best."""
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether the training was made shorter than planned."""
+        return self.total < self.planned
+
+    def shorten(self) -> None:
+        """Take fewer steps than planned from here on, over which the learning rate still falls."""
+        done = self.done()
+        left = max(1, round(ENDING * (1 - done) * self.planned))
+        if self.learner.steps + left < self.total:
+            self.bend, self.bend_done = self.learner.steps, done
+            self.total = self.learner.steps + left
+
     def done(self) -> float:
         """Return the share of the training that is over, by steps or by the clock."""
         if self.config.minutes is None:
-            return self.learner.steps / self.total
+            part = (self.learner.steps - self.bend) / (self.total - self.bend)
+            return self.bend_done + (1 - self.bend_done) * part
         whole = self.config.minutes * 60 - (self.started - self.began)
         return agree((time.monotonic() - self.started) / max(whole, 1e-3))
 
@@ -144,6 +166,8 @@ class Course(ABC, Generic[Result]):
         times = self.validations()
         self.write_split()
         try:
+            if self.learner.steps == 0:
+                yield from self.prepare()
             while self.passed < times:
                 began = time.perf_counter()
                 loss = self.learner.step(min(self.done(), 1.0))
@@ -152,7 +176,6 @@ class Course(ABC, Generic[Result]):
                     raise DataError(self.breakdown(loss))
                 self.since.append(loss)
                 self.loss = 0.95 * self.loss + 0.05 * loss if self.learner.steps > 1 else loss
-                self.after_step()
                 if self.done() >= (self.passed + 1) / times - 1e-9:
                     self.passed = int(self.done() * times + 1e-9)
                     self.validate()
@@ -204,7 +227,13 @@ class Course(ABC, Generic[Result]):
             self.choose()
             if is_main():
                 self.write_model()
+        if not self.ended_early and self.plan_is_own() and self.has_learned_all(loss):
+            self.shorten()
         self.keep()
+
+    def plan_is_own(self) -> bool:
+        """Return whether nobody said how long to learn."""
+        return self.config.epochs is None and self.config.minutes is None
 
     def save(
         self,
@@ -254,7 +283,8 @@ class Course(ABC, Generic[Result]):
             "best": self.best,
             "best_epoch": self.best_epoch,
             "rows": self.rows,
-            "counts": [self.passed, self.looks, self.loss, *self.since],
+            "counts": [self.passed, self.loss, *self.since],
+            "schedule": [self.total, self.bend, self.bend_done],
             "clock": [self.started - self.began, self.saved - self.started],
             "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in spec.items()},
             "clips": self.fingerprint,
@@ -291,18 +321,22 @@ class Course(ABC, Generic[Result]):
     def load(self, state: dict[str, Any]) -> None:
         """Take up what a checkpoint says beside the learner's state; raises as that does."""
         rows = state["rows"]
-        passed, looks, loss, *since = state["counts"]
+        passed, loss, *since = state["counts"]
+        total, bend, bend_done = state["schedule"]
         preparing, learning = state["clock"]
         if not (
             all(fits(state[name], like) for name, like in self.like(bool(rows)).items())
-            and fits([passed, looks], [0])
-            and fits([loss, *since], [0.0])
+            and fits([passed, total, bend], [0])
+            and fits([loss, bend_done, *since], [0.0])
+            and 0 <= bend < total <= self.planned
+            and 0 <= bend_done < 1
             and (passed > 0) == bool(rows)
         ):
             raise ValueError("Not what this training keeps.")
         self.rows, self.best, self.best_epoch = rows, state["best"], state["best_epoch"]
         self.best_weights = state["best_weights"]
-        self.passed, self.looks, self.loss, self.since = passed, looks, loss, since
+        self.passed, self.loss, self.since = passed, loss, since
+        self.total, self.bend, self.bend_done = total, bend, bend_done
         self.started = self.saved = time.monotonic()
         self.started -= learning
         self.began = self.started - preparing

@@ -1,12 +1,15 @@
 """Train a network to tell classes."""
 
-from collections.abc import Generator
-from dataclasses import dataclass
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered
 from vidgru.data.views import augmentation
 from vidgru.engine.begin import began_with
@@ -14,12 +17,14 @@ from vidgru.engine.course import OTHER_CLIPS, Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
+from vidgru.engine.transforms import SMALL_TURN, Probe, find_confused, steps_to_check
 from vidgru.errors import DataError
 from vidgru.nn.build import AnyNetwork
-from vidgru.results import Calibration, Progress, Scores, TrainResult
+from vidgru.results import Calibration, Confused, Progress, Scores, TrainResult
 from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
-from vidgru.tasks.classify import Classify
+from vidgru.tasks.classify import Classify, smallest_loss
+from vidgru.tasks.measure import accuracy_interval
 from vidgru.train_config import TrainConfig
 
 __all__ = ["LAST_WRITTEN", "OTHER_CLIPS", "Judged", "Steps", "Training"]
@@ -27,8 +32,9 @@ __all__ = ["LAST_WRITTEN", "OTHER_CLIPS", "Judged", "Steps", "Training"]
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
-ASKING = 0.1  # share of the time for questions about mirrored and turned clips
-LAST_QUESTION = 0.9  # of the training: what is found later is of no use
+# Above the smallest loss that smoothed labels allow: less, on average since the last validation,
+# and every training clip is known for sure in all its views.
+LEARNED = 0.02
 LAST_WRITTEN = "confusion.png"  # a run that has it is finished
 
 Steps = Generator[Progress, None, TrainResult]
@@ -36,9 +42,10 @@ Steps = Generator[Progress, None, TrainResult]
 
 @dataclass(frozen=True)
 class Judged:
-    """How good a model is, and how sure it may be."""
+    """How good a model is, and how sure it may be; interval: of the accuracy, 95 %."""
 
     scores: Scores
+    interval: tuple[float, float]
     confidence: Confidence
     calibration: Calibration
 
@@ -75,8 +82,8 @@ class Training(Course[TrainResult]):
         )
         self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
         self.scores: Scores | None = None
-        # What had been found out about transforms when the best weights were learned.
-        self.best_images, self.best_turns = self.trainer.images, self.trainer.turns
+        self.confused: tuple[Confused, ...] = ()
+        self.checked = False
 
     def _examples(self, part: str) -> Examples:
         clips = self.data.parts[part]
@@ -87,48 +94,66 @@ class Training(Course[TrainResult]):
 
     def validations(self) -> int:
         """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
-        epochs = self.total / self.trainer.steps_per_epoch
+        epochs = self.planned / self.trainer.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
         if self.val is None:
             return max(1, min(VALIDATIONS, round(epochs)))
         # Forward only costs about a third of learning.
-        held = sum(1 for _ in self.trainer.validation_windows(self.val)) / 3
-        learned = self.total * self.config.batch_size
+        held = sum(math.prod(segments.shape[:2]) for segments in self.val.segments) / 3
+        learned = self.planned * self.config.batch_size * self.spec.frames
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
-    def may_ask(self) -> bool:
-        """Return whether it is time to ask about transforms; looking at clips takes its time."""
-        if not self.trainer.unclear or self.done() >= LAST_QUESTION:
-            return False
-        # Looking at a clip costs about a third of learning from it.
-        learned = self.trainer.steps * self.config.batch_size
-        return (self.looks + self.trainer.next_looks) / 3 <= ASKING * learned
+    def prepare(self) -> Generator[Progress, None, None]:
+        """Check which classes bear mirrored, and far turned, clips."""
+        shown, steps = self.trainer.augmentation, 0
+        if self.config.minutes is None or self.config.minutes >= 1:
+            steps = steps_to_check(len(self.spec.labels), self.planned)
+        probe = Probe(
+            self._examples("train"),
+            [self.data.units[clip] for clip in self.data.parts["train"]],
+            self.spec,
+            shown,
+            self.settings(self.trainer.device),
+            steps,
+        )
+        open_to_doubt = {
+            "mirror": shown.flip and self.config.flip is None,
+            "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
+        }
+        asked = [transform for transform, doubt in open_to_doubt.items() if doubt and steps]
+        for transform in asked:
+            self.confused += yield from find_confused(probe, transform)
+        self.checked = bool(asked)
+        for pair in self.confused:
+            for label in (pair.first, pair.second):
+                number = self.spec.labels.index(label)
+                if pair.transform == "mirror":
+                    self.trainer.mirrored[number] = False
+                else:
+                    self.trainer.turns[number] = SMALL_TURN
 
-    def after_step(self) -> None:
-        """Ask about transforms."""
-        if self.may_ask():
-            self.looks += self.trainer.learn_transforms()
+    def has_learned_all(self, loss: float) -> bool:
+        """Return whether the loss is about as small as smoothed labels let it be."""
+        return loss - smallest_loss(len(self.spec.labels)) < LEARNED
 
     def note(self) -> str:
-        """Return how good the best weights are, for people who wait."""
-        if self.best is None or self.config.folds:
+        """Return how good the weights are, for people who wait."""
+        if self.scores is None or self.config.cross_validated:
             return ""
-        return f", validation accuracy {self.best:.3f} at best"
+        return f", validation accuracy {self.scores.accuracy:.3f}"
 
     def measure(self) -> tuple[Numbers, float]:
-        """Return the scores on validation clips, if there are any, and the balanced accuracy.
+        """Return the scores on validation clips, if there are any; no weights are chosen by them.
 
-        Where folds tell how good it is, nothing is chosen on the clips that are held out.
+        The best of many epochs on few clips is chance, and the last, at a learning rate that has
+        come down to nothing, does no worse on others.
         """
-        self.scores = scores = self.trainer.validate(self.val) if self.val else None
-        chosen = 0.0 if scores is None or self.config.folds else scores.balanced
-        return _columns(scores), chosen
-
-    def choose(self) -> None:
-        """Keep what was found out about transforms so far."""
-        self.best_images = self.trainer.images.clone()
-        self.best_turns = self.trainer.turns.clone()
+        self.scores = None
+        if self.val is not None:
+            shares = clip_probabilities(self.trainer.clip_outputs(self.val), 1.0)
+            self.scores = self.task.scores(shares, self.val.targets)
+        return _columns(self.scores), 0.0
 
     def write_model(self) -> None:
         """Write the model file of the best weights so far."""
@@ -137,31 +162,28 @@ class Training(Course[TrainResult]):
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on from here."""
-        found = {"best_images": self.best_images, "best_turns": self.best_turns}
-        return {**super().state(), **found}
+        return {
+            **super().state(),
+            "confused": [asdict(pair) for pair in self.confused],
+            "checked": self.checked,
+        }
 
     def like(self, rows: bool) -> dict[str, Any]:
         """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
-        found = {"best_images": self.best_images, "best_turns": self.best_turns}
-        return {**super().like(rows), **found}
+        pair = Confused("mirror", "", "", 0.0, 0.0)
+        return {**super().like(rows), "confused": [asdict(pair)], "checked": False}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up what a checkpoint says beside the learner's state; raises as that does."""
-        images = state["best_images"]
-        if not -1 <= images.min() <= images.max() < len(self.spec.labels):
-            raise ValueError("Not what this training keeps.")
         super().load(state)
-        self.best_images, self.best_turns = images, state["best_turns"]
+        self.confused = tuple(Confused(**pair) for pair in state["confused"])
+        self.checked = state["checked"]
 
-    def mirrored(self) -> dict[str, str | None] | None:
-        """Return the class of each class's mirror image, None where it was not found out."""
+    def mirrored(self) -> dict[str, bool] | None:
+        """Return whether mirrored clips of each class were trained on, None if none were wanted."""
         if not self.trainer.augmentation.flip:
             return None
-        labels = self.spec.labels
-        return {
-            label: None if image < 0 else labels[image]
-            for label, image in zip(labels, self.best_images.tolist(), strict=True)
-        }
+        return dict(zip(self.spec.labels, self.trainer.mirrored.tolist(), strict=True))
 
     def judge(self) -> Judged:
         """Return how good the best weights are on validation clips, or what folds tell of that."""
@@ -171,8 +193,10 @@ class Training(Course[TrainResult]):
             raise DataError("There are no clips to tell how good the model is.")
         outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
         confidence = fit_confidence(outputs, targets)
+        shares = clip_probabilities(outputs, confidence.temperature)
         return Judged(
-            self.task.scores(clip_probabilities(outputs, confidence.temperature), targets),
+            self.task.scores(shares, targets),
+            accuracy_of(shares, targets, self.data.parts["val"]),
             confidence,
             calibrate(outputs, targets, confidence.temperature),
         )
@@ -193,6 +217,7 @@ class Training(Course[TrainResult]):
         return TrainResult(
             labels=self.spec.labels,
             validation=judged.scores,
+            interval=judged.interval,
             test=test,
             calibration=judged.calibration,
             began_with=began_with(self.config),
@@ -201,9 +226,24 @@ class Training(Course[TrainResult]):
             answered=None,
             mirrored=self.mirrored(),
             rotation=self.trainer.augmentation.rotation,
-            turned=dict(zip(self.spec.labels, self.best_turns.tolist(), strict=True)),
+            turned=dict(zip(self.spec.labels, self.trainer.turns.tolist(), strict=True)),
+            confused=self.confused,
+            checked=self.checked,
+            ended_early=self.ended_early,
             **self.outcome(),
         )
+
+
+def accuracy_of(
+    probabilities: Tensor, targets: Tensor, clips: Sequence[Clip]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy on clips, which count less where they have groups.
+
+    probabilities: (N, K); targets: int64 (N,).
+    """
+    groups = [clip.name if clip.group is None else f"group {clip.group}" for clip in clips]
+    right = (probabilities.argmax(1) == targets).tolist()
+    return accuracy_interval(right, groups if len(set(groups)) < len(clips) else None)
 
 
 def _columns(scores: Scores | None) -> Numbers:

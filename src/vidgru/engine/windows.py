@@ -12,7 +12,6 @@ from vidgru.nn.sliding import SlidingWindows
 from vidgru.spec import ModelSpec
 
 CHUNK = 64
-VALIDATION_WINDOWS = 4  # of one clip, while training
 
 
 def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
@@ -22,13 +21,6 @@ def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
         missing = spec.frames - len(frames)
         frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
     return frames
-
-
-def spread(length: int, window: int, segments: int) -> list[int]:
-    """Return evenly spread starts of windows that do not overlap, fewer where segments are many."""
-    count = min(max(1, length // window), max(1, VALIDATION_WINDOWS // segments))
-    room = max(length - window, 0)
-    return [room // 2] if count == 1 else [room * k // (count - 1) for k in range(count)]
 
 
 def clip_outputs(network: AnyNetwork, segments: Segments, spec: ModelSpec) -> Tensor:

@@ -1,5 +1,6 @@
 """Task `classify`: which class a clip belongs to."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,13 @@ from vidgru.results import Prediction, Scores, Window
 from vidgru.tasks.calibrate import clip_probabilities, scaled
 
 LABEL_SMOOTHING = 0.1
+
+
+def smallest_loss(classes: int) -> float:
+    """Return the smallest label-smoothed cross-entropy that there is: the targets' own entropy."""
+    wrong = LABEL_SMOOTHING / classes
+    right = 1 - LABEL_SMOOTHING + wrong
+    return -right * math.log(right) - (classes - 1) * wrong * math.log(wrong)
 
 
 class Classify:

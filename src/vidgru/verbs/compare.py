@@ -17,7 +17,8 @@ from vidgru.engine.device import choose_device
 from vidgru.engine.plots import plot_comparison
 from vidgru.engine.run import METRICS_NAME, RUNS, begin_run, create_run, read_numbers, write_json
 from vidgru.errors import OptionError
-from vidgru.results import Compared, Comparison, Progress, TrainResult, run_to_end
+from vidgru.findings import Compared, Comparison
+from vidgru.results import Progress, TrainResult, run_to_end
 from vidgru.spec import stored_side
 from vidgru.train_config import CompareConfig, TrainConfig
 from vidgru.verbs.learn import chosen, learn_steps

@@ -18,16 +18,16 @@ from vidgru.engine.begin import Encoders
 from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import METRICS_NAME, read_numbers
-from vidgru.engine.training import LAST_WRITTEN, OTHER_CLIPS, Judged, Steps
+from vidgru.engine.training import LAST_WRITTEN, OTHER_CLIPS, Judged, Steps, accuracy_of
 from vidgru.engine.windows import clip_outputs
 from vidgru.errors import DataError
 from vidgru.results import Answered, Fold, Scores
 from vidgru.spec import Confidence
 from vidgru.tasks.calibrate import (
     calibration_of,
+    choose_temperature,
     choose_threshold,
     clip_probabilities,
-    fit_temperature,
     judged,
     kept_answers,
 )
@@ -115,16 +115,18 @@ def judge_folds(
     for part in parts:
         rest = [one for other in others(part) for one in outputs[other]]
         truths = torch.cat([targets[other] for other in others(part)])
-        temperature = fit_temperature(rest, truths)
+        temperature = choose_temperature(rest, truths)
         sure, right = judged(clip_probabilities(rest, temperature), truths)
         threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
         shares.append(clip_probabilities(outputs[part], temperature))
         said.append(answered(*judged(shares[part], targets[part]), threshold, MAX_ERROR))
     everything, truth = [one for part in outputs for one in part], torch.cat(targets)
     pooled, unscaled = torch.cat(shares), clip_probabilities(everything, 1.0)
-    temperature = fit_temperature(everything, truth)
+    temperature = choose_temperature(everything, truth)
+    clips = [clip for held in held_out for clip in held]
     judgement = Judged(
         task.scores(pooled, truth),
+        accuracy_of(pooled, truth, clips),
         Confidence(temperature, kept_answers(*judged(pooled, truth))),
         calibration_of(unscaled, pooled, truth, temperature),
     )

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +131,24 @@ def _learn(
     if isinstance(begin, Beginning) and config.task == "motion":
         seen, flows = yield from in_turn(lambda: gather_motion(clips, sampling, config, folder))
         return (yield from learn_motion_steps(config, seen, flows, sampling, begin, run, began))
+    if world() > 1 and config.folds is None:
+        config = replace(config, folds=1)  # folds are for one process
     data = yield from in_turn(lambda: gather(clips, sampling, config, folder))
     if isinstance(begin, Beginning):
         return (yield from learn_scenes_steps(config, data, sampling, begin, run, began))
     if config.task == "forecast":
         return (yield from learn_forecast_steps(config, data, sampling, run, began))
-    if config.folds is None:
+    if data.folds is None:
         steps = learn_steps(config, data, sampling, run, began, encoders=begin)
         return (yield from steps)
+    config = replace(config, folds=data.folds)
     return (yield from fold_steps(config, data, sampling, run, began, begin))
 
 
 def check_processes(config: TrainConfig) -> None:
     """Raise OptionError when a config is not for this machine or this many processes."""
     choose_device(config.device)
-    if config.folds is not None and world() > 1:
+    if config.cross_validated and world() > 1:
         raise OptionError("--folds trains in one process: leave out torchrun.")
     if config.batch_size < world():
         raise OptionError(

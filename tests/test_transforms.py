@@ -1,0 +1,224 @@
+"""Which classes are trained on mirrored and turned clips, decided on clips not learned from."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import made_sets
+
+from vidgru.data.views import AUGMENTATIONS
+from vidgru.engine import transforms
+from vidgru.engine.loop import Examples, Trainer
+from vidgru.engine.transforms import Probe, find_confused, steps_to_check
+from vidgru.results import Confused, run_to_end
+from vidgru.spec import ModelSpec
+from vidgru.tasks.classify import Classify
+
+LABELS = ("a", "b", "c")
+Answer = Callable[[int, bool, bool, int], list[float]]
+
+
+def probe(labels: tuple[str, ...], clips: int, **changes: object) -> Probe:
+    """Return a probe of so many clips a class, each of one colour, its number."""
+    count = clips * len(labels)
+    segments = [np.full((1, 6, 24, 24, 3), number, np.uint8) for number in range(count)]
+    spec = ModelSpec(
+        task="classify", labels=labels, core="gru", hidden=128, encoder="cnn", size=24,
+        input="both", fps=10.0, frames=6, gated_update="blend",
+    )  # fmt: skip
+    found = Probe(
+        Examples(segments, torch.arange(len(labels)).repeat_interleave(clips)),
+        [str(number) for number in range(count)],
+        spec,
+        AUGMENTATIONS["light"],
+        {"batch_size": 2, "lr": 1e-2, "seed": 0, "device": torch.device("cpu")},
+        1,
+    )
+    return replace(found, **changes)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, clips: int, answer: Answer) -> list[set[int]]:
+    """Let networks answer so: class, mirrored?, learned mirrored?, clip. Return who learned what.
+
+    A clip that a network answers for must not be one that it learned from.
+    """
+    learned: list[set[int]] = []
+
+    def step(self: Trainer, done: float) -> float:
+        return 0.0
+
+    def look(self: Trainer, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+        own = {int(segments[0, 0, 0, 0, 0]) for segments in self.examples.segments}
+        learned.append(own)
+        rows = []
+        for segment, _, view in seen:
+            number = int(segment[0, 0, 0, 0])
+            assert number not in own
+            transformed = bool(view[:, :2].det() < 0) or abs(float(view[0, 1])) > 0.3
+            flips = self.augmentation.flip and self.augmentation.rotation <= 40
+            rows.append(answer(number // clips, transformed, flips, number))
+        return torch.tensor(rows)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(Trainer, "look", look)
+    return learned
+
+
+def one_hot(label: int) -> list[float]:
+    return [5.0 if label == k else 0.0 for k in range(3)]
+
+
+def mirror_images(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
+    """Answer as for a and b that are each other's mirror images."""
+    if label == 2:
+        return one_hot(2)
+    if used:
+        return [1.0, 1.0, 0.0]
+    return one_hot(1 - label if mirrored else label)
+
+
+def test_mirror_images_of_each_other_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = answering(monkeypatch, 12, mirror_images)
+    found = run_to_end(find_confused(probe(LABELS, 12), "mirror"))
+    assert found == (Confused("mirror", "a", "b", 0.5, 1.0),)
+    # Halves of all clips, then halves of those of a and b only.
+    assert [len(own) for own in learned] == [18, 18, 12, 12]
+    assert learned[0] | learned[1] == set(range(36))
+    assert learned[2] | learned[3] == set(range(24))
+
+
+def chance_link(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
+    """Answer as for a that goes right in all clips and b that goes left, told by more than that."""
+    if used:
+        return one_hot(label if number % 5 else (label + 1) % 3)
+    return one_hot(1 - label if mirrored and label < 2 else label)
+
+
+def hard(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
+    """Answer as for a and b that mirroring makes harder, whose mirror images are nobody's."""
+    if label < 2 and used:
+        return [1.0, 1.0, 0.0]
+    return one_hot(label)
+
+
+def hopeless(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
+    """Answer as for a and b that nothing tells apart."""
+    return [1.0, 1.0, 0.0] if label < 2 else one_hot(2)
+
+
+@pytest.mark.parametrize("answer", [chance_link, hard, hopeless])
+def test_others_keep_their_mirrored_clips(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    answering(monkeypatch, 12, answer)
+    assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
+
+
+def test_nothing_more_is_asked_where_all_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = answering(monkeypatch, 12, lambda label, *_: one_hot(label))
+    assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
+    assert len(learned) == 2
+
+
+def test_few_clips_are_asked_about_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = answering(monkeypatch, 3, mirror_images)
+    found = run_to_end(find_confused(probe(LABELS, 3), "mirror"))
+    assert found == (Confused("mirror", "a", "b", 0.5, 1.0),)
+    assert len(learned) == 8
+    # Two clips a class are too few to say.
+    learned = answering(monkeypatch, 2, mirror_images)
+    assert run_to_end(find_confused(probe(LABELS, 2), "mirror")) == ()
+
+
+def test_clips_of_one_unit_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = answering(monkeypatch, 12, mirror_images)
+    units = [str(number % 12 // 3) for number in range(36)]
+    run_to_end(find_confused(probe(LABELS, 12, units=units), "mirror"))
+    for own in learned:
+        taken = {units[number] for number in own}
+        rest = {units[n] for n in range(36) if n not in own and (len(learned) < 3 or n < 24)}
+        assert len(taken) == 2
+        assert taken | rest == {"0", "1", "2", "3"}
+
+
+def test_far_turned_clips_are_checked_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def look(self: Trainer, asked: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+        seen.append(self.augmentation.rotation)
+        far = [abs(float(view[0, 1])) > 0.3 for _, _, view in asked]
+        labels = [int(segment[0, 0, 0, 0]) // 12 for segment, _, _ in asked]
+        return torch.tensor(
+            [
+                mirror_images(label, turned, self.augmentation.rotation > 8, 0)
+                for label, turned in zip(labels, far, strict=True)
+            ]
+        )
+
+    monkeypatch.setattr(Trainer, "step", lambda self, done: 0.0)
+    monkeypatch.setattr(Trainer, "look", look)
+    strong = probe(LABELS, 12, augmentation=AUGMENTATIONS["strong"])
+    found = run_to_end(find_confused(strong, "turn"))
+    assert found == (Confused("turn", "a", "b", 0.5, 1.0),)
+    assert seen == [40, 40, 8, 8]
+
+
+def test_the_same_seed_decides_alike_and_leaves_torch_as_it_was() -> None:
+    small = probe(("a", "b"), 4, steps=2)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    answers = []
+    for _ in range(2):
+        generator = transforms._ask(small, "mirror", True, (0, 1), 1)
+        answers.append(run_to_end(generator))
+    assert torch.equal(*answers)
+    torch.set_rng_state(before)
+    run_to_end(find_confused(small, "mirror"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_short_training_is_not_held_up() -> None:
+    assert steps_to_check(6, 800) == 120
+    assert steps_to_check(6, 300) == 0
+    assert steps_to_check(20, 5000) == 240
+    assert steps_to_check(100, 9000) == 600
+    assert steps_to_check(6, 600) == 90
+
+
+def test_left_and_right_are_found_in_drawn_clips(tmp_path: Path) -> None:
+    """A real one: places at the left and at the right are mirror images, top and bottom are not."""
+    labels, segments, targets = ("bottom", "left", "right"), [], []
+    for plan in made_sets.plans("places", "train", 0, 10):
+        if plan.label in labels:
+            frames = np.stack(made_sets.render("places", plan)[:16])
+            small = np.stack([frame[::3, ::4] for frame in frames])[:, :24, :24]
+            segments.append(np.ascontiguousarray(small)[None])
+            targets.append(labels.index(plan.label))
+    count = len(targets)
+    asked = probe(labels, 1, steps=60)
+    asked = replace(
+        asked,
+        examples=Examples(segments, torch.tensor(targets)),
+        units=[str(number) for number in range(count)],
+        spec=replace(asked.spec, size=24, frames=12),
+        settings={**asked.settings, "batch_size": 16, "lr": 3e-3},
+    )
+    found = run_to_end(find_confused(asked, "mirror"))
+    assert [(pair.first, pair.second) for pair in found] == [("left", "right")]
+
+
+def test_classify_knows_its_smallest_loss() -> None:
+    from vidgru.tasks.classify import smallest_loss
+
+    task = Classify(LABELS)
+    targets = torch.tensor([0, 1, 2])
+    smoothed = torch.full((3, 3), 0.1 / 3) + 0.9 * torch.eye(3)
+    weights = task.weights(targets)
+    best = float(task.loss(smoothed.log()[:, None].double(), targets, weights.double()))
+    assert smallest_loss(3) == pytest.approx(best, abs=1e-6)
+    assert smallest_loss(2) == pytest.approx(0.19852, abs=1e-5)
