@@ -20,7 +20,8 @@ from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
 MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures
-MOST_ROWS = 250_000  # of all clips: changes that others are searched in
+FEW_ROWS, MOST_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
+STEP = 3  # every how many frames they are taken where there are more than few
 QUERIES = 4  # changes of a clip that are searched in the others
 NEIGHBOURS, TURNED = 12, 3  # clips that a clip is compared with in full: as they are, and turned
 LIKELY = 0.5  # correlation of changes that is worth a closer look
@@ -148,8 +149,8 @@ def _same_motion(units: Sequence[_Unit]) -> dict[tuple[int, int], bool]:
             one, other = slice(first, last), slice(first + offset, last + offset)
             told = turned(units[a].told[one], way) & units[b].told[other]
             alike = compare(turned(fine(a)[one], way), fine(b)[other], told)
-            if alike and all(part.same for part in alike):
-                found[pair] = found.get(pair, False) or all(part.certain for part in alike)
+            if alike.same:
+                found[pair] = found.get(pair, False) or alike.certain
     return found
 
 
@@ -161,7 +162,8 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
     only the two largest are searched, the lesser.
     """
     owner = np.array([unit.owner for unit in units])
-    step = max(3, -(-sum(len(unit.greys) for unit in units) // MOST_ROWS))
+    total = sum(len(unit.greys) for unit in units)
+    step = max(min(STEP, -(-total // FEW_ROWS)), -(-total // MOST_ROWS))
     rows, queries, largest, starts = [], [], [], [0]
     for unit in units:
         small = unit.greys.reshape(-1, GRID // 2, 2, GRID // 2, 2).astype(np.float32)
@@ -196,9 +198,9 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
             top = np.argsort(-score[0, row], kind="stable")[:NEIGHBOURS]
             yield from ((first + row, int(b), 0) for b in top if score[0, row, b] > LIKELY)
             rest = score[1:, row].ravel()
-            for place in np.argsort(-rest, kind="stable")[:TURNED]:
-                if rest[place] > LIKELY:
-                    yield first + row, int(place % count), 1 + int(place // count)
+            places = np.flatnonzero(rest > LIKELY)
+            for place in places[np.argsort(-rest[places], kind="stable")[:TURNED]].tolist():
+                yield first + row, place % count, 1 + place // count
 
 
 def _offsets(x: Array, y: Array) -> list[int]:

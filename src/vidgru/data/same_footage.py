@@ -21,22 +21,25 @@ FINE = 48  # side of the grey pictures that are compared
 WAYS = range(8)  # quarter turns, and from 4 on mirrored; 0 leaves pictures as they are
 MOST = 96  # frames that are compared, in runs of 16 where there are more
 FEWEST = 4  # frames in which something moves
+FOREIGN = 0.8  # of all cells: where so many differ from the scene, a frame shows something else
 MOVING = (4.0, 64.0)  # least energy of a moving cell in both clips, in squared grey levels:
 FAINT = 32  # that part of what the strongest cells have, between these two
 ALIKE = 0.2  # of that energy by which a cell of the same footage differs at most
-# Copies (half the size, other codecs and rates, cut between two frames that were kept) stay below
-# 0.06 and above 0.85; takes of one word by one mouth, or of one way by one person, come to 0.08 and
-# 0.64: the median share of energy by which frames differ, and the quarter of the frames' least
-# shares of moving cells that agree.
-DIFFER, AGREE = 0.07, 0.75
-CERTAIN_DIFFER, CERTAIN_AGREE = 0.05, 0.85
+# How sure it is: the share of what moves that agrees, less four times the share of energy by which
+# frames differ. Copies (half the size, other rates, cut between two frames that were kept) come to
+# 0.64 at least, most to 0.9; takes of one word by one mouth, or of one way by one person, to 0.57
+# at most over 16 frames, but to 0.87 over eight.
+WEIGHT = 4.0
+SAME = (8, 16), (0.92, 0.62)  # frames, and how sure to be of them
+CERTAIN = (12, 24), (0.92, 0.75)  # frames, and how sure to be of them
 GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in backgrounds; its correlation
 LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
-SAME_SCENE = 0.9  # correlation of backgrounds
+SAME_SCENE = 0.9  # correlation of mean pictures
 SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that tell what most clips share
 SHARED = 0.35  # by which a clip differs from what most share, of what that differs from the usual
-LEAST_SHARED = 6.0  # grey levels
+LEAST_SHARED, USUAL_CONTRAST = 6.0, 48.0  # grey levels
 
+POOL = np.repeat(np.eye(CELLS, dtype=np.float32), FINE // CELLS, axis=0) * (CELLS / FINE)
 Number = TypeVar("Number", bound=np.generic)
 Greys = NDArray[np.uint8]
 Cells = NDArray[np.bool_]
@@ -44,22 +47,33 @@ Cells = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike two clips move: the frames with something moving, and the two shares above."""
+    """How alike two clips move: the frames in which something moves, and shares from 0 to 1.
+
+    differ: of its energy, by which frames differ (the median of frames); agree: of what moves, that
+    agrees (the first quartile of frames).
+    """
 
     frames: int
     differ: float
     agree: float
 
     @property
+    def sure(self) -> float:
+        """Return how much speaks for the same footage, 1 at most."""
+        return self.agree - WEIGHT * self.differ
+
+    @property
     def same(self) -> bool:
-        """Whether this is how copies are alike, and not different takes of one scene."""
-        return self.frames >= FEWEST and self.differ < DIFFER and self.agree > AGREE
+        """Return whether this is how copies are alike, and not different takes of one scene."""
+        return bool(self.sure > np.interp(self.frames, *SAME))
 
     @property
     def certain(self) -> bool:
-        """Whether there is no practical doubt of it."""
-        enough = self.frames >= 2 * FEWEST
-        return enough and self.differ < CERTAIN_DIFFER and self.agree > CERTAIN_AGREE
+        """Return whether there is no practical doubt of it."""
+        return self.frames >= CERTAIN[0][0] and bool(self.sure > np.interp(self.frames, *CERTAIN))
+
+
+NOTHING = Likeness(0, 1.0, 0.0)
 
 
 def turned(pictures: NDArray[Number], way: int) -> NDArray[Number]:
@@ -68,49 +82,80 @@ def turned(pictures: NDArray[Number], way: int) -> NDArray[Number]:
     return done[..., ::-1] if way >= 4 else done
 
 
-def compare(x: Greys, y: Greys, told: Cells) -> list[Likeness]:
-    """Return how alike two clips (T, FINE, FINE) move: in their scene, and in what interrupts it.
+def compare(x: Greys, y: Greys, told: Cells) -> Likeness:
+    """Return how alike two clips (T, FINE, FINE) move.
 
-    `told` (T, CELLS, CELLS) are the cells that count. Empty where backgrounds differ or nothing
-    moves.
+    `told` (T, CELLS, CELLS) are the cells that count. Where something else interrupts the scene,
+    the worse of both counts, as one tells nothing about the other.
     """
     if len(x) > MOST:
         starts = np.linspace(0, len(x) - 16, MOST // 16).astype(int)
         at = (starts[:, None] + np.arange(16)).ravel()
         x, y, told = x[at], y[at], told[at]
-    both = x.astype(np.float32), y.astype(np.float32)
-    u, v, scene = _residuals(*both)
-    if not _same_scene(*scene):
-        return []
+    a, b, dark = _equal_light(x.astype(np.float32), y.astype(np.float32))
+    if not _same_scene(a.mean(0), b.mean(0)):
+        return NOTHING
+    told = told & ~dark[:, None, None]
+    u, v = _residuals(a, b)
     energy = _cells(u * u + v * v)
-    least = float(np.clip(np.quantile(energy, 0.99) / FAINT, *MOVING))
-    foreign: NDArray[np.bool_] = (energy > least).mean((1, 2)) > 0.5
-    if FEWEST <= foreign.sum() <= len(x) - FEWEST:
-        # Something else interrupts the scene, and tells nothing about it, nor the other way round.
-        parts = [
-            (_residuals(*(z[part] for z in both))[:2], told[part]) for part in (~foreign, foreign)
-        ]
+    foreign: NDArray[np.bool_] = (energy > _least(energy)).mean((1, 2)) > FOREIGN
+    if FEWEST <= foreign.sum() <= len(a) - FEWEST:
+        parts = [(*_residuals(a[part], b[part]), told[part]) for part in (~foreign, foreign)]
     elif foreign.sum() < FEWEST:
-        parts = [((u[~foreign], v[~foreign]), told[~foreign])]
+        parts = [(u[~foreign], v[~foreign], told[~foreign])]
     else:
-        parts = [((u, v), told)]
-    measured = [_likeness(*pair, counted, least) for pair, counted in parts]
-    return [one for one in measured if one.frames >= FEWEST]
+        parts = [(u, v, told)]
+    measured = [one for one in (_likeness(*part) for part in parts) if one.frames >= FEWEST]
+    if not measured:
+        return NOTHING
+    return Likeness(
+        sum(one.frames for one in measured),
+        max(one.differ for one in measured),
+        min(one.agree for one in measured),
+    )
 
 
-def _residuals(x: Array, y: Array) -> tuple[Array, Array, tuple[Array, Array]]:
-    """Return by how much frames differ from the background, at the same contrast, and that."""
-    left, right = np.median(x, axis=0), np.median(y, axis=0)
-    a, b = left - left.mean(), right - right.mean()
-    gain = float(np.clip((a * b).sum() / max(float((a * a).sum()), 1e-6), 0.5, 2))
-    return (x - left) * gain, y - right, (a, b)
+def _equal_light(x: Array, y: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return both clips with the same brightness and contrast in every frame, and dark frames."""
+    (x, left), (y, right) = _without_light(x), _without_light(y)
+    contrast = np.float32(min(np.median(left), np.median(right)))
+    return x * contrast, y * contrast, np.minimum(left, right) < LOUD
+
+
+def _without_light(frames: Array) -> tuple[Array, Array]:
+    frames = frames - frames.mean((1, 2), keepdims=True)
+    contrast = np.sqrt((frames * frames).mean((1, 2)))
+    return frames / np.maximum(contrast, LOUD)[:, None, None], contrast
+
+
+def _residuals(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return by how much frames differ from the background, but for what stays between the two."""
+    background = _background(x)
+    return x - background, y + _background(x - y) - background
+
+
+def _background(frames: Array) -> Array:
+    """Return about the median of frames: that of three medians of three each, which is quick."""
+    spread = frames[np.linspace(0, len(frames) - 1, 9).astype(int)]
+    return _middle(*_middle(*spread.reshape(3, 3, *spread.shape[1:])))
+
+
+def _middle(a: Array, b: Array, c: Array) -> Array:
+    middle: Array = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    return middle
+
+
+def _least(energy: Array) -> float:
+    """Return the energy from which on a cell counts as moving."""
+    return float(np.clip(np.quantile(energy, 0.99) / FAINT, *MOVING))
 
 
 def _same_scene(a: Array, b: Array) -> bool:
-    """Return whether two backgrounds may be the same, by their shapes and their fine grain.
+    """Return whether two mean pictures may be of one scene, by their shapes and their fine grain.
 
     Drawn clips may move alike before the same plain colour, and yet not be the same.
     """
+    a, b = a - a.mean(), b - b.mean()
     if min(a.std(), b.std()) > LOUD and _correlation(a, b) < SAME_SCENE:
         return False
     size = FINE // CELLS
@@ -128,17 +173,17 @@ def _correlation(a: Array, b: Array) -> float:
     return product / max(math.sqrt(float((a * a).sum()) * float((b * b).sum())), 1e-9)
 
 
-def _likeness(u: Array, v: Array, told: Cells, least: float) -> Likeness:
+def _likeness(u: Array, v: Array, told: Cells) -> Likeness:
     """Compare what moves, also as if one clip was a part of a frame ahead of the other.
 
     Copies cut or shown at another rate are kept at times between those of the original. What moves
     is then, pixel by pixel, between what it is in two frames of the other clip.
     """
     energy = _cells(u * u + v * v)
-    moves = (energy > least) & told
+    moves = (energy > _least(energy)) & told
     some = moves.sum((1, 2)) >= 2
     if not some.any():
-        return Likeness(0, 1.0, 0.0)
+        return NOTHING
     before_u, before_v = (np.concatenate([z[:1], z[:-1]]) for z in (u, v))
     after_u, after_v = (np.concatenate([z[1:], z[-1:]]) for z in (u, v))
     off = np.stack(
@@ -168,8 +213,7 @@ def _outside(middle: Array, one: Array, other: Array) -> Array:
 
 
 def _cells(pixels: Array) -> Array:
-    size = FINE // CELLS
-    cells: Array = pixels.reshape(len(pixels), CELLS, size, CELLS, size).mean((2, 4))
+    cells: Array = POOL.T @ (pixels @ POOL)
     return cells
 
 
@@ -188,7 +232,7 @@ def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
         if longest < 2:
             break
         chosen = np.linspace(0, len(whole) - 1, min(SAMPLE, len(whole))).astype(int)
-        sample = np.stack([whole[n][:longest] for n in chosen]).astype(np.float32)
+        sample = np.stack([_plain(whole[n][:longest]) for n in chosen])
         usual = np.median(sample, axis=0)
         stands_out = np.abs(usual - np.median(usual, axis=0))
         near = SHARED * stands_out
@@ -196,6 +240,11 @@ def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
         most &= stands_out > LEAST_SHARED
         for unit, mark in zip(ends, marks, strict=True) if most.any() else ():
             length = min(longest, len(unit))
-            close = np.abs(unit[:length] - usual[:length]) < near[:length]
+            close = np.abs(_plain(unit[:length]) - usual[:length]) < near[:length]
             mark[:length] |= close & most[:length]
     return shared
+
+
+def _plain(unit: NDArray[np.float16]) -> Array:
+    """Return pictures without brightness and contrast, in about grey levels."""
+    return _without_light(unit.astype(np.float32))[0] * USUAL_CONTRAST
