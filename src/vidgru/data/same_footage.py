@@ -26,17 +26,17 @@ MOVING = (4.0, 64.0)  # least energy of a moving cell in both clips, in squared 
 FAINT = 32  # that part of what the strongest cells have, between these two
 ALIKE = 0.2  # of that energy by which a cell of the same footage differs at most
 # How sure it is: the share of what moves that agrees, less four times the share of energy by which
-# frames differ. Copies (half the size, other rates, cut between two frames that were kept) come to
-# 0.64 at least, most to 0.9; takes of one word by one mouth, or of one way by one person, to 0.57
-# at most over 16 frames, but to 0.87 over eight.
-WEIGHT = 4.0
-SAME = (8, 16), (0.92, 0.62)  # frames, and how sure to be of them
+# frames differ, less what mean pictures differ. Copies (half the size, other rates, cut between two
+# frames that were kept) come to 0.64 at least, most to 0.9; takes of one word by one mouth, or of
+# one way by one person, to 0.61 at most over 16 frames, but to 0.87 over eight.
+WEIGHT, SCENE, MOST_SCENE = 4.0, 12.0, 0.06
+SAME = (8, 16), (0.92, 0.63)  # frames, and how sure to be of them
 CERTAIN = (12, 24), (0.92, 0.75)  # frames, and how sure to be of them
 GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in backgrounds; its correlation
 LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
 SAME_SCENE = 0.9  # correlation of mean pictures
 SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that tell what most clips share
-SHARED = 0.35  # by which a clip differs from what most share, of what that differs from the usual
+SHARED = 0.15  # by which a clip differs from what most share, of what that differs from the usual
 LEAST_SHARED, USUAL_CONTRAST = 6.0, 48.0  # grey levels
 
 POOL = np.repeat(np.eye(CELLS, dtype=np.float32), FINE // CELLS, axis=0) * (CELLS / FINE)
@@ -50,17 +50,18 @@ class Likeness:
     """How alike two clips move: the frames in which something moves, and shares from 0 to 1.
 
     differ: of its energy, by which frames differ (the median of frames); agree: of what moves, that
-    agrees (the first quartile of frames).
+    agrees (the first quartile of frames); scene: correlation of the mean pictures.
     """
 
     frames: int
     differ: float
     agree: float
+    scene: float = 1.0
 
     @property
     def sure(self) -> float:
         """Return how much speaks for the same footage, 1 at most."""
-        return self.agree - WEIGHT * self.differ
+        return self.agree - WEIGHT * self.differ - min(MOST_SCENE, SCENE * (1 - self.scene))
 
     @property
     def same(self) -> bool:
@@ -93,7 +94,8 @@ def compare(x: Greys, y: Greys, told: Cells) -> Likeness:
         at = (starts[:, None] + np.arange(16)).ravel()
         x, y, told = x[at], y[at], told[at]
     a, b, dark = _equal_light(x.astype(np.float32), y.astype(np.float32))
-    if not _same_scene(a.mean(0), b.mean(0)):
+    scene = _same_scene(a.mean(0), b.mean(0))
+    if not scene:
         return NOTHING
     told = told & ~dark[:, None, None]
     u, v = _residuals(a, b)
@@ -112,6 +114,7 @@ def compare(x: Greys, y: Greys, told: Cells) -> Likeness:
         sum(one.frames for one in measured),
         max(one.differ for one in measured),
         min(one.agree for one in measured),
+        scene,
     )
 
 
@@ -150,22 +153,23 @@ def _least(energy: Array) -> float:
     return float(np.clip(np.quantile(energy, 0.99) / FAINT, *MOVING))
 
 
-def _same_scene(a: Array, b: Array) -> bool:
-    """Return whether two mean pictures may be of one scene, by their shapes and their fine grain.
+def _same_scene(a: Array, b: Array) -> float:
+    """Return how alike two mean pictures are, 0 if by shapes or fine grain they are no one scene.
 
     Drawn clips may move alike before the same plain colour, and yet not be the same.
     """
     a, b = a - a.mean(), b - b.mean()
-    if min(a.std(), b.std()) > LOUD and _correlation(a, b) < SAME_SCENE:
-        return False
+    alike = _correlation(a, b) if min(a.std(), b.std()) > LOUD else 1.0
+    if alike < SAME_SCENE:
+        return 0.0
     size = FINE // CELLS
     grains = []
     for picture in (a, b):
         cells = picture.reshape(CELLS, size, CELLS, size)
         grains.append(cells - cells.mean((1, 3), keepdims=True))
     if min(float(np.sqrt((grain**2).mean())) for grain in grains) < GRAIN:
-        return True
-    return _correlation(*grains) > SAME_GRAIN
+        return alike
+    return alike if _correlation(*grains) > SAME_GRAIN else 0.0
 
 
 def _correlation(a: Array, b: Array) -> float:
