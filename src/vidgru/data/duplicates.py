@@ -26,10 +26,10 @@ QUERIES = 4  # changes of a clip that are searched in the others
 NEIGHBOURS, TURNED = 12, 6  # clips that a clip is compared with in full: as they are, and turned
 LIKELY = 0.5  # correlation of changes that is worth a closer look
 LINED_UP, PARTLY = 0.6, 0.8  # that of all that clips share, and of a quarter, worth comparing
-MOVING, STILL = 0.4, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
+MOVING, STILL = 0.15, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
 STILL_PICTURE = 0.985  # correlation of the detailed pictures of still clips
 WORST_CELL = 10.0  # grey levels (rms) by which they differ where they differ most
-SAME_NOISE, QUIET = 0.7, 0.25  # correlation of changes wanted of still clips, but of the quietest
+SAME_NOISE, QUIET = 0.7, 0.3  # correlation of changes wanted of still clips, but of the quietest
 ALONE = 3  # look-alikes of a still clip; where there are more, they are one camera's
 
 BLOCK = 256  # clips whose products are in memory at once
@@ -285,17 +285,18 @@ def _same_pictures(
                 far < 2 * (1 - STILL_PICTURE)
                 and alone
                 and not again
-                and _same_noise(greys[a], greys[b])
                 and _same_picture(frames[clips[a]], frames[clips[b]])
+                and _same_noise(frames[clips[a]], frames[clips[b]])
             ):
                 yield min(a, b), max(a, b)
 
 
-def _same_noise(a: Greys, b: Greys) -> bool:
+def _same_noise(a: Segments, b: Segments) -> bool:
     """Return whether what little changes in two still clips, if anything, changes alike."""
-    if min(changing(a), changing(b)) < QUIET:
+    x, y = (grey(u[0], FINE).reshape(u.shape[1], -1) for u in (a, b))
+    x, y = x - x.mean(0), y - y.mean(0)
+    if min(float(np.sqrt((z * z).mean())) for z in (x, y)) < QUIET:
         return True
-    x, y = (_normal(u[0].reshape(u.shape[1], -1).astype(np.float32)) for u in (a, b))
     return bool(agreements(x, y, x @ y.T)[0].max() > SAME_NOISE)
 
 
