@@ -84,12 +84,11 @@ def find_duplicates(
     total = sum(frames[clip].shape[0] * frames[clip].shape[1] for clip in single)
     every = -(-total // MOST_FRAMES)
     greys = [grey(frames[clip][:, ::every], GRID).astype(np.float16) for clip in single]
+    still = [number for number, pictures in enumerate(greys) if changing(pictures) < STILL]
     shared = shared_cells(greys)
     for pictures, marks in zip(greys, shared, strict=True):
         _level(pictures, marks)
-    changes = [changing(pictures) for pictures in greys]
-    moving = [number for number, change in enumerate(changes) if change > MOVING]
-    still = [number for number, change in enumerate(changes) if change < STILL]
+    moving = [number for number, pictures in enumerate(greys) if changing(pictures) > MOVING]
     units = [
         _Unit(number, frames[single[number]][part, ::every], greys[number][part], ~mark)
         for number in moving

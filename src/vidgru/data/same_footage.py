@@ -37,7 +37,7 @@ LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
 SAME_SCENE = 0.9  # correlation of mean pictures
 SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that tell what most clips share
 SHARED = 0.15  # by which a clip differs from what most share, of what that differs from the usual
-LEAST_SHARED, USUAL_CONTRAST = 6.0, 48.0  # grey levels
+LEAST_SHARED, MOST_OFF, USUAL_CONTRAST = 6.0, 3.0, 48.0  # grey levels
 
 POOL = np.repeat(np.eye(CELLS, dtype=np.float32), FINE // CELLS, axis=0) * (CELLS / FINE)
 Number = TypeVar("Number", bound=np.generic)
@@ -239,14 +239,23 @@ def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
         sample = np.stack([_plain(whole[n][:longest]) for n in chosen])
         usual = np.median(sample, axis=0)
         stands_out = np.abs(usual - np.median(usual, axis=0))
-        near = SHARED * stands_out
+        near = np.minimum(SHARED * stands_out, MOST_OFF)
         most = np.median(np.abs(sample - usual), axis=0) < near
         most &= stands_out > LEAST_SHARED
         for unit, mark in zip(ends, marks, strict=True) if most.any() else ():
             length = min(longest, len(unit))
             close = np.abs(_plain(unit[:length]) - usual[:length]) < near[:length]
-            mark[:length] |= close & most[:length]
+            mark[:length] |= _grown(close & most[:length])
     return shared
+
+
+def _grown(marks: Cells) -> Cells:
+    """Return marked cells with those next to them."""
+    grown = marks.copy()
+    for there, here in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+        grown[:, there] |= marks[:, here]
+        grown[:, :, there] |= marks[:, :, here]
+    return grown
 
 
 def _plain(unit: NDArray[np.float16]) -> Array:
