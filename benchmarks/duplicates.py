@@ -119,8 +119,7 @@ def encode(path: Path, frames: Pixels, fps: float, codec: str = "mp4v") -> None:
 
 def read(clips: list[Clip]) -> Readings:
     """Read clips as `check` does."""
-    training = TrainConfig()
-    sampling = choose_sampling(clips, training, stored_side(training.side))
+    sampling = choose_sampling(clips, TrainConfig(), stored_side(TrainConfig().side))
     return readings_of(run_to_end(read_all(clips, sampling)))
 
 

@@ -277,6 +277,7 @@ def test_blocks_and_limits_change_nothing(
     expected = [("fixed 3", "copy", False), ("still", "still copy", False)]
     assert found(takes) == expected
     monkeypatch.setattr(duplicates, "BLOCK", 3)
+    monkeypatch.setattr(duplicates, "ROWS", 2)
     assert found(takes) == expected
     monkeypatch.setattr(duplicates, "MOST_FRAMES", 250)  # every second frame
     assert found(takes) == expected

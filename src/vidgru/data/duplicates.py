@@ -19,12 +19,12 @@ from vidgru.data.same_footage import FINE, LOUD, WAYS, Cells, compare, shared_ce
 from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
-MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures
+MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of what they share
 FEW_ROWS, MOST_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
 STEP = 3  # every how many frames they are taken where there are more than few
 QUERIES = 4  # changes of a clip that are searched in the others
 NEIGHBOURS, TURNED = 12, 6  # clips that a clip is compared with in full: as they are, and turned
-LIKELY = 0.5  # correlation of changes that is worth a closer look
+LIKELY, LIKELY_TURNED = 0.5, 0.7  # correlation of changes that is worth a closer look
 LINED_UP, PARTLY = 0.6, 0.8  # that of all that clips share, and of a quarter, worth comparing
 MOVING, STILL = 0.15, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
 STILL_PICTURE = 0.985  # correlation of the detailed pictures of still clips
@@ -32,7 +32,7 @@ WORST_CELL = 10.0  # grey levels (rms) by which they differ where they differ mo
 SAME_NOISE, QUIET = 0.7, 0.3  # correlation of changes wanted of still clips, but of the quietest
 ALONE = 3  # look-alikes of a still clip; where there are more, they are one camera's
 
-BLOCK = 256  # clips whose products are in memory at once
+BLOCK, ROWS = 256, 32  # clips whose products are in memory at once, in all ways
 KEPT = 128  # segments whose detailed pictures are
 
 Array64 = NDArray[np.float64]
@@ -59,7 +59,7 @@ class _Unit:
     owner: int
     frames: Segments  # (T, side, side, 3)
     greys: Greys  # (T, GRID, GRID)
-    told: Cells  # (T, GRID, GRID): what is not shared by most clips
+    shared: Cells  # (T, GRID, GRID): what most clips show, too
 
 
 def find_duplicates(
@@ -90,7 +90,7 @@ def find_duplicates(
         _level(pictures, marks)
     moving = [number for number, pictures in enumerate(greys) if changing(pictures) > MOVING]
     units = [
-        _Unit(number, frames[single[number]][part, ::every], greys[number][part], ~mark)
+        _Unit(number, frames[single[number]][part, ::every], greys[number][part], mark)
         for number in moving
         for part, mark in enumerate(shared[number])
     ]
@@ -146,8 +146,8 @@ def _same_motion(units: Sequence[_Unit]) -> dict[tuple[int, int], bool]:
         for offset in _offsets(x, normal(b)):
             first, last = max(0, -offset), min(len(x), len(normal(b)) - offset)
             one, other = slice(first, last), slice(first + offset, last + offset)
-            told = turned(units[a].told[one], way) & units[b].told[other]
-            alike = compare(turned(fine(a)[one], way), fine(b)[other], told)
+            shared = turned(units[a].shared[one], way) | units[b].shared[other]
+            alike = compare(turned(fine(a)[one], way), fine(b)[other], ~shared)
             if alike.same:
                 found[pair] = found.get(pair, False) or alike.certain
     return found
@@ -180,8 +180,8 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
         starts.append(starts[-1] + len(rows[-1]))
     every, count = np.concatenate(rows), len(units)
     square = np.stack(largest).reshape(count, 2, GRID // 2, GRID // 2)
-    for first in range(0, count, BLOCK):
-        last = min(first + BLOCK, count)
+    for first in range(0, count, ROWS):
+        last = min(first + ROWS, count)
         score = np.empty((len(WAYS), last - first, count), np.float32)
         for way in WAYS:
             asked = turned(square[first:last], way) if way else np.stack(queries[first:last])
@@ -197,7 +197,7 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
             top = np.argsort(-score[0, row], kind="stable")[:NEIGHBOURS]
             yield from ((first + row, int(b), 0) for b in top if score[0, row, b] > LIKELY)
             rest = score[1:, row].ravel()
-            places = np.flatnonzero(rest > LIKELY)
+            places = np.flatnonzero(rest > LIKELY_TURNED)
             for place in places[np.argsort(-rest[places], kind="stable")[:TURNED]].tolist():
                 yield first + row, place % count, 1 + place // count
 

@@ -27,8 +27,9 @@ FAINT = 32  # that part of what the strongest cells have, between these two
 ALIKE = 0.2  # of that energy by which a cell of the same footage differs at most
 # How sure it is: the share of what moves that agrees, less four times the share of energy by which
 # frames differ, less what mean pictures differ. Copies (half the size, other rates, cut between two
-# frames that were kept) come to 0.64 at least, most to 0.9; takes of one word by one mouth, or of
-# one way by one person, to 0.61 at most over 16 frames, but to 0.87 over eight.
+# frames that were kept) come to 0.63 at least, but for a drawn one (0.60), and most to 0.9; takes
+# of one word by one mouth to 0.62 at most, of one way by one person to 0.28. Over eight frames,
+# though, takes of that mouth came to 0.87.
 WEIGHT, SCENE, MOST_SCENE = 4.0, 12.0, 0.06
 SAME = (8, 16), (0.92, 0.63)  # frames, and how sure to be of them
 CERTAIN = (12, 24), (0.92, 0.75)  # frames, and how sure to be of them
