@@ -47,6 +47,23 @@ def brighter(frames: Pixels) -> Pixels:
     return np.clip(frames * 1.1 + 5, 0, 255).astype(np.uint8)
 
 
+def walk(seed: int, count: int = 36) -> Pixels:
+    """Return one of several people (count, 96, 96, 3) who cross a scene at about the same pace."""
+    rng = np.random.default_rng(seed)
+    height, stride, phase = rng.uniform(36, 46), rng.uniform(0.4, 0.9), rng.uniform(0, 6)
+    pace = rng.uniform(2.0, 2.4)
+    frames = scene(0)[None].repeat(count, axis=0)
+    for number, frame in enumerate(frames):
+        x, hip = 8 + pace * number, 78 - height / 2
+        swing = 9 * np.sin(stride * number + phase)
+        for side in (-1, 1):
+            foot = round(x + side * swing), 78
+            cv2.line(frame, (round(x), round(hip)), foot, (25, 25, 25), 4)
+        cv2.ellipse(frame, (round(x), round(hip - 8)), (5, 11), 0, 0, 360, (35, 30, 40), -1)
+        cv2.circle(frame, (round(x), round(78 - height)), 4, (200, 170, 160), -1)
+    return np.stack([cv2.GaussianBlur(frame, (3, 3), 0) for frame in frames]).astype(np.uint8)
+
+
 COPIES = {
     "lossy": lossy,
     "brighter": brighter,
@@ -56,6 +73,11 @@ COPIES = {
     "a lower rate": lambda frames: frames[np.arange(40) - (np.arange(40) % 3 == 2)],
     "in a longer one": lambda frames: np.concatenate([take(scene(77), 5, 30), frames]),
     "the last half": lambda frames: frames[20:],
+    "mirrored": lambda frames: lossy(frames[:, :, ::-1], 0.8, 60),
+    "turned": lambda frames: lossy(frames.transpose(0, 2, 1, 3)[:, :, ::-1], 0.8, 60),
+    "turned back": lambda frames: frames.transpose(0, 2, 1, 3)[:, ::-1],
+    "upside down": lambda frames: frames[:, ::-1, ::-1],
+    "mirrored and turned": lambda frames: frames.transpose(0, 2, 1, 3),
 }
 
 
@@ -90,6 +112,90 @@ def test_copies_are_found_and_nothing_else(others: dict[str, Pixels], name: str)
     assert found({**others, **copies}) == expected
 
 
+WALKS = {f"walk {n}": walk(n) for n in range(10)}
+
+
+def test_people_who_cross_one_scene_are_no_duplicates_and_their_copies_are() -> None:
+    assert found(WALKS) == []
+    for copied in (brighter, COPIES["mirrored"], COPIES["cut at both ends"]):
+        assert found({**WALKS, "copy": copied(WALKS["walk 4"])}) == [("walk 4", "copy", False)]
+
+
+def card(text: str) -> Pixels:
+    picture = np.full((96, 96, 3), (30, 60, 130), np.uint8)
+    cv2.putText(picture, text, (8, 50), 0, 0.6, (255, 255, 255), 2)
+    return picture[None].repeat(12, axis=0)
+
+
+def clock(frames: Pixels) -> Pixels:
+    stamped = frames.copy()
+    for number, frame in enumerate(stamped):
+        cv2.putText(frame, f"{number:04d}", (40, 14), 0, 0.5, (255, 255, 255), 2)
+    return stamped
+
+
+def fade(frames: Pixels) -> Pixels:
+    gain = np.clip(np.arange(len(frames)) / 9, 0, 1)[:, None, None, None]
+    return (frames * gain).astype(np.uint8)
+
+
+def pillarbox(frames: Pixels) -> Pixels:
+    boxed = frames.copy()
+    boxed[0, :, :16] = boxed[0, :, -16:] = 0
+    return boxed
+
+
+SHARED = {
+    "black first frame": lambda frames: np.concatenate([frames[:1] * 0, frames]),
+    "pillarboxed first frame": pillarbox,
+    "fade-in": fade,
+    "title": lambda frames: np.concatenate([card("Walks"), frames]),
+    "end card": lambda frames: np.concatenate([frames, card("The end")]),
+    "both": lambda frames: np.concatenate([card("Walks"), frames, card("The end")]),
+    "clock": clock,
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("count", [3, 10])
+def test_what_all_clips_share_makes_no_duplicates(name: str, count: int) -> None:
+    takes = {f"walk {n}": SHARED[name](WALKS[f"walk {n}"]) for n in range(count)}
+    assert found(takes) == []
+    takes["copy"] = lossy(takes["walk 1"], 0.8, 60)
+    assert found(takes) == [("walk 1", "copy", False)]
+
+
+def faint(number: int) -> Pixels:
+    """Return a scene (36, 96, 96, 3) in which a little something stirs somewhere."""
+    frames = scene(0)[None].repeat(36, axis=0)
+    x, y = np.random.default_rng(number).integers(20, 76, 2).tolist()
+    colour = [int(value) + 15 for value in frames[0, y, x]]
+    for place, frame in enumerate(frames):
+        cv2.circle(frame, (round(x + 3 * np.sin(0.3 * place + number)), y), 3, colour, -1)
+    return frames
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_all_share_does_not_hide_how_faint_changes_differ(name: str) -> None:
+    assert found({str(n): SHARED[name](faint(n)[:20]) for n in range(10)}) == []
+
+
+def test_only_what_is_beyond_doubt_is_certain(others: dict[str, Pixels]) -> None:
+    takes = {**others, "copy": lossy(others["fixed 3"], 0.8, 80), "end": others["other 11"][-6:]}
+    clips = [Clip(Path(name), name, "a") for name in takes]
+    pairs = find_duplicates(
+        clips, {c: takes[c.name][None] for c in clips}, {c: c.name for c in clips}
+    )
+    assert {(p.first.name, p.second.name): p.certain for p in pairs} == {
+        ("fixed 3", "copy"): True,
+        ("other 11", "end"): False,
+    }
+    same = find_duplicates(
+        clips[:2], {c: takes[c.name][None] for c in clips}, dict.fromkeys(clips, "1")
+    )
+    assert same == [Duplicate(clips[0], clips[1], exact=True, certain=True)]
+
+
 def test_pieces_that_overlap_and_pieces_that_only_adjoin() -> None:
     whole = take(scene(0), 3, 60)
     assert found({"a": whole[:25], "b": whole[10:35]}) == [("a", "b", False)]
@@ -114,7 +220,7 @@ def test_segments_of_long_clips_are_compared(others: dict[str, Pixels]) -> None:
     }
     clips = [Clip(Path(name), name, "a") for name in stacks]
     pairs = find_duplicates(clips, {c: stacks[c.name] for c in clips}, {c: c.name for c in clips})
-    assert pairs == [Duplicate(clips[1], clips[2], exact=False)]
+    assert pairs == [Duplicate(clips[1], clips[2], exact=False, certain=False)]
 
 
 def still(picture: Pixels, count: int) -> Pixels:
@@ -127,6 +233,17 @@ def test_still_clips_by_their_pictures(count: int) -> None:
     assert found(takes) == []
     takes["copy"] = still(lossy(scene(3)[None], 0.8, 50)[0], count)
     assert found(takes) == [("3", "copy", False)]
+
+
+def test_still_scenes_are_told_apart_by_their_noise() -> None:
+    def filmed(number: int) -> Pixels:
+        noise = np.random.default_rng(number).normal(0, 1.7, (12, 24, 24, 1))
+        grown = noise.repeat(4, axis=1).repeat(4, axis=2)
+        return np.clip(scene(number // 2)[None] + grown, 0, 255).astype(np.uint8)
+
+    takes = {str(n): filmed(n) for n in range(16)}
+    assert found(takes) == []
+    assert found({**takes, "copy": lossy(filmed(3), 0.9, 95)}) == [("3", "copy", False)]
 
 
 def test_slides_of_one_template_are_no_duplicates() -> None:
@@ -160,6 +277,7 @@ def test_blocks_and_limits_change_nothing(
     expected = [("fixed 3", "copy", False), ("still", "still copy", False)]
     assert found(takes) == expected
     monkeypatch.setattr(duplicates, "BLOCK", 3)
+    monkeypatch.setattr(duplicates, "ROWS", 2)
     assert found(takes) == expected
     monkeypatch.setattr(duplicates, "MOST_FRAMES", 250)  # every second frame
     assert found(takes) == expected

@@ -59,7 +59,10 @@ FLOORS = [
     {"cli", "__init__", "__main__"},
 ]
 DRAWN = (  # where cv2 may be
-    *(f"data/{name}.py" for name in ("views", "worker", "flow", "synth", "transitions", "disturb")),
+    *(
+        f"data/{name}.py"
+        for name in ("views", "worker", "flow", "synth", "transitions", "disturb", "thumbnails")
+    ),
     *(f"tasks/{name}.py" for name in ("changes", "stays", "things")),
 )
 DRAWING = ("engine/plots.py", "video/text.py", "video/heat.py")

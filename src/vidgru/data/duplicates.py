@@ -1,44 +1,39 @@
-"""Find clips that show the same footage: equal files, and copies encoded or cut anew.
+"""Find clips that show the same footage: equal files, and copies encoded, cut or turned anew.
 
-Frames are looked at as small grey pictures. Clips of one fixed camera look alike without being
-copies, so what changes must agree, too: over the frames that two clips share, at the best offset,
-the correlation of (frame - mean frame). Where nothing moves, pictures must agree in detail.
+Frames are looked at as small grey pictures. Clips that change alike at some time, as they are,
+mirrored or turned, are brought in line and compared in detail, see `same_footage`. Where nothing
+moves, pictures must agree in detail.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidgru.data.cache import Segments
 from vidgru.data.folder import Clip
+from vidgru.data.same_footage import FINE, LOUD, WAYS, Cells, compare, shared_cells, turned
 from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
-FINE = 48  # side of those that are compared where nothing moves
-MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures
-MOST_ROWS = 250_000  # of all clips: changes that others are searched in
+MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of what they share
+FEW_ROWS, MOST_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
+STEP = 3  # every how many frames they are taken where there are more than few
 QUERIES = 4  # changes of a clip that are searched in the others
-NEIGHBOURS = 12  # clips that a clip is compared with in full
-LIKELY = 0.5  # correlation of changes that is worth a closer look
-LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
-MOVING, STILL = 0.4, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
-# Correlations of changes and of mean pictures of the same footage, measured on copies: half the
-# size, other codecs, shapes and rates, cut, brightened: above 0.84 and 0.94. Of different takes:
-# below 0.84, but for single pairs that share few frames, before a background equal to 0.995.
-WHOLE = (0.84, 0.94)  # at least 8 frames, 0.8 of the shorter clip; and in sum:
-WHOLE_SUM = 1.85
-PARTIAL = (0.94, 0.998)  # at least 4 frames, a quarter of it
+NEIGHBOURS, TURNED = 12, 6  # clips that a clip is compared with in full: as they are, and turned
+LIKELY, LIKELY_TURNED = 0.5, 0.7  # correlation of changes that is worth a closer look
+LINED_UP, PARTLY = 0.6, 0.8  # that of all that clips share, and of a quarter, worth comparing
+MOVING, STILL = 0.15, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
 STILL_PICTURE = 0.985  # correlation of the detailed pictures of still clips
 WORST_CELL = 10.0  # grey levels (rms) by which they differ where they differ most
-SAME_NOISE, QUIET = 0.7, 0.25  # correlation of changes wanted of still clips, but of the quietest
-GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in mean pictures; its correlation
+SAME_NOISE, QUIET = 0.7, 0.3  # correlation of changes wanted of still clips, but of the quietest
 ALONE = 3  # look-alikes of a still clip; where there are more, they are one camera's
 
-BLOCK = 256  # clips whose products are in memory at once
+BLOCK, ROWS = 256, 32  # clips whose products are in memory at once, in all ways
+KEPT = 128  # segments whose detailed pictures are
 
 Array64 = NDArray[np.float64]
 Greys = NDArray[np.float16]
@@ -46,12 +41,25 @@ Greys = NDArray[np.float16]
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two clips of the same footage; `exact` when their content is equal byte for byte."""
+    """Two clips of the same footage.
+
+    exact: their content is equal byte for byte; certain: there is no practical doubt.
+    """
 
     first: Clip
     second: Clip
     exact: bool
     certain: bool = False
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One segment of a clip."""
+
+    owner: int
+    frames: Segments  # (T, side, side, 3)
+    greys: Greys  # (T, GRID, GRID)
+    shared: Cells  # (T, GRID, GRID): what most clips show, too
 
 
 def find_duplicates(
@@ -68,21 +76,39 @@ def find_duplicates(
     for clip in clips:
         same[keys[clip]].append(clip)
     pairs = [
-        Duplicate(equal[0], other, exact=True) for equal in same.values() for other in equal[1:]
+        Duplicate(equal[0], other, exact=True, certain=True)
+        for equal in same.values()
+        for other in equal[1:]
     ]
     single = [equal[0] for equal in same.values()]
     total = sum(frames[clip].shape[0] * frames[clip].shape[1] for clip in single)
     every = -(-total // MOST_FRAMES)
     greys = [grey(frames[clip][:, ::every], GRID).astype(np.float16) for clip in single]
-    changes = [changing(grey) for grey in greys]
-    moving = [number for number, change in enumerate(changes) if change > MOVING]
-    still = [number for number, change in enumerate(changes) if change < STILL]
-    found = {(moving[a], moving[b]) for a, b in _same_motion([greys[n] for n in moving])}
-    found = {pair for pair in found if _same_detail(*(frames[single[n]] for n in pair))}
-    pictures = [greys[n] for n in still], [single[n] for n in still]
-    found |= {(still[a], still[b]) for a, b in _same_pictures(*pictures, frames)}
-    pairs += [Duplicate(single[a], single[b], exact=False) for a, b in found]
+    still = [number for number, pictures in enumerate(greys) if changing(pictures) < STILL]
+    shared = shared_cells(greys)
+    for pictures, marks in zip(greys, shared, strict=True):
+        _level(pictures, marks)
+    moving = [number for number, pictures in enumerate(greys) if changing(pictures) > MOVING]
+    units = [
+        _Unit(number, frames[single[number]][part, ::every], greys[number][part], mark)
+        for number in moving
+        for part, mark in enumerate(shared[number])
+    ]
+    found = _same_motion(units)
+    for a, b in _same_pictures([greys[n] for n in still], [single[n] for n in still], frames):
+        found.setdefault((still[a], still[b]), False)
+    pairs += [Duplicate(single[a], single[b], False, certain) for (a, b), certain in found.items()]
     return sorted(pairs, key=lambda pair: (places[pair.first], places[pair.second]))
+
+
+def _level(pictures: Greys, marks: Sequence[Cells]) -> None:
+    """Put the mean of what a clip shows at other times where it shows what most clips do."""
+    shared = np.stack(marks)
+    if shared.any():
+        rest = np.where(shared, np.nan, pictures.astype(np.float32))
+        kept = (~shared).sum((0, 1))
+        mean = np.nansum(rest, axis=(0, 1)) / np.maximum(kept, 1)
+        pictures[shared] = np.broadcast_to(np.where(kept, mean, 128), pictures.shape)[shared]
 
 
 def changing(pictures: Greys) -> float:
@@ -98,30 +124,50 @@ def _normal(pictures: Array) -> Array:
     return centred
 
 
-def _same_motion(greys: Sequence[Greys]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of numbers of clips that change in the same way before the same background."""
-    units = [unit for clip in greys for unit in clip]  # (T, side, side) each
-    owner = np.repeat(np.arange(len(greys)), [len(clip) for clip in greys])
-    same: dict[tuple[int, int], bool] = {}
-    for a, b in _likely(units, owner) if len(greys) > 1 else ():
-        pair = int(min(owner[a], owner[b])), int(max(owner[a], owner[b]))
-        if not same.get(pair):
-            same[pair] = _same_footage(units[a], units[b])
-    yield from (pair for pair, found in same.items() if found)
+def _same_motion(units: Sequence[_Unit]) -> dict[tuple[int, int], bool]:
+    """Return pairs of clips whose changes are the same in detail, and whether that is certain."""
+
+    @lru_cache(KEPT)
+    def normal(number: int) -> Array:
+        unit = units[number].greys
+        return _normal(unit.reshape(len(unit), -1).astype(np.float32))
+
+    @lru_cache(KEPT)
+    def fine(number: int) -> NDArray[np.uint8]:
+        return np.rint(grey(units[number].frames, FINE)).astype(np.uint8)
+
+    found: dict[tuple[int, int], bool] = {}
+    for a, b, way in _likely(units) if len(units) > 1 else ():
+        pair = units[a].owner, units[b].owner
+        pair = min(pair), max(pair)
+        if found.get(pair):
+            continue
+        x = turned(normal(a).reshape(-1, GRID, GRID), way).reshape(-1, GRID**2)
+        for offset in _offsets(x, normal(b)):
+            first, last = max(0, -offset), min(len(x), len(normal(b)) - offset)
+            one, other = slice(first, last), slice(first + offset, last + offset)
+            shared = turned(units[a].shared[one], way) | units[b].shared[other]
+            alike = compare(turned(fine(a)[one], way), fine(b)[other], ~shared)
+            if alike.same:
+                found[pair] = found.get(pair, False) or alike.certain
+    return found
 
 
-def _likely(units: Sequence[Greys], owner: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of numbers of units that change alike at some times; `owner` is their clip.
+def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
+    """Yield numbers of two units, and how to turn the first, so that they change alike at times.
 
     Changes over a few frames are compared, as 8x8 cells: a unit's largest ones, one in each of its
-    quarters, with some of all others. The second best of these counts.
+    quarters, with some of all others. The second best of these counts; of turned ones, for which
+    only the two largest are searched, the lesser.
     """
-    step = max(3, -(-sum(map(len, units)) // MOST_ROWS))
-    rows, queries, starts = [], [], [0]
+    owner = np.array([unit.owner for unit in units])
+    total = sum(len(unit.greys) for unit in units)
+    step = max(min(STEP, -(-total // FEW_ROWS)), -(-total // MOST_ROWS))
+    rows, queries, largest, starts = [], [], [], [0]
     for unit in units:
-        small = unit.reshape(len(unit), GRID // 2, 2, GRID // 2, 2).astype(np.float32)
-        pictures = _normal(small.mean((2, 4)).reshape(len(unit), -1))
-        lag = min(4, len(unit) - 1)
+        small = unit.greys.reshape(-1, GRID // 2, 2, GRID // 2, 2).astype(np.float32)
+        pictures = _normal(small.mean((2, 4)).reshape(len(small), -1))
+        lag = min(4, len(pictures) - 1)
         changes = pictures[lag:] - pictures[:-lag] if lag else np.zeros_like(pictures)
         energy = (changes**2).sum(1)
         parts = np.array_split(np.arange(len(changes)), min(QUERIES, len(changes)))
@@ -129,51 +175,48 @@ def _likely(units: Sequence[Greys], owner: NDArray[np.int64]) -> Iterator[tuple[
         chosen += chosen[-1:] * (QUERIES - len(chosen))
         changes /= np.maximum(np.sqrt(energy), 1e-6)[:, None]
         queries.append(changes[chosen])
+        largest.append(changes[sorted(chosen, key=lambda n: -energy[n])[:2]])
         rows.append(changes[::step])
         starts.append(starts[-1] + len(rows[-1]))
-    asked, every, count = np.concatenate(queries), np.concatenate(rows), len(units)
-    for first in range(0, count, BLOCK):
-        last = min(first + BLOCK, count)
-        score = np.empty((last - first, count), np.float32)
-        for low in range(0, count, BLOCK):
-            high = min(low + BLOCK, count)
-            alike = asked[first * QUERIES : last * QUERIES] @ every[starts[low] : starts[high]].T
-            best = np.maximum.reduceat(alike, np.array(starts[low:high]) - starts[low], axis=1)
-            best = np.sort(best.reshape(last - first, QUERIES, high - low), axis=1)
-            score[:, low:high] = best[:, -2]
-        score[owner[first:last, None] == owner] = -1
-        top = np.argsort(-score, axis=1, kind="stable")[:, :NEIGHBOURS]
-        for row, others in enumerate(top):
-            yield from ((first + row, int(b)) for b in others if score[row, b] > LIKELY)
+    every, count = np.concatenate(rows), len(units)
+    square = np.stack(largest).reshape(count, 2, GRID // 2, GRID // 2)
+    for first in range(0, count, ROWS):
+        last = min(first + ROWS, count)
+        score = np.empty((len(WAYS), last - first, count), np.float32)
+        for way in WAYS:
+            asked = turned(square[first:last], way) if way else np.stack(queries[first:last])
+            asked = np.ascontiguousarray(asked).reshape(-1, every.shape[1])
+            for low in range(0, count, BLOCK):
+                high = min(low + BLOCK, count)
+                alike = asked @ every[starts[low] : starts[high]].T
+                best = np.maximum.reduceat(alike, np.array(starts[low:high]) - starts[low], axis=1)
+                best = np.sort(best.reshape(last - first, -1, high - low), axis=1)
+                score[way, :, low:high] = best[:, -2] + best.mean(1) / 64
+        score[:, owner[first:last, None] == owner] = -1
+        for row in range(last - first):
+            top = np.argsort(-score[0, row], kind="stable")[:NEIGHBOURS]
+            yield from ((first + row, int(b), 0) for b in top if score[0, row, b] > LIKELY)
+            rest = score[1:, row].ravel()
+            places = np.flatnonzero(rest > LIKELY_TURNED)
+            for place in places[np.argsort(-rest[places], kind="stable")[:TURNED]].tolist():
+                yield first + row, place % count, 1 + place // count
 
 
-def _same_footage(a: Greys, b: Greys) -> bool:
-    x, y = (_normal(u.reshape(len(u), -1).astype(np.float32)) for u in (a, b))
+def _offsets(x: Array, y: Array) -> list[int]:
+    """Return the offsets at which two clips of normal pictures (T, cells) may be the same."""
     products = x @ y.T
     if products.max() < 0.9 * x.shape[1]:  # not one picture is the same
-        return False
-    changes, pictures, shared = agreements(x, y, products)
-    shorter = min(len(a), len(b))
-    whole = (shared >= max(8, 0.8 * shorter)) & (changes > WHOLE[0]) & (pictures > WHOLE[1])
-    whole &= changes + pictures > WHOLE_SUM
-    partial = (changes > PARTIAL[0]) & (pictures > PARTIAL[1])
-    return bool((whole | partial).any())
-
-
-def _same_detail(a: Segments, b: Segments) -> bool:
-    """Return whether the fine grain of two mean pictures, if there is any, is not foreign.
-
-    Drawn clips may move alike before the same plain colour, and yet not be the same.
-    """
-    x, y = (grey(u, FINE).mean((0, 1)) for u in (a, b))
-    ratio = FINE // GRID
-    for picture in (x, y):
-        cells = picture.reshape(GRID, ratio, GRID, ratio)
-        cells -= cells.mean((1, 3), keepdims=True)
-    left, right = float((x * x).sum()), float((y * y).sum())
-    if min(left, right) < GRAIN**2 * x.size:
-        return True
-    return float((x * y).sum()) > SAME_GRAIN * math.sqrt(left * right)
+        return []
+    changes, _, shared = agreements(x, y, products)
+    shorter = min(len(x), len(y))
+    fewest = min(shorter, max(4, -(-shorter // 4)))
+    found = []
+    for least, worth in ((0.75 * shorter, LINED_UP), (0, PARTLY)):
+        score = np.where(shared >= least, changes, -1)
+        best = int(score.argmax())
+        if score[best] > worth and best not in found:
+            found.append(best)
+    return [best + fewest - len(x) for best in found]
 
 
 def agreements(x: Array, y: Array, products: Array) -> tuple[Array64, Array64, Array64]:
@@ -241,17 +284,18 @@ def _same_pictures(
                 far < 2 * (1 - STILL_PICTURE)
                 and alone
                 and not again
-                and _same_noise(greys[a], greys[b])
                 and _same_picture(frames[clips[a]], frames[clips[b]])
+                and _same_noise(frames[clips[a]], frames[clips[b]])
             ):
                 yield min(a, b), max(a, b)
 
 
-def _same_noise(a: Greys, b: Greys) -> bool:
+def _same_noise(a: Segments, b: Segments) -> bool:
     """Return whether what little changes in two still clips, if anything, changes alike."""
-    if min(changing(a), changing(b)) < QUIET:
+    x, y = (grey(u[0], FINE).reshape(u.shape[1], -1) for u in (a, b))
+    x, y = x - x.mean(0), y - y.mean(0)
+    if min(float(np.sqrt((z * z).mean())) for z in (x, y)) < QUIET:
         return True
-    x, y = (_normal(u[0].reshape(u.shape[1], -1).astype(np.float32)) for u in (a, b))
     return bool(agreements(x, y, x @ y.T)[0].max() > SAME_NOISE)
 
 

@@ -1,5 +1,6 @@
 """Small pictures of stored frames, to compare clips by."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +20,9 @@ def thumbnails(frames: Segments, side: int) -> Array:
 def grey(frames: Segments, side: int) -> Array:
     """Return grey pictures (..., side, side) of uint8 (..., height, width, 3), from 0 to 255."""
     height, width = frames.shape[-3:-1]
-    luma = np.tile(np.array([0.299, 0.587, 0.114], np.float32), width)
-    columns = np.repeat(_pool(width, side), 3, axis=1) * luma
-    across = frames.reshape(*frames.shape[:-2], 3 * width).astype(np.float32)
-    small: Array = _pool(height, side) @ (across @ columns.T)
+    rows = np.ascontiguousarray(frames).reshape(-1, width, 3)
+    luma = cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(frames.shape[:-1]).astype(np.float32)
+    small: Array = _pool(height, side) @ (luma @ _pool(width, side).T)
     return small
 
 
