@@ -123,8 +123,8 @@ class Checked:
 class Compared:
     """What came of one core with one input, trained once a seed.
 
-    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on up to
-    four windows of each validation clip; runs: run folders; all three in the order of `seeds`.
+    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on
+    the validation clips; runs: run folders; all three in the order of `seeds`.
     step_seconds: median time of a training step.
     """
 

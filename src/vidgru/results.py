@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 UNSURE = "unsure"
 RANDOM = "random weights"  # what most trainings begin with
+ENOUGH_TO_CHOOSE = 100  # validation clips from which on the best epoch is more than chance
 
 Result = TypeVar("Result")
 
@@ -187,14 +188,15 @@ class Answered:
 class TrainResult:
     """What `train` made: the run folder, its model file, and how good it is.
 
-    `validation` is of the last epoch, chosen on nothing, and so is `test` (FOLDER/test, if there is
-    one); `interval` is the 95 % interval of its accuracy, wider where clips come in groups.
-    `calibration` is that of the validation clips, on which its temperature was fitted, so
-    it flatters. `mirrored` tells of each class whether mirrored clips of it, which keep their
-    class, were trained on; it is None where none were wanted. `turned` gives the degrees by which
-    clips of each class were turned at most, `rotation` those that were wanted. `confused` are the
-    pairs of classes for which that was restrained; `checked` tells whether that was looked into.
-    `ended_early` tells whether there was nothing left to learn before all steps were taken.
+    `validation` and `test` (FOLDER/test, if there is one) are of the last epoch, or where `chosen`
+    of the one that did best on these validation clips, which flatters a little; `interval` is the
+    95 % interval of the accuracy, wider where clips come in groups. `calibration` is that of the
+    validation clips, on which its temperature was fitted, so it flatters. `mirrored` tells of each
+    class whether mirrored clips of it, which keep their class, were trained on; it is None where
+    none were wanted. `turned` gives the degrees by which clips of each class were turned at most,
+    `rotation` those that were wanted. `confused` are the pairs of classes for which that was
+    restrained; `checked` tells whether that was looked into. `ended_early` tells whether there was
+    nothing left to learn before all steps were taken.
     `began_with` says in words which weights there were before the first step.
     `step_seconds` is the median time of a training step, validating and saving left out; `seconds`
     are all. With `folds`, `validation` puts together what each fold's model says of the clips that
@@ -222,6 +224,7 @@ class TrainResult:
     confused: tuple[Confused, ...]
     checked: bool
     ended_early: bool
+    chosen: bool
     best_epoch: int
     epochs: int
     seconds: float

@@ -10,6 +10,7 @@ from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import printable
 from vidgru.findings import PARTS, Checked, Comparison, Evaluation, counted
 from vidgru.results import (
+    ENOUGH_TO_CHOOSE,
     RANDOM,
     Answered,
     Calibration,
@@ -51,6 +52,10 @@ def show_training(result: TrainResult) -> None:
     console.print(table)
     if result.skipped:
         console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
+    kept = ""
+    if not result.folds:
+        why = "validated best" if result.chosen else "the last: too few clips to choose another by"
+        kept = f", kept epoch {result.best_epoch} ({why})"
     ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
     begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
@@ -61,7 +66,7 @@ def show_training(result: TrainResult) -> None:
         _turning(result),
         _calibrated(result.calibration, where),
         _answering(result),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{begun}; "
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{kept}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
     ):
         if sentence:
@@ -303,12 +308,11 @@ def show_comparison(comparison: Comparison) -> None:
     else:
         sentences.append("One seed tells nothing of chance: give more --seeds.")
     console.print(Text(" ".join(sentences)))
-    if measured == "validation":
-        last = "Accuracy is that of the best epoch on these very clips, so it flatters."
-    else:
-        last = "The last epoch's accuracy is that on validation clips."
-    last += " The last epoch's is measured on up to four windows of each clip."
-    console.print(Text(last))
+    if measured != "validation":
+        console.print(Text("The last epoch's accuracy is that on validation clips."))
+    elif comparison.clips >= ENOUGH_TO_CHOOSE:
+        text = "Accuracy is that of the best epoch on these very clips, so it flatters a little."
+        console.print(Text(text))
     console.print(
         Text(
             f"Runs, comparison.png and comparison.json: {printable(str(comparison.folder))}",

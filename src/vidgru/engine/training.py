@@ -20,7 +20,7 @@ from vidgru.engine.plots import plot_confusion, plot_curves
 from vidgru.engine.transforms import SMALL_TURN, Probe, find_confused, steps_to_check
 from vidgru.errors import DataError
 from vidgru.nn.build import AnyNetwork
-from vidgru.results import Calibration, Confused, Progress, Scores, TrainResult
+from vidgru.results import ENOUGH_TO_CHOOSE, Calibration, Confused, Progress, Scores, TrainResult
 from vidgru.spec import Confidence, ModelSpec
 from vidgru.tasks.calibrate import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify import Classify, smallest_loss
@@ -144,16 +144,23 @@ class Training(Course[TrainResult]):
         return f", validation accuracy {self.scores.accuracy:.3f}"
 
     def measure(self) -> tuple[Numbers, float]:
-        """Return the scores on validation clips, if there are any; no weights are chosen by them.
+        """Return the scores on validation clips, if there are any, and what to choose weights by.
 
-        The best of many epochs on few clips is chance, and the last, at a learning rate that has
-        come down to nothing, does no worse on others.
+        The best of many epochs on few clips is chance: then the last one is kept, at a learning
+        rate that has come down to nothing.
         """
-        self.scores = None
+        self.scores, chosen = None, 0.0
         if self.val is not None:
             shares = clip_probabilities(self.trainer.clip_outputs(self.val), 1.0)
             self.scores = self.task.scores(shares, self.val.targets)
-        return _columns(self.scores), 0.0
+            chosen = self.scores.balanced if self.chooses else 0.0
+        return _columns(self.scores), chosen
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the epoch that validates best is kept, not the last one."""
+        many = self.val is not None and len(self.val.targets) >= ENOUGH_TO_CHOOSE
+        return many and not self.config.cross_validated
 
     def write_model(self) -> None:
         """Write the model file of the best weights so far."""
@@ -230,6 +237,7 @@ class Training(Course[TrainResult]):
             confused=self.confused,
             checked=self.checked,
             ended_early=self.ended_early,
+            chosen=self.chooses,
             **self.outcome(),
         )
 
