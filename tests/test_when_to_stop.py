@@ -146,8 +146,13 @@ def test_the_summary_says_what_was_decided(
         "of 2 validation clips are right: on others it may be 30.0 % to 95.0 % (95 % interval);"
         " so few say little, --folds 4 tells more."
     )
-    assert trained.mirrored == {"left": True, "right": True}
-    plain = _mirroring(trained)
+    assert (trained.mirrored, trained.checked) == ({"left": False, "right": False}, False)
+    assert _mirroring(trained) == (
+        "Mirrored clips were not trained on: so short a training does not check whether mirrored"
+        " clips keep their class. --flip trains on them all the same."
+    )
+    used = replace(trained, mirrored={"left": True, "right": True}, checked=True)
+    plain = _mirroring(used)
     assert plain == "Mirrored clips were trained on too, under the same class."
     pair = Confused("mirror", "left", "right", 0.5, 1.0)
     found = replace(trained, mirrored={"left": False, "right": False}, confused=(pair,))

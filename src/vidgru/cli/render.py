@@ -185,7 +185,13 @@ def _because(transform: str, what: str, option: str, result: TrainResult) -> str
     """Return why a transform was restrained, and how to undo that; or the end of the sentence."""
     pairs = [pair for pair in result.confused if pair.transform == transform]
     if not pairs:
-        return "."
+        used = all((result.mirrored or {}).values())
+        if transform == "turn":
+            used = min(result.turned.values()) == result.rotation
+        if used:
+            return "."
+        why = f": so short a training does not check whether {what} keep their class"
+        return f"{why}. {option} trains on them all the same."
     shares = ", ".join(
         f"{pair.first} and {pair.second} ({percent(pair.with_it)}, {percent(pair.without)} without)"
         for pair in pairs

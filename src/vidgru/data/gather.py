@@ -44,7 +44,7 @@ UNGROUPED = "none"  # --group-by
 FEW_TO_VALIDATE, FOLDS = 12, 4
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
-    {"contradictory labels", "leak", "look-alike", "groups across parts", "tiny class"}
+    {"contradictory labels", "leak", "groups across parts", "tiny class"}
     | {"unbalanced", "blank", "still", "shortcut"}
 )
 ABOUT_CLASSES = frozenset({"contradictory labels", "tiny class", "unbalanced", "shortcut"})

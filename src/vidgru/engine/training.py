@@ -105,7 +105,7 @@ class Training(Course[TrainResult]):
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
     def prepare(self) -> Generator[Progress, None, None]:
-        """Check which classes bear mirrored, and far turned, clips."""
+        """Check which classes bear mirrored, and far turned, clips; use none without a check."""
         shown, steps = self.trainer.augmentation, 0
         if self.config.minutes is None or self.config.minutes >= 1:
             steps = steps_to_check(len(self.spec.labels), self.planned)
@@ -121,10 +121,15 @@ class Training(Course[TrainResult]):
             "mirror": shown.flip and self.config.flip is None,
             "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
         }
-        asked = [transform for transform, doubt in open_to_doubt.items() if doubt and steps]
-        for transform in asked:
+        asked = [transform for transform, doubt in open_to_doubt.items() if doubt]
+        for transform in asked if steps else ():
             self.confused += yield from find_confused(probe, transform)
-        self.checked = bool(asked)
+        self.checked = bool(asked and steps)
+        # What is not checked may ruin a model, and what is left out does not.
+        if "mirror" in asked and not steps:
+            self.trainer.mirrored[:] = False
+        if "turn" in asked and not steps:
+            self.trainer.turns[:] = SMALL_TURN
         for pair in self.confused:
             for label in (pair.first, pair.second):
                 number = self.spec.labels.index(label)
