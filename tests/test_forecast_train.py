@@ -17,6 +17,7 @@ from helpers import noise, write_clip
 from numpy.typing import NDArray
 
 from vidgru import TrainConfig, TrainResult, evaluate, train
+from vidgru.cli.forecast_scores import figure, show_forecast_evaluation, show_forecast_training
 from vidgru.data import gather
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip, read_videos
@@ -31,7 +32,13 @@ from vidgru.engine.checkpoint import (
 from vidgru.engine.forecast_loop import LUMA, ForecastTrainer, add_windows, as_clip, windows
 from vidgru.engine.forecast_training import ForecastTraining
 from vidgru.errors import DataError, ModelError, OptionError
-from vidgru.forecast_scores import ForecastTrainResult
+from vidgru.forecast_scores import (
+    ForecastEvaluation,
+    ForecastScores,
+    ForecastTrainResult,
+    FrameErrors,
+    HorizonScores,
+)
 from vidgru.nn.build import build
 from vidgru.nn.forecast import WAYS, ForecastNetwork
 from vidgru.spec import ForecastSpec, forecast_frames
@@ -589,6 +596,87 @@ def test_a_description_that_makes_no_sense(tmp_path: Path, change: dict[str, obj
     save_model(path, network().state_dict(), replace(SPEC, **change), {})  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="is damaged"):
         load_any(path)
+
+
+# Whether it is of use.
+
+
+def of_errors(*rows: tuple[float, float, float]) -> ForecastScores:
+    """Return scores of MSEs of the model, a copy and a linear guess, a frame ahead in a row."""
+    horizons = [
+        HorizonScores(number, number / 10, *(FrameErrors(mse, 0, 0, 0) for mse in row))
+        for number, row in enumerate(rows, 1)
+    ]
+    return ForecastScores(1, tuple(horizons))
+
+
+BETTER, WORSE = (1.0, 2.0, 3.0), (3.125, 2.5, 4.0)
+NOT_USEFUL = (
+    "Not useful yet: its mean MSE on {}, 3.125, is not below that of the last frame repeated, 2.5. "
+    "Train longer (--minutes or --epochs) or on more clips."
+)
+
+
+@pytest.mark.parametrize(
+    ("scores", "useful", "sentence"),
+    [
+        (of_errors(BETTER, BETTER), True, ""),
+        (of_errors(WORSE, WORSE), False, NOT_USEFUL.format("clips")),
+        # No better than the best is not better.
+        (
+            of_errors((2000, 3000, 2000)),
+            False,
+            "Not useful yet: its mean MSE on clips, 2,000, is not below that of pixels that go on "
+            "to change, 2,000. Train",
+        ),
+        (
+            of_errors(WORSE, BETTER, BETTER),
+            True,
+            "Useful from +2 on only: elsewhere the MSE of a guess is as low or lower.",
+        ),
+        (of_errors(BETTER, BETTER, (2.1, 2, 3)), True, "Useful up to +2 only: elsewhere"),
+        (of_errors(BETTER, WORSE, BETTER, WORSE), True, "Useful at +1, +3 only: elsewhere"),
+        (of_errors(WORSE, (0.1, 2, 3), WORSE), True, "Useful at +2 only: elsewhere"),
+        (of_errors(WORSE, WORSE, BETTER), False, "repeated, 2.333, though it is from +3 on. Train"),
+        (
+            of_errors((2, 9, 1), (2, 1, 9)),
+            True,
+            "Useful on average, though everywhere the MSE of a guess is as low or lower.",
+        ),
+    ],
+)
+def test_whether_it_is_useful(
+    scores: ForecastScores, useful: bool, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ForecastEvaluation(Path("m"), Path("clips"), "all", 1, scores, 0, 0, ())
+    assert (scores.useful, found.to_dict()["useful"]) == (useful, useful)
+    show_forecast_evaluation(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert sentence in said
+    assert sentence or "seful" not in said
+
+
+def test_a_test_set_tells_whether_training_was_of_use(
+    learned: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = of_errors(BETTER), of_errors(WORSE)
+    for validation, test, sentence in (
+        (good, bad, NOT_USEFUL.format("test clips")),
+        (bad, None, NOT_USEFUL.format("validation clips")),
+        (bad, good, ""),
+    ):
+        result = replace(learned, validation=validation, test=test)
+        assert result.to_dict()["useful"] is (sentence == "")
+        show_forecast_training(result)
+        said = " ".join(capsys.readouterr().out.split())
+        assert sentence in said
+        assert ("Not useful yet" in said) == bool(sentence)
+
+
+def test_figures_have_no_exponents() -> None:
+    assert [figure(value) for value in (0.01234, 12.345, 999.96, 123456.7)] == [
+        "0.01234", "12.35", "1000", "123,457"
+    ]  # fmt: skip
 
 
 # Evaluation.

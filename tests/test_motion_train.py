@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from helpers import write_clip, write_images
 from numpy.typing import NDArray
 
 from vidgru import TrainConfig, evaluate, train
+from vidgru.cli.motion_scores import show_motion_evaluation, show_motion_training
 from vidgru.config import EvaluateConfig
 from vidgru.data import flow
 from vidgru.data.flow import MOVING, measure
@@ -29,7 +30,13 @@ from vidgru.engine.motion_loop import MotionTrainer, fields_of, follow, pooled, 
 from vidgru.engine.motion_training import fit_spread
 from vidgru.errors import DataError, OptionError
 from vidgru.motion import AHEAD
-from vidgru.motion_scores import EndpointErrors, FieldScores, MotionTrainResult
+from vidgru.motion_scores import (
+    EndpointErrors,
+    FieldScores,
+    MotionEvaluation,
+    MotionScores,
+    MotionTrainResult,
+)
 from vidgru.nn.build import build
 from vidgru.nn.motion import FIELDS, MotionNetwork
 from vidgru.spec import MOTION_HIDDEN, MotionSpec
@@ -377,6 +384,81 @@ def test_the_ratio_is_to_the_best_guess() -> None:
     assert FieldScores(0.5, 1, errors, errors, 0.5, 1.0).ratio == 0.5
     nothing = EndpointErrors(0.2, 0.0, 0.4, 0.8)
     assert FieldScores(0.5, 1, nothing, nothing, 0.5, 1.0).ratio is None
+
+
+def of_errors(*rows: tuple[float, ...], now: tuple[float, float] = (0.1, 0.4)) -> MotionScores:
+    """Return scores of errors now, and ahead by 0.25, 0.5 ... s; model and guesses in a row."""
+    errors = [EndpointErrors(*now, None, None), *(EndpointErrors(*row) for row in rows)]
+    fields = [
+        FieldScores(seconds, 1, each, each, None, None)
+        for seconds, each in zip((0.0, *AHEAD), errors, strict=False)
+    ]
+    return MotionScores(1, tuple(fields), None, None)
+
+
+BETTER, WORSE = (0.1, 0.3, 0.2, 0.4), (0.3125, 0.4, 0.25, 0.5)
+NOT_USEFUL = (
+    "Not useful yet: its mean error ahead on {}, 31.25 % of the width a second, is not below that "
+    "of motion that goes on, 25 %. Train longer (--minutes or --epochs) or on more clips."
+)
+
+
+@pytest.mark.parametrize(
+    ("scores", "useful", "sentence"),
+    [
+        (of_errors(BETTER, BETTER, BETTER), True, ""),
+        (of_errors(BETTER, BETTER, BETTER, now=(0.5, 0.4)), True, ""),
+        # What is told now does not make up for it, however good it is.
+        (of_errors(WORSE, WORSE, WORSE, now=(0.0, 9.0)), False, NOT_USEFUL.format("clips")),
+        # No better than the best is not better.
+        (
+            of_errors((0.2, 0.2, 0.3, 0.4)),
+            False,
+            "Not useful yet: its mean error ahead on clips, 20 % of the width a second, is not "
+            "below that of nothing moving, 20 %. Train",
+        ),
+        (
+            of_errors(BETTER, BETTER, (0.5, 0.7, 0.6, 0.4)),
+            True,
+            "Useful up to +0.5 s only: elsewhere the error",
+        ),
+        (
+            of_errors((0.19, 0.3, 0.2, 0.4), WORSE, WORSE),
+            False,
+            "of motion that goes on, 23.33 %, though it is up to +0.25 s. Train longer",
+        ),
+        # Of clips too short to tell of anything ahead.
+        (of_errors(now=(0.5, 0.4)), False, "Not useful yet: its mean error now on clips, 50 % of"),
+        (of_errors(), True, ""),
+        (MotionScores(1, (FieldScores(0.0, 0, None, None, None, None),), None, None), None, ""),
+    ],
+)
+def test_whether_it_is_useful(
+    scores: MotionScores, useful: bool | None, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = MotionEvaluation(Path("m"), Path("clips"), "all", 1, scores, 0, 0, ())
+    assert (scores.useful, found.to_dict()["useful"]) == (useful, useful)
+    show_motion_evaluation(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert sentence in said
+    assert sentence or "seful" not in said
+
+
+def test_a_test_set_tells_whether_training_was_of_use(
+    learned: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = of_errors(BETTER), of_errors(WORSE)
+    for validation, test, sentence in (
+        (good, bad, NOT_USEFUL.format("test clips")),
+        (bad, None, NOT_USEFUL.format("validation clips")),
+        (bad, good, ""),
+    ):
+        result = replace(learned, validation=validation, test=test)
+        assert result.to_dict()["useful"] is (sentence == "")
+        show_motion_training(result)
+        said = " ".join(capsys.readouterr().out.split())
+        assert sentence in said
+        assert ("Not useful yet" in said) == bool(sentence)
 
 
 def measured(frames: np.ndarray, width: int = 100, height: int = 100) -> Footage:

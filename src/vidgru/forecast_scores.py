@@ -41,6 +41,11 @@ class HorizonScores:
     copy: FrameErrors
     linear: FrameErrors
 
+    @property
+    def useful(self) -> bool:
+        """Whether the model's MSE is below that of both guesses."""
+        return self.model.mse < min(self.copy.mse, self.linear.mse)
+
 
 @dataclass(frozen=True)
 class ForecastScores:
@@ -52,6 +57,16 @@ class ForecastScores:
     def mean(self, guess: str) -> FrameErrors:
         """Return the means over all horizons of "model", "copy" or "linear"."""
         return mean_errors([getattr(horizon, guess) for horizon in self.horizons])
+
+    @property
+    def best_guess(self) -> str:
+        """The guess of the lower mean MSE, "copy" or "linear"."""
+        return min(GUESSES[1:], key=lambda guess: self.mean(guess).mse)
+
+    @property
+    def useful(self) -> bool:
+        """Whether the model's mean MSE is below that of the best guess."""
+        return self.mean("model").mse < self.mean(self.best_guess).mse
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
@@ -96,11 +111,17 @@ class ForecastTrainResult:
     step_seconds: float
     parameters: int
 
+    @property
+    def useful(self) -> bool:
+        """Whether it is better than both guesses: on test clips, or else on validation clips."""
+        return (self.test or self.validation).useful
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         scores = {
             "validation": self.validation.to_dict(),
             "test": self.test.to_dict() if self.test else None,
+            "useful": self.useful,
         }
         return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
 
@@ -122,7 +143,12 @@ class ForecastEvaluation:
     validated_on: int
     skipped: tuple[Failure, ...]
 
+    @property
+    def useful(self) -> bool:
+        """Whether it is better than both guesses on these clips."""
+        return self.scores.useful
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        plain = {"model": str(self.model), "folder": str(self.folder)}
+        plain = {"model": str(self.model), "folder": str(self.folder), "useful": self.useful}
         return {**asdict(self), **plain, "scores": self.scores.to_dict()}

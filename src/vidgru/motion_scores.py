@@ -28,6 +28,11 @@ class EndpointErrors:
         guesses = (self.zero, self.persistence, self.acceleration)
         return min(error for error in guesses if error is not None)
 
+    @property
+    def useful(self) -> bool:
+        """Whether the model's error is below that of the best guess."""
+        return self.model < self.best_guess
+
 
 @dataclass(frozen=True)
 class FieldScores:
@@ -72,6 +77,35 @@ class MotionScores:
         told = [field.widths.model for field in self.fields if field.widths is not None]
         return fmean(told) if told else None
 
+    @property
+    def ahead(self) -> dict[float, EndpointErrors]:
+        """Errors in widths/s by seconds ahead, of fields that were told; if none was, of now."""
+        told = {field.seconds: field.widths for field in self.fields if field.widths is not None}
+        return {seconds: errors for seconds, errors in told.items() if seconds} or told
+
+    @property
+    def mean_ahead(self) -> EndpointErrors | None:
+        """Means of `ahead`, each field counting alike; None if none was told."""
+        several = list(self.ahead.values())
+        if not several:
+            return None
+        persistence = [each.persistence for each in several if each.persistence is not None]
+        acceleration = [each.acceleration for each in several if each.acceleration is not None]
+        return EndpointErrors(
+            fmean(each.model for each in several),
+            fmean(each.zero for each in several),
+            fmean(persistence) if persistence else None,
+            fmean(acceleration) if acceleration else None,
+        )
+
+    @property
+    def useful(self) -> bool | None:
+        """Whether the mean error ahead is below that of the best guess; None if none was told.
+
+        Of the field now, little is learned: the measured motion is what the model is given.
+        """
+        return self.mean_ahead.useful if self.mean_ahead else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         fields = [{**asdict(field), "ratio": field.ratio} for field in self.fields]
@@ -105,11 +139,17 @@ class MotionTrainResult:
     step_seconds: float
     parameters: int
 
+    @property
+    def useful(self) -> bool | None:
+        """Whether it is better than the guesses: on test clips, or else on validation clips."""
+        return (self.test or self.validation).useful
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
         scores = {
             "validation": self.validation.to_dict(),
             "test": self.test.to_dict() if self.test else None,
+            "useful": self.useful,
         }
         return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
 
@@ -131,7 +171,12 @@ class MotionEvaluation:
     validated_on: int
     skipped: tuple[Failure, ...]
 
+    @property
+    def useful(self) -> bool | None:
+        """Whether it is better than the guesses on these clips; None if nothing was told."""
+        return self.scores.useful
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
-        plain = {"model": str(self.model), "folder": str(self.folder)}
+        plain = {"model": str(self.model), "folder": str(self.folder), "useful": self.useful}
         return {**asdict(self), **plain, "scores": self.scores.to_dict()}

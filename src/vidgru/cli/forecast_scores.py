@@ -1,5 +1,7 @@
 """Tables of how good foreseen frames are. Names from strangers are made harmless first."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +33,9 @@ def show_forecast_training(result: ForecastTrainResult) -> None:
         console.print(scores_table(result.test, "test clips"))
     if result.skipped:
         console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    held_out = "validation clips" if result.test is None else "test clips"
     for sentence in (
+        _usefulness(result.test or result.validation, held_out),
         CONSTANTS,
         splitting(result.split),
         f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
@@ -53,7 +57,49 @@ def show_forecast_evaluation(result: ForecastEvaluation) -> None:
     console.print(scores_table(result.scores, PARTS[result.part]))
     if result.skipped:
         console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    console.print(Text(CONSTANTS))
+    for sentence in (_usefulness(result.scores, PARTS[result.part]), CONSTANTS):
+        if sentence:
+            console.print(Text(sentence))
+
+
+def worth(useful: bool, measure: str, figures: str, better: Mapping[str, bool]) -> str:
+    """Return whether and where a model is of use, in a sentence; "" where it always is.
+
+    better: by name, in order, how far ahead it is better than every guess.
+    """
+    names, good = [*better], [name for name in better if better[name]]
+    if good == names[len(names) - len(good) :]:
+        where = f"from {good[0]} on" if good else ""
+    else:
+        where = f"up to {good[-1]}" if good == names[: len(good)] else f"at {', '.join(good)}"
+    if not useful:
+        though = f", though it is {where}" if good else ""
+        return (
+            f"Not useful yet: {figures}{though}. "
+            "Train longer (--minutes or --epochs) or on more clips."
+        )
+    if good == names:
+        return ""
+    if not good:
+        return f"Useful on average, though everywhere the {measure} of a guess is as low or lower."
+    return f"Useful {where} only: elsewhere the {measure} of a guess is as low or lower."
+
+
+def figure(value: float) -> str:
+    """Return an error in four digits or more, without an exponent where it is large."""
+    return f"{value:.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _usefulness(scores: ForecastScores, what: str) -> str:
+    """Return whether and where a model is better than the guesses; "" where it always is."""
+    guess = {"copy": "the last frame repeated", "linear": "pixels that go on to change"}
+    own, best = (figure(scores.mean(name).mse) for name in ("model", scores.best_guess))
+    return worth(
+        scores.useful,
+        "MSE",
+        f"its mean MSE on {what}, {own}, is not below that of {guess[scores.best_guess]}, {best}",
+        {f"+{horizon.frame}": horizon.useful for horizon in scores.horizons},
+    )
 
 
 def scores_table(scores: ForecastScores, what: str) -> Table:

@@ -4,6 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from vidgru.cli.forecast_scores import figure, worth
 from vidgru.cli.render import quoted, splitting
 from vidgru.cli.tables import open_console, percent
 from vidgru.cli.text import printable
@@ -19,7 +20,9 @@ def show_motion_training(result: MotionTrainResult) -> None:
         console.print(_table(result.test, "test clips"))
     if result.skipped:
         console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    held_out = "validation clips" if result.test is None else "test clips"
     for sentence in (
+        _usefulness(result.test or result.validation, held_out),
         splitting(result.split),
         _spread(result.validation),
         _now(result.validation),
@@ -39,7 +42,11 @@ def show_motion_evaluation(result: MotionEvaluation) -> None:
     console.print(_table(result.scores, PARTS[result.part]))
     if result.skipped:
         console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    for sentence in (_spread(result.scores), _now(result.scores)):
+    for sentence in (
+        _usefulness(result.scores, PARTS[result.part]),
+        _spread(result.scores),
+        _now(result.scores),
+    ):
         if sentence:
             console.print(Text(sentence))
 
@@ -68,6 +75,27 @@ def _table(scores: MotionScores, what: str) -> Table:
             cells.append("-" if field.ratio is None else f"{field.ratio:.2f}")
         table.add_row(name, *cells)
     return table
+
+
+def _usefulness(scores: MotionScores, what: str) -> str:
+    """Return whether and where a model is better than the guesses; "" where it always is."""
+    mean = scores.mean_ahead
+    if mean is None:
+        return ""
+    guess = {
+        mean.acceleration: "motion that goes on to change",
+        mean.persistence: "motion that goes on",
+        mean.zero: "nothing moving",  # last, so that of equals it is named
+    }[mean.best_guess]
+    own, best = (figure(100 * error) for error in (mean.model, mean.best_guess))
+    when = "ahead" if any(scores.ahead) else "now"
+    return worth(
+        mean.useful,
+        "error",
+        f"its mean error {when} on {what}, {own} % of the width a second, is not below that of "
+        f"{guess}, {best} %",
+        {f"+{seconds:g} s": errors.useful for seconds, errors in scores.ahead.items()},
+    )
 
 
 def _spread(scores: MotionScores) -> str:
