@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,10 @@ def test_the_table(
     assert lines[first + 1] == "lstm 455,000 100.0 62.5 % +- 17.7 50.0 - 75.0 62.5 %"
     assert "24 validation clips: one clip is 4.2 %." in done.out
     assert "+- is the standard deviation over 2 seeds, all on the same split." in done.out
-    assert "so it flatters" in done.out
+    assert "so it flatters" not in done.out  # of 24 clips, the last epoch is kept
+    many = replace(said, clips=100)
+    monkeypatch.setattr(verb, "compare_steps", lambda *_: steps(many))
+    assert "best epoch on these very clips, so it flatters" in vidgru("compare", "clips").out
     assert "\x1b" not in done.out
     assert f"{tmp_path}/[red]x\\x1b[31m" in done.out
 

@@ -112,7 +112,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, uneven: Path) -> None
     for kind in ("gru-4", "gru-5", "convgru-5"):
         one, both = (load_checkpoint(tmp_path / f"{n}-{kind}/last.ckpt") for n in ("one", "all"))
         assert one["steps"] == both["steps"] == 20
-        for name in ("images", "turns", "generator", "torch_generator"):
+        for name in ("mirrored", "turns", "generator", "torch_generator"):
             assert torch.equal(one[name], both[name]), name
         assert one["order"] == both["order"]
         for name, weights in one["network"].items():

@@ -92,9 +92,14 @@ CHECKPOINTS: dict[str, Callable[[dict[str, Any]], object]] = {
         exp_avg=s["optimizer"]["state"][0]["exp_avg"].to_sparse()
     ),
     "no numbers": lambda s: next(iter(s["network"].values())).fill_(torch.nan),
-    "huge tensor": lambda s: s.update(images=torch.zeros(1, dtype=torch.int64).expand(2**40)),
-    "no class": lambda s: s["images"].fill_(2),
-    "no best class": lambda s: s["best_images"].fill_(2),
+    "huge tensor": lambda s: s.update(mirrored=torch.zeros(1, dtype=torch.bool).expand(2**40)),
+    "no truth": lambda s: s.update(mirrored=torch.tensor([2, 3])),
+    "confused by nothing": lambda s: s.update(confused=[{"first": "left"}]),
+    "no check": lambda s: s.update(checked=1),
+    "no schedule": lambda s: s.update(schedule=[10]),
+    "more steps than planned": lambda s: s["schedule"].__setitem__(0, 10**6),
+    "bent beyond its end": lambda s: s["schedule"].__setitem__(1, s["schedule"][0]),
+    "share": lambda s: s["schedule"].__setitem__(2, float("nan")),
     "turned too far": lambda s: s["turns"].fill_(9),
     "no clip": lambda s: s.update(order=[10]),
     "half a clip": lambda s: s.update(order=[0.5]),
@@ -106,7 +111,7 @@ CHECKPOINTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "rows": lambda s: s["rows"][0].pop("step"),
     "row": lambda s: s["rows"][0].update(epoch="1"),
     "counts": lambda s: s.update(counts=[]),
-    "no loss": lambda s: s.update(counts=[1, 1, torch.zeros(2)]),
+    "no loss": lambda s: s.update(counts=[1, torch.zeros(2)]),
     "clock": lambda s: s.update(clock=[1.0, float("nan")]),
 }
 
