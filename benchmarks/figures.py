@@ -43,7 +43,9 @@ def figure(
     lift, jump = [leg, tall] * rng.uniform([0.1, 0.12], [0.18, 0.2])
     phase, swing, elbow, lean = rng.uniform([0.0, 0.35, 0.2, 0.0], [1.0, 0.65, 0.9, 0.12])
     shirt, trousers, skin = colours
-    lifts = {"walk": (lift, lift), "hop": (jump, jump), "limp": (0.4 * lift, lift)}[gait]
+    dip *= 1.0 + 0.6 * (gait == "limp")
+    bend = {"walk": 0.0, "hop": 0.28, "limp": 0.5}[gait]
+    lifts = {"walk": (lift, lift), "hop": (jump, jump), "limp": (0.1 * lift, lift)}[gait]
     *steps, (fastest, surge) = GAITS[gait]
     stands, far = steps[0][1], int(rng.integers(2))
 
@@ -68,7 +70,7 @@ def figure(
         bob = -0.03 * leg * math.cos(4 * math.pi * strides)
         rise = {"walk": bob, "hop": jump * flight - dip * load, "limp": -dip * load}[gait]
         hip = complex(along(strides), 0.95 * leg + rise)
-        upright = cmath.rect(1, math.pi / 2 - lean - 0.28 * load * (gait != "walk"))
+        upright = cmath.rect(1, math.pi / 2 - lean - bend * load)
         chest = hip + trunk * upright
 
         def at(point: complex) -> tuple[int, int]:

@@ -252,7 +252,7 @@ def render(name: str, plan: Plan) -> list[NDArray[np.uint8]]:
     return frames
 
 
-def make(name: str, folder: Path, seed: int, clips: int = 24, test_clips: int = 16) -> None:
+def make(name: str, folder: Path, seed: int, clips: int = 32, test_clips: int = 16) -> None:
     """Write one set below the folder, so many clips of each class to learn from and to test."""
     for part, count in zip(PARTS, (clips, test_clips), strict=True):
         if (folder / part).exists():
@@ -275,7 +275,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, metavar="OUTPUT")
     parser.add_argument("--set", action="append", choices=SETS, help="all of them unless given")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=int, default=24, help="of each class to learn from")
+    parser.add_argument("--clips", type=int, default=32, help="of each class to learn from")
     options = parser.parse_args()
     if options.seed < 0 or options.clips < 1:
         parser.error("the seed is 0 or more, and the clips are 1 or more")
