@@ -143,6 +143,35 @@ def test_a_difference_that_may_be_chance_proves_nothing(monkeypatch: pytest.Monk
     assert run_to_end(find_confused(probe(LABELS, 4), "mirror")) == ()
 
 
+@pytest.mark.parametrize(("later", "found"), [(4, 0), (6, 1)])
+def test_doubtful_pairs_are_asked_again(
+    later: int, found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twenty clips, seven are taken for the other class, then four (they are told) or six."""
+    asked = []
+
+    def look(self: Trainer, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+        asked.append(self.steps)
+        wrong = 7 if len(asked) <= 4 else later
+        rows = []
+        for segment, _, view in seen:
+            label, number = divmod(int(segment[0, 0, 0, 0]), 20)
+            answer = mirror_images(label, bool(view[:, :2].det() < 0), False, 0)
+            if self.augmentation.flip and label < 2:
+                answer = one_hot(1 - label if number < wrong else label)
+            rows.append(answer)
+        return torch.tensor(rows)
+
+    def step(self: Trainer, done: float) -> float:
+        self.steps += 1
+        return 0.0
+
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(Trainer, "look", look)
+    assert len(run_to_end(find_confused(probe(LABELS, 20, steps=3), "mirror"))) == found
+    assert asked == [3, 3, 6, 6, 12, 12]
+
+
 def test_networks_that_tell_nothing_apart_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
         return [1.0, 1.0, 1.0] if used else mirror_images(label, mirrored, used, number)
