@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidgru.config import ExtractConfig
 from vidgru.video.read import Frame, Video, open_video
-from vidgru.video.sample import TOLERANCE, sample_frames
+from vidgru.video.sample import TOLERANCE, log_warnings, sample_frames
 
 log = logging.getLogger("vidgru")
 
@@ -34,7 +34,7 @@ def choose_frames(source: Path, config: ExtractConfig) -> Iterator[Frame]:
                 due = next(upcoming, None)
                 if due is None:
                     return
-        _tell(video)
+        log_warnings(video.facts())
 
 
 def _times_between(video: Video, config: ExtractConfig) -> Iterator[float]:
@@ -50,7 +50,8 @@ def _count_frames(source: Path, config: ExtractConfig) -> int:
     # The count that a file declares is often wrong.
     with open_video(source) as video:
         total = sum(1 for _ in _times_between(video, config))
-        _tell(video)
+        if video.frames_read:
+            log_warnings(video.facts())
     if config.count is not None and 0 < total < config.count:
         log.warning(
             "%s has only %d frames there, --count asks for %d.", source, total, config.count
@@ -62,8 +63,3 @@ def _spread(total: int, count: int) -> list[int]:
     """Return the middles of `count` equal parts of range(total), or all of a shorter one."""
     count = min(count, total)
     return [(2 * k + 1) * total // (2 * count) for k in range(count)]
-
-
-def _tell(video: Video) -> None:
-    for warning in video.warnings:
-        log.warning("%s", warning)

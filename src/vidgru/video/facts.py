@@ -17,7 +17,9 @@ class Facts:
     "images" for folders of them; rotation: degrees that are declared and were applied; declared:
     frames, None where nothing sane is declared or the end was not reached; frames: that were
     read; seconds: by the frames' times; variable: whether gaps between frames clearly differ;
-    warnings: what is wrong although frames came out of it.
+    warnings: what is wrong although frames came out of it; reader: the library that decoded,
+    "opencv", "pyav" or "pillow"; why: the reason where that is not OpenCV; notes: what was done
+    with the source although nothing is wrong with it.
     """
 
     width: int
@@ -30,6 +32,14 @@ class Facts:
     seconds: float
     variable: bool
     warnings: tuple[str, ...] = ()
+    reader: str = "opencv"
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a person is told of the source."""
+        return (*self.notes, *self.warnings)
 
     @property
     def ends_early(self) -> bool:
@@ -48,10 +58,10 @@ class Facts:
         good = good and all(
             0 < data[name] < math.inf for name in ("fps", "frames", "seconds", "width", "height")
         )
-        good = good and all(isinstance(warning, str) for warning in data["warnings"])
+        good = good and all(isinstance(text, str) for text in [*data["warnings"], *data["notes"]])
         if not good:
             raise ValueError("These are no facts of a clip.")
-        return cls(**{**data, "warnings": tuple(data["warnings"])})
+        return cls(**{**data, "warnings": tuple(data["warnings"]), "notes": tuple(data["notes"])})
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -65,6 +75,9 @@ KINDS: dict[str, tuple[type, ...]] = {
     "seconds": (float,),
     "variable": (bool,),
     "warnings": (list, tuple),
+    "reader": (str,),
+    "why": (str,),
+    "notes": (list, tuple),
 }
 
 
