@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 MOST_WARNINGS = 100
+ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
 LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
 
@@ -44,7 +45,10 @@ class Facts:
     @property
     def ends_early(self) -> bool:
         """Whether less than 0.9 of the declared time can be read."""
-        return self.declared is not None and self.seconds < 0.9 * self.declared / self.fps
+        if self.declared is None:
+            return False
+        declared = self.declared / self.fps
+        return self.seconds < min(0.9 * declared, declared - ENOUGH)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""

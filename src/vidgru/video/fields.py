@@ -19,7 +19,8 @@ SMALLEST = 8  # pixels, of a side; less has no fields worth the name
 class Deinterlacer:
     """Takes frames in order and gives as many back, some of them later.
 
-    A frame that is not interlaced, and one whose fields show one moment, is given as it is.
+    A frame that is not interlaced, and one whose fields show one moment, is given as it is. Time
+    stamps stay in ticks of the stream.
     """
 
     def __init__(self) -> None:
@@ -72,7 +73,7 @@ class Deinterlacer:
                 return
             original = self._originals.popleft()
             if original.interlaced_frame and combed(original):
-                made.pts, made.time_base = original.pts, original.time_base
+                made.pts = original.pts
                 yield made
             else:
                 yield original

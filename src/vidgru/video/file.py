@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vidgru.errors import VideoError
 from vidgru.video.clock import Clock, sane
+from vidgru.video.facts import ENOUGH
 from vidgru.video.source import MAX_PIXELS, Image, Video
 from vidgru.video.streams import StreamFacts
 
@@ -130,7 +131,8 @@ class VideoFile(Video):
         if self._frames:
             self._declared = round(self._frames)
         seconds = self.seconds
-        if seconds and (self._time + 1 / self.fps) < 0.9 * seconds:
+        end = self._time + 1 / self.fps
+        if seconds and end < min(0.9 * seconds, seconds - ENOUGH):
             self.warnings.append(
                 f"{self.source} ends early: it declares {seconds:.2f} s, "
                 f"but frames can be read only up to {self._time:.2f} s."

@@ -10,6 +10,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vidgru.errors import VideoError
@@ -41,6 +42,7 @@ class LibavFile(VideoFile):
         self._waiting: deque[VideoFrame] = deque()
         self._frame: VideoFrame | None = None
         self._image: Image | None = None
+        self._colours = VideoReformatter()
         self._opened = ExitStack()
         try:
             self._container: InputContainer = self._opened.enter_context(open_container(path))
@@ -94,17 +96,19 @@ class LibavFile(VideoFile):
 
     def _stamp(self) -> float | None:
         frame = self._frame
-        if frame is None or not frame.time_base:
+        if frame is None:
             return None
-        ticks = frame.dts if frame.pts is None else frame.pts
-        return None if ticks is None else float(ticks * frame.time_base) - self.known.start
+        first, second = frame.pts, frame.dts
+        ticks = second if first is None or self.known.decode_stamps else first
+        # Not the frame's own time base, which the last ones have not.
+        return None if ticks is None else ticks * self.known.tick - self.known.start
 
     def _picture(self) -> Image:
         if self._frame is None:
             raise VideoError(f"Cannot read {self.source}: grab a frame first.")
         if self._image is None:
             try:
-                image = self._frame.to_ndarray(format="bgr24")
+                image = self._colours.reformat(self._frame, format="bgr24").to_ndarray()
             except ERRORS as error:
                 raise VideoError(
                     f"Cannot read {self.source}: frame {self.frames_read} is damaged."

@@ -103,7 +103,7 @@ def _why_not_opencv(known: StreamFacts) -> str:
         "its video is not the first one: attached pictures come before it": not known.first
         and known.videos == 1,
         f"it holds {known.videos} videos, and players take another than the first": not known.first,
-        "it is interlaced": known.interlaced,
+        "it may hold interlaced frames": known.interlaced,
         f"its pixels are not square ({known.aspect.numerator}:{known.aspect.denominator})":
             known.aspect != 1,
         "it is to be shown mirrored": known.mirrored,

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vidgru.errors import VideoError
+from vidgru.video.headers import may_interlace
 from vidgru.video.source import MAX_PIXELS
 
 SECONDS = 20  # without a byte from the disk; a file system may hang
@@ -48,7 +49,8 @@ class StreamFacts:
     to a stored picture to show it; interlaced: whether frames may consist of two fields; hdr: "PQ",
     "HLG" or ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be
     decoded; trimmed: whether packets belong to no frame that is shown; joined: whether recordings
-    with different clocks may follow each other; first_frame: a tiny picture of it, bgr uint8, or
+    with different clocks may follow each other; decode_stamps: whether stamps say when a frame is
+    decoded, not when it is shown; first_frame: a tiny picture of it, bgr uint8, or
     None if none could be decoded; pixels: the format of stored pixels.
     """
 
@@ -74,6 +76,7 @@ class StreamFacts:
     whole_start: bool
     trimmed: bool
     joined: bool
+    decode_stamps: bool
     first_frame: NDArray[np.uint8] | None
     pixels: str
 
@@ -145,12 +148,13 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
     rate = film.average_rate or film.guessed_rate
     tick = float(film.time_base or 0)
     seconds = _seconds(film, container)
+    codec = film.codec_context
     return StreamFacts(
         stream=film.index,
         first=film.index == videos[0].index,
         videos=len(films),
         covers=len(videos) - len(films),
-        codec=film.codec_context.name,
+        codec=codec.name,
         width=film.width,
         height=film.height,
         rate=seen.rate if seen.rate else (float(rate) if rate else None),
@@ -160,12 +164,14 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         frames=film.frames,
         aspect=_aspect(film),
         **_orientation(seen.frame),
-        interlaced=seen.frame is not None and seen.frame.interlaced_frame,
-        hdr=HDR.get(int(film.codec_context.color_trc or 0), ""),
+        interlaced=seen.frame is not None
+        and (seen.frame.interlaced_frame or may_interlace(codec.name, codec.extradata)),
+        hdr=HDR.get(int(codec.color_trc or 0), ""),
         timecode=film.metadata.get("timecode") or container.metadata.get("timecode") or "",
         whole_start=seen.whole_start,
         trimmed=seen.trimmed,
         joined=bool(JOINED_FORMATS & set(container.format.name.split(","))),
+        decode_stamps=container.format.name == "avi",
         first_frame=None if seen.frame is None else tiny(seen.frame.to_ndarray(format="bgr24")),
         pixels=film.pix_fmt or "",
     )
