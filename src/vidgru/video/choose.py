@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from vidgru.config import ExtractConfig
@@ -12,15 +12,21 @@ from vidgru.video.sample import TOLERANCE, log_warnings, sample_frames
 log = logging.getLogger("vidgru")
 
 
-def choose_frames(source: Path, config: ExtractConfig) -> Iterator[Frame]:
+def choose_frames(
+    source: Path, config: ExtractConfig, opened: Callable[[Video], None] = lambda video: None
+) -> Iterator[Frame]:
     """Yield the frames that a config asks for, reading the source in order and never seeking.
+
+    `opened` is called with the source when it is open.
 
     With `fps`, `Frame.time` is the sample's time (see `sample_frames`), else the frame's own.
     Raises VideoError.
     """
     size, start = config.target_size(), config.start or 0.0
     if config.fps is not None:
-        yield from sample_frames(source, config.fps, size=size, start=start, end=config.end)
+        yield from sample_frames(
+            source, config.fps, size=size, start=start, end=config.end, opened=opened
+        )
         return
     wanted: Iterable[int] = range(0, sys.maxsize, config.every or 1)
     if config.count is not None:
@@ -28,6 +34,7 @@ def choose_frames(source: Path, config: ExtractConfig) -> Iterator[Frame]:
     upcoming = iter(wanted)
     due = next(upcoming, None)
     with open_video(source) as video:
+        opened(video)
         for place, time in enumerate(_times_between(video, config)):
             if place == due:
                 yield Frame(video.retrieve(size), time, video.frames_read - 1)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 MOST_WARNINGS = 100
+CLOCK_JUMPS = "the clock jumps by"  # in a warning
 ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
 LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
@@ -41,6 +42,11 @@ class Facts:
     def sentences(self) -> tuple[str, ...]:
         """What a person is told of the source."""
         return (*self.notes, *self.warnings)
+
+    @property
+    def clock_jumps(self) -> bool:
+        """Whether time stamps jump, as where recordings are joined."""
+        return any(CLOCK_JUMPS in warning for warning in self.warnings)
 
     @property
     def ends_early(self) -> bool:

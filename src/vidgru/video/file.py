@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidgru.errors import VideoError
 from vidgru.video.clock import Clock, sane
-from vidgru.video.facts import ENOUGH
+from vidgru.video.facts import CLOCK_JUMPS, ENOUGH
 from vidgru.video.source import MAX_PIXELS, Image, Video
 from vidgru.video.streams import StreamFacts
 
@@ -123,7 +123,7 @@ class VideoFile(Video):
             at, gap = clock.jumped
             more = f" and {clock.jumps - 1} more times" if clock.jumps > 1 else ""
             self.warnings.append(
-                f"{self.source}: the clock jumps by {gap:+.2f} s at {at:.2f} s{more}; "
+                f"{self.source}: {CLOCK_JUMPS} {gap:+.2f} s at {at:.2f} s{more}; "
                 "the frames follow each other without a gap."
             )
 

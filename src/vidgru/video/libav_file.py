@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -35,7 +34,7 @@ class LibavFile(VideoFile):
         declared = lasts if known.trimmed else known.frames or lasts
         super().__init__(path, fps, known, declared)
         self.reader, self.why = "pyav", why
-        self.codec, self.rotation = known.codec, known.rotation
+        self.codec, self.rotation = known.codec, known.orientation.rotation
         self.width, self.height = known.shown
         self.check_size()
         self._fields: Deinterlacer | None = None
@@ -123,12 +122,7 @@ class LibavFile(VideoFile):
             wide = max(round(width * known.aspect), 1)
             how = cv2.INTER_CUBIC if wide > width else cv2.INTER_AREA
             image = cv2.resize(image, (wide, height), interpolation=how)  # type: ignore[assignment]
-        if known.transpose:
-            image = cv2.transpose(image)  # type: ignore[assignment]
-        if known.flip_x or known.flip_y:
-            code = -1 if known.flip_x and known.flip_y else int(known.flip_x)
-            image = cv2.flip(image, code)  # type: ignore[assignment]
-        return np.ascontiguousarray(image)
+        return known.orientation.apply(image)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,7 +10,7 @@ from vidgru.errors import VideoError
 from vidgru.video import source
 from vidgru.video.file import VideoFile, sane_fps
 from vidgru.video.source import Image
-from vidgru.video.streams import StreamFacts, tiny
+from vidgru.video.streams import StreamFacts
 
 SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV tells rightly
 UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one picture are below 3
@@ -31,7 +31,9 @@ class OpenCVFile(VideoFile):
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         usual = fps if SLOW <= fps <= FAST else None
         rate = sane_fps(usual, known.rate if known is not None else None, fps)
-        super().__init__(path, rate, known, self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        declared = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        # It is the seconds that a file declares times the rate.
+        super().__init__(path, rate, known, declared if usual else declared * rate / (fps or 1))
         self.width = int(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self.check_size()
@@ -48,7 +50,8 @@ class OpenCVFile(VideoFile):
         if not self._grabbed:
             return "OpenCV decodes no frame of it"
         try:
-            own = tiny(self._picture()).astype(int)
+            size = self.known.first_frame.shape[1::-1]
+            own = cv2.resize(self._picture(), size, interpolation=cv2.INTER_AREA).astype(int)
         except (VideoError, cv2.error):
             return "OpenCV gives no picture of it"
         far = float(np.abs(own - self.known.first_frame).mean())

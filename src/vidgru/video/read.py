@@ -37,8 +37,6 @@ VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .divx .flv .gif .h264 .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf "
     ".ogv .ts .vob .webm .wmv".split()
 )
-# Pixels that every reader shows alike; others are compared at the first frame.
-USUAL_PIXELS = frozenset("yuv420p yuvj420p yuv422p yuvj422p yuv444p yuvj444p bgr24".split())
 
 
 def _open(path: Path) -> Video:
@@ -86,10 +84,10 @@ def _choose(path: Path, known: StreamFacts | None) -> VideoFile:
     try:
         video = OpenCVFile(path, known)
     except VideoError:
-        if known is None or known.first_frame is None:
+        if known is None or not known.decodes:
             raise
         return LibavFile(path, known, "OpenCV cannot open it")
-    if known is not None and known.pixels not in USUAL_PIXELS and (why := video.differs()):
+    if known is not None and (why := video.differs()):
         video.close()
         return LibavFile(path, known, why)
     return video
@@ -97,7 +95,7 @@ def _choose(path: Path, known: StreamFacts | None) -> VideoFile:
 
 def _why_not_opencv(known: StreamFacts) -> str:
     """Return what OpenCV does wrong with such a file, or nothing."""
-    if known.first_frame is None:
+    if not known.decodes:
         return ""
     reasons = {
         "its video is not the first one: attached pictures come before it": not known.first
@@ -106,7 +104,7 @@ def _why_not_opencv(known: StreamFacts) -> str:
         "it may hold interlaced frames": known.interlaced,
         f"its pixels are not square ({known.aspect.numerator}:{known.aspect.denominator})":
             known.aspect != 1,
-        "it is to be shown mirrored": known.mirrored,
+        "it is to be shown mirrored": known.orientation.mirrored,
         "it has frames that are not to be shown": known.trimmed,
     }  # fmt: skip
     return next((reason for reason, holds in reasons.items() if holds), "")

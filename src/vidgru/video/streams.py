@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -34,7 +34,41 @@ HDR = {16: "PQ", 18: "HLG"}
 WIDEST = 16  # sample aspect ratios beyond it are no such
 SQUARE = 0.01  # relative; less is not seen, and mostly rounding
 TINY = (32, 18)
+# What every reader shows alike; anything else is compared at the first frame.
+USUAL_CODECS = frozenset("h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())  # noqa: SIM905
+USUAL_PIXELS = frozenset(
+    ["yuv420p", "yuv420p10le", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"]
+)
 ERRORS = (av.error.FFmpegError, ValueError, MemoryError, OSError)  # whatever libav may raise
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What is done, in this order, to a stored picture to show it."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether no turning alone shows the picture rightly."""
+        return (self.transpose + self.flip_x + self.flip_y) % 2 == 1
+
+    @property
+    def rotation(self) -> int:
+        """Degrees by which the picture is turned clockwise to be shown, before any flip."""
+        if self.transpose:
+            return 90 if self.flip_x else 270
+        return 180 if self.flip_x and self.flip_y else 0
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a picture (H, W, 3) as it is shown."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        across = slice(None, None, -1 if self.flip_x else 1)
+        down = slice(None, None, -1 if self.flip_y else 1)
+        return np.ascontiguousarray(image[down, across])
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +79,13 @@ class StreamFacts:
     video streams; videos, covers: how many films and attached pictures there are; rate: frames/s;
     tick: seconds between neighbouring time stamps; start: seconds, of the film's first frame in the
     file's own clock; seconds: how long the film is, None if nothing sane is said; frames: declared;
-    aspect: width of a pixel by its height; transpose, flip_x, flip_y: what is done, in this order,
-    to a stored picture to show it; interlaced: whether frames may consist of two fields; hdr: "PQ",
+    aspect: width of a pixel by its height; orientation: what is done to a stored picture to show
+    it; interlaced: whether frames may consist of two fields; hdr: "PQ",
     "HLG" or ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be
     decoded; trimmed: whether packets belong to no frame that is shown; joined: whether recordings
     with different clocks may follow each other; decode_stamps: whether stamps say when a frame is
-    decoded, not when it is shown; first_frame: a tiny picture of it, bgr uint8, or
-    None if none could be decoded; pixels: the format of stored pixels.
+    decoded, not when it is shown; decodes: whether a frame came out; first_frame: where readers may
+    differ, a tiny picture of it as it is shown, bgr uint8.
     """
 
     stream: int
@@ -67,9 +101,7 @@ class StreamFacts:
     seconds: float | None
     frames: int
     aspect: Fraction
-    transpose: bool
-    flip_x: bool
-    flip_y: bool
+    orientation: Orientation
     interlaced: bool
     hdr: str
     timecode: str
@@ -77,26 +109,14 @@ class StreamFacts:
     trimmed: bool
     joined: bool
     decode_stamps: bool
+    decodes: bool
     first_frame: NDArray[np.uint8] | None
-    pixels: str
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether no turning alone shows the picture rightly."""
-        return (self.transpose + self.flip_x + self.flip_y) % 2 == 1
-
-    @property
-    def rotation(self) -> int:
-        """Degrees by which the picture is turned clockwise to be shown, before any flip."""
-        if self.transpose:
-            return 90 if self.flip_x else 270
-        return 180 if self.flip_x and self.flip_y else 0
 
     @property
     def shown(self) -> tuple[int, int]:
         """Width and height of pictures as they are shown."""
         width, height = max(round(self.width * self.aspect), 1), self.height
-        return (height, width) if self.transpose else (width, height)
+        return (height, width) if self.orientation.transpose else (width, height)
 
 
 @contextmanager
@@ -118,6 +138,16 @@ def look(path: Path) -> StreamFacts | None:
 
     Decodes a single frame. Raises VideoError for a file that holds no video.
     """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # Most files are opened twice, for their rate and for their frames.
+    return _looked(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _looked(path: Path, *status: int) -> StreamFacts | None:
     try:
         with open_container(path) as container:
             return _look(path, container)
@@ -148,7 +178,8 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
     rate = film.average_rate or film.guessed_rate
     tick = float(film.time_base or 0)
     seconds = _seconds(film, container)
-    codec = film.codec_context
+    codec, turns = film.codec_context, _orientation(seen.frame)
+    small = _tiny(seen.frame, codec.name)
     return StreamFacts(
         stream=film.index,
         first=film.index == videos[0].index,
@@ -163,7 +194,7 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         seconds=seconds,
         frames=film.frames,
         aspect=_aspect(film),
-        **_orientation(seen.frame),
+        orientation=turns,
         interlaced=seen.frame is not None
         and (seen.frame.interlaced_frame or may_interlace(codec.name, codec.extradata)),
         hdr=HDR.get(int(codec.color_trc or 0), ""),
@@ -172,13 +203,17 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         trimmed=seen.trimmed,
         joined=bool(JOINED_FORMATS & set(container.format.name.split(","))),
         decode_stamps=container.format.name == "avi",
-        first_frame=None if seen.frame is None else tiny(seen.frame.to_ndarray(format="bgr24")),
-        pixels=film.pix_fmt or "",
+        decodes=seen.frame is not None,
+        first_frame=None if small is None else turns.apply(small),
     )
 
 
-def tiny(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return a picture small enough to compare readers by."""
+def _tiny(frame: VideoFrame | None, codec: str) -> NDArray[np.uint8] | None:
+    if frame is None or frame.color_trc in HDR:
+        return None
+    if frame.format.name in USUAL_PIXELS and codec in USUAL_CODECS:
+        return None
+    image = frame.to_ndarray(format="bgr24")
     return cv2.resize(image, TINY, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
@@ -259,7 +294,7 @@ def _aspect(film: VideoStream) -> Fraction:
     return aspect if sane and fits else Fraction(1)
 
 
-def _orientation(frame: VideoFrame | None) -> dict[str, bool]:
+def _orientation(frame: VideoFrame | None) -> Orientation:
     """Return what is to be done to a stored picture, by its display matrix."""
     a, b, c, d = 1, 0, 0, 1
     if frame is not None:
@@ -272,8 +307,4 @@ def _orientation(frame: VideoFrame | None) -> dict[str, bool]:
         if matrix is not None and len(numbers := np.frombuffer(bytes(matrix), np.int32)) == 9:
             a, b, c, d = (int(numbers[place]) for place in (0, 1, 3, 4))
     turned = abs(b) + abs(c) > abs(a) + abs(d)
-    return {
-        "transpose": turned,
-        "flip_x": c < 0 if turned else a < 0,
-        "flip_y": b < 0 if turned else d < 0,
-    }
+    return Orientation(turned, c < 0 if turned else a < 0, b < 0 if turned else d < 0)
