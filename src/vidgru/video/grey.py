@@ -55,6 +55,14 @@ def is_deep_grey(data: bytes) -> bool:
     return False
 
 
+def is_tiff_with_alpha(data: bytes) -> bool:
+    """Return whether a TIFF file's first picture is RGB with a fourth channel, by its header."""
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    tags = _tiff_tags(data)
+    return tags.get(262) == 2 and tags.get(277) == 4
+
+
 def _tiff_tags(data: bytes) -> dict[int, int]:
     """Return the tags of a TIFF file's first picture that are a single number of 16 or 32 bits."""
     order = "<" if data[:1] == b"I" else ">"

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -157,6 +158,8 @@ def _looked(path: Path, *status: int) -> StreamFacts | None:
 
 def _look(path: Path, container: InputContainer) -> StreamFacts | None:
     videos = container.streams.video
+    if any(stream.codec_context is None for stream in videos):
+        return None  # of a codec that libav does not know
     films = [stream for stream in videos if not stream.disposition & COVERS]
     moving = [stream for stream in films if stream.codec_context.name not in STILL_CODECS]
     films = moving or films
