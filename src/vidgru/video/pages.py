@@ -56,6 +56,21 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
         return kinds.get(data[:1], TiffImagePlugin.TiffImageFile)(io.BytesIO(data))
 
 
+def decode_alone(data: bytes) -> Image | None:
+    """Return the first picture, bgr uint8 (H, W, 3), without its alpha, or None if it is none.
+
+    OpenCV blends a TIFF's pixels with black by their alpha, and no other format's.
+    """
+    try:
+        file = _opened(data)
+        if file.width * file.height > MAX_PIXELS:
+            return None
+        with _quietly():
+            return np.asarray(file.convert("RGB"))[..., ::-1].copy()
+    except Exception:  # Pillow raises many kinds for a damaged file
+        return None
+
+
 def _pages(file: ImageFile.ImageFile) -> list[int]:
     """Return the numbers of a file's pictures that are to be shown."""
     if not isinstance(file, TiffImagePlugin.TiffImageFile):

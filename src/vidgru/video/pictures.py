@@ -12,7 +12,7 @@ import numpy as np
 
 from vidgru.errors import VideoError
 from vidgru.video.grey import GreyScale, is_deep_grey, is_tiff_with_alpha
-from vidgru.video.pages import PictureSequence, holds_several
+from vidgru.video.pages import PictureSequence, decode_alone, holds_several
 from vidgru.video.source import MAX_IMAGE_BYTES, Image, Video
 
 # ruff: noqa: SIM905
@@ -37,16 +37,13 @@ def decode_image(data: bytes) -> Any:
     """Return bgr uint8 (H, W, 3), grey uint16 (H, W) for such, or None for what is no image."""
     if not data or _lacks_chunks(data):
         return None
+    if is_tiff_with_alpha(data):
+        return decode_alone(data)
     how = cv2.IMREAD_COLOR
     if is_deep_grey(data):
         how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
     try:
-        pixels = np.frombuffer(data, np.uint8)
-        if is_tiff_with_alpha(data):  # which OpenCV would blend with black, in TIFF only
-            image: Any = cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED)
-            if image is not None and image.dtype == np.uint8 and image.shape[2:] == (4,):
-                return image[..., :3].copy()
-        return cv2.imdecode(pixels, how)
+        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         return None
 
