@@ -87,7 +87,8 @@ class Clock:
         rises = self._raw is not None and stamp > self._raw
         self._behind = self._behind + 1 if rises else 0
         goes_on = after is not None and after > stamp
-        if goes_on and (gap < -soft or self._behind >= STUCK):
+        least = 2 * period if self._joined else soft
+        if goes_on and then <= 0 and (gap < -least or self._behind >= STUCK):
             return self._bridge(stamp, gap)
         # A file may have no stamps at all, or none for its last frames.
         return self._time + (period / 4 if goes_on and self._rose else period)

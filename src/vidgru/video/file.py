@@ -14,6 +14,7 @@ from vidgru.video.streams import StreamFacts
 GRABS_AFTER_FAILURE = 16
 SLOWEST, FASTEST = 1e-5, 1e5  # frames/s that are believed
 USUAL_FPS = 25.0
+WRAPS = 2**33 / 90_000  # seconds after which the clock of a transport stream begins anew
 
 
 def sane_fps(*rates: float | None) -> float:
@@ -121,6 +122,8 @@ class VideoFile(Video):
         clock = self._clock
         if clock.jumps:
             at, gap = clock.jumped
+            if self.known is not None and self.known.joined:  # where libav takes back for wrapped
+                gap = (gap + WRAPS / 2) % WRAPS - WRAPS / 2
             more = f" and {clock.jumps - 1} more times" if clock.jumps > 1 else ""
             self.warnings.append(
                 f"{self.source}: {CLOCK_JUMPS} {gap:+.2f} s at {at:.2f} s{more}; "
