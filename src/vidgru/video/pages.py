@@ -43,7 +43,8 @@ def holds_several(data: bytes) -> bool:
         return len(data) > 20 and bool(data[20] & 2)
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         try:
-            return len(_pages(_opened(data))) > 1
+            shown, whole = _pages(_opened(data))
+            return len(shown) > 1 or not whole
         except Exception:  # whatever is wrong with it is told by who reads the first page
             return False
     return False
@@ -71,22 +72,24 @@ def decode_alone(data: bytes) -> Image | None:
         return None
 
 
-def _pages(file: ImageFile.ImageFile) -> list[int]:
-    """Return the numbers of a file's pictures that are to be shown."""
+def _pages(file: ImageFile.ImageFile) -> tuple[list[int], bool]:
+    """Return the numbers of the pictures to be shown, and whether the list of them is whole."""
     if not isinstance(file, TiffImagePlugin.TiffImageFile):
         # A PNG's first picture may be for those who do not know animations.
         skipped = int(bool(file.info.get("default_image")))
-        return list(range(skipped, min(getattr(file, "n_frames", 1), MOST_PAGES)))
-    shown = []
+        return list(range(skipped, min(getattr(file, "n_frames", 1), MOST_PAGES))), True
+    shown: list[int] = []
     with _quietly():
         for number in range(MOST_PAGES):
             try:
                 file.seek(number)
             except EOFError:
                 break
+            except Exception:  # Pillow raises many kinds for a damaged file
+                return shown, False
             if not int(file.tag_v2.get(SUBFILE_TYPE, 0)) & REDUCED:
                 shown.append(number)
-    return shown
+    return shown, True
 
 
 class PictureSequence(Video):
@@ -98,7 +101,7 @@ class PictureSequence(Video):
         self.reader, self.why = "pillow", "it holds several pictures"
         try:
             self._file = _opened(data)
-            self._numbers = _pages(self._file)
+            self._numbers, self._whole = _pages(self._file)
         except Exception as error:
             raise VideoError(f"Cannot read {source}: no image in it can be read.") from error
         self._coming = iter(self._numbers)
@@ -114,31 +117,34 @@ class PictureSequence(Video):
     def grab(self) -> float | None:
         """Move to the next picture; return its time in seconds, or None at the end."""
         number = next(self._coming, None)
-        if number is not None:
-            try:
-                pixels, lasts = self._page(number)
-                if pixels.dtype == np.uint16 and not self._grey.bits:
-                    self._judge(pixels)
-            except Exception as error:  # Pillow raises many kinds for a damaged file
-                if self.frames_read == 0:
-                    raise VideoError(
-                        f"Cannot read {self.source}: no image in it can be read."
-                    ) from error
-                self.warnings.append(
-                    f"{self.source} ends early: of its {len(self._numbers)} pictures "
-                    f"{self.frames_read} can be read."
-                )
-                self._coming = iter(())
-                return None
-            deep = pixels.dtype == np.uint16
-            self._image = self._grey.shown(pixels) if deep else pixels[..., ::-1].copy()
-            if self.frames_read == 0:
-                self.height, self.width = self._image.shape[:2]
-                self.fps = 1 / lasts
-                self._declared = len(self._numbers)
-            time, self._due = self._due, self._due + lasts
-            return self._count(time)
-        return None
+        if number is None:
+            self._tell_end()
+            return None
+        try:
+            pixels, lasts = self._page(number)
+            if pixels.dtype == np.uint16 and not self._grey.bits:
+                self._judge(pixels)
+        except Exception:  # Pillow raises many kinds for a damaged file
+            self._coming, self._whole = iter(()), False
+            self._tell_end()
+            return None
+        deep = pixels.dtype == np.uint16
+        self._image = self._grey.shown(pixels) if deep else pixels[..., ::-1].copy()
+        if self.frames_read == 0:
+            self.height, self.width = self._image.shape[:2]
+            self.fps = 1 / lasts
+            self._declared = len(self._numbers)
+        time, self._due = self._due, self._due + lasts
+        return self._count(time)
+
+    def _tell_end(self) -> None:
+        if self.frames_read == 0:
+            raise VideoError(f"Cannot read {self.source}: no image in it can be read.")
+        if not self._whole:
+            self.warnings.append(
+                f"{self.source} ends early: after {self.frames_read} pictures it is damaged."
+            )
+            self._whole = True
 
     def _page(self, number: int) -> tuple[np.ndarray, float]:
         """Return a picture, rgb uint8 (H, W, 3) or grey uint16 (H, W), and its seconds."""
