@@ -2,7 +2,8 @@
 
 Each must give its frames, or exit 1 with one clear sentence: no traceback, no hang, no silence, no
 huge memory. Where the folder holds a manifest.csv (columns file, read_frames and size, as a plain
-reader saw them), frames and picture sizes are compared with it. Exits 1 when any file does not.
+reader saw them), frames and picture sizes are compared with it. Where it holds an expected.csv of
+right answers, these are checked instead (odd_answers.py). Exits 1 when any file does not.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+from odd_answers import check_answers
 
 SECONDS = 120
 MEGABYTES = 1500
@@ -89,6 +91,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", help="a run folder or model file: try `predict` too")
     args = parser.parse_args()
+    if (args.folder / "expected.csv").exists():
+        sys.exit(bool(check_answers(args.folder)))
     manifest: dict[str, dict[str, str]] = {}
     if (args.folder / "manifest.csv").exists():
         with open(args.folder / "manifest.csv", newline="", encoding="utf-8") as table:

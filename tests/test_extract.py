@@ -138,6 +138,8 @@ def test_json_lines(vidgru: Cli, clip: Path, out: Path, tmp_path: Path) -> None:
         "source": str(clip),
         "index": 0,
         "seconds": 0.0,
+        "reader": "opencv",
+        "why": "",
     }
     assert lines[1]["seconds"] == 1.0
     error = f"Cannot read {tmp_path / 'no.mp4'}: no such file or folder."

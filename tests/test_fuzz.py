@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import torch
 from helpers import noise, write_clip, write_images
@@ -27,7 +28,6 @@ from vidgru.nn.sliding import SlidingWindows, WindowOutput
 from vidgru.spec import ModelSpec
 from vidgru.train_config import CompareConfig, TrainConfig
 from vidgru.verbs.train import resume_steps
-from vidgru.video import read
 from vidgru.video.facts import Facts
 from vidgru.video.read import open_video
 from vidgru.video.sample import sample_frames, sample_indices
@@ -373,7 +373,7 @@ def test_a_picture_that_promises_gigabytes(tmp_path: Path, monkeypatch: pytest.M
     good = path.read_bytes()
     path.write_bytes(good + b"what follows the end")
     assert len(list(sample_frames(path, 10.0))) == 1
-    monkeypatch.setattr(read.cv2, "imdecode", lambda *args: pytest.fail("must not be asked"))
+    monkeypatch.setattr(cv2, "imdecode", lambda *args: pytest.fail("must not be asked"))
     for bad in (good[:33] + b"\xf0" + good[34:], good[:-9], good[:40], good[:9]):
         path.write_bytes(bad)
         with pytest.raises(VideoError, match="no image in it can be read"):
@@ -382,8 +382,8 @@ def test_a_picture_that_promises_gigabytes(tmp_path: Path, monkeypatch: pytest.M
 
 def test_opencv_running_out_of_memory(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **kwargs: Any) -> None:
-        raise read.cv2.error("Insufficient memory")
+        raise cv2.error("Insufficient memory")
 
-    monkeypatch.setattr(read.cv2, "resize", fail)
+    monkeypatch.setattr(cv2, "resize", fail)
     with pytest.raises(VideoError, match=r"clip\.avi: OpenCV fails on frame 0\.$"):
         list(sample_frames(clip, 10.0, size=8))

@@ -169,7 +169,8 @@ def test_help_is_cheap(words: list[str]) -> None:
         "try:\n"
         "    main()\n"
         "finally:\n"
-        "    print(sorted({'torch', 'cv2', 'numpy', 'rich'} & set(sys.modules)), file=sys.stderr)\n"
+        "    heavy = {'torch', 'cv2', 'numpy', 'rich', 'av', 'PIL'} & set(sys.modules)\n"
+        "    print(sorted(heavy), file=sys.stderr)\n"
     )
     command = [sys.executable, "-c", program, *words, "--help"]
     done = subprocess.run(command, capture_output=True, text=True)

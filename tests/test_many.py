@@ -692,7 +692,7 @@ def test_a_folder_of_images_weighs_what_they_do(
 
 def test_a_worker_begins_with_an_open_model_and_decodes_in_one_thread(clip: Path) -> None:
     program = (
-        "import sys\n"
+        "import sys, cv2\n"
         "from types import SimpleNamespace as Space\n"
         "from vidgru.video import read\n"
         "from vidgru.verbs import predict_worker\n"
@@ -702,7 +702,7 @@ def test_a_worker_begins_with_an_open_model_and_decodes_in_one_thread(clip: Path
         "predict_worker.serve = lambda answer: answer(request, lambda: print('begun'))\n"
         "predict_worker.main()\n"
         "with read.open_video(sys.argv[1]) as video:\n"
-        "    print(video.capture.get(read.cv2.CAP_PROP_N_THREADS))\n"
+        "    print(video.capture.get(cv2.CAP_PROP_N_THREADS))\n"
     )
     command = [sys.executable, "-c", program, str(clip)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)

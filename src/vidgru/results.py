@@ -14,12 +14,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ExtractedFrame:
-    """One image written by `extract`: its file, its source, its frame index and time in seconds."""
+    """One image written by `extract`: its file, its source, its frame index and time in seconds.
+
+    reader: the library that decoded the source, "opencv", "pyav" or "pillow"; why: the reason where
+    that is not OpenCV.
+    """
 
     file: Path
     source: str
     index: int
     seconds: float
+    reader: str = "opencv"
+    why: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""

@@ -25,7 +25,7 @@ from vidgru.video.facts import Facts
 from vidgru.video.read import Image, image_files, open_video
 from vidgru.video.sample import even_rate, sample_frames
 
-VERSION = 6  # raise it when the same settings would give other pixels or facts
+VERSION = 7  # raise it when the same settings would give other pixels or facts
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
@@ -139,8 +139,7 @@ def decode_clip(
 
 def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) -> None:
     """Write a clip's segments and facts under a key; readers see the old file or the new one."""
-    warnings = tuple(text.replace(str(path), HERE) for text in facts.warnings)
-    told = json.dumps(replace(facts, warnings=warnings).to_dict())
+    told = json.dumps(_moved(facts, str(path), HERE).to_dict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
@@ -190,8 +189,13 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
         os.utime(stored)  # marks it as recently used
-    warnings = tuple(text.replace(HERE, str(path)) for text in facts.warnings)
-    return segments, replace(facts, warnings=warnings)
+    return segments, _moved(facts, HERE, str(path))
+
+
+def _moved(facts: Facts, old: str, new: str) -> Facts:
+    """Return facts whose sentences name another path."""
+    warnings = tuple(text.replace(old, new) for text in facts.warnings)
+    return replace(facts, warnings=warnings, notes=tuple(t.replace(old, new) for t in facts.notes))
 
 
 def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:

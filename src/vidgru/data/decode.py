@@ -126,8 +126,8 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
 def say_problems(results: Sequence[Decoded]) -> None:
     """Warn of what is wrong with clips, and of those that could not be read."""
     for result in results:
-        for warning in result.facts.warnings if result.facts else ():
-            log.warning("%s", warning)
+        for sentence in result.facts.sentences if result.facts else ():
+            log.warning("%s", sentence)
         if result.error:
             log.warning("Skipped: %s", result.error)
 

@@ -96,10 +96,17 @@ def _told_by_files(data: Readings) -> Iterator[Finding]:
         for clip, known in facts.items()
         if known.declared is not None and known.declared > known.frames and not known.ends_early
     }
-    hurt = [clip for clip, known in facts.items() if known.warnings and not known.ends_early]
+    jumping = [clip for clip, known in facts.items() if known.clock_jumps]
+    hurt = [
+        clip
+        for clip, known in facts.items()
+        if known.warnings and not known.ends_early and not known.clock_jumps
+    ]
     why = " before 90 % of the time that the file declares"
     yield from _clips("truncated", "warning", early, "ends", "end", why)
     yield from _clips("damaged", "warning", hurt, "is damaged", "are damaged", " in places")
+    one, many = "has a clock that jumps", "have a clock that jumps"
+    yield from _clips("clock jumps", "warning", jumping, one, many, ", which is bridged")
     if more:
         low, high = min(more.values()), max(more.values())
         by = f", by {low}" + (f" to {high}" if high > low else "")
@@ -108,6 +115,10 @@ def _told_by_files(data: Readings) -> Iterator[Finding]:
     turned = [clip for clip, known in facts.items() if known.rotation % 360]
     why = " by what the file says, and turned upright when read"
     yield from _clips("rotated", "note", turned, "is rotated", "are rotated", why)
+    others = {clip: known.why for clip, known in facts.items() if known.why}
+    why = f", not with OpenCV ({'; '.join(sorted(set(others.values())))})"
+    one, many = "is read with PyAV or Pillow", "are read with PyAV or Pillow"
+    yield from _clips("other reader", "note", others, one, many, why)
     variable = [clip for clip, known in facts.items() if known.variable]
     one, many = "has a variable frame rate", "have a variable frame rate"
     yield from _clips("variable frame rate", "note", variable, one, many)

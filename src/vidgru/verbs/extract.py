@@ -18,6 +18,7 @@ from vidgru.files import write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
 from vidgru.video.find import Sources, find_sources, listed, place
+from vidgru.video.read import Video
 from vidgru.video.write import JPEG_SIDE, write_image
 
 TABLE = "frames.csv"
@@ -127,7 +128,8 @@ def _extract_one(
     failure = None
     try:
         try:
-            for frame in choose_frames(job.source, config):
+            read: list[Video] = []
+            for frame in choose_frames(job.source, config, read.append):
                 if config.format == "jpg" and max(frame.rgb.shape) > JPEG_SIDE:
                     raise VideoError(
                         f"Frames of {source} are too large for jpg: give --format png, or --size."
@@ -135,7 +137,10 @@ def _extract_one(
                 while len(waiting) > min(2 * WORKERS, WAITING_BYTES // frame.rgb.nbytes):
                     yield finish_oldest()
                 file = folder / f"{frame.index:07d}_{frame.time:010.3f}s.{config.format}"
-                item = ExtractedFrame(file, source, frame.index, round(frame.time, 6))
+                time = round(frame.time, 6)
+                item = ExtractedFrame(
+                    file, source, frame.index, time, read[-1].reader, read[-1].why
+                )
                 waiting.append((pool.submit(write_image, file, frame.rgb, config.quality), item))
         except VideoError as error:
             failure = Failure(source, str(error))

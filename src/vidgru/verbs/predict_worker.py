@@ -17,7 +17,7 @@ from vidgru.errors import VideoError, VidgruError
 from vidgru.results import Failure, Prediction
 from vidgru.timeline import Timeline
 from vidgru.verbs.predict import Model, Steps, find_model, load
-from vidgru.video import read
+from vidgru.video import source as video_source
 
 
 class _Kept(logging.Handler):
@@ -59,7 +59,7 @@ def _answer(steps: Steps[Prediction] | Steps[Timeline], source: str, beat: Beat)
 
 def main() -> None:
     """Serve until standard input ends."""
-    read.decoder_threads = 1
+    video_source.decoder_threads = 1
     kept, opened = _Kept(), list[tuple[str, Model, str]]()
     log = logging.getLogger("vidgru")
     log.handlers, log.propagate = [kept], False

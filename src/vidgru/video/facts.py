@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 MOST_WARNINGS = 100
+CLOCK_JUMPS = "the clock jumps by"  # in a warning
+ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
 LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
 
@@ -17,7 +19,9 @@ class Facts:
     "images" for folders of them; rotation: degrees that are declared and were applied; declared:
     frames, None where nothing sane is declared or the end was not reached; frames: that were
     read; seconds: by the frames' times; variable: whether gaps between frames clearly differ;
-    warnings: what is wrong although frames came out of it.
+    warnings: what is wrong although frames came out of it; reader: the library that decoded,
+    "opencv", "pyav" or "pillow"; why: the reason where that is not OpenCV; notes: what was done
+    with the source although nothing is wrong with it.
     """
 
     width: int
@@ -30,11 +34,27 @@ class Facts:
     seconds: float
     variable: bool
     warnings: tuple[str, ...] = ()
+    reader: str = "opencv"
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a person is told of the source."""
+        return (*self.notes, *self.warnings)
+
+    @property
+    def clock_jumps(self) -> bool:
+        """Whether time stamps jump, as where recordings are joined."""
+        return any(CLOCK_JUMPS in warning for warning in self.warnings)
 
     @property
     def ends_early(self) -> bool:
         """Whether less than 0.9 of the declared time can be read."""
-        return self.declared is not None and self.seconds < 0.9 * self.declared / self.fps
+        if self.declared is None:
+            return False
+        declared = self.declared / self.fps
+        return self.seconds < min(0.9 * declared, declared - ENOUGH)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON."""
@@ -48,10 +68,10 @@ class Facts:
         good = good and all(
             0 < data[name] < math.inf for name in ("fps", "frames", "seconds", "width", "height")
         )
-        good = good and all(isinstance(warning, str) for warning in data["warnings"])
+        good = good and all(isinstance(text, str) for text in [*data["warnings"], *data["notes"]])
         if not good:
             raise ValueError("These are no facts of a clip.")
-        return cls(**{**data, "warnings": tuple(data["warnings"])})
+        return cls(**{**data, "warnings": tuple(data["warnings"]), "notes": tuple(data["notes"])})
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -65,6 +85,9 @@ KINDS: dict[str, tuple[type, ...]] = {
     "seconds": (float,),
     "variable": (bool,),
     "warnings": (list, tuple),
+    "reader": (str,),
+    "why": (str,),
+    "notes": (list, tuple),
 }
 
 

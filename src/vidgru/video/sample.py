@@ -51,9 +51,9 @@ def sample_indices(
 
 
 def log_warnings(facts: Facts) -> None:
-    """Log what is wrong with a source."""
-    for warning in facts.warnings:
-        log.warning("%s", warning)
+    """Log what is wrong with a source, and what was done with it."""
+    for sentence in facts.sentences:
+        log.warning("%s", sentence)
 
 
 def sample_frames(

@@ -1,0 +1,77 @@
+"""Read video files with OpenCV, which is right for ordinary ones."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidgru.errors import VideoError
+from vidgru.video import source
+from vidgru.video.file import VideoFile, sane_fps
+from vidgru.video.source import Image
+from vidgru.video.streams import StreamFacts
+
+SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV tells rightly
+UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one picture are below 3
+
+
+class OpenCVFile(VideoFile):
+    """A video file that OpenCV decodes; raises VideoError where it cannot open it."""
+
+    def __init__(self, path: Path, known: StreamFacts | None = None) -> None:
+        threads = source.decoder_threads
+        options = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
+        # An absolute path and a fixed backend: a name like `http:x` or `img_%02d.png` stays a name.
+        self.capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, options)
+        if not self.capture.isOpened():
+            raise VideoError(f"Cannot read {path}: not a video that OpenCV can open.")
+        # Its default changed between OpenCV versions.
+        self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        fps = self.capture.get(cv2.CAP_PROP_FPS)
+        usual = fps if SLOW <= fps <= FAST else None
+        rate = sane_fps(usual, known.rate if known is not None else None, fps)
+        declared = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        # It is the seconds that a file declares times the rate.
+        super().__init__(path, rate, known, declared if usual else declared * rate / (fps or 1))
+        self.width = int(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height = int(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.check_size()
+        self.rotation = int(self.capture.get(cv2.CAP_PROP_ORIENTATION_META))
+        code = (int(self.capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little")
+        self.codec = "".join(chr(c) for c in code if 32 < c < 127).lower() or "unknown"
+        self._grabbed = False  # whether `differs` has the first frame already
+
+    def differs(self) -> str:
+        """Return how the first frame is unlike the one that libav shows, or nothing."""
+        if self.known is None or self.known.first_frame is None:
+            return ""
+        self._grabbed = self._advance()
+        if not self._grabbed:
+            return "OpenCV decodes no frame of it"
+        try:
+            size = self.known.first_frame.shape[1::-1]
+            own = cv2.resize(self._picture(), size, interpolation=cv2.INTER_AREA).astype(int)
+        except (VideoError, cv2.error):
+            return "OpenCV gives no picture of it"
+        far = float(np.abs(own - self.known.first_frame).mean())
+        return "OpenCV shows other pictures" if far > UNLIKE else ""
+
+    def _advance(self) -> bool:
+        if self._grabbed:
+            self._grabbed = False
+            return True
+        return self.capture.grab()
+
+    def _stamp(self) -> float | None:
+        return self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+    def _picture(self) -> Image:
+        good, image = self.capture.retrieve()
+        if not good or image is None:
+            raise VideoError(f"Cannot read {self.source}: frame {self.frames_read} is damaged.")
+        return image  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.capture.release()

@@ -1,0 +1,313 @@
+"""What a file holds, before its frames are read: streams, geometry, fields, colours and clocks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vidgru.errors import VideoError
+from vidgru.video.headers import may_interlace
+from vidgru.video.source import MAX_PIXELS
+
+SECONDS = 20  # without a byte from the disk; a file system may hang
+PACKETS = 2000  # that are looked at for a first key frame
+TRIES = 4  # packets that are decoded until a frame comes out
+TIMED = 256  # packets whose stamps tell the rate, where what is declared cannot be believed
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+STILL_CODECS = frozenset("bmp mjpeg png tiff webp".split())  # noqa: SIM905
+JOINED_FORMATS = frozenset("flv mpeg mpegts".split())  # noqa: SIM905
+HDR = {16: "PQ", 18: "HLG"}
+WIDEST = 16  # sample aspect ratios beyond it are no such
+SQUARE = 0.01  # relative; less is not seen, and mostly rounding
+TINY = (32, 18)
+# What every reader shows alike; anything else is compared at the first frame.
+USUAL_CODECS = frozenset("h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())  # noqa: SIM905
+USUAL_PIXELS = frozenset(
+    ["yuv420p", "yuv420p10le", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"]
+)
+ERRORS = (av.error.FFmpegError, ValueError, MemoryError, OSError)  # whatever libav may raise
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What is done, in this order, to a stored picture to show it."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether no turning alone shows the picture rightly."""
+        return (self.transpose + self.flip_x + self.flip_y) % 2 == 1
+
+    @property
+    def rotation(self) -> int:
+        """Degrees by which the picture is turned clockwise to be shown, before any flip."""
+        if self.transpose:
+            return 90 if self.flip_x else 270
+        return 180 if self.flip_x and self.flip_y else 0
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a picture (H, W, 3) as it is shown."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        across = slice(None, None, -1 if self.flip_x else 1)
+        down = slice(None, None, -1 if self.flip_y else 1)
+        return np.ascontiguousarray(image[down, across])
+
+
+@dataclass(frozen=True, eq=False)
+class StreamFacts:
+    """What a video file says of itself, and what its first frame shows.
+
+    stream: number of the video stream to read, among all; first: whether it is the first of the
+    video streams; videos, covers: how many films and attached pictures there are; rate: frames/s;
+    tick: seconds between neighbouring time stamps; start: seconds, of the film's first frame in the
+    file's own clock; seconds: how long the film is, None if nothing sane is said; frames: declared;
+    aspect: width of a pixel by its height; orientation: what is done to a stored picture to show
+    it; interlaced: whether frames may consist of two fields; hdr: "PQ",
+    "HLG" or ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be
+    decoded; trimmed: whether packets belong to no frame that is shown; joined: whether recordings
+    with different clocks may follow each other; decode_stamps: whether stamps say when a frame is
+    decoded, not when it is shown; decodes: whether a frame came out; first_frame: where readers may
+    differ, a tiny picture of it as it is shown, bgr uint8.
+    """
+
+    stream: int
+    first: bool
+    videos: int
+    covers: int
+    codec: str
+    width: int
+    height: int
+    rate: float | None
+    tick: float
+    start: float
+    seconds: float | None
+    frames: int
+    aspect: Fraction
+    orientation: Orientation
+    interlaced: bool
+    hdr: str
+    timecode: str
+    whole_start: bool
+    trimmed: bool
+    joined: bool
+    decode_stamps: bool
+    decodes: bool
+    first_frame: NDArray[np.uint8] | None
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height of pictures as they are shown."""
+        width, height = max(round(self.width * self.aspect), 1), self.height
+        return (height, width) if self.orientation.transpose else (width, height)
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a video file with libav; raises what it raises."""
+    # With the protocol any name stays a name, and a file that names others gets none of a network.
+    with av.open(
+        f"file:{os.path.abspath(path)}",
+        "r",
+        options={"protocol_whitelist": "file"},
+        metadata_errors="replace",
+        timeout=SECONDS,
+    ) as container:
+        yield container
+
+
+def look(path: Path) -> StreamFacts | None:
+    """Return what a video file says of itself, or None where libav makes nothing of it.
+
+    Decodes a single frame. Raises VideoError for a file that holds no video.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # Most files are opened twice, for their rate and for their frames.
+    return _looked(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _looked(path: Path, *status: int) -> StreamFacts | None:
+    try:
+        with open_container(path) as container:
+            return _look(path, container)
+    except ERRORS:
+        return None
+
+
+def _look(path: Path, container: InputContainer) -> StreamFacts | None:
+    videos = container.streams.video
+    if any(stream.codec_context is None for stream in videos):
+        return None  # of a codec that libav does not know
+    films = [stream for stream in videos if not stream.disposition & COVERS]
+    moving = [stream for stream in films if stream.codec_context.name not in STILL_CODECS]
+    films = moving or films
+    others = bool(container.streams.audio) or len(container.streams) > len(videos)
+    if not films or (not moving and others and _is_still(container, films)):
+        if not videos and not others:
+            return None
+        raise VideoError(
+            f"Cannot read {path}: it holds no video"
+            + (", only an attached picture." if videos else ", only sound or data.")
+        )
+    best = container.streams.best("video")
+    film = next((each for each in films if best is not None and each.index == best.index), films[0])
+    if film.width * film.height > MAX_PIXELS:
+        raise VideoError(
+            f"Cannot read {path}: frames of {film.width}x{film.height} pixels are too large."
+        )
+    seen = _first_frame(container, film)
+    rate = film.average_rate or film.guessed_rate
+    tick = float(film.time_base or 0)
+    seconds = _seconds(film, container)
+    codec, turns = film.codec_context, _orientation(seen.frame)
+    small = _tiny(seen.frame, codec.name)
+    return StreamFacts(
+        stream=film.index,
+        first=film.index == videos[0].index,
+        videos=len(films),
+        covers=len(videos) - len(films),
+        codec=codec.name,
+        width=film.width,
+        height=film.height,
+        rate=seen.rate if seen.rate else (float(rate) if rate else None),
+        tick=tick,
+        start=(film.start_time or 0) * tick,
+        seconds=seconds,
+        frames=film.frames,
+        aspect=_aspect(film),
+        orientation=turns,
+        interlaced=seen.frame is not None
+        and (seen.frame.interlaced_frame or may_interlace(codec.name, codec.extradata)),
+        hdr=HDR.get(int(codec.color_trc or 0), ""),
+        timecode=film.metadata.get("timecode") or container.metadata.get("timecode") or "",
+        whole_start=seen.whole_start,
+        trimmed=seen.trimmed,
+        joined=bool(JOINED_FORMATS & set(container.format.name.split(","))),
+        decode_stamps=container.format.name == "avi",
+        decodes=seen.frame is not None,
+        first_frame=None if small is None else turns.apply(small),
+    )
+
+
+def _tiny(frame: VideoFrame | None, codec: str) -> NDArray[np.uint8] | None:
+    if frame is None or frame.color_trc in HDR:
+        return None
+    if frame.format.name in USUAL_PIXELS and codec in USUAL_CODECS:
+        return None
+    image = frame.to_ndarray(format="bgr24")
+    return cv2.resize(image, TINY, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def _is_still(container: InputContainer, films: list[VideoStream]) -> bool:
+    """Return whether no stream has a second picture, as far as PACKETS tell."""
+    counts = dict.fromkeys((film.index for film in films), 0)
+    for packet in islice(container.demux(), PACKETS):
+        if packet.stream_index in counts and packet.size:
+            counts[packet.stream_index] += 1
+            if counts[packet.stream_index] > 1:
+                container.seek(0)
+                return False
+    return True
+
+
+@dataclass
+class _Seen:
+    frame: VideoFrame | None = None
+    whole_start: bool = True
+    trimmed: bool = False
+    rate: float | None = None
+
+
+def _first_frame(container: InputContainer, film: VideoStream) -> _Seen:
+    seen, context = _Seen(), film.codec_context
+    context.thread_count = 1
+    # Formats without a rate have one guessed by their clock's ticks.
+    timed = 1 if film.average_rate else TIMED
+    stamps: list[int] = []
+    tries = 0
+    for number, packet in enumerate(islice(container.demux(film), PACKETS)):
+        if not packet.size:
+            break
+        if packet.pts is not None:
+            stamps.append(packet.pts)
+        seen.trimmed |= packet.is_discard
+        if seen.frame is None and tries < TRIES and (number == 0 or packet.is_keyframe):
+            tries += 1
+            with suppress(*ERRORS):
+                # At its end a decoder gives even those that it would show later.
+                seen.frame = next(iter([*packet.decode(), *context.decode(None)]), None)
+            context.flush_buffers()
+            if number == 0:
+                seen.whole_start = packet.is_keyframe or (
+                    seen.frame is not None and seen.frame.key_frame
+                )
+        if (seen.frame is not None or tries == TRIES) and len(stamps) >= timed:
+            break
+    if timed > 1 and len(stamps) > 2 and film.time_base and max(stamps) > min(stamps):
+        seen.rate = float((len(stamps) - 1) / ((max(stamps) - min(stamps)) * film.time_base))
+    elif timed > 1 and film.average_rate is None and len(stamps) == 1:
+        lasts = _seconds(film, container)
+        seen.rate = 1 / lasts if lasts else None
+    return seen
+
+
+def _seconds(film: VideoStream, container: InputContainer) -> float | None:
+    if film.duration and film.time_base:
+        seconds = float(film.duration * film.time_base)
+    elif len(parts := film.metadata.get("DURATION", "").split(":")) == 3:  # in Matroska
+        try:
+            seconds = sum(
+                float(part) * size for part, size in zip(parts, (3600, 60, 1), strict=True)
+            )
+        except ValueError:
+            return None
+        seconds -= float((film.start_time or 0) * (film.time_base or 0))
+    else:
+        seconds = (container.duration or 0) / 1e6
+    return seconds if 0 < seconds < 1e7 else None
+
+
+def _aspect(film: VideoStream) -> Fraction:
+    """Return the width of a pixel by its height; 1 where it is nearly that, or no sane value."""
+    aspect = film.sample_aspect_ratio or Fraction(1)
+    sane = Fraction(1, WIDEST) <= aspect <= WIDEST and abs(aspect - 1) > SQUARE
+    fits = film.width * aspect * film.height <= MAX_PIXELS
+    return aspect if sane and fits else Fraction(1)
+
+
+def _orientation(frame: VideoFrame | None) -> Orientation:
+    """Return what is to be done to a stored picture, by its display matrix."""
+    a, b, c, d = 1, 0, 0, 1
+    if frame is not None:
+        try:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:  # the frame carries other data that PyAV has no name for
+            turns = -frame.rotation // 90 % 4
+            a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turns]
+            matrix = None
+        if matrix is not None and len(numbers := np.frombuffer(bytes(matrix), np.int32)) == 9:
+            a, b, c, d = (int(numbers[place]) for place in (0, 1, 3, 4))
+    turned = abs(b) + abs(c) > abs(a) + abs(d)
+    return Orientation(turned, c < 0 if turned else a < 0, b < 0 if turned else d < 0)

@@ -1,0 +1,167 @@
+"""Pictures that hold several pictures, and deep grey."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from helpers import noise, write_images
+from PIL import Image, TiffImagePlugin
+
+from vidgru.video.facts import Facts
+from vidgru.video.read import Frame, open_video
+
+
+def read(path: Path) -> tuple[list[Frame], Facts]:
+    with open_video(path) as video:
+        return list(video), video.facts()
+
+
+def save(path: Path, pictures: list[Image.Image], **options: object) -> Path:
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **options)
+    return path
+
+
+def pictures(count: int = 6) -> list[Image.Image]:
+    return [Image.fromarray(frame) for frame in noise(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.webp", {"lossless": True}), ("a.png", {}), ("a.PNG", {})]
+)
+def test_animations_are_sequences_with_their_times(
+    tmp_path: Path, name: str, options: dict[str, object]
+) -> None:
+    path = save(tmp_path / name, pictures(), duration=[50, 50, 400, 50, 50, 50], **options)
+    got, facts = read(path)
+    assert np.stack([frame.rgb for frame in got]).tobytes() == noise(6).tobytes()
+    assert [frame.time for frame in got] == pytest.approx([0, 0.05, 0.1, 0.5, 0.55, 0.6])
+    assert (facts.reader, facts.why) == ("pillow", "it holds several pictures")
+    assert (facts.frames, facts.declared, facts.codec) == (6, 6, path.suffix[1:].lower())
+    assert (facts.width, facts.height, facts.fps) == (32, 24, 20)
+
+
+def test_a_picture_for_those_who_know_no_animations_is_left_out(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", pictures(), duration=50, default_image=True)
+    got, _ = read(path)
+    assert np.stack([frame.rgb for frame in got]).tobytes() == noise(6)[1:].tobytes()
+
+
+def test_a_gif_is_a_sequence(tmp_path: Path) -> None:
+    got, facts = read(save(tmp_path / "a.gif", pictures(), duration=50))
+    assert (facts.frames, facts.reader) == (6, "opencv")
+    assert [frame.time for frame in got] == pytest.approx(np.arange(6) / 20)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK", "L"])
+@pytest.mark.parametrize("pages", [1, 6])
+def test_pages_of_a_tiff(tmp_path: Path, mode: str, pages: int) -> None:
+    shown = [picture.convert(mode) for picture in pictures(pages)]
+    for picture in shown if mode == "RGBA" else ():
+        picture.putalpha(128)
+    got, facts = read(save(tmp_path / "a.tif", shown))
+    assert facts.reader == ("opencv" if pages == 1 else "pillow")
+    right = [
+        np.asarray(picture.convert("L" if mode == "L" else "RGB")) for picture in pictures(pages)
+    ]
+    for frame, pixels in zip(got, right, strict=True):
+        want = pixels if pixels.ndim == 3 else pixels[..., None]
+        assert np.abs(frame.rgb.astype(int) - want).max() <= 1
+    assert [frame.time for frame in got] == pytest.approx(np.arange(pages) / 25)
+
+
+def test_palettes_are_colours(tmp_path: Path) -> None:
+    few = [picture.quantize(16) for picture in pictures()]
+    few[0].save(tmp_path / "one.png")
+    for path in (save(tmp_path / "a.tif", few), tmp_path / "one.png"):
+        assert (read(path)[0][0].rgb == np.asarray(few[0].convert("RGB"))).all()
+
+
+def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:
+    first, second, third = pictures(3)
+    path = tmp_path / "a.tif"
+    with TiffImagePlugin.AppendingTiffWriter(str(path)) as out:
+        for picture, kind in ((first, 0), (second.resize((8, 6)), 1), (third, 0)):
+            picture.save(out, format="TIFF", tiffinfo={254: kind})
+            out.newFrame()
+    got, facts = read(path)
+    assert facts.frames == 2
+    assert (got[1].rgb == np.asarray(third)).all()
+
+
+def test_an_animation_in_a_folder_is_named_and_not_cut_to_one(tmp_path: Path) -> None:
+    write_images(tmp_path, noise(2), ["1.png", "3.png"])
+    path = save(tmp_path / "2.png", pictures(), duration=50)
+    got, facts = read(tmp_path)
+    assert [frame.index for frame in got] == [0, 1]
+    assert facts.warnings == (f"Skipped {path}: it holds several pictures; read it on its own.",)
+
+
+def test_an_animation_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", pictures())
+    data = path.read_bytes()
+    middle = data.index(noise(6)[3].tobytes()[:40])
+    path.write_bytes(data[:middle])
+    with open_video(path) as video:
+        got = list(video)
+    assert 0 < len(got) <= 4
+    assert video.warnings == [f"{path} ends early: after {len(got)} pictures it is damaged."]
+
+
+RAMP = (np.arange(64) * 4095 // 63).astype(np.uint16) * np.ones((8, 1), np.uint16)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize(
+    ("bits", "note"),
+    [
+        (8, "of which 8 bits are used: 255 is shown as white."),
+        (10, "of which 10 bits are used: 1023 is shown as white."),
+        (12, "of which 12 bits are used: 4095 is shown as white."),
+        (16, ""),
+    ],
+)
+def test_deep_grey_is_scaled_by_what_it_holds(
+    tmp_path: Path, name: str, bits: int, note: str
+) -> None:
+    deep = RAMP >> (12 - bits) if bits < 12 else RAMP << (bits - 12)
+    cv2.imwrite(str(tmp_path / name), deep)
+    (frame,), facts = read(tmp_path / name)
+    right = np.round(deep.astype(float) * 255 / (2**bits - 1))
+    assert np.abs(frame.rgb.astype(int) - right[..., None]).max() <= 1
+    assert [note in text for text in facts.notes] == ([True] if note else [])
+    assert facts.warnings == ()
+
+
+def test_all_pictures_of_a_folder_are_scaled_alike_and_that_is_said_once(tmp_path: Path) -> None:
+    for number, bright in enumerate((1, 8, 4, 2)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), RAMP * bright // 8)
+    got, facts = read(tmp_path)
+    assert [int(frame.rgb.max()) for frame in got] == [32, 255, 127, 64]
+    assert len(facts.notes) == 1
+
+
+def test_pages_of_deep_grey(tmp_path: Path) -> None:
+    deep = [Image.fromarray(RAMP // bright) for bright in (8, 1, 2)]
+    got, facts = read(save(tmp_path / "a.tif", deep))
+    assert [int(frame.rgb.max()) for frame in got] == [32, 255, 127]
+    assert facts.notes == (
+        f"{tmp_path / 'a.tif'} holds 16-bit grey of which 12 bits are used: "
+        "4095 is shown as white.",
+    )
+
+
+def test_brighter_pictures_that_come_later_are_told(tmp_path: Path) -> None:
+    for number in range(40):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), RAMP // (1 if number == 33 else 8))
+    got, facts = read(tmp_path)
+    assert int(got[33].rgb.max()) == 255
+    assert facts.warnings == (
+        f"{tmp_path} holds later pictures brighter than 1023: these are clipped.",
+    )
+
+
+def test_deep_colour_is_not_scaled(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((7, 5, 3), 512, np.uint16))
+    (frame,), facts = read(tmp_path / "a.png")
+    assert (int(frame.rgb.max()), facts.notes) == (2, ())
