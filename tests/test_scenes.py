@@ -238,7 +238,7 @@ def test_warnings_of_a_source_are_logged(
 def test_what_cannot_be_read(model: ScenesModel, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no such file"):
         model.scenes(tmp_path / "missing.mp4")
-    with pytest.raises(OptionError, match=r"camera:0 is live, without an end: use stream"):
+    with pytest.raises(OptionError, match=r"camera:0 is no file or folder"):
         model.scenes("camera:0")
 
 
@@ -592,7 +592,7 @@ def test_a_source_is_never_written_over(vidgru: Vidgru, network: Network, tmp_pa
 def test_live_sources_are_for_python(vidgru: Vidgru, network: Network) -> None:
     done = vidgru("scenes", "camera:0")
     assert done.code == 2
-    assert "camera:0 is live, without an end: use stream, or give a file." in done.err
+    assert "camera:0 is no file or folder." in done.err
 
 
 def test_a_folder_that_is_a_file(

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.address import refuse_live
 from vidgru.data.flow import Field, FlowMeter, cell_means
 from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.errors import ModelError, OptionError, OutputError, VideoError
+from vidgru.errors import ModelError, OutputError, VideoError
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
@@ -25,9 +26,7 @@ from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.facts import Facts
-from vidgru.video.find import find_sources
 from vidgru.video.heat import read_picture, save_heat
-from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame
 from vidgru.video.sample import (
     FASTEST,
@@ -125,7 +124,7 @@ class MotionModel:
 
         Raises VideoError when there is only one, OptionError for what is live.
         """
-        _refuse_live(source)
+        refuse_live(source)
         look = first_look(source)
         if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
@@ -248,13 +247,6 @@ def load_motion(
     return MotionModel(read_model(shipped_model() if path is None else Path(path)), chosen)
 
 
-def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
-    """Return what `find_sources` does; raises OptionError for a source that is live."""
-    for source in sources:
-        _refuse_live(source)
-    return find_sources(sources)
-
-
 def save_video(
     model: MotionModel, motion: Motion, path: Path
 ) -> Generator[Progress, None, Failure | None]:
@@ -274,11 +266,6 @@ def save_heatmap(motion: Motion, path: Path) -> Failure | None:
     except (VideoError, OutputError) as error:
         return Failure(motion.source, str(error))
     return None
-
-
-def _refuse_live(source: str | Path) -> None:
-    if isinstance(source, str) and is_live(source):
-        raise OptionError(f"{masked(source)} is live: what moves is told of files only.")
 
 
 def analyse_each(
