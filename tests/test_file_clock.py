@@ -266,6 +266,8 @@ def test_the_sound_of_a_piece_is_that_of_its_pictures(
     for piece, begin, end in cut(film, lengths, tmp_path / "out"):
         sound = samples(piece.path)
         assert len(sound) / 8000 == pytest.approx(end - begin, abs=0.06)
+        clock = file_clock(piece.path)
+        assert (clock.start, clock.origin) == pytest.approx((0, 0), abs=0.001)
         first = np.flatnonzero(abs(sound.astype(int)) > 5000)
         beep = BEEP - start - begin  # by the clock of the piece
         if beep >= end - begin - 0.06:
