@@ -92,7 +92,7 @@ def test_repeated_pictures_move_at_their_true_speed(
     assert motion.fps == pytest.approx(pictures, rel=0.002)
     assert motion.frames == pytest.approx(2 * pictures, abs=1)
     assert motion.seconds[-1].end == pytest.approx(2, abs=0.11)
-    assert speeds(motion) == pytest.approx([SPEED] * 2, rel=0.15)
+    assert speeds(motion) == pytest.approx([SPEED] * 2, rel=0.1)
 
 
 @pytest.mark.parametrize(("pictures", "fps"), [(10, 30), (6, 24), (12, 60), (10, 24), (8, 30)])
@@ -117,9 +117,16 @@ def test_what_stands_still_has_no_cadence(tmp_path: Path) -> None:
     times = [n / 25 for n in range(80)]
     assert find_cadence(make(tmp_path / "still.mp4", times[:40], still, 25)) is None
     assert find_cadence(make(tmp_path / "begins.mp4", times, still + moves, 25)) is None
-    # Four and five at once, then nothing for half a second.
-    stops = [0.0] * 20 + [0.3] * 13 + [0.6] * 2 + [0.9] * 25 + [1.2] * 3 + [1.5] * 17
-    assert find_cadence(make(tmp_path / "stops.mp4", times, stops, 25)) is None
+
+
+def test_pictures_that_change_unevenly_have_no_cadence(tmp_path: Path) -> None:
+    lasting = [2, 9, 3, 1, 7, 5, 2, 8, 4, 11, 3, 6, 1, 12, 6]
+    shown = [n / 10 for n, frames in enumerate(lasting) for _ in range(frames)]
+    times = [n / 25 for n in range(80)]
+    assert find_cadence(make(tmp_path / "stops.mp4", times, shown, 25)) is None
+    # Steps that differ, where none is a repetition.
+    steps = np.cumsum([0.06, 0.01] * 25).tolist()
+    assert find_cadence(make(tmp_path / "steps.mp4", times[:50], steps, 25)) is None
 
 
 def test_one_frame_and_uneven_times_have_no_cadence(tmp_path: Path) -> None:
@@ -140,11 +147,11 @@ def test_a_held_picture_stands_still(model: MotionModel, tmp_path: Path, suffix:
 
 
 def test_what_moves_while_frames_are_lost_is_told_on(model: MotionModel, tmp_path: Path) -> None:
-    times = [n / 25 for n in range(75) if not 27 <= n < 48]
-    motion = model.analyse(make(tmp_path / "lost.mp4", times, times, 25))
-    first, second, third = speeds(motion)
-    assert (first, second) == pytest.approx((SPEED, SPEED), rel=0.15)
-    assert third > 0.5 * SPEED
+    times = [n / 25 for n in range(75) if not 30 <= n < 40]
+    fields = list(model.fields(make(tmp_path / "lost.mp4", times, times, 25)))
+    told = [abs(field.velocity[0]).max() for field in fields if 1.2 < field.time < 1.8]
+    assert len(told) >= 7
+    assert min(told) > 10  # else 0
 
 
 def test_frames_that_come_a_little_late_change_nothing(model: MotionModel, tmp_path: Path) -> None:
