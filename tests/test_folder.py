@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from vidgru.data.folder import read_folder
+from vidgru.data.folder import read_folder, read_videos
 from vidgru.errors import DataError, OptionError
+from vidgru.results import Failure
+from vidgru.video.find import ROOT, find_sources
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -140,14 +142,66 @@ def test_the_disk_is_not_asked_about_every_image(
     assert counts[0] == counts[1]
 
 
-def test_links_to_clips_and_classes_are_followed(tmp_path: Path) -> None:
+def test_links_to_clips_and_classes_are_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     touch(tmp_path / "real", "a/1.mp4", "b/2.mp4")
     (tmp_path / "linked/a").mkdir(parents=True)
     (tmp_path / "linked/a/1.mp4").symlink_to(tmp_path / "real/a/1.mp4")
     (tmp_path / "linked/b").symlink_to(tmp_path / "real/b")
     (tmp_path / "linked/a/loop").symlink_to(tmp_path / "linked")
     (tmp_path / "linked/a/self").symlink_to("self")
+    (tmp_path / "linked/top").symlink_to(tmp_path)
     assert [c.name for c in read_folder(tmp_path / "linked")] == ["a/1.mp4", "b/2.mp4"]
+    linked = tmp_path / "linked"
+    assert caplog.messages == [
+        f"Left out {linked / 'top'}: it leads to a folder that is searched anyway.",
+        f"Left out {linked / 'a/self'}: the link leads nowhere.",
+        f"Left out {linked / 'a/loop'}: it leads to a folder that is searched anyway.",
+    ]
+
+
+def test_links_to_folders_in_classes_are_followed_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(
+        tmp_path, "data/a/1.mp4", "data/a/in/2.mp4", "data/b/3.mp4", "far/deep/4.mp4", "far/5.mp4"
+    )
+    (tmp_path / "data/a/far").symlink_to(tmp_path / "far")
+    (tmp_path / "data/a/again").symlink_to(tmp_path / "data/a/in")
+    (tmp_path / "far/back").symlink_to(tmp_path / "far/deep")
+    (tmp_path / "far/loop").symlink_to(tmp_path / "far")
+    (tmp_path / "data/b/gone").symlink_to(tmp_path / "nowhere")
+    own, linked = ["a/1.mp4", "a/in/2.mp4"], ["a/far/5.mp4", "a/far/deep/4.mp4"]
+    left_out = ["a/again", "a/far/back", "a/far/loop", "b/gone"]
+    # Links come last, in each class or where there are none.
+    orders = {read_folder: [*own, *linked, "b/3.mp4"], read_videos: [*own, "b/3.mp4", *linked]}
+    for read, expected in orders.items():
+        caplog.clear()
+        assert [clip.name for clip in read(tmp_path / "data")] == expected
+        named = [message.split(":")[0] for message in caplog.messages]
+        assert sorted(named) == [f"Left out {tmp_path / 'data' / name}" for name in left_out]
+
+
+def test_links_to_folders_are_searched_for_videos(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "clips/a/1.mp4", "far/2.mp4", "far/.hidden/3.mp4")
+    (tmp_path / "clips/a/far").symlink_to(tmp_path / "far")
+    (tmp_path / "clips/a/twice").symlink_to(tmp_path / "far")
+    (tmp_path / "clips/up").symlink_to(tmp_path)
+    (tmp_path / "clips/gone").symlink_to("nowhere")
+    (tmp_path / "clips/root").symlink_to("/")
+    clips = tmp_path / "clips"
+    dead, root, *videos = find_sources(clips)
+    assert videos == [clips / "a/1.mp4", clips / "a/far/2.mp4"]
+    gone = clips / "gone"
+    assert dead == Failure(str(gone), f"Cannot read {gone}: the link leads nowhere.")
+    assert root == Failure(str(clips / "root"), ROOT.format(clips / "root"))
+    assert sorted(caplog.messages) == [
+        f"Left out {clips / name}: it leads to a folder that is searched anyway."
+        for name in ("a/twice", "up")
+    ]
 
 
 def test_groups_from_names(tmp_path: Path) -> None:

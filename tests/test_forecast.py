@@ -525,8 +525,8 @@ def test_a_late_second_keeps_the_curve_of_the_others(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["camera:0"], 2, "camera:0 is live, without an end: use stream, or give a file."),
-        (["rtsp://me:secret@host/x"], 2, "rtsp://***@host/x is live, without an end: use stream"),
+        (["camera:0"], 2, "camera:0 is no file or folder. Live sources"),
+        (["rtsp://me:secret@host/x"], 2, "rtsp://***@host/x is no file or folder."),
         (["clip.avi", "--ahead", 257], 2, "Invalid --ahead 257. It must be at most 256."),
         (["clip.avi", "--ahead", 0], 2, "Invalid --ahead 0. It must be at least 1."),
         (["clip.avi", "--at", -1], 2, "Invalid --at -1.0. It must be at least 0."),
@@ -599,7 +599,7 @@ def test_models(
     for ask in (found.forecast, found.stream):
         with pytest.raises(OptionError, match=r"^Invalid --ahead 0\. It must be at least 1\.$"):
             ask(square, 0)
-    with pytest.raises(OptionError, match=r"^camera:0 is live"):
+    with pytest.raises(OptionError, match=r"^camera:0 is no file"):
         found.forecast("camera:0")
 
 

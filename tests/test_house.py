@@ -34,6 +34,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = [
     {
         "errors",
+        "address",
         "option",
         "config",
         "train_config",

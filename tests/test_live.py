@@ -30,13 +30,14 @@ from hypothesis import strategies as st
 from stream_server import FFMPEG, free_port, http_server, rtsp_server
 
 from vidgru import TrainResult, load
+from vidgru.address import is_live, masked
 from vidgru.cli import live as cli
 from vidgru.cli.text import clock
 from vidgru.errors import OptionError, VideoError
 from vidgru.timeline import LiveEvent, LiveMoment
 from vidgru.verbs.live import watch
 from vidgru.video import live
-from vidgru.video.live import LiveFrame, is_live, live_frames, masked
+from vidgru.video.live import LiveFrame, live_frames
 from vidgru.video.read import open_video
 
 Vidgru = Callable[..., Any]
@@ -132,7 +133,7 @@ def test_a_file_may_be_called_like_a_camera(
 
 
 def test_a_whole_answer_needs_an_end(trained: TrainResult) -> None:
-    with pytest.raises(OptionError, match=r"^rtsp://\*\*\*@host/a is live, without an end: use"):
+    with pytest.raises(OptionError, match=r"^rtsp://\*\*\*@host/a is no file or folder\."):
         load(trained.run).predict("rtsp://me:secret@host/a")
 
 
@@ -464,17 +465,28 @@ FOREVER = range(10**6)
 
 def test_a_stream_that_cannot_be_decoded_is_lost(by_clock: Callable[..., Any]) -> None:
     clock = Clock()
-    # The last one has a good picture, then is bad for too long; the one before ends at once.
-    floods = [Flood(clock, 0, 10**5, FOREVER) for _ in range(3)]
+    # The third ends at once; the fourth has a good picture, then is bad for too long.
+    floods = [Flood(clock, 0, 10**5, FOREVER) for _ in range(2)]
     floods += [Flood(clock, 0, 20, FOREVER), Flood(clock, 0, 1000, range(990))]
+    # What has shown a picture is tried for ever.
+    floods += [Flood(clock, 0, 10**5, FOREVER) for _ in range(6)]
     began = clock.now
     shown = by_clock("rtsp://host/", *floods)
-    lost = "Lost rtsp://host/: its frames cannot be decoded. Trying again in {} s."
-    delays = "0.5", "1", "2", "4", "8"
-    expected = [lost.format(delay) for delay in delays]
-    assert words(shown) == [*expected[:-1], "Connected to rtsp://host/.", expected[-1]]
-    # Ten seconds each but for the fourth.
-    assert clock.now - began == pytest.approx(4 * 10 + 5 * 60, abs=2)
+    said = " rtsp://host/: its frames cannot be decoded. Trying again in {} s."
+    delays = "0.5", "1", "2", "4", "8", "16", "30", "30", "30", "30"
+    expected = [("Cannot connect to" + said).format(delay) for delay in delays[:3]]
+    expected += ["Connected to rtsp://host/.", *[("Lost" + said).format(d) for d in delays[3:]]]
+    assert words(shown) == expected
+    # Ten seconds each but for the third.
+    assert clock.now - began == pytest.approx(9 * 10 + 10 * 60, abs=2)
+
+
+def test_a_stream_that_never_shows_a_picture_is_given_up(by_clock: Callable[..., Any]) -> None:
+    clock = Clock()
+    floods = [Flood(clock, 0, 20, FOREVER) for _ in range(9)]
+    sentence = r"^Cannot connect to http://\*\*\*@host/: its frames cannot be decoded\.$"
+    with pytest.raises(VideoError, match=sentence):
+        by_clock("http://me:secret@host/", *floods)
 
 
 def test_a_stream_may_be_bad_for_a_while(by_clock: Callable[..., Any]) -> None:
@@ -590,6 +602,7 @@ def test_a_server_that_falls_silent(squares: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "OPEN_SECONDS", 1)
+    monkeypatch.setattr(live, "READ_SECONDS", 1)
 
     def tell(event: LiveEvent) -> None:
         raise VideoError(event.sentence)
@@ -597,33 +610,82 @@ def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> N
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/a"
-        with pytest.raises(VideoError, match=f"^Lost {url}: it cannot be opened"):
+        sentence = f"^Cannot connect to {url}: it does not answer within 1 s. Trying again in"
+        with pytest.raises(VideoError, match=sentence):
             next(live_frames(url, 10, SIZE, tell))
     assert 0.9 < time.monotonic() - began < 10
-
-
-def test_nobody_answers_and_the_delay_grows(trained: TrainResult) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live, "FIRST_RETRY", 0.002)
-        patch.setattr(live, "LONGEST_RETRY", 0.01)
-        events: list[LiveEvent] = []
-
-        def tell(event: LiveEvent) -> None:
-            events.append(event)
-            if len(events) == 6:
-                raise KeyboardInterrupt
-
-        url = f"http://me:secret@127.0.0.1:{free_port()}/a?pwd=secret"
-        with pytest.raises(KeyboardInterrupt):
-            next(watch(load(trained.run), url, tell))
-    assert [event.retry_in for event in events] == [0.002, 0.004, 0.008, 0.01, 0.01, 0.01]
-    assert {event.event for event in events} == {"lost"}
-    assert "secret" not in str([event.to_dict() for event in events])
 
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+class Refusing(Quiet):
+    """Answers with the code that an address ends with, and a page."""
+
+    def do_GET(self) -> None:
+        page = b"<!doctype html><html><body><p>Welcome</p></body></html>" * 50
+        self.send_response(int(self.path.partition("?")[0][-3:]))
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("127.0.0.1:{server}/401", "it asks for a user name and password, or for others (401 "
+         "Unauthorized)"),
+        ("127.0.0.1:{server}/403", "it refuses access (403 Forbidden)"),
+        ("127.0.0.1:{server}/404", "there is nothing at this address (404 Not Found)"),
+        ("127.0.0.1:{server}/410", "the server refuses the request (an error of the 400s)"),
+        ("127.0.0.1:{server}/503", "the server fails (an error of the 500s)"),
+        ("127.0.0.1:{server}/200", "what comes from there is no video, but perhaps a web page"),
+        ("127.0.0.1:{free}/a", "nobody answers there: the connection is refused"),
+        ("nobody.invalid/a", "there is no such host, or no network"),
+        ("/a", "there is no host in this address"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("quick")
+def test_what_never_connects_ends_with_its_reason(
+    vidgru: Vidgru, trained: TrainResult, place: str, why: str
+) -> None:
+    with web_server(Path(), Refusing) as server:
+        place = place.format(server=server.rpartition(":")[2], free=free_port())
+        url = f"http://me:secret@{place}?pwd=secret"
+        done = vidgru("predict", url, "--model", trained.run, "--quiet")
+    said = f"Cannot connect to http://***@{place}?***: {why}."
+    tries = [f"Warning: {said} Trying again in {s} s." for s in ("0.02", "0.04", "0.08")]
+    assert done.err.splitlines() == [*tries, f"Error: {said}"]
+    assert (done.code, done.out) == (1, "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_at_an_address_of_rtsp(vidgru: Vidgru, trained: TrainResult) -> None:
+    with rtsp_server() as url:
+        if url is None:
+            pytest.skip("no GStreamer RTSP server (gir1.2-gst-rtsp-server-1.0) is installed")
+        url = url.replace("ball", "none")
+        done = vidgru("predict", url, "--model", trained.run, "--json")
+    said = f"Cannot connect to {url}: there is nothing at this address (404 Not Found)."
+    assert (done.code, done.err.splitlines()[-1]) == (1, f"Error: {said}")
+    assert [json.loads(line)["event"] for line in done.out.splitlines()] == ["failed"] * 3
+
+
+def test_a_host_that_is_gone_after_it_was_there_is_tried_for_ever(
+    by_clock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    closed = Flood(clock, 0, 0)
+    closed.isOpened = lambda: False  # type: ignore[method-assign]
+    shown = by_clock("rtsp://nobody.invalid/", Flood(clock, 0, 10), *[closed] * 7)
+    connected, broken, *lost = words(shown)
+    assert connected == "Connected to rtsp://nobody.invalid/."
+    assert broken.startswith("Lost rtsp://nobody.invalid/: it broke off.")
+    assert len(lost) == 7
+    assert all(sentence.startswith("Lost rtsp://nobody.invalid/: it can") for sentence in lost)
 
 
 class Cut(Quiet):
@@ -743,8 +805,10 @@ def test_lines_for_programs_until_it_is_interrupted(
         "time", "seconds", "label", "unsure", "likeliest", "confidence", "threshold",
         "probabilities", "wall", "delay", "dropped", "reconnects",
     }  # fmt: skip
-    assert {line["event"] for line in lines[: lines.index(answers[0])]} <= {"lost", "connected"}
-    assert all(line.startswith("Warning: Lost http://127") for line in done.err.splitlines())
+    # It may have been there before its server.
+    assert {line["event"] for line in lines[: lines.index(answers[0])]} <= {"failed", "connected"}
+    tries = "Warning: Cannot connect to http://127"
+    assert all(line.startswith(tries) for line in done.err.splitlines())
     summary = lines[-1]
     assert (summary["event"], summary["source"]) == ("summary", server.url)
     assert summary["answers"] == len(answers) == 5

@@ -351,8 +351,8 @@ def test_one_frame_does_not_move(vidgru: Vidgru, model_file: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["camera:0"], 2, "camera:0 is live: what moves is told of files only."),
-        (["rtsp://me:secret@host/x"], 2, "rtsp://***@host/x is live: what moves is told of"),
+        (["camera:0"], 2, "camera:0 is no file or folder. Live sources"),
+        (["rtsp://me:secret@host/x"], 2, "rtsp://***@host/x is no file or folder."),
         (["clip.avi", "--threads", 0], 2, "Invalid --threads 0. It must be at least 1."),
         (["clip.avi", "--model", "nowhere"], 1, "No model at nowhere: give a run folder"),
         (["clip.avi", "--csv", "clip.avi"], 2, "clip.avi cannot be read and written at once"),
@@ -387,7 +387,7 @@ def test_models(
     shipped.parent.mkdir()
     shipped.write_bytes(model_file.read_bytes())
     assert library.load_motion(threads=1).path == shipped
-    with pytest.raises(OptionError, match=r"^camera:0 is live"):
+    with pytest.raises(OptionError, match=r"^camera:0 is no file"):
         library.load_motion(threads=1).fields("camera:0")
 
 

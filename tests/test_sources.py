@@ -12,6 +12,7 @@ from test_forecast import SPEC, network
 
 import vidgru as library
 from vidgru import TrainResult
+from vidgru.address import NO_FILE
 from vidgru.data.folder import read_folder, read_videos
 from vidgru.engine.checkpoint import save_model
 from vidgru.errors import DataError
@@ -115,3 +116,60 @@ def test_a_root_costs_no_other_source(
     assert done.code == 1
     assert done.err == f"Error: {SENTENCE.format('.')}\n"
     assert done.out == f"{clip}: 1 frames in {tmp_path / 'out' / 'clip'}\n"
+
+
+ADDRESSES = [
+    f"{scheme}://me:secret@host:1/a?token=secret"
+    for scheme in ("rtsp", "RTSPS", "http", "https", "rtmp", "srt", "udp", "rtp", "tcp", "s3")
+]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "X"],
+        ["train", "X"],
+        ["train", "X", "--task", "motion"],
+        ["train", "X", "--task", "forecast"],
+        ["train", "X", "--task", "scenes"],
+        ["train", "clips", "--val-folder", "X"],
+        ["train", "clips", "--out", "X"],
+        ["train", "clips", "--init", "X"],
+        ["train", "--resume", "X"],
+        ["compare", "X"],
+        ["evaluate", "X", "--model", "RUN"],
+        ["evaluate", "clips", "--model", "X"],
+        ["predict", "clip.mp4", "--model", "RUN", "--save", "X"],
+        ["predict", "clip.mp4", "--model", "RUN", "--csv", "X"],
+        ["motion", "X"],
+        ["motion", "clip.mp4", "X"],
+        ["motion", "clip.mp4", "--csv", "X"],
+        ["forecast", "X", "--model", "RUN"],
+        ["scenes", "X"],
+        ["scenes", "X", "--objects"],
+        ["scenes", "clip.mp4", "--split", "X"],
+        ["extract", "X", "-o", "out"],
+        ["extract", "clip.mp4", "-o", "X"],
+    ],
+    ids=" ".join,
+)
+def test_an_address_is_refused_by_one_sentence(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for address in ADDRESSES:
+        names = {"RUN": str(trained.run), "X": address}
+        done = vidgru(*(names.get(word, word) for word in words))
+        shown = f"{address.split(':')[0]}://***@host:1/a?***"
+        assert done.err == f"Error: {NO_FILE.format(shown)}\n"
+        assert (done.code, done.out) == (2, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_address_in_a_list_is_refused(vidgru: Vidgru, tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text(f"path,label\n{ADDRESSES[0]},a\n")
+    done = vidgru("check", tmp_path / "clips.csv")
+    sentence = NO_FILE.format("rtsp://***@host:1/a?***")
+    assert done.err == f"Error: {tmp_path / 'clips.csv'}, line 2: {sentence}\n"
+    assert done.code == 1

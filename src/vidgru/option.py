@@ -7,8 +7,10 @@ import typing
 from dataclasses import field
 from typing import Any
 
+from vidgru.address import refuse_live
 from vidgru.errors import OptionError
 
+PLACES = {"DIR", "FILE", "FILE|DIR", "FOLDER", "RUN"}  # metavars of paths
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -36,6 +38,8 @@ def check(config: Any) -> None:
 def _check_value(name: str, value: Any, meta: Any) -> None:
     """Raise OptionError when a value, or one of several, is not of the range or choices."""
     choices = meta.get("choices")
+    if meta.get("metavar") in PLACES:
+        refuse_live(value)
     if choices and value not in choices:
         raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
     if isinstance(value, float) and not math.isfinite(value):

@@ -48,9 +48,10 @@ class LiveMoment(Moment):
 class LiveEvent:
     """What happens to a live source beside its frames.
 
-    event: "connected", "lost", or "cut" for a recording that ends too early; source: without name,
-    password and query; wall: unix seconds; error: what is wrong, unless it connected; retry_in:
-    seconds until the next try.
+    event: "connected", "failed" for a try that did not connect, before any did, "lost" for later
+    ones and for a connection that breaks, or "cut" for a recording that ends too early; source:
+    without name, password and query; wall: unix seconds; error: what is wrong, unless it connected;
+    retry_in: seconds until the next try.
     """
 
     event: str
@@ -62,8 +63,9 @@ class LiveEvent:
     @property
     def sentence(self) -> str:
         """The same in words."""
-        if self.event == "lost":
-            return f"Lost {self.source}: {self.error}. Trying again in {self.retry_in:g} s."
+        if self.event in ("failed", "lost"):
+            what = "Lost" if self.event == "lost" else "Cannot connect to"
+            return f"{what} {self.source}: {self.error}. Trying again in {self.retry_in:g} s."
         if self.event == "cut":
             return f"Only a part of {self.source} came: {self.error}."
         return f"Connected to {self.source}."

@@ -11,13 +11,14 @@ import click
 from rich.text import Text
 from tqdm import tqdm
 
+from vidgru.address import is_live, masked
 from vidgru.cli.predict import tell_model
 from vidgru.cli.text import clock, printable
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
 from vidgru.timeline import LiveEvent, LiveMoment, LiveSummary
 from vidgru.verbs.live import log_event, watch
-from vidgru.video.live import check_live, is_live, masked
+from vidgru.video.live import check_live
 
 # What makes sense without an end.
 OPTIONS = {"sources", "model", "device", "threads", "max_error", "as_json", "quiet"}

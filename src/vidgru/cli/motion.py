@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgru.address import refuse_live
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import MotionConfig
@@ -44,9 +45,11 @@ def command(
     left (W). Speeds are in pixels of the source a second, and in widths of the picture.
     """
     config = MotionConfig(**options)
-    from vidgru.verbs.motion import find_videos, load_motion
+    refuse_live(table or "")
+    from vidgru.verbs.motion import load_motion
+    from vidgru.video.find import find_sources
 
-    found = find_videos(sources)
+    found = find_sources(sources)
     saves, maps = _plan(sources, config, found, table)
     model = load_motion(config.model, device=config.device, threads=config.threads)
     if _tell(model, found, saves, maps, table, as_json, quiet):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgru.address import refuse_live
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
 from vidgru.config import ModelConfig, PredictConfig
@@ -51,6 +52,7 @@ def command(
     frame by frame, newest first, until Ctrl-C, which prints a summary.
     """
     config = PredictConfig(**options)
+    refuse_live(table or "")
     if config.out is not None and table is not None:
         raise OptionError("Give only one of --out and --csv.")
     from vidgru.cli.live import any_live, watch_live

@@ -5,12 +5,12 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.errors import DataError, OptionError
-from vidgru.video.find import ROOT, is_root
+from vidgru.video.find import ROOT, Links, is_root, leads_up
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
 log = logging.getLogger("vidgru")
@@ -71,7 +71,8 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     _check_folder(folder, LAYOUT)
     folders = _folders(folder)
     parts = [d for d in folders if d.name.lower() in PARTS]
-    empty = [part for part in parts if not _holds_classes(part)]
+    inner = {part: _folders(part) for part in parts}
+    empty = [part for part in parts if not inner[part]]
     learned = any(PARTS[part.name.lower()] == "train" for part in parts)
     if learned and empty and parts == folders and len(empty) < len(parts):
         raise DataError(
@@ -79,7 +80,7 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
         )
     classes: dict[Path, str | None]
     if learned and not empty:
-        classes = {d: PARTS[part.name.lower()] for part in parts for d in _folders(part)}
+        classes = {d: PARTS[part.name.lower()] for part in parts for d in inner[part]}
     else:
         classes = dict.fromkeys(folders)
     clips = [
@@ -143,6 +144,20 @@ def _check_not_root(folder: Path) -> None:
 
 def _videos(folder: Path) -> Iterator[Path]:
     """Yield the videos below a folder; of folders that hold nothing but images, each is one."""
+    return _with_links(folder, _videos_in)
+
+
+def _with_links(folder: Path, search: Callable[[Path, Links], Iterator[Path]]) -> Iterator[Path]:
+    """Yield what a search finds below a folder, and then below the links to folders in it."""
+    links = Links(folder)
+    yield from search(folder, links)
+    for link in links.follow():
+        _check_not_root(link)
+        yield from search(link, links)
+
+
+def _videos_in(folder: Path, links: Links) -> Iterator[Path]:
+    links.searched(folder)
     for entry in _shown(folder):
         path = Path(entry)
         if _is_folder(entry):
@@ -154,10 +169,20 @@ def _videos(folder: Path) -> Iterator[Path]:
                 _is_folder(e) or Path(e).suffix.lower() in VIDEO_SUFFIXES for e in inner
             ):
                 yield path
-            elif not entry.is_symlink():
-                yield from _videos(path)
+            elif entry.is_symlink():
+                links.add(path)
+            else:
+                yield from _videos_in(path, links)
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             yield path
+        else:
+            _warn_of_dead(path)
+
+
+def _warn_of_dead(path: Path) -> None:
+    """Warn of a link that may have led to a folder."""
+    if not path.suffix and os.path.islink(path) and not os.path.exists(path):
+        log.warning("Left out %s: the link leads nowhere.", path)
 
 
 def _shown(folder: Path) -> list[os.DirEntry[str]]:
@@ -178,15 +203,14 @@ def _is_image(name: str) -> bool:
 
 def _folders(folder: Path) -> list[Path]:
     found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
-    for inner in found:  # any may be a link
+    for inner in list(found):  # any may be a link
         _check_not_root(inner)
+        if leads_up(inner, folder):
+            log.warning("Left out %s: it leads to a folder that is searched anyway.", inner)
+            found.remove(inner)
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
     return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
-
-
-def _holds_classes(part: Path) -> bool:
-    return bool(_folders(part))
 
 
 def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
@@ -219,16 +243,28 @@ def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
 
 
 def clip_paths(folder: Path) -> Iterator[Path]:
-    """Yield the videos below a folder in natural order; a subfolder of images is one clip."""
+    """Yield the videos below a folder in natural order; a subfolder of images is one clip.
+
+    Those below links to folders come last.
+    """
+    return _with_links(folder, _clips_in)
+
+
+def _clips_in(folder: Path, links: Links) -> Iterator[Path]:
+    links.searched(folder)
     for entry in _shown(folder):
         path = Path(entry)
         if _is_folder(entry):
             if any(map(_is_image, os.listdir(path))):
                 yield path
-            elif not entry.is_symlink():
-                yield from clip_paths(path)
+            elif entry.is_symlink():
+                links.add(path)
+            else:
+                yield from _clips_in(path, links)
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             yield path
+        else:
+            _warn_of_dead(path)
 
 
 def with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:

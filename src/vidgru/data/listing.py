@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vidgru.address import NO_FILE, is_live, masked
 from vidgru.data.folder import PARTS, Clip, clip_name, groups_from_names
 from vidgru.errors import DataError
 
@@ -31,6 +32,8 @@ def read_list(path: Path, group_by: str | None = None, *, labelled: bool = True)
         start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
         if end is not None and end <= (start or 0.0):
             raise DataError(f"{path}, line {number}: end {end:g} must be later than start.")
+        if is_live(row["path"]):
+            raise DataError(f"{path}, line {number}: {NO_FILE.format(masked(row['path']))}")
         clip = Clip(
             path.parent / row["path"],
             clip_name(row["path"], start, end),

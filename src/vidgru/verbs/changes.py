@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vidgru.address import refuse_live
 from vidgru.changes import Box, Change, Changes
-from vidgru.errors import OptionError, OutputError, VideoError
+from vidgru.errors import OutputError, VideoError
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks.changes import MOST, SIDE, Watch
 from vidgru.tasks.stays import LAST, Region
 from vidgru.video.heat import Marked, mark_picture, read_picture, save_heat
-from vidgru.video.live import is_live, masked
 from vidgru.video.read import Image, Video, open_video, shrink
 from vidgru.video.sample import log_warnings
 from vidgru.video.write import write_image
@@ -42,8 +42,7 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
     four a second where that is more. A change is told at the first look that shows it. Frames are
     read once, in order, in constant memory. Raises VideoError, OptionError.
     """
-    if isinstance(source, str) and is_live(source):
-        raise OptionError(f"{masked(source)} is live: changes are told of files only.")
+    refuse_live(source)
     watch = Watch()
     looked: dict[int, tuple[int, float]] = {}  # frame and time of the last looks
     changes: list[Change] = []

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
+from vidgru.address import refuse_live
 from vidgru.config import CheckConfig
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
@@ -33,6 +34,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     Clips are decoded as `train` does by default, into the same cache. Raises DataError when the
     folder cannot be learned from, OptionError when the groups make no sense, OutputError.
     """
+    refuse_live(folder)
     folder = Path(folder)
     training = TrainConfig(group_by=config.group_by)
     clips = read_source(folder, config.group_by)

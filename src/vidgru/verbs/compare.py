@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from vidgru.address import refuse_live
 from vidgru.config import CORE, CORES, MAP_CORE
 from vidgru.data.gather import choose_sampling, gather, read_clips
 from vidgru.data.shares import launched
@@ -37,6 +38,7 @@ def compare_steps(folder: str | Path, config: TrainConfig, choice: CompareConfig
     if launched() > 1:
         raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
     choose_device(config.device)
+    refuse_live(folder)
     folder = Path(folder)
     choice = fitting(config, choice)
     # Seed by seed, so that variants can be compared as early as possible.

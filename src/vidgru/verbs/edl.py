@@ -7,32 +7,38 @@ from pathlib import Path
 
 from vidgru.files import write_bytes
 from vidgru.scenes import Scenes
+from vidgru.video.file_clock import FileClock, Timecode, counting_rate, file_clock, read_timecode
 
 log = logging.getLogger("vidgru")
 
 SUFFIX = ".edl"
-FASTEST = 99  # frames/s that a timecode has digits for
 MOST_EVENTS, LONGEST = 999, 999  # events and frames of a transition that three digits hold
 LONGEST_NAME = 200  # characters
+NO_CLOCK = FileClock()
 CODES = {"cut": "C", "dissolve": "D", "fade": "D", "wipe": "W001"}
 
 
-def edit_list(scenes: Scenes) -> str:
+def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
     """Return scenes as a CMX 3600 edit decision list of the source, the form of SMPTE 258M.
 
-    Each scene is an event from the source to the same place of the record, so that the list gives
-    the source again. A gradual transition is an event of two lines: the old scene, which ends where
-    it begins, and the new scene with how long it takes. A fade is written as a dissolve, as black
-    from a black source would darken what is dark already, and a comment names it. Timecodes count
-    frames at the rounded rate, without drop frames; where frames come unevenly or at another rate,
-    they are the times at that rate.
+    Each scene is an event from the source to its place in a record that begins at 0, so that the
+    list gives the source again. Source times begin at the timecode of the file, which may be drop
+    frame, and where it has none at the time at which the picture begins beside the sound. A gradual
+    transition is an event of two lines: the old scene, which ends where it begins, and the new
+    scene with how long it takes. A fade is written as a dissolve, as black from a black source
+    would darken what is dark already, and a comment names it. Timecodes count frames at the rounded
+    rate; where frames come unevenly or at another rate, they are the times at that rate.
     """
     rate, starts = _starts(scenes)
     name = _line(os.path.basename(os.path.abspath(scenes.source)))
-    lines = [f"TITLE: {name[:70]}", "FCM: NON-DROP FRAME"]
+    late = Timecode(round(clock.start * rate), rate)
+    source = read_timecode(clock.timecode, rate) or late
+    record = Timecode(0, rate, source.drop)
+    lines = [f"TITLE: {name[:70]}", f"FCM: {'' if source.drop else 'NON-'}DROP FRAME"]
 
     def event(number: int, code: str, start: int, end: int) -> str:
-        times = " ".join(_timecode(frame, rate) for frame in (start, end, start, end))
+        places = source.after(start), source.after(end), record.after(start), record.after(end)
+        times = " ".join(map(str, places))
         return f"{number:03}  AX       V     {code:<8} {times}"
 
     for scene, (start, end) in zip(scenes.scenes, pairwise(starts), strict=True):
@@ -58,12 +64,13 @@ def write_edl(scenes: Scenes, path: Path) -> None:
             "%s has %d scenes. The format has numbers up to %d: not every program opens %s.",
             scenes.source, len(scenes.scenes), MOST_EVENTS, path,
         )  # fmt: skip
-    write_bytes(path, edit_list(scenes).encode("utf-8", "replace"))
+    text = edit_list(scenes, file_clock(scenes.source))
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def _starts(scenes: Scenes) -> tuple[int, list[int]]:
     """Return the rate of timecodes, and the frames at it where events begin, and the end."""
-    rate = min(max(round(scenes.fps), 1), FASTEST)
+    rate = counting_rate(scenes.fps)
     even = not scenes.variable and abs(scenes.fps / rate - 1) < 0.02  # 29.97 counts as 30
     starts: list[int] = []
     for scene in scenes.scenes:
@@ -75,11 +82,6 @@ def _starts(scenes: Scenes) -> tuple[int, list[int]]:
         starts.append(max(place, starts[-1] + 1) if starts else 0)
     end = scenes.frames if even else round(scenes.seconds * rate)
     return rate, [*starts, max(end, starts[-1] + 1)]
-
-
-def _timecode(frame: int, rate: int) -> str:
-    seconds, left = divmod(frame, rate)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}:{left:02}"
 
 
 def _line(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.address import refuse_live
 from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of
@@ -62,6 +63,7 @@ def evaluate_steps(folder: str | Path, config: EvaluateConfig) -> Steps:
     Writes a report, too: see `report_path`. Other models ask for no classes, write no report and
     give a MotionEvaluation, a ForecastEvaluation or a SceneEvaluation.
     """
+    refuse_live(folder)
     folder, device = Path(folder), choose_device(config.device)
     prepare(config.threads)
     model = load_any(find_model(config, None))

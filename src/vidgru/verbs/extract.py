@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidgru.address import refuse_live
 from vidgru.config import ExtractConfig
 from vidgru.data.pool import cores
 from vidgru.data.shares import launched, number, own_share, shared_name
@@ -48,8 +49,11 @@ def extract(
     frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when the
     disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
     """
+    sources = listed(sources)
+    for path in (*sources, out):
+        refuse_live(path)
     out = Path(out)
-    jobs = list(_jobs([Path(source) for source in listed(sources)]))
+    jobs = list(_jobs([Path(source) for source in sources]))
     _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
     # A single source is one process's own.
     alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.address import is_live, refuse_live
 from vidgru.config import ForecastConfig
 from vidgru.engine.checkpoint import LoadedForecast, newest_run
 from vidgru.engine.checkpoint import load_forecast as read_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.forecast_loop import as_clip
 from vidgru.engine.run import RUNS
-from vidgru.errors import ModelError, OptionError, VideoError
+from vidgru.errors import ModelError, VideoError
 from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment, Pixels
 from vidgru.forecast_scores import FrameErrors
 from vidgru.nn.rolling import RollingForecast
@@ -27,7 +28,7 @@ from vidgru.tasks.forecast import errors, guesses
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
 from vidgru.video.find import find_sources
-from vidgru.video.live import is_live, live_frames, masked
+from vidgru.video.live import live_frames
 from vidgru.video.read import Frame
 from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
 
@@ -198,16 +199,8 @@ def _pixels(clip: Tensor) -> Pixels:
     return clip[0].permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def refuse_live(source: str | Path) -> None:
-    """Raise OptionError for a live source."""
-    if isinstance(source, str) and is_live(source):
-        raise OptionError(f"{masked(source)} is live, without an end: use stream, or give a file.")
-
-
 def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
-    """Return what `find_sources` does, each once; raises OptionError for a source that is live."""
-    for source in sources:
-        refuse_live(source)
+    """Return what `find_sources` does, each once."""
     return list(dict.fromkeys(find_sources(sources)))
 
 

@@ -1,5 +1,6 @@
 """Tell what moves in videos, and where it goes next."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain, pairwise
@@ -10,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.address import refuse_live
 from vidgru.data.flow import Field, FlowMeter, cell_means
 from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.errors import ModelError, OptionError, OutputError, VideoError
+from vidgru.errors import ModelError, OutputError, VideoError
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
@@ -23,11 +25,10 @@ from vidgru.tasks.motion import read_outputs
 from vidgru.tasks.moves import tell_second
 from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
+from vidgru.video.cadence import find_cadence
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.facts import Facts
-from vidgru.video.find import find_sources
 from vidgru.video.heat import read_picture, save_heat
-from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame
 from vidgru.video.sample import (
     FASTEST,
@@ -41,15 +42,23 @@ from vidgru.video.sample import (
 
 CHUNK = 32  # frames that go through the network together, a power of two,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+GLIMPSE = 2  # samples from one frame to the next, which jitter explains,
+KEPT_UP = 0.5  # or for longer ones the share of the way that it would have gone
 SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
 
 
 class Probe(NamedTuple):
-    """What is known of a source before it is read: its size in pixels, and the rate to sample."""
+    """What is known of a source before it is read.
+
+    width, height: in pixels; rate: looks/s; start: seconds of the first frame to sample; looks: at
+    each sampled frame, as one that is shown for long is better looked at twice or more.
+    """
 
     width: int
     height: int
     rate: float
+    start: float = 0.0
+    looks: int = 1
 
 
 class MotionModel:
@@ -116,7 +125,8 @@ class MotionModel:
             yield tell(before, first, first + 1.0)
         yield tell(now, number, max(end, now[-1].time))
         return Motion(
-            str(source), probe.width, probe.height, probe.rate, pace.frames, str(self.path),
+            str(source), probe.width, probe.height, probe.rate / probe.looks,
+            round(pace.frames / probe.looks), str(self.path),
             tuple(seconds), tuple(tuple(row) for row in (heat / count).round(3).tolist()),
         )  # fmt: skip
 
@@ -125,19 +135,24 @@ class MotionModel:
 
         Raises VideoError when there is only one, OptionError for what is live.
         """
-        _refuse_live(source)
+        refuse_live(source)
         look = first_look(source)
         if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
         wanted = self.spec.fps if look.frames == LOOKED_AT else FASTEST
-        return Probe(look.width, look.height, min(even_rate(look.fps, wanted), FASTEST))
+        probe = Probe(look.width, look.height, min(even_rate(look.fps, wanted), FASTEST))
+        if (cadence := find_cadence(source)) is None:
+            return probe
+        rate = cadence.rate / max(1, int(round(cadence.rate / wanted, 3)))
+        looks = math.ceil(round(wanted / rate, 3))
+        return probe._replace(rate=rate * looks, start=cadence.middle, looks=looks)
 
     def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
         """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
 
         The fields are found anew. Raises VideoError, OutputError, OptionError.
         """
-        probe = Probe(motion.width, motion.height, motion.fps)
+        probe = self.probe(motion.source)
         read = self._read(motion.source, probe, Pace(motion.source, probe.rate), lambda facts: None)
         starts = [second.start for second in motion.seconds]
 
@@ -156,11 +171,15 @@ class MotionModel:
     ) -> Iterator[list[MotionField]]:
         """Yield the fields of some frames at a time, and count frames read."""
         side = self.spec.size, self.spec.size
-        frames = sample_frames(source, probe.rate, size=side, opened=pace.begin, tell=tell)
+        frames = sample_frames(
+            source, probe.rate / probe.looks, size=side, start=probe.start, opened=pace.begin,
+            tell=tell,
+        )  # fmt: skip
+        looked = mark_cuts(_looked_at(frames, probe))
         rate = torch.tensor([probe.rate], device=self.device)
         last: Tensor | None = None  # frame of the shot, (1, 3, S, S)
         state: State | None = None
-        for chunk in read_ahead(_measured(mark_cuts(frames), probe.rate), self._most):
+        for chunk in read_ahead(_measured(looked, probe.rate, probe.looks), self._most):
             found: list[MotionField] = []
             for shown, new in _pieces(chunk):
                 if new:
@@ -200,16 +219,51 @@ class _Seen(NamedTuple):
     flow: Field
 
 
-def _measured(frames: Iterator[tuple[Frame, bool]], rate: float) -> Iterator[_Seen]:
-    meter, flow, last, since = FlowMeter(rate), None, -1, 0
+def _looked_at(frames: Iterator[Frame], probe: Probe) -> Iterator[Frame]:
+    """Yield each frame as often as it is looked at, with the times of that."""
+    if probe.looks == 1:
+        yield from frames
+        return
+    for frame in frames:
+        for look in range(probe.looks):
+            time = frame.time + (look - (probe.looks - 1) / 2) / probe.rate
+            if time >= 0:
+                yield Frame(frame.rgb, time, frame.index)
+
+
+def _measured(frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1) -> Iterator[_Seen]:
+    """Yield frames with the flow in them, those that are held when it is known what comes next.
+
+    What is held for a moment, because the next frame comes late, goes on to move. Where it is held
+    for longer, it does if the next frame shows that; else frames were left out as nothing moved.
+    """
+    meter, flow, last = FlowMeter(rate), None, -1
+    held: list[Frame] = []
     for frame, new in frames:
-        since += 1
+        if not new and flow is not None and frame.index == last:
+            held.append(frame)
+            continue
+        since = len(held) + 1
         if new:
-            meter, flow = FlowMeter(rate), None
-        # What is held because the next frame comes late goes on to move.
-        if flow is None or frame.index != last:
-            flow, last, since = cell_means(meter.next(frame.rgb, since)), frame.index, 0
+            meter = FlowMeter(rate)
+        measured = cell_means(meter.next(frame.rgb))
+        moved = since <= GLIMPSE * looks
+        if flow is not None:
+            went_on = KEPT_UP * since * np.abs(flow).sum()
+            moved = moved or (not new and 0 < went_on <= np.abs(measured).sum())
+            yield from _held(held, flow, moved)
+        # When it went on after it stood still, and how fast, the next frame shows.
+        flow = measured / np.float32(since) if moved else np.zeros_like(measured)
+        last = frame.index
         yield _Seen(frame, new, flow)
+        held = []
+    if flow is not None:
+        yield from _held(held, flow, len(held) < GLIMPSE * looks)
+
+
+def _held(frames: Sequence[Frame], flow: Field, moved: bool) -> Iterator[_Seen]:
+    still = flow if moved else np.zeros_like(flow)
+    return (_Seen(frame, False, still) for frame in frames)
 
 
 def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
@@ -248,13 +302,6 @@ def load_motion(
     return MotionModel(read_model(shipped_model() if path is None else Path(path)), chosen)
 
 
-def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
-    """Return what `find_sources` does; raises OptionError for a source that is live."""
-    for source in sources:
-        _refuse_live(source)
-    return find_sources(sources)
-
-
 def save_video(
     model: MotionModel, motion: Motion, path: Path
 ) -> Generator[Progress, None, Failure | None]:
@@ -274,11 +321,6 @@ def save_heatmap(motion: Motion, path: Path) -> Failure | None:
     except (VideoError, OutputError) as error:
         return Failure(motion.source, str(error))
     return None
-
-
-def _refuse_live(source: str | Path) -> None:
-    if isinstance(source, str) and is_live(source):
-        raise OptionError(f"{masked(source)} is live: what moves is told of files only.")
 
 
 def analyse_each(

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.address import is_live, refuse_live
 from vidgru.config import AnswerConfig
 from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import RUNS
-from vidgru.errors import ModelError, OptionError, VideoError
+from vidgru.errors import ModelError, VideoError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction, Progress, run_to_end
@@ -28,7 +29,6 @@ from vidgru.tasks.timeline import Segmenter
 from vidgru.timeline import Moment, Timeline
 from vidgru.verbs.live import watch
 from vidgru.video.cuts import mark_cuts
-from vidgru.video.live import is_live, masked
 from vidgru.video.read import Frame, Image, Video
 from vidgru.video.sample import read_ahead, sample_frames
 
@@ -147,8 +147,7 @@ class Model:
         return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
 
     def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
-        if isinstance(source, str) and is_live(source):
-            raise OptionError(f"{masked(source)} is live, without an end: use stream.")
+        refuse_live(source)
         size = self.spec.side, self.spec.side
         opened = pace.begin if pace else lambda video: None
         return sample_frames(source, self.spec.fps, size=size, opened=opened)

@@ -10,6 +10,7 @@ from time import monotonic
 from vidgru.results import Progress
 from vidgru.verbs.places import keep_apart
 from vidgru.video.facts import Facts, Gaps
+from vidgru.video.file_clock import file_clock
 from vidgru.video.read import Frame, Image, open_video
 from vidgru.video.record import check_suffix, open_recorder
 from vidgru.video.sample import sample_frames
@@ -36,9 +37,10 @@ def redraw(
     timing, to half a frame: at a constant rate from 1 to 240 frames/s, every frame once. Where the
     rate varies, it has the fastest one, 60 frames/s at most, and each frame is held for as long as
     it is shown; frames that come faster are left out, with a warning. A file that is there is
-    replaced. Memory does not grow with the length. `seconds` is how long the source is; left out,
-    it is what the source says. Raises VideoError, OutputError, and OptionError for a file that is
-    no .mp4 or .webm, or is the source itself.
+    replaced. A picture that begins later than the sound of its source begins as late here. Memory
+    does not grow with the length. `seconds` is how long the source is; left out, it is what the
+    source says. Raises VideoError, OutputError, and OptionError for a file that is no .mp4 or
+    .webm, or is the source itself.
     """
     path = Path(path)
     check_suffix(path)
@@ -48,7 +50,7 @@ def redraw(
     draw = prepare(size)
     shown, last, began = 0, -1, monotonic()
     told: list[Facts] = []
-    with open_recorder(path, size, fps) as recorder:
+    with open_recorder(path, size, fps, file_clock(source).start) as recorder:
         # Pictures in a folder may differ in size.
         frames = sample_frames(source, float(fps), size=size, start=start, tell=told.append)
         for done, frame in enumerate(frames, 1):

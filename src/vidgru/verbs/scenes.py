@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from vidgru.address import is_live, refuse_live
 from vidgru.config import ScenesConfig
 from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
 from vidgru.engine.checkpoint import load_scenes as read_model
@@ -19,11 +20,10 @@ from vidgru.engine.scene_finder import find, watch
 from vidgru.errors import ModelError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
-from vidgru.verbs.forecast import refuse_live
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
 from vidgru.video.facts import Facts
-from vidgru.video.live import is_live, live_frames
+from vidgru.video.live import live_frames
 from vidgru.video.read import Image, Video, open_video
 from vidgru.video.sample import log_warnings, read_ahead
 

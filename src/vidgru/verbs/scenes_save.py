@@ -195,6 +195,7 @@ def _save_pieces(scenes: Scenes, folder: Path) -> Generator[Progress, None, None
     steps = cut_video(
         Path(scenes.source),
         [(scene.start, scene.end) for scene in scenes.scenes],
+        [*(scene.start_seconds for scene in scenes.scenes), scenes.seconds],
         scenes.fps,
         lambda index: folder / _name(scenes, index + 1),
     )

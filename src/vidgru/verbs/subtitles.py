@@ -5,14 +5,16 @@ from pathlib import Path
 from vidgru.files import write_bytes
 from vidgru.scenes import timecode
 from vidgru.timeline import Timeline
+from vidgru.video.file_clock import file_clock
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 SUFFIXES = (".srt", ".vtt")
 
 
-def subtitles(timeline: Timeline, suffix: str) -> str:
+def subtitles(timeline: Timeline, suffix: str, start: float = 0.0) -> str:
     """Return a timeline as the text of a .srt or .vtt file: each segment's label and confidence.
 
+    start: seconds by the file's own clock, as players have it, at which the timeline begins.
     What players would take for markup in a label is written as an entity, or in .srt, which has
     none, as a look-alike.
     """
@@ -25,15 +27,16 @@ def subtitles(timeline: Timeline, suffix: str) -> str:
             label = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         else:
             label = label.translate(LOOK_ALIKES)
-        span = f"{_time(segment.start, suffix)} --> {_time(segment.end, suffix)}"
+        times = (_time(start + seconds, suffix) for seconds in (segment.start, segment.end))
+        span = " --> ".join(times)
         cues.append(f"{number}\n{span}\n{label} {100 * segment.confidence:.0f} %\n")
     head = "WEBVTT\n\n" if suffix == ".vtt" else ""
     return head + "\n".join(cues)
 
 
 def write_subtitles(timeline: Timeline, path: Path) -> None:
-    """Write a .srt or .vtt file. Raises OutputError."""
-    text = subtitles(timeline, path.suffix.lower())
+    """Write a .srt or .vtt file, by the clock of the source. Raises OutputError."""
+    text = subtitles(timeline, path.suffix.lower(), file_clock(timeline.source).start)
     write_bytes(path, text.encode("utf-8", "replace"))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vidgru.address import refuse_live
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.gather import choose_sampling, gather, read_clips
@@ -50,6 +51,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     """
     began = time.monotonic()
     check_processes(config)
+    refuse_live(folder)
     folder = Path(folder)
     if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
         return (yield from resume_steps(before))
@@ -82,6 +84,7 @@ def resume_steps(run: str | Path) -> Steps:
     on with, DataError when the clips have changed, OutputError when another process trains there.
     """
     began = time.monotonic()
+    refuse_live(run)
     run = Path(run)
     with go_on_with(run) as (folder, config):
         check_processes(config)

@@ -1,12 +1,16 @@
 """Find the videos or images in a folder."""
 
+import logging
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from re import Pattern
 
+from vidgru.address import refuse_live
 from vidgru.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
+
+log = logging.getLogger("vidgru")
 
 Sources = str | Path | Iterable[str | Path]  # one path is one source
 
@@ -27,20 +31,76 @@ def is_root(folder: Path) -> bool:
     return os.path.dirname(real) == real
 
 
+def leads_up(link: Path, folder: Path) -> bool:
+    """Return whether a link leads to a folder, other than the root, or to one that holds it."""
+    real = os.path.realpath(link)
+    return not is_root(link) and Path(os.path.realpath(folder)).is_relative_to(real)
+
+
+class Links:
+    """Links to folders that were met in a search below a folder, to be followed after it.
+
+    No folder is searched twice, nor one that holds the folder: such links would never end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._searched: set[str] = set()
+        self._waiting: list[Path] = []
+
+    def searched(self, folder: str | Path) -> None:
+        """Take note of a folder that is searched."""
+        self._searched.add(os.path.realpath(folder))
+
+    def add(self, link: Path) -> None:
+        """Take note of a link."""
+        self._waiting.append(link)
+
+    def follow(self) -> Iterator[Path]:
+        """Yield the links to search, also those that are added meanwhile; warn of the others."""
+        while self._waiting:
+            link = self._waiting.pop(0)
+            if os.path.realpath(link) in self._searched or leads_up(link, self._folder):
+                log.warning("Left out %s: it leads to a folder that is searched anyway.", link)
+            else:
+                yield link
+
+
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
     """Return the files with such suffixes at any depth, in natural order.
 
-    Suffixes are lower case, with the dot. Hidden files and folders are left out. Each folder that
-    could not be read gives a Failure.
+    Suffixes are lower case, with the dot. Hidden files and folders are left out. Links to folders
+    are followed, see `Links`. Each folder that could not be read, a root among them, and each link
+    that leads nowhere gives a Failure.
     """
     errors: list[OSError] = []
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        shown = (Path(parent, name) for name in names if not name.startswith("."))
-        found += [path for path in shown if path.suffix.lower() in suffixes]
+    failures: list[Failure] = []
+    links = Links(folder)
+
+    def search(top: Path) -> None:
+        for parent, folders, names in os.walk(top, onerror=errors.append):
+            links.searched(parent)
+            folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural_key)
+            for path in (Path(parent, name) for name in folders):
+                if os.path.islink(path):
+                    links.add(path)
+            shown = [Path(parent, name) for name in names if not name.startswith(".")]
+            found.extend(path for path in shown if path.suffix.lower() in suffixes)
+            failures.extend(
+                Failure(str(path), f"Cannot read {path}: the link leads nowhere.")
+                for path in shown
+                if not path.suffix and os.path.islink(path) and not os.path.exists(path)
+            )
+
+    search(folder)
+    for link in links.follow():
+        if is_root(link):
+            failures.append(Failure(str(link), ROOT.format(link)))
+        else:
+            search(link)
     found.sort(key=lambda path: [natural_key(part) for part in path.parts])
-    return found, [
+    return found, failures + [
         Failure(str(error.filename), f"Cannot read {error.filename}: {error.strerror}.")
         for error in errors
     ]
@@ -51,11 +111,13 @@ def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failu
 
     A folder stands for the videos inside it at any depth, or else for the images in it as one
     sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
-    The root of a file system is a Failure.
+    The root of a file system is a Failure. Raises OptionError for a source that is live.
     """
     suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
     found: list[Path | Failure] = []
-    for source in map(Path, listed(sources)):
+    for given in listed(sources):
+        refuse_live(given)
+        source = Path(given)
         if not os.path.isdir(source):
             found.append(source)
             continue

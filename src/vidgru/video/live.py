@@ -1,6 +1,5 @@
 """Read a camera or a network stream: newest frame first, at a fixed rate, reconnecting."""
 
-import re
 import threading
 import time
 from collections import deque
@@ -9,8 +8,10 @@ from dataclasses import dataclass
 
 import cv2
 
+from vidgru.address import CAMERA, masked
 from vidgru.errors import OptionError, VideoError
 from vidgru.timeline import LiveEvent
+from vidgru.video.connect import why_not
 from vidgru.video.read import MAX_PIXELS, Frame, Image, shrink
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0  # seconds
@@ -18,13 +19,12 @@ OPEN_SECONDS = READ_SECONDS = 10  # without a word from the other side, then it 
 CATCH_UP_SECONDS = 2.0
 # FFmpeg keeps one frame back for each thread after the first.
 DECODE_THREADS = 2
+FIRST_TRIES = 4  # to connect for the first time
 MOST_WAITING = 64  # events that nobody fetches
 CUT_SECONDS, CUT_SHARE = 1.0, 0.05  # that a recording must lack to be called cut
 UNDECODED = "its frames cannot be decoded"
 PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
 
-CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
-URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -40,23 +40,6 @@ class LiveFrame(Frame):
     wall: float
     dropped: int
     connection: int
-
-
-def is_live(source: object) -> bool:
-    """Return whether a source is a camera or an address: `camera:0`, or anything with `://`.
-
-    A file of such a name is still to be had as ./camera:0, or as a Path.
-    """
-    return isinstance(source, str) and bool(CAMERA.fullmatch(source) or URL.match(source))
-
-
-def masked(source: str) -> str:
-    """Return an address without what may be secret in it: name, password and query."""
-    if not URL.match(source):
-        return source
-    # Up to the last @: a password may hold any sign, though it should not.
-    hidden = re.sub(r"(?s)://.*@", "://***@", source)
-    return re.sub(r"(?s)[?#].*", "?***", hidden)
 
 
 def check_live(source: str) -> None:
@@ -90,10 +73,10 @@ def live_frames(
 
     A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
     0.5 s again once frames came for longer than that; `tell` hears of each loss and connection, in
-    the caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. It ends
-    only with a recording: a web address whose video has a known length is played once, at its own
-    speed, and `tell` hears when it came only in part. Raises OptionError, and VideoError when a
-    camera cannot be opened at all.
+    the caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. What has
+    never shown a frame is given up after four tries. Else it ends only with a recording: a web
+    address whose video has a known length is played once, at its own speed, and `tell` hears when
+    it came only in part. Raises OptionError, and VideoError for what is given up.
     """
     check_live(source)
     reader = _Reader(source, fps, size)
@@ -180,16 +163,20 @@ class _Reader:
 
     def run(self) -> None:
         """Connect again and again, until `stop` is set or a recording ends."""
-        retry = 0.0
+        retry, tries = 0.0, 0
         try:
             while not self.stop.is_set():
                 lost, seconds = self._read()
                 if lost is None:
                     break
+                tries += 1
+                if self._connection < 0 and tries == FIRST_TRIES:
+                    raise VideoError(f"Cannot connect to {self.name}: {lost}.")
                 retry = min(2 * retry, LONGEST_RETRY) if 0 < retry >= seconds else FIRST_RETRY
                 with self._news:
                     self._held = None
-                    self._put(LiveEvent("lost", self.name, time.time(), lost, retry))
+                    event = "failed" if self._connection < 0 else "lost"
+                    self._put(LiveEvent(event, self.name, time.time(), lost, retry))
                 self.stop.wait(retry)
             with self._news:
                 self._put(None)
@@ -215,7 +202,10 @@ class _Reader:
                     raise VideoError(
                         f"Cannot open {self.name}: there is no such camera, or it is in use."
                     )
-                return "it cannot be opened, or shows no video that OpenCV can read", 0.0
+                known = None
+                if self._connection < 0:
+                    known = why_not(self.source, OPEN_SECONDS, READ_SECONDS)
+                return known or "it cannot be opened, or shows no video that OpenCV can read", 0.0
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
             return self._read_from(capture)
         except cv2.error:  # out of memory, mostly

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -16,8 +17,10 @@ from time import monotonic
 import numpy as np
 
 from vidgru.errors import VideoError
+from vidgru.video.file_clock import FileClock, file_clock
 from vidgru.video.read import VIDEO_SUFFIXES, open_video
 from vidgru.video.record import encoders, open_recorder
+from vidgru.video.remux import ERRORS, LONGEST_PACKET, Sound, join, longest_packet, open_sounds
 
 log = logging.getLogger("vidgru")
 
@@ -29,6 +32,11 @@ ENCODERS = {"libx264": ("-crf", "18", "-preset", "veryfast"), "mpeg4": ("-q:v", 
 LEAST, MOST = 1, 240  # frames/s of what vidgru itself encodes
 # With the protocol, any name stays a name, and a file that names others gets none from a network.
 INPUT = ("-protocol_whitelist", "file", "-i")
+# To make packets of sound short: a lossless format where the container holds it.
+SHORT_PACKETS = {
+    False: ("-c:a", "aac", "-ar", "48000"),
+    True: ("-c:a", "flac", "-frame_size", "256"),
+}
 QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 
 Span = tuple[int, int]  # first frame, and the one after the last
@@ -56,13 +64,18 @@ class _Part:
 
 
 def cut_video(
-    source: Path, spans: Sequence[Span], fps: float, place: Callable[[int], Path]
+    source: Path,
+    spans: Sequence[Span],
+    times: Sequence[float],
+    fps: float,
+    place: Callable[[int], Path],
 ) -> Generator[int, None, list[Piece]]:
     """Write each span of a source's frames as `place(index)`, with a suffix added.
 
-    The spans follow each other and are all frames; `fps` is their rate. With an ffmpeg program,
-    pieces between key frames are copied and others encoded anew, with their sound, in .mp4, .mov,
-    .m4v or .mkv; each is read back and counted. Where that does not give exactly the frames, and
+    The spans follow each other and are all frames; `times` are the seconds at which they begin and
+    the last one ends, `fps` is their rate. With an ffmpeg program, pieces between key frames are
+    copied and others encoded anew, with their sound, in .mp4, .mov, .m4v or .mkv; each
+    is read back and counted. Where that does not give exactly the frames, and
     without the program, vidgru writes an .mp4 without sound at an even rate, and for what is no
     folder of images warns of that. Yields how many frames of pieces are written, now and then.
     Raises VideoError, OutputError.
@@ -77,19 +90,31 @@ def cut_video(
     if program and encoder and not pictures:
         suffix = source.suffix.lower()
         suffix = suffix if suffix in KEPT_SUFFIXES else ".mkv"
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as scratch:
-            work = _Work(program, encoder, suffix, Path(scratch))
+        with (
+            tempfile.TemporaryDirectory(prefix=".", dir=folder) as scratch,
+            ExitStack() as stack,
+        ):
+            clock = file_clock(source)
+            work = _Work(program, encoder, suffix, Path(scratch), clock)
+            sounds = yield from work.sounds(source, stack)
             done = 0
             for part in (yield from work.copied(source, spans)):
                 files, why = yield from work.split(part)
                 reason = why or reason
                 for number, file in enumerate(files, spans.index(part.spans[0])):
                     path = place(number).with_name(place(number).name + suffix)
-                    os.replace(file, path)
-                    made[number] = Piece(path, "copied" if part.copied and len(files) == 1
-                                         else "encoded")  # fmt: skip
+                    span = times[number], times[number + 1]
+                    whole = yield from work.joined(file, sounds, span)
+                    os.replace(whole or file, path)
+                    how = "copied" if part.copied and len(files) == 1 else "encoded"
+                    made[number] = Piece(path, how if whole else "silent")
                 done += sum(part.counts)
                 yield done
+    if lost := sum(piece.made == "silent" for piece in made.values()):
+        log.warning(
+            "%s: %d of %d pieces are written without their sound, which cannot be copied.",
+            source, lost, len(spans),
+        )  # fmt: skip
     left = {n: span for n, span in enumerate(spans) if n not in made}
     if left and not pictures:
         log.warning(
@@ -105,9 +130,46 @@ def cut_video(
 class _Work:
     """Cuts files by an ffmpeg program, in a folder that may be filled with anything."""
 
-    def __init__(self, program: str, encoder: str, suffix: str, folder: Path) -> None:
+    def __init__(
+        self, program: str, encoder: str, suffix: str, folder: Path, clock: FileClock
+    ) -> None:
         self.program, self.encoder, self.suffix, self.folder = program, encoder, suffix, folder
+        self.clock = clock
         self.count = 0
+        self.source: Path | None = None  # else files that were made of it
+
+    def sounds(self, source: Path, stack: ExitStack) -> Generator[int, None, list[Sound]]:
+        """Return the streams of sound of a source, in packets that are short enough to be cut."""
+        self.source = source
+        try:
+            if longest_packet(source) <= LONGEST_PACKET:
+                return open_sounds(source, stack)
+            short = self.folder / f"sound{self.suffix if self.suffix in KEPT_SUFFIXES else '.mka'}"
+            command = [self.program, *QUIET, *INPUT, f"file:{os.path.abspath(source)}"]
+            command += ["-map", "0:a", *SHORT_PACKETS[short.suffix == ".mka"], "-copyts"]
+            command += ["-avoid_negative_ts", "disabled", short.name]
+            failed = yield from _run(command, self.folder)
+            if failed is None:
+                return open_sounds(short, stack)
+        except ERRORS as error:
+            failed = str(error)
+        log.warning("%s: pieces are written without their sound: %s.", source, failed)
+        return []
+
+    def joined(
+        self, file: Path, sounds: Sequence[Sound], span: tuple[float, float]
+    ) -> Generator[int, None, Path | None]:
+        """Return a file with the sound of a span of seconds; None if that fails."""
+        if not sounds:
+            return file
+        whole = file.with_name(f"whole{self.suffix}")
+        begin = self.clock.origin + self.clock.start
+        try:
+            join(file, whole, sounds=sounds, span=(begin + span[0], begin + span[1]))
+        except ERRORS:
+            return None
+        frames = yield from _frames_of(file)
+        return whole if (yield from _frames_of(whole)) == frames else None
 
     def copied(self, source: Path, spans: Sequence[Span]) -> Generator[int, None, list[_Part]]:
         """Return files cut at key frames only; the source itself where there is nothing to cut."""
@@ -145,7 +207,9 @@ class _Work:
         name = f"{self.count}-%06d{self.suffix}"
         starts = ",".join(map(str, list(accumulate(counts))[:-1])) or str(sum(counts))
         command = [self.program, *QUIET, *INPUT, f"file:{os.path.abspath(source)}"]
-        command += ["-map", "0:v:0", "-map", "0:a?", "-c:a", "copy", *options]
+        known = source == self.source and self.clock.stream is not None
+        film = f"0:{self.clock.stream}" if known else "0:v:0"
+        command += ["-map", film, *options, "-metadata", "timecode=", "-metadata:s", "timecode="]
         # Or pictures would be moved away from the beginning, as far as B-frames are reordered.
         command += ["-avoid_negative_ts", "disabled", "-f", "segment"]
         command += ["-segment_frames", starts, "-reset_timestamps", "1", name]
@@ -163,7 +227,8 @@ class _Work:
         program = shutil.which("ffprobe")
         if program is None:
             return set()
-        command = [program, "-v", "error", "-select_streams", "v:0", "-show_entries"]
+        film = "v:0" if self.clock.stream is None else str(self.clock.stream)
+        command = [program, "-v", "error", "-select_streams", film, "-show_entries"]
         command += ["packet=pts,flags", "-of", "csv=p=0", *INPUT, f"file:{os.path.abspath(source)}"]
         table = self.folder / "packets.csv"
         if (yield from _run(command, self.folder, table)) is not None:

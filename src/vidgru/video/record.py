@@ -20,6 +20,7 @@ import numpy as np
 from vidgru.errors import OptionError, OutputError
 from vidgru.files import replacing
 from vidgru.video.read import Image
+from vidgru.video.remux import ERRORS, join
 
 log = logging.getLogger("vidgru")
 
@@ -224,9 +225,12 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def open_recorder(path: Path, size: tuple[int, int], fps: Fraction) -> Iterator[Recorder]:
+def open_recorder(
+    path: Path, size: tuple[int, int], fps: Fraction, start: float = 0.0
+) -> Iterator[Recorder]:
     """Write a video of `size` (width, height) and `fps` frames/s, complete when the block succeeds.
 
+    Its picture begins at `start`, in seconds; players show nothing before.
     .mp4 is H.264 and .webm is VP9 where an ffmpeg program can write that, else both are VP9 by
     OpenCV. Colours are stored at half the resolution, which takes even sides: an odd width or
     height is made even by showing the last column or row twice. A file of this name is replaced
@@ -242,5 +246,15 @@ def open_recorder(path: Path, size: tuple[int, int], fps: Fraction) -> Iterator[
                 stack.callback(writer.abandon)
                 yield Recorder(writer, size)
                 writer.finish()
+                if start:
+                    _begin_later(temporary, start)
         except OutputError as error:
             raise OutputError(f"Cannot write {path}: {error}.") from None
+
+
+def _begin_later(path: Path, seconds: float) -> None:
+    with replacing(path) as moved:
+        try:
+            join(path, moved, later=seconds)
+        except ERRORS as error:
+            raise OutputError(f"its beginning cannot be moved: {error}") from error

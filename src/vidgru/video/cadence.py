@@ -1,0 +1,101 @@
+"""Find out how often the picture of a video really changes: animation repeats pictures."""
+
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidgru.video.read import Image, Video, open_video, shrink
+
+SIDE = 64  # pixels of the small pictures that are compared
+LOOKED_AT = 12  # frames after which all is known of most videos
+MOST = 150  # frames that are looked at
+LEAST_CHANGE = 8.0  # grey levels in one small pixel, where pictures differ that show motion
+REPEATED, CHANGED = 0.15, 0.3  # of a usual change: a repeated picture has less, a new one more
+ENOUGH = 40  # changes that tell the rate to a few percent
+LEAST_GAPS = 5
+AGREE = 0.8  # share of the gaps between changes that fit to their mean
+NEAR = 0.02  # relative: rates are mostly whole numbers, and gaps whole frames
+JITTER = 0.25  # of the usual time between frames
+
+
+class Cadence(NamedTuple):
+    """How often pictures change, in pictures/s, and the first time in the middle of one, in s."""
+
+    rate: float
+    middle: float
+
+
+def find_cadence(source: str | Path) -> Cadence | None:
+    """Return how often the picture of a source changes, if each is shown twice or more often.
+
+    Looks at 12 frames, and at up to 150 where some are like those before. None where pictures are
+    not repeated, or not evenly, or nothing moves. Raises VideoError.
+    """
+    changes: list[float] = []
+    with open_video(source) as video:
+        times: list[float] = []
+        before: NDArray[np.float32] | None = None
+        while len(times) < MOST and (time := video.grab()) is not None:
+            times.append(time)
+            now = _small(video)
+            if before is not None:
+                changes.append(float(np.abs(now - before).max()))
+            before = now
+            if len(times) == LOOKED_AT and _usual(changes) and not _repeats(changes):
+                return None
+            if len(times) % LOOKED_AT == 0 and len(_new(changes)) > ENOUGH:
+                break
+    gaps = [b - a for a, b in pairwise(times)]
+    if not gaps or max(gaps) - min(gaps) > 2 * JITTER * median(gaps):
+        return None
+    fps = len(gaps) / (times[-1] - times[0])
+    # Times are rounded: what is declared is nearer, unless it is wrong.
+    return _cadence(changes, video.fps if abs(video.fps / fps - 1) < NEAR else fps)
+
+
+def _small(video: Video) -> NDArray[np.float32]:
+    image: Image = shrink(video.retrieve(), (SIDE, SIDE))
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def _usual(changes: list[float]) -> float:
+    """Return what changes where the picture does; 0 where nothing moves."""
+    moved = [change for change in changes if change >= LEAST_CHANGE]
+    return median(moved) if moved else 0.0
+
+
+def _repeats(changes: list[float]) -> list[float]:
+    return [change for change in changes if change <= REPEATED * _usual(changes)]
+
+
+def _new(changes: list[float]) -> list[int]:
+    """Return the numbers of the frames whose picture is a new one; the first frame is none."""
+    usual = max(_usual(changes), LEAST_CHANGE)
+    return [number for number, change in enumerate(changes, 1) if change > CHANGED * usual]
+
+
+def _cadence(changes: list[float], fps: float) -> Cadence | None:
+    new = _new(changes)
+    gaps = [b - a for a, b in pairwise(new)]
+    if len(gaps) < LEAST_GAPS:
+        return None
+    usual = median(gaps)
+    even = [gap for gap in gaps if gap <= 1.6 * usual]  # else nothing moved for a while
+    length = sum(even) / len(even)  # of a picture, in frames
+    if abs(length / round(length) - 1) < NEAR:
+        length = round(length)
+    elif abs(fps / length / max(round(fps / length), 1) - 1) < NEAR:
+        length = fps / round(fps / length)
+    fitting = sum(abs(gap - length) < 1 for gap in even)
+    between = changes[new[0] : new[-1] - 1]
+    repeated = len(_repeats(between))
+    if length < 1.5 or fitting < AGREE * len(gaps) or repeated < AGREE * (len(between) - len(gaps)):
+        return None
+    phases = np.exp(2j * np.pi * np.array(new) / length)
+    begins = float(np.angle(phases.mean())) / (2 * np.pi) * length
+    return Cadence(fps / length, (begins + length / 2) % length / fps)
