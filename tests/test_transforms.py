@@ -244,7 +244,7 @@ def test_left_and_right_are_found_in_drawn_clips(tmp_path: Path) -> None:
             segments.append(np.ascontiguousarray(small)[None])
             targets.append(labels.index(plan.label))
     count = len(targets)
-    asked = probe(labels, 1, steps=60)
+    asked = probe(labels, 1, steps=30)
     asked = replace(
         asked,
         examples=Examples(segments, torch.tensor(targets)),

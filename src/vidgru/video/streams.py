@@ -152,7 +152,7 @@ def _looked(path: Path, *status: int) -> StreamFacts | None:
     try:
         with open_container(path) as container:
             return _look(path, container)
-    except ERRORS:
+    except (*ERRORS, cv2.error):
         return None
 
 
