@@ -19,6 +19,7 @@ from helpers import noise
 from vidgru.errors import VideoError
 from vidgru.video import source
 from vidgru.video.facts import Facts
+from vidgru.video.opencv_file import OpenCVFile
 from vidgru.video.read import open_video
 from vidgru.video.streams import look
 
@@ -265,6 +266,29 @@ def test_joined_recordings_follow_each_other(
     assert done.code == 0
     assert done.err.count("the clock jumps") == 1
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_is_shown_as_opencv_shows_it(tmp_path: Path, transfer: str) -> None:
+    colours = cv2.GaussianBlur(noise(1, 96, 128)[0], (0, 0), 4)
+    colours = cv2.normalize(colours, None, 30, 200, cv2.NORM_MINMAX)
+    greys = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)[..., None]
+    frames = np.stack([(0.4 * colours + 0.6 * greys).astype(np.uint8)] * 3)
+    options = {"color_primaries": "bt2020", "color_trc": transfer, "colorspace": "bt2020nc"}
+    film = write_film(tmp_path / "a.mp4", frames, pixels="yuv420p10le", options=options)
+    pictures, _, facts = read(film)
+    kind = "PQ" if transfer == "smpte2084" else "HLG"
+    assert facts.why == f"it is HDR ({kind}), which OpenCV converts slowly"
+    slow = OpenCVFile(film)
+    slow.grab()
+    right = slow.retrieve().astype(int)
+    slow.close()
+    assert np.abs(right - frames[0]).mean() > 10  # it makes a difference
+    assert np.abs(pictures[0] - right).mean() < 4
+    with open_video(film) as video:
+        video.grab()
+        small = video.retrieve((32, 24))
+        assert np.abs(small - cv2.resize(video.retrieve(), (32, 24)).astype(int)).mean() < 4
 
 
 @pytest.mark.parametrize("name", ["img_%02d.mkv", "concat:a.mkv", "-v.mkv", "a b.mkv", "a\nb.mkv"])

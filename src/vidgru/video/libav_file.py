@@ -16,8 +16,9 @@ from vidgru.errors import VideoError
 from vidgru.video import source
 from vidgru.video.fields import Deinterlacer
 from vidgru.video.file import GRABS_AFTER_FAILURE, VideoFile, sane_fps
-from vidgru.video.source import Image
-from vidgru.video.streams import ERRORS, StreamFacts, open_container
+from vidgru.video.hdr import ToneMapper
+from vidgru.video.source import Image, fitted
+from vidgru.video.streams import ERRORS, Orientation, StreamFacts, open_container
 
 
 class LibavFile(VideoFile):
@@ -42,6 +43,7 @@ class LibavFile(VideoFile):
         self._frame: VideoFrame | None = None
         self._image: Image | None = None
         self._colours = VideoReformatter()
+        self._tones = ToneMapper(known.hdr) if known.hdr else None
         self._opened = ExitStack()
         try:
             self._container: InputContainer = self._opened.enter_context(open_container(path))
@@ -107,13 +109,32 @@ class LibavFile(VideoFile):
             raise VideoError(f"Cannot read {self.source}: grab a frame first.")
         if self._image is None:
             try:
-                image = self._colours.reformat(self._frame, format="bgr24").to_ndarray()
+                image = self._bgr_of(self._frame)
             except ERRORS as error:
-                raise VideoError(
-                    f"Cannot read {self.source}: frame {self.frames_read} is damaged."
-                ) from error
-            self._image = self._shown(image)  # type: ignore[arg-type]
+                raise self._damaged_frame() from error
+            self._image = self._shown(image)
         return self._image
+
+    def _bgr_of(self, frame: VideoFrame) -> Image:
+        if self._tones is not None:
+            return self._tones.shown(frame)
+        return self._colours.reformat(frame, format="bgr24").to_ndarray()  # type: ignore[return-value]
+
+    def _resized(self, size: tuple[int, int] | int | None) -> Image:
+        frame, upright = self._frame, self.known.orientation == Orientation()
+        if self._tones is None or size is None or frame is None or self._kept is not None:
+            return super()._resized(size)
+        small = fitted(size, self.width, self.height)
+        if not upright or self.known.aspect != 1 or 2 * max(small) > max(frame.width, frame.height):
+            return super()._resized(size)
+        try:  # fewer pixels have colours to be worked out
+            image = self._tones.shown(frame, small)
+        except ERRORS as error:
+            raise self._damaged_frame() from error
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+    def _damaged_frame(self) -> VideoError:
+        return VideoError(f"Cannot read {self.source}: frame {self.frames_read} is damaged.")
 
     def _shown(self, image: Image) -> Image:
         known = self.known

@@ -106,6 +106,7 @@ def _why_not_opencv(known: StreamFacts) -> str:
             known.aspect != 1,
         "it is to be shown mirrored": known.orientation.mirrored,
         "it has frames that are not to be shown": known.trimmed,
+        f"it is HDR ({known.hdr}), which OpenCV converts slowly": bool(known.hdr),
     }  # fmt: skip
     return next((reason for reason, holds in reasons.items() if holds), "")
 

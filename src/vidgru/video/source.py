@@ -118,16 +118,21 @@ class Video(ABC):
     def _resized(self, size: tuple[int, int] | int | None) -> Image:
         bgr = self._bgr()
         height, width = bgr.shape[:2]
-        if isinstance(size, int):
-            scale = size / max(width, height)
-            size = max(round(width * scale), 1), max(round(height * scale), 1)
-        if size is not None and (width, height) != size:
-            bgr = shrink(bgr, size)
+        if size is not None and (width, height) != (wanted := fitted(size, width, height)):
+            bgr = shrink(bgr, wanted)
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
     def __iter__(self) -> Iterator[Frame]:
         while (time := self.grab()) is not None:
             yield Frame(self.retrieve(), time, self.frames_read - 1)
+
+
+def fitted(size: tuple[int, int] | int, width: int, height: int) -> tuple[int, int]:
+    """Return the (width, height) that are meant: a longer side keeps the shape of a picture."""
+    if not isinstance(size, int):
+        return size
+    scale = size / max(width, height)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def shrink(image: Image, size: tuple[int, int]) -> Image:

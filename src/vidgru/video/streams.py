@@ -31,7 +31,8 @@ TIMED = 256  # packets whose stamps tell the rate, where what is declared cannot
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 STILL_CODECS = frozenset("bmp mjpeg png tiff webp".split())  # noqa: SIM905
 JOINED_FORMATS = frozenset("flv mpeg mpegts".split())  # noqa: SIM905
-HDR = {16: "PQ", 18: "HLG"}
+HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics
+WIDE = 9  # primaries of BT.2020
 WIDEST = 16  # sample aspect ratios beyond it are no such
 SQUARE = 0.01  # relative; less is not seen, and mostly rounding
 TINY = (32, 18)
@@ -200,7 +201,7 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         orientation=turns,
         interlaced=seen.frame is not None
         and (seen.frame.interlaced_frame or may_interlace(codec.name, codec.extradata)),
-        hdr=HDR.get(int(codec.color_trc or 0), ""),
+        hdr=HDR.get(codec.color_trc, "") if codec.color_primaries == WIDE else "",
         timecode=film.metadata.get("timecode") or container.metadata.get("timecode") or "",
         whole_start=seen.whole_start,
         trimmed=seen.trimmed,
