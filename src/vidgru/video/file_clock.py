@@ -1,21 +1,12 @@
 """The clock that a file itself has: when its picture begins, beside its sound, and its timecode."""
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
-from av.container import InputContainer
-from av.stream import Disposition, Stream
-from av.video.stream import VideoStream
+from vidgru.errors import VideoError
+from vidgru.video.streams import look
 
-SECONDS = 20  # without a byte from the disk; a file system may hang
-PACKETS = 2000  # that are looked at for the first frame
-COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 TIMECODE = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})([:;.])([0-9]{2,3})")
 DAY = 24 * 60 * 60
 FASTEST = 99  # frames/s that a timecode has digits for
@@ -86,82 +77,17 @@ class FileClock:
     timecode: str = ""
 
 
-@contextmanager
-def open_container(path: Path) -> Iterator[InputContainer]:
-    """Open a video file with libav; raises what it raises."""
-    # With the protocol any name stays a name, and a file that names others gets none of a network.
-    with av.open(
-        f"file:{os.path.abspath(path)}",
-        options={"protocol_whitelist": "file"},
-        metadata_errors="replace",
-        timeout=SECONDS,
-    ) as container:
-        yield container
-
-
-def film_of(container: InputContainer) -> VideoStream | None:
-    """Return the video stream that players show, never an attached picture; None without one."""
-    films = [stream for stream in container.streams.video if not stream.disposition & COVERS]
-    best = container.streams.best("video")
-    return next((film for film in films if best is not None and film.index == best.index),
-                films[0] if films else None)  # fmt: skip
-
-
 def file_clock(path: str | Path) -> FileClock:
     """Return the clock of a video file; that of a folder of images, and of the like, begins at 0.
 
     Decodes no more than it takes to have the first frame.
     """
     path = Path(path)
-    if not path.is_file():
-        return FileClock()
     try:
-        with open_container(path) as container:
-            film = film_of(container)
-            return FileClock() if film is None else _clock(container, film)
-    except (av.error.FFmpegError, OSError, ValueError):
-        return FileClock()  # who reads the frames says what is wrong with it
-
-
-def _clock(container: InputContainer, film: VideoStream) -> FileClock:
-    starts = [
-        start
-        for stream in (*container.streams.audio, film)
-        if (start := _start(stream)) is not None
-    ]
-    origin, timecode = min(starts, default=0.0), _timecode(container, film)
-    first = _start(film) or 0.0
-    # The times of AVI files are those of decoding.
-    if container.format.name != "avi":
-        first = max(first, _first_shown(container, film))
-    return FileClock(max(first - origin, 0.0), film.index, origin, timecode)
-
-
-def _start(stream: Stream) -> float | None:
-    if stream.start_time is None or stream.time_base is None:
-        return None
-    return float(stream.start_time * stream.time_base)
-
-
-def _first_shown(container: InputContainer, film: VideoStream) -> float:
-    """Return the time stamp of the first frame that can be decoded, in seconds."""
-    film.codec_context.thread_count = 1
-    for number, packet in enumerate(container.demux(film)):
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            frames = []
-        for frame in frames:
-            if frame.pts is not None and frame.time_base is not None:
-                return float(frame.pts * Fraction(frame.time_base))
-        if number >= PACKETS:
-            break
-    return 0.0
-
-
-def _timecode(container: InputContainer, film: VideoStream) -> str:
-    for metadata in (film.metadata, container.metadata, *(s.metadata for s in container.streams)):
-        for name, text in metadata.items():
-            if name.lower() == "timecode":
-                return text
-    return ""
+        known = look(path) if path.is_file() else None
+    except VideoError:  # who reads the frames says what is wrong with it
+        known = None
+    if known is None:
+        return FileClock()
+    late = max(known.first - known.origin, 0.0)
+    return FileClock(late, known.stream, known.origin, known.timecode)

@@ -20,7 +20,8 @@ from vidgru.errors import VideoError
 from vidgru.video.file_clock import FileClock, file_clock
 from vidgru.video.read import VIDEO_SUFFIXES, open_video
 from vidgru.video.record import encoders, open_recorder
-from vidgru.video.remux import ERRORS, LONGEST_PACKET, Sound, join, longest_packet, open_sounds
+from vidgru.video.remux import LONGEST_PACKET, Sound, join, longest_packet, open_sounds
+from vidgru.video.streams import ERRORS
 
 log = logging.getLogger("vidgru")
 

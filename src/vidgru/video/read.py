@@ -98,9 +98,10 @@ def _why_not_opencv(known: StreamFacts) -> str:
     if not known.decodes:
         return ""
     reasons = {
-        "its video is not the first one: attached pictures come before it": not known.first
-        and known.videos == 1,
-        f"it holds {known.videos} videos, and players take another than the first": not known.first,
+        "its video is not the first one: attached pictures come before it":
+            not known.foremost and known.videos == 1,
+        f"it holds {known.videos} videos, and players take another than the first":
+            not known.foremost,
         "it may hold interlaced frames": known.interlaced,
         f"its pixels are not square ({known.aspect.numerator}:{known.aspect.denominator})":
             known.aspect != 1,

@@ -20,7 +20,8 @@ import numpy as np
 from vidgru.errors import OptionError, OutputError
 from vidgru.files import replacing
 from vidgru.video.read import Image
-from vidgru.video.remux import ERRORS, join
+from vidgru.video.remux import join
+from vidgru.video.streams import ERRORS
 
 log = logging.getLogger("vidgru")
 

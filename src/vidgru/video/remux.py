@@ -15,13 +15,12 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from vidgru.video.file_clock import film_of, open_container
+from vidgru.video.streams import film_of, open_container
 
 LONGEST_PACKET = 0.05  # seconds; with longer ones sound cannot be cut where pictures are
 LOOKED_AT = 50  # packets
 Data: TypeAlias = "Packet[Any]"
 OWN_TAGS = {"timecode", "duration", "encoder"}  # that are not those of a part, lower case
-ERRORS = (av.error.FFmpegError, ValueError, OSError)  # whatever libav may raise
 
 
 class Sound:
@@ -132,9 +131,8 @@ def _for(stream: Stream, packets: Iterable[tuple[float, Data]]) -> Iterator[tupl
 
 def _pictures(packets: Iterable[Data], later: float) -> Iterator[tuple[float, Data]]:
     """Yield packets with the seconds at which they are decoded, all times `later`."""
-    undated: list[
-        Data
-    ] = []  # Matroska tells no times of decoding, and libav not those of the first
+    # Matroska tells no times of decoding, and libav not those of the first.
+    undated: list[Data] = []
     for packet in packets:
         if packet.size == 0:  # at the end
             continue

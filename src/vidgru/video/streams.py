@@ -15,7 +15,7 @@ import av.error
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -77,21 +77,22 @@ class Orientation:
 class StreamFacts:
     """What a video file says of itself, and what its first frame shows.
 
-    stream: number of the video stream to read, among all; first: whether it is the first of the
+    stream: number of the video stream to read, among all; foremost: whether it is the first of the
     video streams; videos, covers: how many films and attached pictures there are; rate: frames/s;
-    tick: seconds between neighbouring time stamps; start: seconds, of the film's first frame in the
-    file's own clock; seconds: how long the film is, None if nothing sane is said; frames: declared;
-    aspect: width of a pixel by its height; orientation: what is done to a stored picture to show
-    it; interlaced: whether frames may consist of two fields; hdr: "PQ",
-    "HLG" or ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be
-    decoded; trimmed: whether packets belong to no frame that is shown; joined: whether recordings
-    with different clocks may follow each other; decode_stamps: whether stamps say when a frame is
+    tick: seconds between neighbouring time stamps; start, first, origin: seconds in the file's own
+    clock, of the film's declared start, of its first frame that can be decoded, and of the
+    beginning of picture or sound; seconds: how long the film is, None if nothing sane is said;
+    frames: declared; aspect: width of a pixel by its height; orientation: what is done to a stored
+    picture to show it; interlaced: whether frames may consist of two fields; hdr: "PQ", "HLG" or
+    ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be decoded;
+    trimmed: whether packets belong to no frame that is shown; joined: whether recordings with
+    different clocks may follow each other; decode_stamps: whether stamps say when a frame is
     decoded, not when it is shown; decodes: whether a frame came out; first_frame: where readers may
     differ, a tiny picture of it as it is shown, bgr uint8.
     """
 
     stream: int
-    first: bool
+    foremost: bool
     videos: int
     covers: int
     codec: str
@@ -100,6 +101,8 @@ class StreamFacts:
     rate: float | None
     tick: float
     start: float
+    first: float
+    origin: float
     seconds: float | None
     frames: int
     aspect: Fraction
@@ -161,19 +164,16 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
     videos = container.streams.video
     if any(stream.codec_context is None for stream in videos):
         return None  # of a codec that libav does not know
-    films = [stream for stream in videos if not stream.disposition & COVERS]
-    moving = [stream for stream in films if stream.codec_context.name not in STILL_CODECS]
-    films = moving or films
+    films, film = _films(container), film_of(container)
     others = bool(container.streams.audio) or len(container.streams) > len(videos)
-    if not films or (not moving and others and _is_still(container, films)):
+    still = all(stream.codec_context.name in STILL_CODECS for stream in films)
+    if film is None or (still and others and _is_still(container, films)):
         if not videos and not others:
             return None
         raise VideoError(
             f"Cannot read {path}: it holds no video"
             + (", only an attached picture." if videos else ", only sound or data.")
         )
-    best = container.streams.best("video")
-    film = next((each for each in films if best is not None and each.index == best.index), films[0])
     if film.width * film.height > MAX_PIXELS:
         raise VideoError(
             f"Cannot read {path}: frames of {film.width}x{film.height} pixels are too large."
@@ -181,12 +181,17 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
     seen = _first_frame(container, film)
     rate = film.average_rate or film.guessed_rate
     tick = float(film.time_base or 0)
-    seconds = _seconds(film, container)
+    seconds, start = _seconds(film, container), _start(film) or 0.0
+    starts = [_start(stream) for stream in (*container.streams.audio, film)]
+    # The times of AVI files are those of decoding.
+    decode_stamps, first = container.format.name == "avi", start
+    if seen.frame is not None and seen.frame.pts is not None and not decode_stamps:
+        first = max(start, seen.frame.pts * tick)
     codec, turns = film.codec_context, _orientation(seen.frame)
     small = _tiny(seen.frame, codec.name)
     return StreamFacts(
         stream=film.index,
-        first=film.index == videos[0].index,
+        foremost=film.index == videos[0].index,
         videos=len(films),
         covers=len(videos) - len(films),
         codec=codec.name,
@@ -194,7 +199,9 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         height=film.height,
         rate=seen.rate if seen.rate else (float(rate) if rate else None),
         tick=tick,
-        start=(film.start_time or 0) * tick,
+        start=start,
+        first=first,
+        origin=min((begins for begins in starts if begins is not None), default=0.0),
         seconds=seconds,
         frames=film.frames,
         aspect=_aspect(film),
@@ -202,14 +209,40 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         interlaced=seen.frame is not None
         and (seen.frame.interlaced_frame or may_interlace(codec.name, codec.extradata)),
         hdr=HDR.get(codec.color_trc, "") if codec.color_primaries == WIDE else "",
-        timecode=film.metadata.get("timecode") or container.metadata.get("timecode") or "",
+        timecode=_timecode(container, film),
         whole_start=seen.whole_start,
         trimmed=seen.trimmed,
         joined=bool(JOINED_FORMATS & set(container.format.name.split(","))),
-        decode_stamps=container.format.name == "avi",
+        decode_stamps=decode_stamps,
         decodes=seen.frame is not None,
         first_frame=None if small is None else turns.apply(small),
     )
+
+
+def film_of(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that players show, never an attached picture; None without one."""
+    films, best = _films(container), container.streams.best("video")
+    chosen = (film for film in films if best is not None and film.index == best.index)
+    return next(chosen, films[0] if films else None)
+
+
+def _films(container: InputContainer) -> list[VideoStream]:
+    films = [stream for stream in container.streams.video if not stream.disposition & COVERS]
+    return [film for film in films if film.codec_context.name not in STILL_CODECS] or films
+
+
+def _start(stream: Stream) -> float | None:
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return float(stream.start_time * stream.time_base)
+
+
+def _timecode(container: InputContainer, film: VideoStream) -> str:
+    for metadata in (film.metadata, container.metadata, *(s.metadata for s in container.streams)):
+        for name, text in metadata.items():
+            if name.lower() == "timecode":
+                return text
+    return ""
 
 
 def _tiny(frame: VideoFrame | None, codec: str) -> NDArray[np.uint8] | None:
