@@ -165,3 +165,14 @@ def test_deep_colour_is_not_scaled(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((7, 5, 3), 512, np.uint16))
     (frame,), facts = read(tmp_path / "a.png")
     assert (int(frame.rgb.max()), facts.notes) == (2, ())
+
+
+def test_a_single_picture_is_read_from_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(1)[0].save(tmp_path / "a.png")
+    reads: list[Path] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read_bytes(path))
+    assert len(read(tmp_path / "a.png")[0]) == 1
+    assert reads == [tmp_path / "a.png"]

@@ -62,14 +62,16 @@ def _lacks_chunks(data: bytes) -> bool:
 
 
 class Pictures(Video):
-    """Pictures of one size or several, one a file."""
+    """Pictures of one size or several, one a file; `data`: what the first one holds, if known."""
 
-    def __init__(self, source: Path, paths: list[Path], times: dict[str, float]) -> None:
+    def __init__(
+        self, source: Path, paths: list[Path], times: dict[str, float], data: bytes | None = None
+    ) -> None:
         super().__init__(str(source), IMAGE_FOLDER_FPS)
         if paths == [source]:
             self.codec = source.suffix[1:].lower()
         self._times = times
-        self._paths = paths
+        self._paths, self._data = paths, data
         self._next = iter(enumerate(paths))
         self._image: Image | None = None
         self._grey = GreyScale(str(source), self.notes, self.warnings)
@@ -97,7 +99,7 @@ class Pictures(Video):
         return None
 
     def _read(self, path: Path) -> Image | None:
-        data = read_bytes(path)
+        data, self._data = self._data or read_bytes(path), None
         if data is not None and len(self._paths) > 1 and holds_several(data):
             self.warnings.append(f"Skipped {path}: it holds several pictures; read it on its own.")
             return None
@@ -162,4 +164,4 @@ def open_pictures(source: Path, paths: list[Path]) -> Video:
     data = read_bytes(source)
     if data is not None and holds_several(data):
         return PictureSequence(source, data)
-    return Pictures(source, paths, {})
+    return Pictures(source, paths, {}, data)
