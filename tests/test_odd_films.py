@@ -268,6 +268,14 @@ def test_joined_recordings_follow_each_other(
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
 
 
+def test_an_avi_with_frames_in_another_order_has_even_times(tmp_path: Path) -> None:
+    options = {"bf": "2"}
+    film = write_film(tmp_path / "a.avi", blocks(20), options=options, aspect=Fraction(2, 1))
+    _, times, facts = read(film)
+    assert facts.reader == "pyav"
+    assert times == pytest.approx([number / 25 for number in range(20)])
+
+
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
 def test_hdr_is_shown_as_opencv_shows_it(tmp_path: Path, transfer: str) -> None:
     colours = cv2.GaussianBlur(noise(1, 96, 128)[0], (0, 0), 4)
