@@ -59,6 +59,19 @@ def run(*paths: Path, sampling: Sampling = SAMPLING) -> dict[str, Decoded]:
     return {r.clip.name: r for r in decode_clips([as_clip(p) for p in paths], sampling)}
 
 
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("VIDGRU_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(OutputError, match="has no home folder"):
+        cache.cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/kept")
+    assert cache.cache_folder() == Path("/kept/vidgru")
+
+
 def test_decodes_at_the_rate_and_size(clip: Path, frames: np.ndarray) -> None:
     result = run(clip)["clip.avi"]
     assert result.segments is not None

@@ -321,7 +321,7 @@ def test_the_library_refuses_what_the_command_refuses(
         CompareConfig(("gru", "transformer"))
     with pytest.raises(OptionError, match="Nothing to compare"):
         library.compare(data, cores=[])
-    with pytest.raises(TypeError, match="core"):
+    with pytest.raises(OptionError, match="Unknown option 'core'"):
         library.compare(data, core="gru", cores=["gru", "rnn"], seeds=1, **SETTINGS)
 
 

@@ -16,6 +16,7 @@ import click
 import pytest
 from conftest import Done
 
+import vidgru
 from vidgru.cli.main import VERBS, cli
 from vidgru.config import (
     CheckConfig,
@@ -356,3 +357,30 @@ def test_opencv_keeps_its_own_messages_to_itself(tmp_path: Path, first: str) -> 
     )
     assert done.stdout == "Cannot read no.mp4: not a video that OpenCV can open.\n"
     assert done.stderr == ""
+
+
+def test_all_that_the_library_offers_is_there() -> None:
+    for name in vidgru.__all__:
+        assert getattr(vidgru, name) is not None
+    assert vidgru.Model.__name__ == "Model"
+    with pytest.raises(AttributeError, match="module 'vidgru' has no attribute 'Modell'"):
+        vidgru.Modell  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: vidgru.train("x", epoch=3), "Unknown option 'epoch': did you mean 'epochs'?"),
+        (lambda: vidgru.compare("x", inputs=[], folds=3), "Unknown option 'folds': "),
+        (
+            lambda: vidgru.evaluate("x", "y", maxerror=0.1),
+            "Unknown option 'maxerror': did you mean 'max_error'?",
+        ),
+        (lambda: vidgru.evaluate("x", "y", zzzz=1), "Unknown option 'zzzz': choose from: "),
+        (lambda: vidgru.extract("x", "y", rate=5), "Unknown option 'rate': "),
+    ],
+)
+def test_a_misspelt_option_is_one_sentence(call: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(vidgru.VidgruError) as error:
+        call()
+    assert str(error.value).startswith(sentence)

@@ -20,6 +20,7 @@ from vidgru.data import decode
 from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.engine import checkpoint
 from vidgru.engine.checkpoint import load_checkpoint, load_model
+from vidgru.engine.run import create_run
 from vidgru.errors import DataError
 
 Vidgru = Callable[..., Done]
@@ -456,3 +457,42 @@ def test_the_cache_holds_whole_files_only(data: Path, tmp_path: Path, vidgru: Vi
     cache = Path(os.environ["VIDGRU_CACHE"])
     assert {path.suffix for path in cache.iterdir()} == {".npy"}
     assert len(list(cache.iterdir())) == 12
+
+
+def test_a_file_called_runs_in_the_way(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").write_text("mine")
+    done = vidgru("train", data, "--epochs", 1, "--size", 16)
+    name = f"runs/{data.name}-1"
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"Error: Cannot make the run folder {name}: runs is a file.\n"
+    assert Path("runs").read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", [None, "deep/er/run"])
+def test_a_folder_that_may_not_be_written(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str | None
+) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.mkdir", refuse)
+        done = vidgru("train", data, "--epochs", 1, *(["--out", out] if out else []))
+    run = out or f"runs/{data.name}-1"
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"Error: Cannot make the run folder {run}: Permission denied.\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_are_counted_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = [create_run(data, None), create_run(data, None, "-compare"), create_run(data, None)]
+    Path("runs", f"{data.name}-3").symlink_to("nowhere")
+    made.append(create_run(data, None))
+    ends = ("-1", "-compare-1", "-2", "-4")
+    assert made == [Path("runs", data.name + end) for end in ends]
+    assert all(run.is_dir() for run in made)

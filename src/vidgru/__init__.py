@@ -27,6 +27,7 @@
 These are what the command line calls. Every failure is a `vidgru.VidgruError`.
 """
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment
 from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
+from vidgru.option import make
 from vidgru.results import ExtractedFrame, Failure, Prediction, TrainResult
 from vidgru.scene_scores import SceneEvaluation, SceneTrainResult
 from vidgru.scenes import Boundary, Scene, SceneChange, Scenes
@@ -51,6 +53,14 @@ if TYPE_CHECKING:
     from vidgru.verbs.motion import MotionModel
     from vidgru.verbs.predict import Model
     from vidgru.verbs.scenes import ScenesModel
+
+# Types that import torch, and so are imported when they are asked for.
+_MODELS = {
+    "ForecastModel": "vidgru.verbs.forecast",
+    "Model": "vidgru.verbs.predict",
+    "MotionModel": "vidgru.verbs.motion",
+    "ScenesModel": "vidgru.verbs.scenes",
+}
 
 __all__ = [
     "Boundary",
@@ -66,13 +76,16 @@ __all__ = [
     "Forecast",
     "ForecastEvaluation",
     "ForecastFrame",
+    "ForecastModel",
     "ForecastMoment",
     "ForecastTrainResult",
     "LiveMoment",
+    "Model",
     "Moment",
     "Motion",
     "MotionEvaluation",
     "MotionField",
+    "MotionModel",
     "MotionSecond",
     "MotionTrainResult",
     "Prediction",
@@ -81,6 +94,7 @@ __all__ = [
     "SceneEvaluation",
     "SceneTrainResult",
     "Scenes",
+    "ScenesModel",
     "Segment",
     "Timeline",
     "TrainConfig",
@@ -107,6 +121,12 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 # Torch and OpenCV are imported when they are needed: together they take about two seconds.
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODELS:
+        return getattr(importlib.import_module(_MODELS[name]), name)
+    raise AttributeError(f"module 'vidgru' has no attribute {name!r}")
 
 
 def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
@@ -143,7 +163,7 @@ def train(
     """
     from vidgru.verbs.train import train as run
 
-    return run(folder, TrainConfig(**preset_options(preset, options)))
+    return run(folder, make(TrainConfig, preset_options(preset, options)))
 
 
 def compare(
@@ -161,8 +181,7 @@ def compare(
     """
     from vidgru.verbs.compare import compare as run
 
-    # These stand here so that Python refuses them among the options.
-    config = TrainConfig(task="classify", core=CORES[0], input=None, folds=None, **options)
+    config = make(TrainConfig, options, task="classify", core=CORES[0], input=None, folds=None)
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
@@ -262,7 +281,7 @@ def evaluate(
     """
     from vidgru.verbs.evaluate import evaluate as run
 
-    return run(folder, EvaluateConfig(model=str(model), **options))
+    return run(folder, make(EvaluateConfig, options, model=str(model)))
 
 
 def extract(
@@ -276,4 +295,4 @@ def extract(
     """
     from vidgru.verbs.extract import extract as run
 
-    return run(sources, out, ExtractConfig(**options))
+    return run(sources, out, make(ExtractConfig, options))

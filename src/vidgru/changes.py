@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-CHANGES = ("appeared", "vanished", "moved", "changed")
-
 
 @dataclass(frozen=True)
 class Box:

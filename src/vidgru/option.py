@@ -1,11 +1,12 @@
 """Fields of configs that say how they are offered, and what values they take."""
 
 import dataclasses
+import difflib
 import math
 import operator
 import typing
 from dataclasses import field
-from typing import Any
+from typing import Any, TypeVar
 
 from vidgru.address import refuse_live
 from vidgru.errors import OptionError
@@ -20,6 +21,23 @@ def option(default: Any, text: str, **meta: Any) -> Any:
     `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
     """
     return field(default=default, metadata={"help": text, **meta})
+
+
+Config = TypeVar("Config")
+
+
+def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
+    """Return a config of options that a program gave by name, beside `own` values.
+
+    Raises OptionError for a name that is none of its fields, or is one of `own`.
+    """
+    names = [item.name for item in dataclasses.fields(kind) if item.name not in own]  # type: ignore[arg-type]
+    for name in options:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(names)}."
+            raise OptionError(f"Unknown option {name!r}: {advice}")
+    return kind(**own, **options)
 
 
 def check(config: Any) -> None:

@@ -54,10 +54,16 @@ class Sampling:
 
 
 def cache_folder() -> Path:
-    """Return $VIDGRU_CACHE, or the user's cache folder."""
+    """Return $VIDGRU_CACHE, or the user's cache folder; raises OutputError where there is none."""
     if given := os.environ.get("VIDGRU_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidgru"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidgru"
+    except RuntimeError as error:  # in a container, a user may have no name and no HOME
+        raise OutputError(
+            "Cannot keep decoded frames: this user has no home folder. Set VIDGRU_CACHE to a"
+            " folder that may be written."
+        ) from error
 
 
 def cache_key(

@@ -78,7 +78,7 @@ def _clips(
 
 
 def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
-    empty = [failure.source for failure in skipped if failure.error.endswith("file is empty.")]
+    empty = [failure.source for failure in skipped if _is_empty(failure.source)]
     rest = [failure.source for failure in skipped if failure.source not in empty]
     if rest:
         text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {_some(rest)}."
@@ -86,6 +86,13 @@ def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
     if empty:
         text = f"{_of(len(empty), 'is an empty file', 'are empty files')}: {_some(empty)}."
         yield Finding("empty", "error", text, tuple(empty))
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return os.path.isfile(path) and os.path.getsize(path) == 0
+    except OSError:  # gone since
+        return False
 
 
 def _told_by_files(data: Readings) -> Iterator[Finding]:

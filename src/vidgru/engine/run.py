@@ -31,29 +31,22 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
 
     Raises OutputError.
     """
+    run = RUNS / f"{_name(folder)}{kind}-1" if out is None else Path(out)
     try:
-        if out is not None:
-            run = Path(out)
-            if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
-                raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
-            run.parent.mkdir(parents=True, exist_ok=True)
-            if run.is_dir() and not any(run.iterdir()):
-                return run
-            run.mkdir()
+        if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
+            raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
+        run.parent.mkdir(parents=True, exist_ok=True)
+        if out is None:
+            names = (f"{_name(folder)}{kind}-{number}" for number in itertools.count(1))
+            run = next(RUNS / name for name in names if not os.path.lexists(RUNS / name))
+        elif run.is_dir() and not any(run.iterdir()):
             return run
-        name = _name(folder)
-        RUNS.mkdir(exist_ok=True)
-        # mkdir is what keeps two trainings at once apart.
-        for number in itertools.count(1):
-            run = RUNS / f"{name}{kind}-{number}"
-            if not run.exists():
-                run.mkdir()
-                return run
+        run.mkdir()  # this is what keeps two trainings at once apart
     except FileExistsError:
         raise OutputError(f"{run} exists already: give another --out, or remove it.") from None
     except OSError as error:
         raise OutputError(f"Cannot make the run folder {run}: {error.strerror}.") from error
-    raise OutputError("No free run number.")
+    return run
 
 
 def _name(folder: Path) -> str:

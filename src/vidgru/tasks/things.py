@@ -22,7 +22,6 @@ from vidgru.tasks.stays import (
 )
 
 TOGETHER = 4  # looks between parts of one change
-GAP = 3  # pixels between them
 UNLIKE = 0.5  # from which on two things are not the same
 PUSHED = 0.4  # by which a thing must show that it came to one place and left another
 FARTHEST = 1.6  # sizes that a thing moves at most to be told from its old place and new as one

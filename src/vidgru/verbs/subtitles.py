@@ -7,7 +7,6 @@ from vidgru.scenes import timecode
 from vidgru.timeline import Timeline
 from vidgru.video.file_clock import file_clock
 
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 SUFFIXES = (".srt", ".vtt")
 
 
