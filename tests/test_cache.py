@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -338,3 +339,37 @@ def test_trim_removes_what_was_not_used_lately(tmp_path: Path) -> None:
     assert load("b", CLIP, SAMPLING, tmp_path) is not None  # now the latest
     trim(tmp_path, limit=2 * size)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.npy", "c.npy"]
+
+
+def test_what_others_remove_or_own_does_not_stop_trimming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{n}.npy" for n in range(4)]
+    for n, path in enumerate(paths):
+        path.write_bytes(bytes(10))
+        os.utime(path, (n, n))
+    stat, unlink = Path.stat, Path.unlink
+
+    def gone(path: Path, **options: Any) -> os.stat_result:
+        if path == paths[0]:
+            raise FileNotFoundError(2, "No such file")
+        return stat(path, **options)
+
+    def kept(path: Path, **options: Any) -> None:
+        if path == paths[1]:
+            raise PermissionError(1, "Not permitted")
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", gone)
+        patch.setattr(Path, "unlink", kept)
+        trim(tmp_path, limit=20)
+    assert [path.exists() for path in paths] == [True, True, False, True]
+
+
+def test_a_cache_that_loses_what_was_written_is_named(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "load", lambda *args: None)
+    with pytest.raises(OutputError, match="lost a file just written"):
+        run(clip)

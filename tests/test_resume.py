@@ -1,5 +1,6 @@
 """Going on with a training that was broken off: to the same bits, whatever broke it off."""
 
+import errno
 import json
 import math
 import os
@@ -11,19 +12,22 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Done
 from helpers import running, stop_after
 
-from vidgru import resume, train
+from vidgru import files, resume, train
 from vidgru.cli import progress
 from vidgru.engine import course, training
+from vidgru.engine import run as run_folder
 from vidgru.engine.checkpoint import load_checkpoint, load_model
 from vidgru.engine.loop import Trainer
 from vidgru.errors import DataError, ModelError, OutputError
 from vidgru.results import Progress
 from vidgru.spec import Confidence
+from vidgru.train_config import TrainConfig
 
 Vidgru = Callable[..., Done]
 
@@ -304,3 +308,67 @@ def test_the_lock_goes_with_the_process(data: Path, whole: Path, tmp_path: Path)
     assert resume(run).validation == first.validation
     with pytest.raises(OutputError, match="exists already"):
         train(data, out=str(run))
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_file_systems_without_locks_go_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with open(tmp_path / "file", "wb") as file:
+        assert files.lock(file)
+
+
+def test_a_lock_that_fails_otherwise_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with open(tmp_path / "file", "wb") as file, pytest.raises(OSError, match="Bad file"):
+        files.lock(file)
+
+
+def test_a_run_whose_description_vanishes(tmp_path: Path) -> None:
+    refused = pytest.raises(OutputError, match=r"Cannot read .*config\.json: No such file")
+    with refused, run_folder._alone(tmp_path):
+        raise AssertionError
+
+
+def test_a_run_that_another_process_began_first(tmp_path: Path) -> None:
+    config = TrainConfig()
+    (tmp_path / "config.json").write_text("{}")
+    refused = pytest.raises(OutputError, match="exists already: give another --out, or remove it")
+    with refused, run_folder.begin_run(tmp_path, tmp_path, config, {}):
+        raise AssertionError
+    gone = tmp_path / "gone"
+    refused = pytest.raises(OutputError, match=r"Cannot write .*config\.json: No such file")
+    with refused, run_folder.begin_run(gone, tmp_path, config, {}):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("text", ["epoch,train_loss\n1,2\n", "", "a,b\n1,x\n", "a,b\n1\n"])
+def test_tables_of_numbers_that_are_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text(text)
+    with pytest.raises(ModelError, match="Cannot read"):
+        run_folder.read_numbers(path)
+
+
+def test_no_free_name_is_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two trainings at once choose the same name: the later one says so.
+    monkeypatch.chdir(tmp_path)
+    mkdir = os.mkdir
+
+    def later(path: Any, *args: Any) -> None:
+        mkdir(path, *args)
+        if os.path.basename(path) == "clips-1":
+            raise FileExistsError(errno.EEXIST, "File exists")
+
+    monkeypatch.setattr(os, "mkdir", later)
+    with pytest.raises(OutputError, match="runs/clips-1 exists already: give another --out"):
+        run_folder.create_run(Path("clips"), None)

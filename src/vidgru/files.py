@@ -1,6 +1,7 @@
 """Write files so that a kill at any moment leaves the old or the new one, never half of it."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -48,10 +49,16 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def lock(file: IO[Any]) -> bool:
-    """Keep other processes from locking an open file until it is closed; False if one has."""
+    """Keep other processes from locking an open file until it is closed; False if one has.
+
+    Where the file system knows no locks, as some of networks do not, it is True.
+    """
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
     return True

@@ -229,10 +229,15 @@ def _map(path: Path, length: int) -> NDArray[np.uint8]:
 
 def trim(folder: Path, limit: int = MAX_BYTES) -> None:
     """Remove the least recently used files until the rest fits into `limit` bytes."""
-    found = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.npy"))
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.glob("*.npy"):
+        with suppress(OSError):  # another process may have removed it
+            known = path.stat()
+            found.append((known.st_mtime, known.st_size, path))
     total = sum(size for _, size, _ in found)
-    for _, size, path in found:
+    for _, size, path in sorted(found):
         if total <= limit:
             return
-        path.unlink(missing_ok=True)
-        total -= size
+        with suppress(OSError):  # or own it
+            path.unlink(missing_ok=True)
+            total -= size

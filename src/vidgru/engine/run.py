@@ -136,7 +136,11 @@ def _alone(run: Path) -> Iterator[None]:
     if not is_main():
         yield
         return
-    with open(run / CONFIG_NAME, "rb") as file:
+    try:
+        file = open(run / CONFIG_NAME, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise OutputError(f"Cannot read {run / CONFIG_NAME}: {error.strerror}.") from error
+    with file:
         if not lock(file):
             raise OutputError(f"Another process is training in {run}.")
         yield
