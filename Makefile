@@ -15,7 +15,7 @@ demo: .venv/installed
 	@echo "$(BIN)/vidgru motion sample_videos/test/left/clip_30.avi"
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: .venv/test-installed
 	$(BIN)/ruff check

@@ -1,8 +1,9 @@
 """Fixtures that several test files use."""
 
 import logging
+import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,15 @@ from vidgru.cli.main import main
 # What a shell starts in the background ignores Ctrl-C, and so would all that tests start to send
 # it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test fail where everything that tests need is said to be there."""
+    report = yield
+    if report.skipped and os.environ.get("VIDGRU_TEST_SKIPS") == "fail":
+        report.outcome, report.longrepr = "failed", str(report.longrepr)
+    return report
 
 
 class Done(NamedTuple):
