@@ -16,6 +16,7 @@ from conftest import Done
 from films import FLIPS, Frames, blocks, two_moments, write_film, write_sound
 from helpers import noise
 
+import vidgru
 from vidgru.errors import VideoError
 from vidgru.video import source
 from vidgru.video.facts import Facts
@@ -204,6 +205,14 @@ def test_a_start_in_the_middle_of_a_group_of_pictures(tmp_path: Path) -> None:
     assert len(facts.warnings) == 1
     assert "begins in the middle of a group of pictures: the start (0.8" in facts.warnings[0]
     assert not facts.ends_early
+    clips = tmp_path / "clips"
+    for label in ("one", "other"):
+        (clips / label).mkdir(parents=True)
+        write_film(clips / label / "whole.mp4", blocks(30 + len(label)))
+    film.rename(clips / "one" / "a.ts")
+    found = {finding.kind: finding.sentence for finding in vidgru.check(clips).findings}
+    assert found["no start"] == "1 clip lacks its start, cut off before a key frame: one/a.ts."
+    assert "damaged" not in found
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,16 @@ def _told_by_files(data: Readings) -> Iterator[Finding]:
     hurt = [
         clip
         for clip, known in facts.items()
-        if known.warnings and not known.ends_early and not known.clock_jumps
+        if known.warnings and not (known.ends_early or known.clock_jumps or known.lacks_start)
     ]
+    headless = [clip for clip, known in facts.items() if known.lacks_start]
     why = " before 90 % of the time that the file declares"
     yield from _clips("truncated", "warning", early, "ends", "end", why)
     yield from _clips("damaged", "warning", hurt, "is damaged", "are damaged", " in places")
     one, many = "has a clock that jumps", "have a clock that jumps"
     yield from _clips("clock jumps", "warning", jumping, one, many, ", which is bridged")
+    one, many = "lacks its start", "lack their start"
+    yield from _clips("no start", "warning", headless, one, many, ", cut off before a key frame")
     if more:
         low, high = min(more.values()), max(more.values())
         by = f", by {low}" + (f" to {high}" if high > low else "")

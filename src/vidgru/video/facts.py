@@ -7,6 +7,7 @@ from typing import Any
 
 MOST_WARNINGS = 100
 CLOCK_JUMPS = "the clock jumps by"  # in a warning
+NO_START = "begins in the middle of a group of pictures"
 ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
 LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
@@ -47,6 +48,11 @@ class Facts:
     def clock_jumps(self) -> bool:
         """Whether time stamps jump, as where recordings are joined."""
         return any(CLOCK_JUMPS in warning for warning in self.warnings)
+
+    @property
+    def lacks_start(self) -> bool:
+        """Whether its first frames cannot be decoded, as where a recording was cut."""
+        return any(NO_START in warning for warning in self.warnings)
 
     @property
     def ends_early(self) -> bool:

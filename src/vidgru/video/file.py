@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidgru.errors import VideoError
 from vidgru.video.clock import Clock, sane
-from vidgru.video.facts import CLOCK_JUMPS, ENOUGH
+from vidgru.video.facts import CLOCK_JUMPS, ENOUGH, NO_START
 from vidgru.video.source import MAX_PIXELS, Image, Video
 from vidgru.video.streams import StreamFacts
 
@@ -111,10 +111,7 @@ class VideoFile(Video):
         self._tell_jumps()
         if self.known is not None and not self.known.whole_start:
             lost = f" ({self._first_stamp:.2f} s)" if self._first_stamp else ""
-            self.warnings.append(
-                f"{self.source} begins in the middle of a group of pictures: "
-                f"the start{lost} cannot be decoded."
-            )
+            self.warnings.append(f"{self.source} {NO_START}: the start{lost} cannot be decoded.")
         elif self._clock.jumps == 0:
             self._tell_early_end()
 
