@@ -19,7 +19,7 @@ from vidgru.config import ScenesConfig
 from vidgru.errors import OptionError, OutputError, VideoError
 from vidgru.tasks.changes import MOST, Watch, find, median_of_nine, steady
 from vidgru.tasks.stays import Region
-from vidgru.verbs.changes import change_steps, changes_each, save_heatmap
+from vidgru.verbs.changes import change_steps, changes_each, save_heatmap, save_images
 from vidgru.video.find import find_sources
 
 Frames = NDArray[np.uint8]
@@ -300,6 +300,26 @@ def test_the_command_line_tells_and_writes(
 
     with pytest.raises(OutputError, match=r"001-appeared-before.jpg is there already\. Choose"):
         tell_changes([str(source)], found, config, False, False)
+
+
+def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> None:
+    grey = np.full((20, HEIGHT, WIDTH, 3), 110, np.uint8)
+    before, after = Box(10, 40, 40, 30), Box(90, 50, 40, 30)
+    change = Change(9, 0.36, "moved", 1.0, after, before)
+    source = folder(tmp_path / "seq", grey)
+    found = Changes(str(source), 20, 25.0, WIDTH, HEIGHT, 1, (change,))
+    assert save_images(found, tmp_path / "out") is None
+    for when in ("before", "after"):
+        picture = cv2.imread(str(tmp_path / "out" / f"001-moved-{when}.jpg"), 0)
+        assert picture is not None
+        # Of the lower edges: one is white all along, the other in dashes on a dark line.
+        new, old = (
+            picture[box.y + box.height - 1, box.x + 2 : box.x + box.width - 2]
+            for box in (after, before)
+        )
+        assert (new > 170).all()
+        assert 0.3 < (old > 170).mean() < 0.7
+        assert 0.1 < (old < 80).mean() < 0.7
 
 
 def test_json_has_an_object_for_each_source(
