@@ -3,11 +3,13 @@
 import csv
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import Done
 from helpers import noise, write_clip, write_images
 from hypothesis import given
 from hypothesis import strategies as st
@@ -347,11 +349,29 @@ def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     assert failure == Failure(str(gone), f"Cannot read {gone}: no such file or folder.")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("edl", "a.edl"), ("split", "x"), ("sheet", "a.png"), ("threshold", 0.5), ("model", "m"),
+        ("device", "cpu"), ("threads", 2),
+    ],
+)  # fmt: skip
+def test_what_objects_does_not_use_is_refused(name: str, value: object) -> None:
+    with pytest.raises(OptionError) as error:
+        ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
+    assert str(error.value) == f"--objects does not use --{name}: leave it out."
+
+
+@pytest.mark.parametrize(("name", "value"), [("device", "auto"), ("threads", "1")])
+def test_what_objects_does_not_use_is_refused_at_its_default_too(
+    name: str, value: str, vidgru: Callable[..., Done]
+) -> None:
+    done = vidgru("scenes", "none.mp4", "--objects", f"--{name}", value)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: --objects does not use --{name}: leave it out.\n"
+
+
 def test_options_that_do_not_go_together() -> None:
-    for name, value in (("edl", "a.edl"), ("split", "x"), ("sheet", "a.png"), ("threshold", 0.5)):
-        with pytest.raises(OptionError) as error:
-            ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
-        assert str(error.value) == f"--objects tells of no scenes: leave out --{name}."
     with pytest.raises(OptionError) as error:
         ScenesConfig(heatmap="a.png")
     assert str(error.value) == "--heatmap shows what --objects tells: give that, too."
