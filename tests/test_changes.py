@@ -324,6 +324,21 @@ def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> 
         assert 0.1 < (old < 80).mean() < 0.7
 
 
+def test_names_that_a_spreadsheet_would_compute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frames = still(40)
+    put(frames[17:], THING)
+    folder(Path("=1+1"), taken(frames))
+    folder(Path("-short"), taken(still(3)))
+    done = vidgru("scenes", "--objects", "--csv", "t.csv", "-q", "--", "=1+1", "-short")
+    assert done.code == 1
+    one, other = csv.DictReader(Path("t.csv").read_text("utf-8").splitlines())
+    assert (one["source"], other["source"]) == ("./=1+1", "./-short")
+    assert other["error"].startswith("'-short has only 3 frames")
+
+
 def test_json_has_an_object_for_each_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from helpers import noise, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
+from vidgru.cli.answers import csv_table
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
@@ -290,6 +291,21 @@ def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_
     # The mean over windows is scaled, not each of them.
     roots = np.sqrt(np.mean([window.probabilities for window in one.windows], axis=0))
     assert two.probabilities == pytest.approx(roots / roots.sum())
+
+
+def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
+    words = ("=1+1", "-0.5", "\t@x", "a=b")
+    with csv_table(str(tmp_path / "t.csv"), words, False) as keep:
+        for shares in np.eye(len(words)).tolist():
+            keep(Prediction("+1.avi", words, tuple(shares), (), 8, 1.0))
+        keep(Failure("-2.avi", "-2.avi is no video."))
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert [row[0] for row in rows] == ["./+1.avi"] * 4 + ["./-2.avi"]
+    # What is a number is one, whatever it is called.
+    assert [row[1] for row in rows] == ["'=1+1", "-0.5", "'\t@x", "a=b", ""]
+    assert rows[-1][-1] == "'-2.avi is no video."
+    assert not [cell for cell in head if cell.startswith(("=", "\t"))]
 
 
 def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path) -> None:
