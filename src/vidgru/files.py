@@ -63,7 +63,7 @@ def begin_table(file: IO[str], columns: Sequence[str]) -> Callable[[Sequence[str
         cells = zip(row, columns, strict=True)
         table.writerow([_harmless(cell, column in ("source", "file")) for cell, column in cells])
 
-    table.writerow([_harmless(column, False) for column in columns])
+    table.writerow(columns)
     return add
 
 

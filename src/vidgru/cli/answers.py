@@ -106,7 +106,8 @@ def csv_table(
     It has a row for each source, or for each segment of a timeline. Raises OutputError.
     """
     times = ["start", "end"] if timelines else []
-    with kept_rows(path, ["source", *times, *COLUMNS, *labels, "error"]) as write:
+    classes = [f"p_{label}" for label in labels]  # one may be called `error`
+    with kept_rows(path, ["source", *times, *COLUMNS, *classes, "error"]) as write:
 
         def add(item: Prediction | Timeline | Failure) -> None:
             if isinstance(item, Failure):
