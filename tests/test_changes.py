@@ -3,11 +3,13 @@
 import csv
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import Done
 from helpers import noise, write_clip, write_images
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from vidgru.config import ScenesConfig
 from vidgru.errors import OptionError, OutputError, VideoError
 from vidgru.tasks.changes import MOST, Watch, find, median_of_nine, steady
 from vidgru.tasks.stays import Region
-from vidgru.verbs.changes import change_steps, changes_each, save_heatmap
+from vidgru.verbs.changes import change_steps, changes_each, save_heatmap, save_images
 from vidgru.video.find import find_sources
 
 Frames = NDArray[np.uint8]
@@ -302,6 +304,41 @@ def test_the_command_line_tells_and_writes(
         tell_changes([str(source)], found, config, False, False)
 
 
+def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> None:
+    grey = np.full((20, HEIGHT, WIDTH, 3), 110, np.uint8)
+    before, after = Box(10, 40, 40, 30), Box(90, 50, 40, 30)
+    change = Change(9, 0.36, "moved", 1.0, after, before)
+    source = folder(tmp_path / "seq", grey)
+    found = Changes(str(source), 20, 25.0, WIDTH, HEIGHT, 1, (change,))
+    assert save_images(found, tmp_path / "out") is None
+    for when in ("before", "after"):
+        picture = cv2.imread(str(tmp_path / "out" / f"001-moved-{when}.jpg"), 0)
+        assert picture is not None
+        # Of the lower edges: one is white all along, the other in dashes on a dark line.
+        new, old = (
+            picture[box.y + box.height - 1, box.x + 2 : box.x + box.width - 2]
+            for box in (after, before)
+        )
+        assert (new > 170).all()
+        assert 0.3 < (old > 170).mean() < 0.7
+        assert 0.1 < (old < 80).mean() < 0.7
+
+
+def test_names_that_a_spreadsheet_would_compute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frames = still(40)
+    put(frames[17:], THING)
+    folder(Path("=1+1"), taken(frames))
+    folder(Path("-short"), taken(still(3)))
+    done = vidgru("scenes", "--objects", "--csv", "t.csv", "-q", "--", "=1+1", "-short")
+    assert done.code == 1
+    one, other = csv.DictReader(Path("t.csv").read_text("utf-8").splitlines())
+    assert (one["source"], other["source"]) == ("./=1+1", "./-short")
+    assert other["error"].startswith("'-short has only 3 frames")
+
+
 def test_json_has_an_object_for_each_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -327,11 +364,29 @@ def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     assert failure == Failure(str(gone), f"Cannot read {gone}: no such file or folder.")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("edl", "a.edl"), ("split", "x"), ("sheet", "a.png"), ("threshold", 0.5), ("model", "m"),
+        ("device", "cpu"), ("threads", 2),
+    ],
+)  # fmt: skip
+def test_what_objects_does_not_use_is_refused(name: str, value: object) -> None:
+    with pytest.raises(OptionError) as error:
+        ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
+    assert str(error.value) == f"--objects does not use --{name}: leave it out."
+
+
+@pytest.mark.parametrize(("name", "value"), [("device", "auto"), ("threads", "1")])
+def test_what_objects_does_not_use_is_refused_at_its_default_too(
+    name: str, value: str, vidgru: Callable[..., Done]
+) -> None:
+    done = vidgru("scenes", "none.mp4", "--objects", f"--{name}", value)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: --objects does not use --{name}: leave it out.\n"
+
+
 def test_options_that_do_not_go_together() -> None:
-    for name, value in (("edl", "a.edl"), ("split", "x"), ("sheet", "a.png"), ("threshold", 0.5)):
-        with pytest.raises(OptionError) as error:
-            ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
-        assert str(error.value) == f"--objects tells of no scenes: leave out --{name}."
     with pytest.raises(OptionError) as error:
         ScenesConfig(heatmap="a.png")
     assert str(error.value) == "--heatmap shows what --objects tells: give that, too."

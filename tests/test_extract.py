@@ -466,3 +466,21 @@ def test_light_imports(clip: Path, out: Path) -> None:
     assert full.stdout.splitlines()[-1] == "['cv2', 'tqdm']"
     assert full.stderr == ""
     assert np.diff(indices(out)).min() == 1
+
+
+def test_names_that_a_spreadsheet_would_compute(
+    vidgru: Cli, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("=1+1.avi", "@2.avi"):
+        Path(name).write_bytes(clip.read_bytes())
+    assert vidgru("extract", "=1+1.avi", "@2.avi", "-o", "out", "--every", 7)[0] == 0
+    rows = table(Path("out"))
+    assert {row["source"] for row in rows} == {"./=1+1.avi", "./@2.avi"}
+    assert {row["file"].rsplit("/", 1)[0] for row in rows} == {"./=1+1", "./@2"}
+    assert all((Path("out") / row["file"]).is_file() for row in rows)
+    with open_video(Path("out/=1+1")) as video:  # with the times of its table
+        times = []
+        while (time := video.grab()) is not None:
+            times.append(time)
+    assert times == pytest.approx([0.0, 0.7, 1.4])

@@ -13,6 +13,7 @@ from conftest import Done
 from vidgru import TrainResult, load, resume, train
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds, units_of
+from vidgru.engine.training import Training
 from vidgru.errors import DataError
 
 GROUPS = r"/(\d)"
@@ -115,6 +116,37 @@ def stop_in_training(steps: int, patch: pytest.MonkeyPatch) -> None:
         return step(self, done)
 
     patch.setattr(Trainer, "step", interrupted)
+
+
+def test_a_plot_does_not_say_that_a_fold_is_finished(
+    folded: TrainResult, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_training(7, patch)  # in the second fold
+        patch.setattr(Training, "due", lambda self: True)  # a checkpoint at every step
+        with pytest.raises(KeyboardInterrupt):
+            learn(data, run)
+    assert (run / "fold-2" / "last.ckpt").is_file()
+    (run / "fold-2" / "confusion.png").touch()
+    resume(run)
+    for name in ("fold-2/model.safetensors", "model.safetensors"):
+        assert (run / name).read_bytes() == (folded.run / name).read_bytes()
+
+
+def test_finished_folds_without_plots_are_not_learned_again(
+    folded: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(folded.run, tmp_path / "run")
+    for plot in run.glob("**/*.png"):
+        plot.unlink()
+    stop_in_training(0, monkeypatch)  # a single step would raise
+    result = resume(run)
+    assert [fold.accuracy for fold in result.folds] == [fold.accuracy for fold in folded.folds]
+    for place in ("", "fold-1", "fold-2", "fold-3"):
+        model = Path(place, "model.safetensors")
+        assert (run / model).read_bytes() == (folded.run / model).read_bytes()
+        assert (run / place / "confusion.png").is_file()
 
 
 def test_the_table_of_folds(data: Path, tmp_path: Path, vidgru: Callable[..., Done]) -> None:

@@ -322,6 +322,17 @@ def test_csv(vidgru: Vidgru, known: Path, tmp_path: Path) -> None:
     assert (last["compass"], last["speed"], last["spread_1s"], last["x_1s"]) == ("", "", "", "")
 
 
+def test_names_that_a_spreadsheet_would_compute(
+    vidgru: Vidgru, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("=1+1.avi").write_bytes(known.read_bytes())
+    assert vidgru("motion", "=1+1.avi", "@none.avi", "--csv", "t.csv", "--quiet").code == 1
+    with open("t.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == ["./=1+1.avi"] * 3 + ["./@none.avi"]
+
+
 def test_one_bad_source_costs_itself_only(vidgru: Vidgru, known: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -19,6 +19,7 @@ from helpers import noise, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
+from vidgru.cli.answers import csv_table
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
@@ -96,9 +97,9 @@ def test_csv(vidgru: Vidgru, trained: TrainResult, video: Path, tmp_path: Path) 
     assert (good["answered"], said["unsure"], said["threshold"]) == ("yes", False, None)
     assert float(good["confidence"]) == pytest.approx(said["confidence"], abs=1e-6)
     for label, share in said["probabilities"].items():
-        assert float(good[label]) == pytest.approx(share, abs=1e-6)
+        assert float(good[f"p_{label}"]) == pytest.approx(share, abs=1e-6)
     assert wrong["source"] == str(bad)
-    assert wrong["label"] == wrong["answered"] == wrong["likeliest"] == wrong["left"] == ""
+    assert wrong["label"] == wrong["answered"] == wrong["likeliest"] == wrong["p_left"] == ""
     assert "not a video" in wrong["error"]
     assert good["error"] == ""
     assert [path.name for path in table.parent.iterdir()] == ["table.csv"]
@@ -290,6 +291,33 @@ def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_
     # The mean over windows is scaled, not each of them.
     roots = np.sqrt(np.mean([window.probabilities for window in one.windows], axis=0))
     assert two.probabilities == pytest.approx(roots / roots.sum())
+
+
+def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
+    words = ("=1+1", "-0.5", "\t@x", "a=b")
+    with csv_table(str(tmp_path / "t.csv"), words, False) as keep:
+        for shares in np.eye(len(words)).tolist():
+            keep(Prediction("+1.avi", words, tuple(shares), (), 8, 1.0))
+        keep(Failure("-2.avi", "-2.avi is no video."))
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert [row[0] for row in rows] == ["./+1.avi"] * 4 + ["./-2.avi"]
+    # What is a number is one, whatever it is called.
+    assert [row[1] for row in rows] == ["'=1+1", "-0.5", "'\t@x", "a=b", ""]
+    assert rows[-1][-1] == "'-2.avi is no video."
+    assert not [cell for cell in head if cell.startswith(("=", "\t"))]
+
+
+def test_csv_with_classes_called_as_its_columns(tmp_path: Path) -> None:
+    labels = ("error", "source", "label", "confidence", "p_error")
+    with csv_table(str(tmp_path / "t.csv"), labels, False) as keep:
+        keep(Prediction("a.avi", labels, (0.1, 0.2, 0.3, 0.25, 0.15), (), 8, 1.0))
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        head, row = csv.reader(file)
+    assert len(set(head)) == len(head)
+    found = dict(zip(head, row, strict=True))
+    assert (found["source"], found["label"], found["error"]) == ("a.avi", "label", "")
+    assert [float(found[f"p_{label}"]) for label in labels] == [0.1, 0.2, 0.3, 0.25, 0.15]
 
 
 def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import vidgru as library
 from vidgru import TrainConfig, TrainResult, evaluate, train
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import read_videos
@@ -601,6 +602,23 @@ def test_a_description_of_another_network(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         load_any(path)
     assert str(caught.value) == f"{path} is damaged: its weights do not fit its description."
+
+
+@pytest.mark.parametrize("part", ["early", "late"])
+def test_weights_that_overflow(part: str, vidgru: Vidgru, films: Path, tmp_path: Path) -> None:
+    made = build(SPEC)
+    getattr(made, part).weight.data[:] = 3e38
+    path, film = tmp_path / "large.safetensors", films / "0.avi"
+    save_model(path, made.state_dict(), SPEC, {})
+    sentence = f"{path} is damaged: its answers are not finite numbers."
+    for words in (("scenes", film, "--threads", 1), ("evaluate", films)):
+        done = vidgru(*words, "--model", path, "-q")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.splitlines()[-1] == f"Error: {sentence}"
+    if part == "early":
+        with pytest.raises(ModelError) as error:
+            list(library.load_scenes(path, device="cpu", threads=1).stream(film))
+        assert str(error.value) == sentence
 
 
 # Evaluation.

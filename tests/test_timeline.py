@@ -442,7 +442,7 @@ def test_a_table_has_the_same_columns_whatever_could_be_read(
     (tmp_path / "bad.mp4").write_text("no video")
     words = ("--timeline", "--model", good.run, "--csv", tmp_path / "t.csv")
     assert vidgru("predict", tmp_path / "bad.mp4", *words)[0] == 1
-    header = "source,start,end,label,answered,likeliest,confidence,left,right,error"
+    header = "source,start,end,label,answered,likeliest,confidence,p_left,p_right,error"
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[0] == header
     assert lines[1].count(",") >= header.count(",")

@@ -1,6 +1,7 @@
 """What can be set, with the one place where each default and each help text stands."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 from vidgru.errors import OptionError
 from vidgru.option import check, option
@@ -299,8 +300,15 @@ class ScenesConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("model", "threshold", "edl", "split", "sheet") if self.objects else ():
-            if getattr(self, name) is not None:
-                raise OptionError(f"--objects tells of no scenes: leave out --{name}.")
+        if self.objects:
+            changed = (item for item in fields(self) if getattr(self, item.name) != item.default)
+            refuse_without_scenes(item.name for item in changed)
         if self.heatmap is not None and not self.objects:
             raise OptionError("--heatmap shows what --objects tells: give that, too.")
+
+
+def refuse_without_scenes(names: Iterable[str]) -> None:
+    """Raise OptionError where options that were given are for scenes only, not for --objects."""
+    for name in names:
+        if name in ("model", "device", "threads", "threshold", "edl", "split", "sheet"):
+            raise OptionError(f"--objects does not use --{name}: leave it out.")

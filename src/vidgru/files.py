@@ -1,10 +1,11 @@
 """Write files so that a kill at any moment leaves the old or the new one, never half of it."""
 
 import contextlib
+import csv
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,9 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what spreadsheets compute begins so
 
 
 def check_file(path: Path) -> None:
@@ -46,6 +50,34 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file at once; raises OutputError."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def begin_table(file: IO[str], columns: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+    """Write the head of a CSV table that people may open in a spreadsheet; return what adds a row.
+
+    What a spreadsheet would compute is a plain text there: paths, in the columns `source` and
+    `file`, get a ./ and stay paths of the same files, and other words an apostrophe. Numbers stay.
+    """
+    table = csv.writer(file, lineterminator="\n")
+
+    def add(row: Sequence[str]) -> None:
+        cells = zip(row, columns, strict=True)
+        table.writerow([_harmless(cell, column in ("source", "file")) for cell, column in cells])
+
+    table.writerow(columns)
+    return add
+
+
+def _harmless(cell: str, is_path: bool) -> str:
+    if not cell.startswith(FORMULA):
+        return cell
+    if is_path:
+        return os.path.join(".", cell)
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def lock(file: IO[Any]) -> bool:

@@ -1,6 +1,5 @@
 """How the answers of `predict` are told: tables to read and tables to keep."""
 
-import csv
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import clock, printable
-from vidgru.files import replacing
+from vidgru.files import begin_table, replacing
 from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
 
@@ -107,7 +106,8 @@ def csv_table(
     It has a row for each source, or for each segment of a timeline. Raises OutputError.
     """
     times = ["start", "end"] if timelines else []
-    with kept_rows(path, ["source", *times, *COLUMNS, *labels, "error"]) as write:
+    classes = [f"p_{label}" for label in labels]  # one may be called `error`
+    with kept_rows(path, ["source", *times, *COLUMNS, *classes, "error"]) as write:
 
         def add(item: Prediction | Timeline | Failure) -> None:
             if isinstance(item, Failure):
@@ -134,10 +134,9 @@ def kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[li
         return
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
     with SpooledTemporaryFile(IN_MEMORY, "w+", **text) as kept:
-        rows = csv.writer(kept, lineterminator="\n")
-        rows.writerow(columns)
+        add = begin_table(kept, columns)
         try:
-            yield rows.writerow
+            yield add
         finally:
             kept.seek(0)
             with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:

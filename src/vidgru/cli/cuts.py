@@ -1,6 +1,5 @@
 """How scenes of videos are told: tables to read and rows to keep."""
 
-import os
 from collections.abc import Iterator
 
 from rich import box
@@ -27,7 +26,6 @@ COLUMNS = (
     "confidence",
     "error",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute begins so
 
 
 def show_scenes(scenes: Scenes) -> None:
@@ -69,11 +67,8 @@ def _beginning(scene: Scene) -> str:
 
 def rows_of(item: Scenes | Failure) -> Iterator[list[str]]:
     """Yield a row for each scene of a source, or one that says why it could not be read."""
-    # A path that a spreadsheet does not compute, and yet the same file.
-    risky = item.source.startswith(FORMULA)
-    source = os.path.join(".", item.source) if risky else item.source
     if isinstance(item, Failure):
-        yield [source, *[""] * (len(COLUMNS) - 2), item.error]
+        yield [item.source, *[""] * (len(COLUMNS) - 2), item.error]
         return
     for scene in item.scenes:
         begins, transition = scene.begins, ["", "", "", ""]
@@ -81,7 +76,7 @@ def rows_of(item: Scenes | Failure) -> Iterator[list[str]]:
             transition = [begins.kind, f"{begins.start}", f"{begins.end}"]
             transition.append(f"{begins.confidence:.6f}")
         yield [
-            source,
+            item.source,
             f"{scene.number}",
             *(timecode(seconds) for seconds in (scene.start_seconds, scene.end_seconds)),
             *(f"{seconds:.6f}" for seconds in (scene.start_seconds, scene.end_seconds)),

@@ -30,7 +30,12 @@ BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Labels in a row."
 )
-@click.option("--csv", "table", metavar="FILE", help="Also write a table with all probabilities.")
+@click.option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    help="Also write a table with all probabilities, in a column p_CLASS for each class.",
+)
 @json_option
 @quiet_option
 def command(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.cli.options import config_options, given, json_option, quiet_option, source_arguments
 from vidgru.cli.text import printable
-from vidgru.config import ScenesConfig
+from vidgru.config import ScenesConfig, refuse_without_scenes
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Scenes
 
@@ -36,6 +36,8 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     shorter than 8 frames.
     """
     config = ScenesConfig(**options)
+    if config.objects:
+        refuse_without_scenes(given(click.get_current_context(), options))
     from vidgru.verbs.forecast import find_videos
 
     found = find_videos(sources)

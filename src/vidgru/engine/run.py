@@ -178,6 +178,7 @@ def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Cl
         for part, clips in parts.items()
         for clip in clips
     ]
+    # Words stay as they are, even =1+1: what --split and `evaluate` read must be the same ones.
     write_table(run / SPLIT_NAME, rows)
 
 

@@ -1,12 +1,15 @@
 """Find scene boundaries in any number of frames, in constant memory."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.errors import ModelError
 from vidgru.nn.scenes import BACK, LATE, SceneNetwork, Seen, join
 from vidgru.nn.unroll import unroll
 from vidgru.scenes import Boundary
@@ -15,6 +18,22 @@ from vidgru.video.read import Image
 
 TOGETHER = 64  # frames that are encoded together, and of which is told together
 AROUND = 32  # frames before and after those that the core reads beside them
+
+
+@contextmanager
+def model_named(path: Path) -> Iterator[None]:
+    """Raise ModelError with the model's file where outputs are not finite numbers."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise ModelError(f"{path} is damaged: its answers are not finite numbers.") from error
+
+
+def _sound(outputs: Tensor) -> Tensor:
+    # Each weight by itself may be finite, yet too large.
+    if not torch.isfinite(outputs).all():
+        raise FloatingPointError("The outputs are not finite numbers.")
+    return outputs.cpu()
 
 
 class TokenStream:
@@ -61,7 +80,7 @@ def tell(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
     """Yield outputs (T, 6) of frames uint8 (S, S, 3), told in both directions.
 
     Each is told from AROUND frames before and after, at least, as far as there are any. The network
-    must be in eval mode.
+    must be in eval mode. Raises FloatingPointError for outputs that are not finite.
     """
     stream = TokenStream(network)
     waiting: list[Tensor] = []
@@ -71,13 +90,13 @@ def tell(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
         tokens = torch.cat(waiting, dim=1)
         while tokens.shape[1] >= before + TOGETHER + AROUND:
             told = _both(network, tokens[:, : before + TOGETHER + AROUND])
-            yield told[before : before + TOGETHER].cpu()
+            yield _sound(told[before : before + TOGETHER])
             drop = before + TOGETHER - AROUND
             tokens, before = tokens[:, drop:], AROUND
         waiting = [tokens]
     if waiting:
         tokens = torch.cat([*waiting, stream.finish()], dim=1)
-        yield _both(network, tokens)[before:].cpu()
+        yield _sound(_both(network, tokens)[before:])
 
 
 def _both(network: SceneNetwork, tokens: Tensor) -> Tensor:
@@ -115,11 +134,11 @@ class Watcher:
         return self._reader.push(self.outputs(self._stream.finish())) + self._reader.finish()
 
     def outputs(self, tokens: Tensor) -> Tensor:
-        """Return outputs (T, 6) of the next tokens (1, T, TOKEN)."""
+        """Return outputs (T, 6) of the next tokens (1, T, TOKEN); raises FloatingPointError."""
         if tokens.shape[1] == 0:
             return tokens.new_zeros(0, 6)
         ys, self._state = unroll(self._network.core, tokens, self._state)
-        return self._network.tell_early(ys, tokens)[0].cpu()
+        return _sound(self._network.tell_early(ys, tokens)[0])
 
 
 def watch(

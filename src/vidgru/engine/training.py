@@ -13,7 +13,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered
 from vidgru.data.views import augmentation
 from vidgru.engine.begin import began_with
-from vidgru.engine.course import OTHER_CLIPS, Course, Numbers
+from vidgru.engine.course import Course, Numbers
 from vidgru.engine.distributed import is_main
 from vidgru.engine.loop import Examples, Trainer
 from vidgru.engine.plots import plot_confusion, plot_curves
@@ -27,15 +27,12 @@ from vidgru.tasks.classify import Classify, smallest_loss
 from vidgru.tasks.measure import accuracy_interval
 from vidgru.train_config import TrainConfig
 
-__all__ = ["LAST_WRITTEN", "OTHER_CLIPS", "Judged", "Steps", "Training"]
-
 FEWEST_STEPS = 800
 USUAL_EPOCHS = 15
 VALIDATIONS = 25
 # Above the smallest loss that smoothed labels allow: less, on average since the last validation,
 # and every training clip is known for sure in all its views.
 LEARNED = 0.02
-LAST_WRITTEN = "confusion.png"  # a run that has it is finished
 
 Steps = Generator[Progress, None, TrainResult]
 
@@ -225,7 +222,7 @@ class Training(Course[TrainResult]):
         self.save(judged.scores, test, confidence=judged.confidence)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows)
-            plot_confusion(self.run / LAST_WRITTEN, judged.scores)
+            plot_confusion(self.run / "confusion.png", judged.scores)
         return TrainResult(
             labels=self.spec.labels,
             validation=judged.scores,

@@ -168,19 +168,19 @@ def _boxes(change: Change) -> list[Box]:
 
 
 def _marked(found: Changes, change: Change, number: int) -> list[Marked]:
-    """Return the boxes of a change; where a thing came from has no words."""
-    words = [""] * (change.before is not None) + [f"{number} {change.kind}"]
+    """Return the boxes of a change; where a thing came from has no words, and dashed edges."""
     return [
         Marked(
             box.x / found.width, box.y / found.height,
-            box.width / found.width, box.height / found.height, text,
+            box.width / found.width, box.height / found.height,
+            "" if box is change.before else f"{number} {change.kind}", box is change.before,
         )
-        for box, text in zip(_boxes(change), words, strict=True)
+        for box in _boxes(change)
     ]  # fmt: skip
 
 
 def save_images(found: Changes, folder: Path) -> Failure | None:
-    """Write the last frame looked at before each change and its own, with its box, as pictures.
+    """Write the last frame looked at before each change and its own, with its boxes, as pictures.
 
     They are called <number>-<kind>-before.jpg and -after.jpg. Returns why that cannot be done.
     """
@@ -195,10 +195,9 @@ def save_images(found: Changes, folder: Path) -> Failure | None:
                 picture = video.retrieve() if jobs else None
                 for number, change, when in jobs:
                     if picture is not None:
-                        for mark in _marked(found, change, number):
-                            picture_drawn = mark_picture(picture, mark)
+                        drawn = mark_picture(picture, _marked(found, change, number))
                         name = PICTURES.format(number=number, kind=change.kind, when=when)
-                        write_image(folder / name, picture_drawn)
+                        write_image(folder / name, drawn)
     except (VideoError, OutputError) as error:
         return Failure(found.source, str(error))
     return None

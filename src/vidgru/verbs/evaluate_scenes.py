@@ -15,7 +15,7 @@ from vidgru.data.shots import TOO_SHORT, boundaries_of, joined, shots_of
 from vidgru.data.transitions import SHORTEST
 from vidgru.data.views import Frames
 from vidgru.engine.checkpoint import LoadedScenes
-from vidgru.engine.scene_finder import find
+from vidgru.engine.scene_finder import find, model_named
 from vidgru.engine.scene_loop import find_ahead
 from vidgru.errors import DataError
 from vidgru.results import Progress
@@ -69,7 +69,8 @@ def evaluate_scenes_steps(
         # Between two dissolves there is a scene.
         some = [piece for piece in pieces if not over or len(piece) >= 2 * over + SHORTEST]
         if len(some) >= 2:
-            found.append((yield from _joined_steps(model, device, some, over)))
+            with model_named(model.path):
+                found.append((yield from _joined_steps(model, device, some, over)))
     return SceneEvaluation(
         model=model.path,
         folder=folder,

@@ -1,6 +1,5 @@
 """Write frames of videos and image folders as image files, with a table of their times."""
 
-import csv
 import io
 import os
 import re
@@ -15,7 +14,7 @@ from vidgru.config import ExtractConfig
 from vidgru.data.pool import cores
 from vidgru.data.shares import launched, number, own_share, shared_name
 from vidgru.errors import OutputError, VideoError
-from vidgru.files import write_bytes
+from vidgru.files import begin_table, write_bytes
 from vidgru.results import ExtractedFrame, Failure
 from vidgru.video.choose import choose_frames
 from vidgru.video.find import Sources, find_sources, listed, place
@@ -186,9 +185,8 @@ def _write_table(path: Path, frames: list[ExtractedFrame]) -> None:
     if not frames:
         return
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("file", "source", "index", "seconds"))
+    add = begin_table(text, ("file", "source", "index", "seconds"))
     for item in frames:
         file = item.file.relative_to(path.parent).as_posix()
-        table.writerow((file, item.source, item.index, f"{item.seconds:.6f}"))
+        add((file, item.source, f"{item.index}", f"{item.seconds:.6f}"))
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -12,15 +12,14 @@ from torch import Tensor
 from vidgru.config import EvaluateConfig
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
-from vidgru.data.gather import Gathered, fingerprint
+from vidgru.data.gather import Gathered
 from vidgru.data.split import split_folds
 from vidgru.engine.begin import Encoders
-from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, load_model
+from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run import METRICS_NAME, read_numbers
-from vidgru.engine.training import LAST_WRITTEN, OTHER_CLIPS, Judged, Steps, accuracy_of
+from vidgru.engine.training import Judged, Steps, accuracy_of
 from vidgru.engine.windows import clip_outputs
-from vidgru.errors import DataError
 from vidgru.results import Answered, Fold, Scores
 from vidgru.spec import Confidence
 from vidgru.tasks.calibrate import (
@@ -47,7 +46,7 @@ def fold_steps(
     began: float,
     encoders: Encoders | None = None,
 ) -> Steps:
-    """Learn once a fold without it, then from all clips; folds that are finished stay as they are.
+    """Learn once a fold without it, then from all clips; finished folds are not learned again.
 
     All begin with the same `encoders`. Raises KeyboardInterrupt with a sentence that says how to go
     on.
@@ -62,15 +61,12 @@ def fold_steps(
     try:
         for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
             part = replace(data, parts={"train": learn, "val": held, "test": []})
-            if (place / LAST_WRITTEN).exists():
-                if load_checkpoint(place / CHECKPOINT_NAME).get("clips") != fingerprint(part):
-                    raise DataError(OTHER_CLIPS.format(run))
-            else:
-                place.mkdir(exist_ok=True)
-                stage = f"fold {number} of {len(folds)}"
-                yield from learn_steps(
-                    config, part, sampling, place, time.monotonic(), stage, encoders=encoders
-                )
+            place.mkdir(exist_ok=True)
+            # A finished fold's checkpoint leaves no step to take: its files are just written anew.
+            stage = f"fold {number} of {len(folds)}"
+            yield from learn_steps(
+                config, part, sampling, place, time.monotonic(), stage, encoders=encoders
+            )
         held_out = [held for _, held in folds]
         known, said, rows = judge_folds(places, held_out, data, choose_device(config.device))
         now, stage = time.monotonic(), "learning from all clips"

@@ -16,7 +16,7 @@ from vidgru.config import ScenesConfig
 from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
 from vidgru.engine.checkpoint import load_scenes as read_model
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.scene_finder import find, watch
+from vidgru.engine.scene_finder import find, model_named, watch
 from vidgru.errors import ModelError, VideoError
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
@@ -57,14 +57,14 @@ class ScenesModel:
 
         Boundaries count from a confidence of `threshold` on; left out, it is the model's own. Every
         frame is read once, in order, with its own time; memory grows by the boundaries only. Raises
-        VideoError, and OptionError for what is live.
+        VideoError, OptionError for what is live, ModelError for answers that are no finite numbers.
         """
         refuse_live(source)
         limit = self._threshold(threshold)
         reading = _Reading(source, self.spec.size)
 
         def search() -> list[tuple[Boundary, float]]:
-            with closing(reading.frames()) as frames:
+            with closing(reading.frames()) as frames, model_named(self.path):
                 found = find(self.network, frames, limit)
                 return [(boundary, reading.seconds(boundary.frame)) for boundary in found]
 
@@ -83,7 +83,7 @@ class ScenesModel:
 
         Memory stays constant, however long it goes on. Live sources (the str "camera:0",
         "rtsp://...", "http://...") are read at 25 frames/s, as `live_frames` says; after a
-        reconnect it begins afresh. Raises VideoError, OptionError.
+        reconnect it begins afresh. Raises VideoError, OptionError, ModelError.
         """
         limit = self._threshold(threshold)
         if isinstance(source, str) and is_live(source):
@@ -95,15 +95,16 @@ class ScenesModel:
     ) -> Generator[SceneChange, None, int]:
         """Yield the boundaries of a stream whose frames count from `first`; return the next one."""
         times = _Times()
-        for _, boundary in watch(self.network, times.noted(shown), threshold):
-            if boundary is not None:
-                moved = replace(
-                    boundary,
-                    frame=first + boundary.frame,
-                    start=first + boundary.start,
-                    end=first + boundary.end,
-                )
-                yield SceneChange(moved, times.at(boundary.frame), times.latest[-1])
+        with model_named(self.path):
+            for _, boundary in watch(self.network, times.noted(shown), threshold):
+                if boundary is not None:
+                    moved = replace(
+                        boundary,
+                        frame=first + boundary.frame,
+                        start=first + boundary.start,
+                        end=first + boundary.end,
+                    )
+                    yield SceneChange(moved, times.at(boundary.frame), times.latest[-1])
         return first + times.count
 
     def _watch(self, source: str, threshold: float) -> Iterator[SceneChange]:

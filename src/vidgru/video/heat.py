@@ -23,13 +23,17 @@ OPAQUE = 0.85  # at most
 
 
 class Marked(NamedTuple):
-    """A box to draw, its corner and sides as shares of the picture's sides, and words for it."""
+    """A box to draw, its corner and sides as shares of the picture's sides, and words for it.
+
+    `dashed` are the edges of a place that something left.
+    """
 
     x: float
     y: float
     width: float
     height: float
     words: str
+    dashed: bool = False
 
 
 def check_picture(path: Path) -> None:
@@ -133,8 +137,13 @@ def _draw_box(picture: Image, mark: Marked, text: int) -> None:
     left, right = (round(x * across) for x in (mark.x, mark.x + mark.width))
     top, low = (round(y * down) for y in (mark.y, mark.y + mark.height))
     thick = max(text // 8, 1)
-    for color, wide in ((DARK, 3 * thick), (WHITE, thick)):
-        cv2.rectangle(picture, (left, top), (right - 1, low - 1), color, wide)
+    corners = (left, top), (right - 1, low - 1)
+    cv2.rectangle(picture, *corners, DARK, 3 * thick)
+    light = np.zeros((down, across), np.uint8)
+    cv2.rectangle(light, *corners, 1, thick)
+    if mark.dashed:
+        light &= np.add.outer(np.arange(down), np.arange(across)) // (4 * thick) % 2 == 0
+    picture[light > 0] = WHITE
     if not mark.words:
         return
     letters = draw_text(mark.words, text, across)
@@ -148,8 +157,9 @@ def _draw_box(picture: Image, mark: Marked, text: int) -> None:
     )
 
 
-def mark_picture(picture: Image, mark: Marked) -> Image:
-    """Return a copy of rgb uint8 (H, W, 3) with a box drawn on it."""
+def mark_picture(picture: Image, marks: Sequence[Marked]) -> Image:
+    """Return a copy of rgb uint8 (H, W, 3) with boxes drawn on it."""
     drawn = picture.copy()
-    _draw_box(drawn, mark, text_height((picture.shape[1], picture.shape[0])))
+    for mark in marks:
+        _draw_box(drawn, mark, text_height((picture.shape[1], picture.shape[0])))
     return drawn
