@@ -1,11 +1,12 @@
 """What changed for good before a fixed camera: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from vidgru.results import ToDict
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(ToDict):
     """A part of the picture: its upper left corner and its sides, in pixels of the source."""
 
     x: int
@@ -15,7 +16,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(ToDict):
     """Something that is there for good, or no more.
 
     frame: the first one that shows it so, with its time in seconds; kind: one of CHANGES, where
@@ -30,13 +31,9 @@ class Change:
     box: Box
     before: Box | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(ToDict):
     """What changed for good in one source of a fixed camera.
 
     frames: that it has; fps: frames/s; width, height: of its pictures, in pixels; every: one frame
@@ -50,7 +47,3 @@ class Changes:
     height: int
     every: int
     changes: tuple[Change, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "changes": [change.to_dict() for change in self.changes]}

@@ -1,11 +1,10 @@
 """What `check`, `evaluate` and `compare` give back: frozen dataclasses like those in `results`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from vidgru.results import Answered, Calibration, Failure, Scores
+from vidgru.results import Answered, Calibration, Failure, Scores, ToDict
 
 IRREGULAR = {"child": "children", "match": "matches", "mouse": "mice"}
 PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}  # of an evaluation
@@ -17,7 +16,7 @@ def counted(count: int, noun: str) -> str:
 
 
 @dataclass(frozen=True)
-class Shortcut:
+class Shortcut(ToDict):
     """How well one thing that should not matter tells the classes apart.
 
     cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: what
@@ -31,7 +30,7 @@ class Shortcut:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(ToDict):
     """What a model says of one labelled clip; `group` is None where there are none."""
 
     clip: str
@@ -47,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(ToDict):
     """How good a model is on labelled clips that it did not learn from.
 
     part: "test", "val" or "all" of the folder; interval: of the accuracy, 95 %, low and high;
@@ -78,15 +77,9 @@ class Evaluation:
     skipped: tuple[Failure, ...]
     report: Path | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        paths = {name: getattr(self, name) for name in ("model", "folder", "report")}
-        texts = {name: None if path is None else str(path) for name, path in paths.items()}
-        return {**asdict(self), **texts}
-
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(ToDict):
     """Something about a folder of clips that a person should know before training.
 
     kind: one word or two, the same for all of a kind; severity: "error" (those clips cannot be
@@ -100,7 +93,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(ToDict):
     """What `check` found in a folder of clips.
 
     clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
@@ -114,19 +107,17 @@ class Checked:
     groups: int | None
     shortcuts: tuple[Shortcut, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "folder": str(self.folder)}
-
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(ToDict):
     """What came of one core with one input, trained once a seed.
 
     accuracies: on the clips that are measured, each read whole; last: of the last epoch, on
     the validation clips; runs: run folders; all three in the order of `seeds`.
     step_seconds: median time of a training step.
     """
+
+    _keys = (..., "mean", "spread", "min", "max", "mean_last")
 
     core: str
     input: str
@@ -147,21 +138,24 @@ class Compared:
         """Sample standard deviation of the accuracy over the seeds, None for one seed."""
         return stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {
-            **asdict(self),
-            "runs": [str(run) for run in self.runs],
-            "mean": self.mean,
-            "spread": self.spread,
-            "min": min(self.accuracies),
-            "max": max(self.accuracies),
-            "mean_last": fmean(self.last),
-        }
+    @property
+    def min(self) -> float:
+        """Lowest accuracy over the seeds."""
+        return min(self.accuracies)
+
+    @property
+    def max(self) -> float:
+        """Highest accuracy over the seeds."""
+        return max(self.accuracies)
+
+    @property
+    def mean_last(self) -> float:
+        """Mean accuracy of the last epoch over the seeds."""
+        return fmean(self.last)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(ToDict):
     """What `compare` found: variants, best first, and the folder that holds their runs.
 
     measured: "test" where there are test clips, else "validation"; clips: how many those are.
@@ -171,8 +165,3 @@ class Comparison:
     measured: str
     clips: int
     rows: tuple[Compared, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        rows = [row.to_dict() for row in self.rows]
-        return {**asdict(self), "folder": str(self.folder), "rows": rows}

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from vidgru.forecast_scores import ForecastScores, FrameErrors, HorizonScores, mean_errors
+from vidgru.results import ToDict
 
 if TYPE_CHECKING:  # every verb's help would pay for it
     import numpy as np
@@ -16,7 +17,7 @@ Pixels: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
-class ForecastFrame:
+class ForecastFrame(ToDict):
     """One frame that was foreseen.
 
     number: 1 is the frame after the last one seen; seconds: its time in the source; model, copy,
@@ -31,13 +32,9 @@ class ForecastFrame:
     linear: FrameErrors | None = None
     file: Path | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "file": None if self.file is None else str(self.file)}
-
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(ToDict):
     """The frames that are foreseen after a moment of a video.
 
     at: time of the last frame seen, in seconds; fps: frames/s that were sampled; width, height: of
@@ -46,6 +43,8 @@ class Forecast:
     channels, squashed to the model's square: shown of the frames seen, told of those foreseen, came
     of what really came, as far as the source goes on.
     """
+
+    _keys = ("source", "at", "fps", "width", "height", "model", "seen", "frames")  # no pixels
 
     source: str
     at: float
@@ -59,33 +58,30 @@ class Forecast:
     told: Pixels = dataclasses.field(compare=False, repr=False)
     came: Pixels = dataclasses.field(compare=False, repr=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, without the pixels, ready for JSON."""
-        plain = {k: v for k, v in vars(self).items() if k not in ("shown", "told", "came")}
-        return {**plain, "frames": [frame.to_dict() for frame in self.frames]}
-
 
 @dataclass(frozen=True)
-class ForecastMoment:
+class ForecastMoment(ToDict):
     """What is foreseen at one frame of a stream.
 
     time: of the last frame seen, in seconds; seen: how many frames it is told from; fps: frames/s;
     told: the frames foreseen (frames, S, S, C), pixels from 0 to 1.
     """
 
+    _keys = ("time", "seen", "fps", "seconds")
+
     time: float
     seen: int
     fps: float
     told: Pixels = dataclasses.field(compare=False, repr=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, without the pixels, ready for JSON."""
-        seconds = [self.time + number / self.fps for number in range(1, len(self.told) + 1)]
-        return {"time": self.time, "seen": self.seen, "fps": self.fps, "seconds": seconds}
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Times of the frames foreseen, in seconds."""
+        return tuple(self.time + number / self.fps for number in range(1, len(self.told) + 1))
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class Foreseen(ToDict):
     """What was foreseen of one source, and written into a folder.
 
     forecasts: how many; scores: their mean errors, of those of which most frames really came; None
@@ -96,11 +92,6 @@ class Foreseen:
     folder: Path
     forecasts: int
     scores: ForecastScores | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        scores = None if self.scores is None else self.scores.to_dict()
-        return {**asdict(self), "folder": str(self.folder), "scores": scores}
 
 
 def mean_scores(several: Sequence[Sequence[ForecastFrame]], fps: float) -> ForecastScores | None:

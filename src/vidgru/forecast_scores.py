@@ -1,18 +1,18 @@
 """How good foreseen frames are: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import ClassVar
 
-from vidgru.results import Failure, Split
+from vidgru.results import Failure, Split, ToDict
 
 GUESSES = ("model", "copy", "linear")
 
 
 @dataclass(frozen=True)
-class FrameErrors:
+class FrameErrors(ToDict):
     """How far foreseen frames are from those that came: means over frames.
 
     Of pixels from 0 to 1, as OpenSTL does for moving digits: mse, mae: squared and absolute errors
@@ -29,7 +29,7 @@ class FrameErrors:
 
 
 @dataclass(frozen=True)
-class HorizonScores:
+class HorizonScores(ToDict):
     """How good frames are so many frames ahead, of the model and of guesses to compare it with.
 
     copy: that the last frame stays; linear: that each pixel goes on to change as it last did.
@@ -48,8 +48,11 @@ class HorizonScores:
 
 
 @dataclass(frozen=True)
-class ForecastScores:
+class ForecastScores(ToDict):
     """How good a model foresees frames. windows: how often it was asked."""
+
+    _keys = (..., "mean")
+    _sources: ClassVar = {"mean": "_means"}
 
     windows: int
     horizons: tuple[HorizonScores, ...]
@@ -57,6 +60,10 @@ class ForecastScores:
     def mean(self, guess: str) -> FrameErrors:
         """Return the means over all horizons of "model", "copy" or "linear"."""
         return mean_errors([getattr(horizon, guess) for horizon in self.horizons])
+
+    @property
+    def _means(self) -> dict[str, FrameErrors]:
+        return {guess: self.mean(guess) for guess in GUESSES}
 
     @property
     def best_guess(self) -> str:
@@ -67,11 +74,6 @@ class ForecastScores:
     def useful(self) -> bool:
         """Whether the model's mean MSE is below that of the best guess."""
         return self.mean("model").mse < self.mean(self.best_guess).mse
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        means = {guess: asdict(self.mean(guess)) for guess in GUESSES}
-        return {**asdict(self), "mean": means}
 
 
 def mean_errors(errors: Sequence[FrameErrors]) -> FrameErrors:
@@ -84,7 +86,7 @@ def _values(errors: FrameErrors) -> tuple[float, float, float, float]:
 
 
 @dataclass(frozen=True)
-class ForecastTrainResult:
+class ForecastTrainResult(ToDict):
     """What `train --task forecast` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the weights that did best on these very clips, so it flatters a little;
@@ -92,6 +94,8 @@ class ForecastTrainResult:
     seen; ahead: how many are foreseen; size: of the pictures, in pixels; channels: 1 for grey;
     `step_seconds` is the median time of a training step; `seconds` are all.
     """
+
+    _keys = (..., "useful")
 
     run: Path
     model: Path
@@ -116,23 +120,16 @@ class ForecastTrainResult:
         """Whether it is better than both guesses: on test clips, or else on validation clips."""
         return (self.test or self.validation).useful
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        scores = {
-            "validation": self.validation.to_dict(),
-            "test": self.test.to_dict() if self.test else None,
-            "useful": self.useful,
-        }
-        return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
-
 
 @dataclass(frozen=True)
-class ForecastEvaluation:
+class ForecastEvaluation(ToDict):
     """How good a model foresees clips that it did not learn from.
 
     part: "test", "val" or "all" of the folder; trained_on: clips left out because the model learned
     from them, None where nothing tells which; validated_on: clips that its weights were chosen on.
     """
+
+    _keys = (..., "useful")
 
     model: Path
     folder: Path
@@ -147,8 +144,3 @@ class ForecastEvaluation:
     def useful(self) -> bool:
         """Whether it is better than both guesses on these clips."""
         return self.scores.useful
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        plain = {"model": str(self.model), "folder": str(self.folder), "useful": self.useful}
-        return {**asdict(self), **plain, "scores": self.scores.to_dict()}

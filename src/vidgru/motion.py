@@ -1,8 +1,10 @@
 """What moves in a video, and where it goes next: frozen dataclasses with `to_dict()`."""
 
 import dataclasses
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from vidgru.results import ToDict
 
 if TYPE_CHECKING:  # every verb's help would pay for it
     import numpy as np
@@ -33,12 +35,14 @@ class MotionField:
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(ToDict):
     """Where something goes, and how fast.
 
     degrees: clockwise from up, as on a compass: 0 up, 90 right, 180 down, 270 left; speed: in
     pixels/s of the source; share: the speed in widths of the picture a second.
     """
+
+    _keys = ("compass", ...)
 
     degrees: float
     speed: float
@@ -54,19 +58,17 @@ class Heading:
         """The same in words: up, up and right, right, ..."""
         return WAYS[round(self.degrees / 45) % 8]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {"compass": self.compass, **asdict(self)}
-
 
 @dataclass(frozen=True)
-class Camera:
+class Camera(ToDict):
     """How the camera itself moves.
 
     pan: where it turns to, None where that is nowhere; the picture's contents go the other way;
     zoom: factor a second by which things grow, above 1 where they come nearer; turn: degrees a
     second, clockwise.
     """
+
+    _keys = ("words", ...)
 
     pan: Heading | None = None
     zoom: float = 1.0
@@ -82,14 +84,9 @@ class Camera:
             said.append("turns clockwise" if self.turn > 0 else "turns counterclockwise")
         return ", ".join(said) or "still"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        pan = self.pan and self.pan.to_dict()
-        return {"words": self.words, "pan": pan, "zoom": self.zoom, "turn": self.turn}
-
 
 @dataclass(frozen=True)
-class Ahead:
+class Ahead(ToDict):
     """What moves so many seconds ahead, apart from the camera, as predicted.
 
     heading: None where nothing is to move; spread: how far off a moving cell's velocity is on
@@ -101,13 +98,9 @@ class Ahead:
     spread: float = 0.0
     centre: tuple[float, float] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "heading": self.heading and self.heading.to_dict()}
-
 
 @dataclass(frozen=True)
-class MotionSecond:
+class MotionSecond(ToDict):
     """What moves in about a second of a video, from start to end in seconds.
 
     motion: where most of what moves in the picture goes, camera included; objects: the same apart
@@ -115,6 +108,8 @@ class MotionSecond:
     from the camera; camera: how that moves; ahead: from the last frame on; field: (grid, grid, 2),
     mean velocity of each cell, x to the right and y down, in pixels/s, camera included.
     """
+
+    _sources: ClassVar = {"field": "_rounded_field"}
 
     start: float
     end: float
@@ -133,22 +128,14 @@ class MotionSecond:
             things = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
         return f"{things}; camera {self.camera.words}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {
-            "start": self.start,
-            "end": self.end,
-            "motion": self.motion and self.motion.to_dict(),
-            "moving": self.moving,
-            "objects": self.objects and self.objects.to_dict(),
-            "camera": self.camera.to_dict(),
-            "ahead": [ahead.to_dict() for ahead in self.ahead],
-            "field": self.field.astype(float).round(2).tolist(),
-        }
+    @property
+    def _rounded_field(self) -> list[Any]:
+        rounded: list[Any] = self.field.astype(float).round(2).tolist()
+        return rounded
 
 
 @dataclass(frozen=True)
-class Motion:
+class Motion(ToDict):
     """What moves in a video, second by second.
 
     width, height: of its pictures, in pixels; fps: frames/s that were looked at; frames: how many;
@@ -164,7 +151,3 @@ class Motion:
     model: str
     seconds: tuple[MotionSecond, ...]
     heat: tuple[tuple[float, ...], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**vars(self), "seconds": [second.to_dict() for second in self.seconds]}

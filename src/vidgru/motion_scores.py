@@ -1,15 +1,14 @@
 """How good a model of motion is: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from vidgru.results import Failure, Split
+from vidgru.results import Failure, Split, ToDict
 
 
 @dataclass(frozen=True)
-class EndpointErrors:
+class EndpointErrors(ToDict):
     """Mean length by which velocities are off, of the model and of guesses to compare it with.
 
     zero: that nothing moves; persistence: that the last measured field goes on; acceleration: that
@@ -35,13 +34,15 @@ class EndpointErrors:
 
 
 @dataclass(frozen=True)
-class FieldScores:
+class FieldScores(ToDict):
     """How good the field is so many seconds ahead, over all cells and times of all clips.
 
     cells: how many were told; the rest is None without any. widths, pixels: errors in widths/s and
     in pixels/s of the source; covered: share of errors below the spread; spread: mean error for a
     mean spread of one.
     """
+
+    _keys = (..., "ratio")
 
     seconds: float
     cells: int
@@ -59,12 +60,14 @@ class FieldScores:
 
 
 @dataclass(frozen=True)
-class MotionScores:
+class MotionScores(ToDict):
     """How good a model of motion is on clips, whose motion was measured by optical flow.
 
     pieces: clips, of long ones their pieces; fields: now first, then ahead; angle (degrees) and
     speed (share): median errors now, of cells that move, None if none does.
     """
+
+    _keys = (..., "error")
 
     pieces: int
     fields: tuple[FieldScores, ...]
@@ -106,14 +109,9 @@ class MotionScores:
         """
         return self.mean_ahead.useful if self.mean_ahead else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        fields = [{**asdict(field), "ratio": field.ratio} for field in self.fields]
-        return {**asdict(self), "fields": fields, "error": self.error}
-
 
 @dataclass(frozen=True)
-class MotionTrainResult:
+class MotionTrainResult(ToDict):
     """What `train --task motion` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the weights that did best on these very clips, and the spread was fitted
@@ -121,6 +119,8 @@ class MotionTrainResult:
     began_with: which weights; fps: frames/s; frames: of a window; size: of the pictures, in pixels;
     `step_seconds` is the median time of a training step; `seconds` are all.
     """
+
+    _keys = (..., "useful")
 
     run: Path
     model: Path
@@ -144,23 +144,16 @@ class MotionTrainResult:
         """Whether it is better than the guesses: on test clips, or else on validation clips."""
         return (self.test or self.validation).useful
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        scores = {
-            "validation": self.validation.to_dict(),
-            "test": self.test.to_dict() if self.test else None,
-            "useful": self.useful,
-        }
-        return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
-
 
 @dataclass(frozen=True)
-class MotionEvaluation:
+class MotionEvaluation(ToDict):
     """How good a model of motion is on clips that it did not learn from.
 
     part: "test", "val" or "all" of the folder; trained_on: clips left out because the model learned
     from them, None where nothing tells which; validated_on: clips that its weights were chosen on.
     """
+
+    _keys = (..., "useful")
 
     model: Path
     folder: Path
@@ -175,8 +168,3 @@ class MotionEvaluation:
     def useful(self) -> bool | None:
         """Whether it is better than the guesses on these clips; None if nothing was told."""
         return self.scores.useful
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        plain = {"model": str(self.model), "folder": str(self.folder), "useful": self.useful}
-        return {**asdict(self), **plain, "scores": self.scores.to_dict()}

@@ -1,9 +1,10 @@
 """What the verbs give back: frozen dataclasses that any program can read with `to_dict()`."""
 
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from types import EllipsisType
+from typing import Any, ClassVar, TypeVar
 
 UNSURE = "unsure"
 RANDOM = "random weights"  # what most trainings begin with
@@ -13,7 +14,37 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class ExtractedFrame:
+class ToDict:
+    """What all results are: frozen dataclasses that can be turned into plain values.
+
+    _keys: fields and properties, in the order of the plain values; `...` stands for all fields.
+    _sources: by key, the property that gives its value where the field of that name does not.
+    """
+
+    _keys: ClassVar[tuple[str | EllipsisType, ...]] = (...,)
+    _sources: ClassVar[dict[str, str]] = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values only, ready for JSON: dicts, lists, texts, numbers and None."""
+        all_fields = [field.name for field in fields(self)]
+        keys = [key for part in self._keys for key in (all_fields if part is ... else [part])]
+        return {key: _plain(getattr(self, self._sources.get(key, key))) for key in keys}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ToDict):
+        return value.to_dict()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True)
+class ExtractedFrame(ToDict):
     """One image written by `extract`: its file, its source, its frame index and time in seconds.
 
     reader: the library that decoded the source, "opencv", "pyav" or "pillow"; why: the reason where
@@ -27,21 +58,13 @@ class ExtractedFrame:
     reader: str = "opencv"
     why: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "file": str(self.file)}
-
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(ToDict):
     """A source that could not be read, and the sentence that says why."""
 
     source: str
     error: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Failure":
@@ -70,7 +93,7 @@ def run_to_end(steps: Generator[object, None, Result]) -> Result:
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(ToDict):
     """How well a model told clips apart.
 
     accuracy: share right; balanced: mean recall of the classes present; recall and count: by label;
@@ -85,13 +108,9 @@ class Scores:
     count: dict[str, int]
     confusion: tuple[tuple[int, ...], ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Split:
+class Split(ToDict):
     """How clips were shared out to train, val and test.
 
     clips and groups: how many by part, groups None where there are none; group_by: what made them;
@@ -113,7 +132,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Confused:
+class Confused(ToDict):
     """Two classes that training with mirrored, or far turned, clips makes inseparable.
 
     transform: "mirror" or "turn"; with_it, without: share of their clips told apart by networks
@@ -128,7 +147,7 @@ class Confused:
 
 
 @dataclass(frozen=True)
-class Fold:
+class Fold(ToDict):
     """One fold of a cross-validation: its run, and how its last epoch does on held-out clips.
 
     clips and groups: how many were held out, groups None where there are none.
@@ -141,13 +160,9 @@ class Fold:
     balanced: float
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "run": str(self.run)}
-
 
 @dataclass(frozen=True)
-class Bin:
+class Bin(ToDict):
     """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
 
     confidence and accuracy are means; both are None for an empty bin.
@@ -161,7 +176,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(ToDict):
     """How well confidence tells the share that is right, before and after temperature scaling.
 
     ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
@@ -175,7 +190,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answered(ToDict):
     """What is left when answers below a confidence threshold become `unsure`.
 
     threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
@@ -191,7 +206,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class TrainResult(ToDict):
     """What `train` made: the run folder, its model file, and how good it is.
 
     `validation` and `test` (FOLDER/test, if there is one) are of the last epoch, or where `chosen`
@@ -237,14 +252,9 @@ class TrainResult:
     step_seconds: float
     parameters: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        folds = [fold.to_dict() for fold in self.folds]
-        return {**asdict(self), "run": str(self.run), "model": str(self.model), "folds": folds}
-
 
 @dataclass(frozen=True)
-class Window:
+class Window(ToDict):
     """What one window of a video shows: from start to end (seconds), probabilities by label."""
 
     start: float
@@ -252,8 +262,18 @@ class Window:
     probabilities: tuple[float, ...]
 
 
-class Labelled:
+class Labelled(ToDict):
     """Something with a probability for each of its labels, and whether that is sure enough."""
+
+    _keys: ClassVar[tuple[str, ...]] = (
+        "label",
+        "unsure",
+        "likeliest",
+        "confidence",
+        "threshold",
+        "probabilities",
+    )
+    _sources: ClassVar = {"probabilities": "_shares"}
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -280,15 +300,9 @@ class Labelled:
         pairs = zip(self.labels, self.probabilities, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])[:count]
 
-    def _said(self) -> dict[str, Any]:
-        return {
-            "label": self.label,
-            "unsure": self.unsure,
-            "likeliest": self.likeliest,
-            "confidence": self.confidence,
-            "threshold": self.threshold,
-            "probabilities": dict(zip(self.labels, self.probabilities, strict=True)),
-        }
+    @property
+    def _shares(self) -> dict[str, float]:
+        return dict(zip(self.labels, self.probabilities, strict=True))
 
 
 @dataclass(frozen=True)
@@ -299,6 +313,9 @@ class Prediction(Labelled):
     whether the confidence is below the `threshold` that was asked for, or no threshold will do.
     """
 
+    _keys = ("source", *Labelled._keys, "frames", "seconds", "windows")
+    _sources: ClassVar = {**Labelled._sources, "windows": "_labelled_windows"}
+
     source: str
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -308,23 +325,17 @@ class Prediction(Labelled):
     threshold: float | None = None
     unsure: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {
-            "source": self.source,
-            **self._said(),
-            "frames": self.frames,
-            "seconds": self.seconds,
-            "windows": [
-                {
-                    "start": window.start,
-                    "end": window.end,
-                    "label": self.labels[window.probabilities.index(max(window.probabilities))],
-                    "probabilities": dict(zip(self.labels, window.probabilities, strict=True)),
-                }
-                for window in self.windows
-            ],
-        }
+    @property
+    def _labelled_windows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "start": window.start,
+                "end": window.end,
+                "label": self.labels[window.probabilities.index(max(window.probabilities))],
+                "probabilities": dict(zip(self.labels, window.probabilities, strict=True)),
+            }
+            for window in self.windows
+        ]
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Prediction":
@@ -344,7 +355,7 @@ class Prediction(Labelled):
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(ToDict):
     """What a file of answers holds, or those of all processes together.
 
     labels: how many sources show each, commonest first (of timelines: nothing); unsure, failures:
@@ -357,7 +368,3 @@ class Written:
     failures: int
     sources: int
     there: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "out": str(self.out)}

@@ -1,11 +1,10 @@
 """How well scene boundaries are found: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from vidgru.results import Failure, Split
+from vidgru.results import Failure, Split, ToDict
 
 TOLERANCES = (0, 1, 2)  # frames by which a boundary may be off
 COUNTS = ("found", "missed", "false", "found_cuts", "missed_cuts")
@@ -16,12 +15,14 @@ def _share(part: int, whole: int) -> float | None:
 
 
 @dataclass(frozen=True)
-class BoundaryScores:
+class BoundaryScores(ToDict):
     """How many boundaries were found, so many frames (`tolerance`) off at most.
 
     found, missed: true ones; false: found ones that are none; found_cuts, missed_cuts: of the true
     ones, the hard cuts. Shares are None where nothing is there to share.
     """
+
+    _keys = (..., "precision", "recall", "f1", "recall_cuts", "recall_gradual")
 
     tolerance: int
     found: int
@@ -56,14 +57,9 @@ class BoundaryScores:
         found = self.found - self.found_cuts
         return _share(found, found + self.missed - self.missed_cuts)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        names = ("precision", "recall", "f1", "recall_cuts", "recall_gradual")
-        return {**asdict(self), **{name: getattr(self, name) for name in names}}
-
 
 @dataclass(frozen=True)
-class SceneScores:
+class SceneScores(ToDict):
     """How well boundaries were found, one after the other for TOLERANCES."""
 
     tolerances: tuple[BoundaryScores, ...]
@@ -72,10 +68,6 @@ class SceneScores:
     def f1(self) -> float:
         """F1 at the widest tolerance; 0 where nothing is there to be found."""
         return self.tolerances[-1].f1 or 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {"tolerances": [scores.to_dict() for scores in self.tolerances]}
 
 
 def scores_of(counts: Sequence[Sequence[int]]) -> SceneScores:
@@ -89,7 +81,7 @@ def scores_of(counts: Sequence[Sequence[int]]) -> SceneScores:
 
 
 @dataclass(frozen=True)
-class SceneTrainResult:
+class SceneTrainResult(ToDict):
     """What `train --task scenes` made: the run folder, its model file, and how good it is.
 
     `validation` belongs to the weights and the threshold that did best on these very clips, so it
@@ -116,17 +108,9 @@ class SceneTrainResult:
     step_seconds: float
     parameters: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        scores = {
-            "validation": self.validation.to_dict(),
-            "test": self.test.to_dict() if self.test else None,
-        }
-        return {**asdict(self), "run": str(self.run), "model": str(self.model), **scores}
-
 
 @dataclass(frozen=True)
-class JoinedScores:
+class JoinedScores(ToDict):
     """How well boundaries were found in clips that were joined to one video.
 
     joined_by: "cut" or "dissolve"; clips: how many were joined; both: found by looking at what
@@ -138,14 +122,9 @@ class JoinedScores:
     both: SceneScores
     ahead: SceneScores
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        scores = {"both": self.both.to_dict(), "ahead": self.ahead.to_dict()}
-        return {"joined_by": self.joined_by, "clips": self.clips, **scores}
-
 
 @dataclass(frozen=True)
-class SceneEvaluation:
+class SceneEvaluation(ToDict):
     """How well a model finds the boundaries between clips that it did not learn from.
 
     part: "test", "val" or "all" of the folder; clips: all that were long enough to be joined;
@@ -163,8 +142,3 @@ class SceneEvaluation:
     trained_on: int | None
     validated_on: int
     skipped: tuple[Failure, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        plain = {"model": str(self.model), "folder": str(self.folder)}
-        return {**asdict(self), **plain, "joined": [one.to_dict() for one in self.joined]}

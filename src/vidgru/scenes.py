@@ -1,9 +1,10 @@
 """Scenes of videos and the transitions between them: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+
+from vidgru.results import ToDict
 
 KINDS = ("cut", "dissolve", "fade", "wipe")
 
@@ -15,7 +16,7 @@ def timecode(seconds: float) -> str:
 
 
 @dataclass(frozen=True)
-class Boundary:
+class Boundary(ToDict):
     """Where one scene ends and another begins.
 
     frame: the first frame of the new scene; of a gradual transition the middle one; kind: one of
@@ -29,13 +30,9 @@ class Boundary:
     start: int
     end: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class SceneChange:
+class SceneChange(ToDict):
     """A boundary that was found while a stream went on.
 
     seconds: when the new scene begins; known: of the latest frame that had been read by the time
@@ -51,13 +48,9 @@ class SceneChange:
         """The first frame of the new scene, counted from the first of the stream."""
         return self.boundary.frame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Scene:
+class Scene(ToDict):
     """One scene of a video: frames start ... end - 1.
 
     number: from 1 on; start_seconds, end_seconds: times of frames `start` and `end`, and of the
@@ -71,13 +64,9 @@ class Scene:
     end_seconds: float
     begins: Boundary | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Scenes:
+class Scenes(ToDict):
     """All scenes of one video; together they are all its frames.
 
     fps: frames/s, on average where they come unevenly, which `variable` tells; width, height: of
@@ -93,10 +82,6 @@ class Scenes:
     width: int
     height: int
     scenes: tuple[Scene, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {**asdict(self), "scenes": [scene.to_dict() for scene in self.scenes]}
 
     def clear(self, scene: Scene) -> range:
         """Return the frames of a scene that show nothing of others; all, where there are none."""

@@ -1,9 +1,9 @@
 """What streams and long videos show when: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from vidgru.results import Labelled
+from vidgru.results import Labelled, ToDict
 
 
 @dataclass(frozen=True)
@@ -13,16 +13,14 @@ class Moment(Labelled):
     time: seconds since the stream began; seconds: of the stream that the answer rests on.
     """
 
+    _keys: ClassVar[tuple[str, ...]] = ("time", "seconds", *Labelled._keys)
+
     time: float
     seconds: float
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     threshold: float | None = None
     unsure: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {"time": self.time, "seconds": self.seconds, **self._said()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +31,16 @@ class LiveMoment(Moment):
     sampled frames so far that were left out, since this machine was too slow; reconnects: so far.
     """
 
+    _keys = (*Moment._keys, "wall", "delay", "dropped", "reconnects")
+
     wall: float
     delay: float
     dropped: int
     reconnects: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        live = {"wall": self.wall, "delay": self.delay}
-        return {**super().to_dict(), **live, "dropped": self.dropped, "reconnects": self.reconnects}
-
 
 @dataclass(frozen=True)
-class LiveEvent:
+class LiveEvent(ToDict):
     """What happens to a live source beside its frames.
 
     event: "connected", "failed" for a try that did not connect, before any did, "lost" for later
@@ -71,17 +66,20 @@ class LiveEvent:
         return f"Connected to {self.source}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return plain values only, ready for JSON, and only of what there is to tell."""
+        return {name: value for name, value in super().to_dict().items() if value is not None}
 
 
 @dataclass(frozen=True)
-class LiveSummary:
+class LiveSummary(ToDict):
     """What came of watching a live source.
 
     seconds: from the start to the end; answers: sampled frames answered; shares: of the answers
     that were each label, likeliest first.
     """
+
+    event: ClassVar = "summary"
+    _keys = ("event", ...)
 
     source: str
     seconds: float
@@ -90,14 +88,12 @@ class LiveSummary:
     reconnects: int
     shares: dict[str, float]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {"event": "summary", **asdict(self)}
-
 
 @dataclass(frozen=True)
 class Segment(Labelled):
     """A stretch of a video, from start to end in seconds, that shows one thing."""
+
+    _keys = ("start", "end", *Labelled._keys)
 
     start: float
     end: float
@@ -105,10 +101,6 @@ class Segment(Labelled):
     probabilities: tuple[float, ...]
     threshold: float | None = None
     unsure: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {"start": self.start, "end": self.end, **self._said()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Segment":
@@ -123,26 +115,19 @@ class Segment(Labelled):
 
 
 @dataclass(frozen=True)
-class Timeline:
+class Timeline(ToDict):
     """What a video shows when: segments one after the other, without gaps, from 0 to `seconds`.
 
     frames: sampled frames that were looked at.
     """
+
+    _keys = ("source", "frames", "seconds", "segments")
 
     source: str
     labels: tuple[str, ...]
     segments: tuple[Segment, ...]
     frames: int
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return {
-            "source": self.source,
-            "frames": self.frames,
-            "seconds": self.seconds,
-            "segments": [segment.to_dict() for segment in self.segments],
-        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Timeline":

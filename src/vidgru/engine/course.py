@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -26,7 +26,7 @@ from vidgru.engine.learner import Learner, Settings
 from vidgru.engine.run import METRICS_NAME, write_split, write_table
 from vidgru.engine.state import fits
 from vidgru.errors import DataError, ModelError
-from vidgru.results import Progress
+from vidgru.results import Progress, ToDict
 from vidgru.spec import AnySpec, Confidence
 from vidgru.train_config import TrainConfig
 
@@ -40,13 +40,6 @@ OTHER_CLIPS = (
 
 Result = TypeVar("Result")
 Numbers = dict[str, float]
-
-
-class Scored(Protocol):
-    """How good something is."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
 
 
 class Course(ABC, Generic[Result]):
@@ -237,8 +230,8 @@ class Course(ABC, Generic[Result]):
 
     def save(
         self,
-        validation: Scored | None,
-        test: Scored | None = None,
+        validation: ToDict | None,
+        test: ToDict | None = None,
         *,
         spec: AnySpec | None = None,
         confidence: Confidence = Confidence(),  # noqa: B008

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,7 +30,7 @@ PICTURE = re.compile(r"frame_\d{3,}\.png")
 ENDING = "-forecast"
 LARGEST, SMALLEST = 512, 16  # sides of pictures, in pixels
 LEAST, MOST = 1, 240  # frames/s of the video
-MEASURES = tuple(FrameErrors.__dataclass_fields__)
+MEASURES = tuple(field.name for field in fields(FrameErrors))
 
 
 @dataclass(frozen=True)

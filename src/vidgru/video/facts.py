@@ -2,8 +2,10 @@
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
+
+from vidgru.results import ToDict
 
 MOST_WARNINGS = 100
 CLOCK_JUMPS = "the clock jumps by"  # in a warning
@@ -13,7 +15,7 @@ LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(ToDict):
     """What reading a source told of it.
 
     width, height: pixels as shown, rotation applied; fps: declared; codec: short, lower case,
@@ -61,10 +63,6 @@ class Facts:
             return False
         declared = self.declared / self.fps
         return self.seconds < min(0.9 * declared, declared - ENOUGH)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Facts":
