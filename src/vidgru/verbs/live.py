@@ -3,18 +3,26 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from vidgru.timeline import LiveEvent, LiveMoment
+from vidgru.spec import ModelSpec
+from vidgru.timeline import LiveEvent, LiveMoment, Moment
 from vidgru.video.live import LiveFrame, live_frames
-
-if TYPE_CHECKING:
-    from vidgru.verbs.predict import Model
+from vidgru.video.read import Frame
 
 log = logging.getLogger("vidgru")
+
+
+class StreamModel(Protocol):
+    """A model that reads a stream frame by frame."""
+
+    spec: ModelSpec
+
+    def follow(self, frames: Iterable[Frame]) -> Iterator[Moment]:
+        """Yield what each frame shows, together with those just before it."""
 
 
 def log_event(event: LiveEvent) -> None:
@@ -23,7 +31,7 @@ def log_event(event: LiveEvent) -> None:
 
 
 def watch(
-    model: "Model", source: str, tell: Callable[[LiveEvent], None] = log_event
+    model: StreamModel, source: str, tell: Callable[[LiveEvent], None] = log_event
 ) -> Generator[LiveMoment, None, None]:
     """Yield what a live source shows at each sampled frame; see `live_frames` for how it is read.
 
