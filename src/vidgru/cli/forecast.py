@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
-from vidgru.cli.text import printable
+from vidgru.cli.text import printable, tell_model
 from vidgru.config import ForecastConfig
 from vidgru.forecast import Forecast, Foreseen
 from vidgru.results import Failure, Progress
@@ -39,7 +39,6 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     that each pixel goes on to change as it did.
     """
     config = ForecastConfig(**options)
-    from vidgru.cli.predict import tell_model
     from vidgru.verbs.forecast import find_videos, load_forecast
     from vidgru.verbs.forecast_save import plan
 

@@ -12,8 +12,7 @@ from rich.text import Text
 from tqdm import tqdm
 
 from vidgru.address import is_live, masked
-from vidgru.cli.predict import tell_model
-from vidgru.cli.text import clock, printable
+from vidgru.cli.text import clock, printable, tell_model
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
 from vidgru.timeline import LiveEvent, LiveMoment, LiveSummary

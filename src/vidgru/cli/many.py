@@ -7,8 +7,7 @@ import click
 from tqdm import tqdm
 
 from vidgru.cli.answers import show_written
-from vidgru.cli.predict import tell_model
-from vidgru.cli.text import printable
+from vidgru.cli.text import printable, tell_model
 from vidgru.config import PredictConfig
 from vidgru.data.shares import launched, number
 from vidgru.results import Failure

@@ -12,8 +12,8 @@ import click
 
 from vidgru.address import refuse_live
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
-from vidgru.cli.text import printable
-from vidgru.config import ModelConfig, PredictConfig
+from vidgru.cli.text import printable, tell_model
+from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
 from vidgru.files import check_file
 from vidgru.results import Failure, Prediction, Progress
@@ -212,9 +212,3 @@ def _answers(
         with open_many(sources, config) as many:
             tell_model(many.path, config, quiet)
             yield many.answers(many.found), many.labels, many.found
-
-
-def tell_model(path: Path, config: ModelConfig, quiet: bool) -> None:
-    """Say which model was found, where none was given."""
-    if config.model is None and not quiet:
-        print(f"Model: {printable(str(path))}", file=sys.stderr)

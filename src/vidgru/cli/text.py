@@ -1,4 +1,9 @@
-"""What a person's terminal is shown: names from strangers, made harmless, and times."""
+"""What a terminal is shown: names from strangers, made harmless, times, and which model."""
+
+import sys
+from pathlib import Path
+
+from vidgru.config import ModelConfig
 
 
 def printable(text: str) -> str:
@@ -18,3 +23,9 @@ def clock(seconds: float, digits: int = 2) -> str:
     hours, left = divmod(int(minutes), 60)
     start = f"{hours}:{left:02}" if hours else f"{left}"
     return f"{start}:{rest:0{3 + digits if digits else 2}.{digits}f}"
+
+
+def tell_model(path: Path, config: ModelConfig, quiet: bool) -> None:
+    """Say which model was found, where none was given."""
+    if config.model is None and not quiet:
+        print(f"Model: {printable(str(path))}", file=sys.stderr)
