@@ -8,10 +8,9 @@ from tqdm import tqdm
 
 from vidgru.cli.answers import show_written
 from vidgru.cli.predict import tell_model
-from vidgru.cli.text import printable
+from vidgru.cli.source_loop import Output, print_items
 from vidgru.config import PredictConfig
 from vidgru.data.shares import launched, number
-from vidgru.results import Failure
 from vidgru.verbs.answers import open_answers
 
 
@@ -31,9 +30,7 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
             unit=" sources",
             disable=quiet or number() > 0 or None,
         ) as shown:
-            for answer in shown:
-                if isinstance(answer, Failure):
-                    tqdm.write(f"Error: {printable(answer.error)}", file=sys.stderr)
+            print_items(shown, Output())
     written = answers.written()
     if as_json:
         print(json.dumps(written.to_dict()))

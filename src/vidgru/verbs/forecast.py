@@ -23,11 +23,10 @@ from vidgru.errors import ModelError, VideoError
 from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment, Pixels
 from vidgru.forecast_scores import FrameErrors
 from vidgru.nn.rolling import RollingForecast
-from vidgru.results import Failure, Progress
+from vidgru.results import Progress
 from vidgru.tasks.forecast import errors, guesses
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
-from vidgru.video.find import find_sources
 from vidgru.video.live import live_frames
 from vidgru.video.read import Frame
 from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
@@ -197,11 +196,6 @@ class ForecastModel:
 def _pixels(clip: Tensor) -> Pixels:
     """Return the pixels (T, S, S, C) of one clip (1, T, C, S, S)."""
     return clip[0].permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
-    """Return what `find_sources` does, each once."""
-    return list(dict.fromkeys(find_sources(sources)))
 
 
 def load_forecast(
