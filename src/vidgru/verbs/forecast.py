@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.address import is_live, refuse_live
+from vidgru.address import is_live
 from vidgru.config import ForecastConfig
 from vidgru.engine.checkpoint import LoadedForecast, newest_run
 from vidgru.engine.checkpoint import load_forecast as read_model
@@ -79,7 +79,6 @@ class ForecastModel:
         with its length. Raises VideoError, also for an `at` beyond the end, once all before have
         come; and OptionError.
         """
-        refuse_live(source)
         config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
         ahead = config.ahead or self.spec.ahead
         look, rate = self._look(source)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.address import refuse_live
 from vidgru.data.flow import Field, FlowMeter, cell_means
 from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
 from vidgru.engine.checkpoint import load_motion as read_model
@@ -23,6 +22,7 @@ from vidgru.nn.inputs import normalise
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks.motion import read_outputs
 from vidgru.tasks.moves import tell_second
+from vidgru.verbs.each import each
 from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
 from vidgru.video.cadence import find_cadence
@@ -135,7 +135,6 @@ class MotionModel:
 
         Raises VideoError when there is only one, OptionError for what is live.
         """
-        refuse_live(source)
         look = first_look(source)
         if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
@@ -330,11 +329,4 @@ def analyse_each(
 
     Progress comes in between.
     """
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield (yield from model.analyse_steps(source))
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(sources, model.analyse_steps)

@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 import torch
 
-from vidgru.address import is_live, refuse_live
+from vidgru.address import is_live
 from vidgru.config import ScenesConfig
 from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
 from vidgru.engine.checkpoint import load_scenes as read_model
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.scene_finder import find, model_named, watch
-from vidgru.errors import ModelError, VideoError
-from vidgru.results import Failure, Progress
+from vidgru.errors import ModelError
+from vidgru.results import Failure, Progress, run_to_end
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
+from vidgru.verbs.each import each
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
 from vidgru.video.facts import Facts
@@ -47,19 +48,17 @@ class ScenesModel:
 
     def scenes(self, source: str | Path, threshold: float | None = None) -> Scenes:
         """Return the scenes of a source, as `scenes_steps` finds them."""
-        steps = self.scenes_steps(source, threshold)
-        return next(item for item in steps if isinstance(item, Scenes))
+        return run_to_end(self.scenes_steps(source, threshold))
 
     def scenes_steps(
         self, source: str | Path, threshold: float | None = None
-    ) -> Generator[Progress | Scenes, None, None]:
+    ) -> Generator[Progress, None, Scenes]:
         """Find the scenes of a video or a folder of images, telling how far that is.
 
         Boundaries count from a confidence of `threshold` on; left out, it is the model's own. Every
         frame is read once, in order, with its own time; memory grows by the boundaries only. Raises
         VideoError, OptionError for what is live, ModelError for answers that are no finite numbers.
         """
-        refuse_live(source)
         limit = self._threshold(threshold)
         reading = _Reading(source, self.spec.size)
 
@@ -76,7 +75,7 @@ class ScenesModel:
                     yield reading.progress()
             finally:
                 reading.stopped = True
-        yield reading.scenes(str(self.path), job.result())
+        return reading.scenes(str(self.path), job.result())
 
     def stream(self, source: str | Path, threshold: float | None = None) -> Iterator[SceneChange]:
         """Yield each boundary as soon as it is known, from what came so far and a few frames more.
@@ -219,11 +218,4 @@ def divide_each(
     model: ScenesModel, sources: Sequence[Path | Failure], threshold: float | None = None
 ) -> Iterator[Progress | Scenes | Failure]:
     """Yield the scenes of each source, or why they are unknown; progress comes in between."""
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield from model.scenes_steps(source, threshold)
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(sources, lambda source: model.scenes_steps(source, threshold))
