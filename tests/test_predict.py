@@ -20,7 +20,7 @@ from helpers import noise, write_clip, write_images
 import vidgru as library
 from vidgru import TrainResult
 from vidgru.cli.answers import csv_columns, rows_of
-from vidgru.cli.source_loop import Output, print_items
+from vidgru.cli.source_loop import CsvFile, Output, print_items
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
@@ -296,7 +296,7 @@ def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_
 
 def keep(items: list[Prediction | Failure], labels: tuple[str, ...], table: Path) -> None:
     columns = csv_columns(labels, False)
-    print_items(items, Output(table=str(table), columns=columns, rows={Prediction: rows_of}))
+    print_items(items, Output(table=CsvFile(str(table), columns, {Prediction: rows_of})))
 
 
 def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vidgru.cli.source_loop import Output, print_sources
+from vidgru.cli.source_loop import CsvFile, Output, print_sources
 from vidgru.results import ExtractedFrame, Failure, Progress
 
 
@@ -25,9 +25,11 @@ def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: 
     table = tmp_path / "t.csv"
     output = Output(
         show={ExtractedFrame: lambda item: print(item.source)},
-        table=str(table),
-        columns=("source", "file", "error"),
-        rows={ExtractedFrame: lambda item: [[item.source, str(item.file), ""]]},
+        table=CsvFile(
+            str(table),
+            ("source", "file", "error"),
+            {ExtractedFrame: lambda item: [[item.source, str(item.file), ""]]},
+        ),
         save={ExtractedFrame: save},
     )
     items = [frame("a"), Progress("b", 1, 2, "1 x real time"), frame("b"), frame("c")]

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.changes import Box, Changes
-from vidgru.cli.source_loop import Output, print_saved, print_sources
+from vidgru.cli.source_loop import CsvFile, Output, print_saved, print_sources
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import clock, printable
 from vidgru.config import ScenesConfig
@@ -36,25 +36,16 @@ def tell_changes(
 ) -> bool:
     """Print and write what changed in each source; return whether anything failed."""
     maps, folders = _plan(sources, found, config)
-
-    def write(changes: Changes) -> bool:
-        return _write_files(changes, maps, folders, quiet)
-
     output = Output(
         as_json=as_json,
         json_types=(Changes,),
         show={Changes: _show},
-        table=config.csv,
-        columns=COLUMNS,
-        rows={Changes: _rows},
-        save={Changes: write},
+        table=CsvFile(config.csv, COLUMNS, {Changes: _rows}),
+        save={Changes: lambda item: _write_files(item, maps, folders, quiet)},
     )
+    interrupted = "{told} of {total} sources were told to their end."
     return print_sources(
-        changes_each(found),
-        len(found),
-        output,
-        quiet=quiet,
-        interrupted="{told} of {total} sources were told to their end.",
+        changes_each(found), len(found), output, quiet=quiet, interrupted=interrupted
     )
 
 

@@ -1,6 +1,5 @@
 """`vidgru predict --out`: answers of many sources, written into a file."""
 
-import json
 import sys
 
 import click
@@ -9,8 +8,10 @@ from tqdm import tqdm
 from vidgru.cli.answers import show_written
 from vidgru.cli.predict import tell_model
 from vidgru.cli.source_loop import Output, print_items
+from vidgru.cli.tables import print_result
 from vidgru.config import PredictConfig
 from vidgru.data.shares import launched, number
+from vidgru.results import Written
 from vidgru.verbs.answers import open_answers
 
 
@@ -32,10 +33,7 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
         ) as shown:
             print_items(shown, Output())
     written = answers.written()
-    if as_json:
-        print(json.dumps(written.to_dict()))
-    else:
-        show_written(written)
+    print_result(written, as_json, {Written: show_written})
     if launched() > 1:
         from vidgru.engine.distributed import exchange
 

@@ -100,7 +100,7 @@ def _print(
 ) -> bool:
     """Print and write what moves as it is found out; return whether anything failed."""
     from vidgru.cli.moves import COLUMNS, cells_of, foot_of, row_of, title_of
-    from vidgru.cli.source_loop import Output, print_sources
+    from vidgru.cli.source_loop import CsvFile, Output, print_sources
     from vidgru.verbs.motion import analyse_each
 
     def show(row: _Row) -> None:
@@ -112,9 +112,7 @@ def _print(
         as_json=as_json,
         json_types=(Motion,),
         show={_Row: show, Motion: lambda motion: print(foot_of(motion))},
-        table=table,
-        columns=COLUMNS,
-        rows={_Row: lambda row: [cells_of(row.source, row.second)]},
+        table=CsvFile(table, COLUMNS, {_Row: lambda row: [cells_of(row.source, row.second)]}),
         save={Motion: lambda motion: _write_files(model, motion, saves, maps, quiet)},
     )
     return print_sources(

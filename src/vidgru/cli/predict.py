@@ -88,7 +88,7 @@ def _print(
 ) -> bool:
     """Print and write answers as they come; return whether any failed."""
     from vidgru.cli.answers import csv_columns, rows_of, show_predictions, show_timeline
-    from vidgru.cli.source_loop import Output, print_sources
+    from vidgru.cli.source_loop import CsvFile, Output, print_sources
     from vidgru.timeline import Timeline
 
     rows: list[Prediction] = []
@@ -101,9 +101,9 @@ def _print(
         as_json=as_json,
         json_types=(Prediction, Timeline),
         show={Timeline: partial(show_timeline, top=top)},
-        table=table,
-        columns=csv_columns(labels, plan.segments),
-        rows={Prediction: rows_of, Timeline: rows_of},
+        table=CsvFile(
+            table, csv_columns(labels, plan.segments), {Prediction: rows_of, Timeline: rows_of}
+        ),
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
     interrupted = (

@@ -1,6 +1,5 @@
 """`vidgru scenes`: tell where scenes of videos begin and end, and write what is made of them."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +7,9 @@ import click
 
 from vidgru.cli.options import config_options, given, json_option, quiet_option, source_arguments
 from vidgru.config import ScenesConfig, refuse_without_scenes
-from vidgru.results import Failure
 from vidgru.scenes import Scenes
 
 if TYPE_CHECKING:
-    from vidgru.verbs.scenes import ScenesModel
     from vidgru.verbs.scenes_save import Places
 
 
@@ -41,47 +38,35 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
 
         failed = tell_changes(sources, found, config, as_json, quiet)
     else:
-        from vidgru.verbs.scenes import load_scenes
+        from vidgru.cli.cuts import COLUMNS, rows_of, show_scenes
+        from vidgru.cli.source_loop import CsvFile, Output, print_sources
+        from vidgru.verbs.scenes import divide_each, load_scenes
         from vidgru.verbs.scenes_save import plan
 
         planned = plan(sources, found, config)
         model = load_scenes(config.model, device=config.device, threads=config.threads)
-        failed = _print(model, found, planned, config, as_json, quiet)
+        output = Output(
+            as_json=as_json,
+            json_types=(Scenes,),
+            show={Scenes: show_scenes},
+            table=CsvFile(config.csv, COLUMNS, {Scenes: rows_of}),
+            save={Scenes: lambda item: _save(item, planned[Path(item.source)], quiet)},
+        )
+        failed = print_sources(
+            divide_each(model, found, config.threshold),
+            len(found),
+            output,
+            quiet=quiet,
+            interrupted="{done} of {total} sources were done to their end.",
+        )
     if failed:
         click.get_current_context().exit(1)
 
 
-def _print(
-    model: "ScenesModel",
-    found: Sequence[Path | Failure],
-    planned: "Mapping[Path, Places]",
-    config: ScenesConfig,
-    as_json: bool,
-    quiet: bool,
-) -> bool:
-    """Print and write the scenes of each source as they are known; return whether any failed."""
-    from vidgru.cli.cuts import COLUMNS, rows_of, show_scenes
+def _save(scenes: Scenes, places: "Places", quiet: bool) -> bool:
+    """Write what was planned of a source; return whether that failed."""
     from vidgru.cli.progress import follow
-    from vidgru.cli.source_loop import Output, print_saved, print_sources
-    from vidgru.verbs.scenes import divide_each
+    from vidgru.cli.source_loop import print_saved
     from vidgru.verbs.scenes_save import save_scenes
 
-    def save(scenes: Scenes) -> bool:
-        return print_saved(follow(save_scenes(scenes, planned[Path(scenes.source)]), quiet), quiet)
-
-    output = Output(
-        as_json=as_json,
-        json_types=(Scenes,),
-        show={Scenes: show_scenes},
-        table=config.csv,
-        columns=COLUMNS,
-        rows={Scenes: rows_of},
-        save={Scenes: save},
-    )
-    return print_sources(
-        divide_each(model, found, config.threshold),
-        len(found),
-        output,
-        quiet=quiet,
-        interrupted="{done} of {total} sources were done to their end.",
-    )
+    return print_saved(follow(save_scenes(scenes, places), quiet), quiet)

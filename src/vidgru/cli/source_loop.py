@@ -20,33 +20,43 @@ BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 IN_MEMORY = 1 << 20  # bytes of a table, before it goes to a temporary file
 
 
+@dataclass(frozen=True)
+class CsvFile:
+    """A table to write: its file or None, its columns, and the rows of an item by its class.
+
+    The first column is the source; the last one is the error, which only a Failure has.
+    """
+
+    path: str | None = None
+    columns: Sequence[str] = ()
+    rows: Mapping[type, Callable[[Any], Iterable[list[str]]]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """What becomes of the items of a command, by their class.
 
     show: prints an item for a person, unless `as_json`, which prints a JSON line for each item of
-    the `json_types` instead. rows: the rows of an item in the CSV file `table`, whose `columns`
-    begin with the source and end with the error. save: writes what is made of an item, and returns
-    whether that failed. A Failure has a line on stderr, a JSON line and a row everywhere.
+    the `json_types` instead. save: writes what is made of an item, and returns whether that failed.
+    A Failure has a line on stderr, a JSON line and a row of the table everywhere.
     """
 
     as_json: bool = False
     json_types: tuple[type, ...] = ()
     show: Mapping[type, Callable[[Any], None]] = field(default_factory=dict)
-    table: str | None = None
-    columns: Sequence[str] = ()
-    rows: Mapping[type, Callable[[Any], Iterable[list[str]]]] = field(default_factory=dict)
+    table: CsvFile = CsvFile()
     save: Mapping[type, Callable[[Any], bool]] = field(default_factory=dict)
 
 
 def print_items(items: Iterable[Any], output: Output) -> int:
     """Print, keep and save items as they come; return how many failed. Raises OutputError."""
     failures = 0
-    with _kept_rows(output.table, output.columns) as write:
+    table = output.table
+    with _kept_rows(table.path, table.columns) as write:
         for item in items:
             if isinstance(item, Failure):
-                write([item.source, *[""] * (len(output.columns) - 2), item.error])
-            elif rows := output.rows.get(type(item)):
+                write([item.source, *[""] * (len(table.columns) - 2), item.error])
+            elif rows := table.rows.get(type(item)):
                 for row in rows(item):
                     write(row)
             if output.as_json and type(item) in (Failure, *output.json_types):

@@ -16,7 +16,7 @@ from vidgru.address import is_live
 from vidgru.config import ForecastConfig
 from vidgru.engine.checkpoint import LoadedForecast, newest_run
 from vidgru.engine.checkpoint import load_forecast as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.forecast_loop import as_clip
 from vidgru.engine.run import RUNS
 from vidgru.errors import ModelError, VideoError
@@ -205,7 +205,6 @@ def load_forecast(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
+    chosen = prepare_inference(device, threads)
     found = newest_run(RUNS, "forecast") if path is None else Path(path)
     return ForecastModel(read_model(found), chosen)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from vidgru.data.flow import Field, FlowMeter, cell_means
-from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
+from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion, shipped
 from vidgru.engine.checkpoint import load_motion as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.errors import ModelError, OutputError, VideoError
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
@@ -279,15 +279,6 @@ def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
             start, new = start + size, False
 
 
-def shipped_model() -> Path:
-    """Return the model that comes with vidgru; raises ModelError when it is not there."""
-    if not SHIPPED_MOTION.is_file():
-        raise ModelError(
-            "This vidgru comes without its model of motion: install it anew, or give --model."
-        )
-    return SHIPPED_MOTION
-
-
 def load_motion(
     path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
 ) -> MotionModel:
@@ -296,9 +287,9 @@ def load_motion(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
-    return MotionModel(read_model(shipped_model() if path is None else Path(path)), chosen)
+    chosen = prepare_inference(device, threads)
+    found = shipped(SHIPPED_MOTION, "motion") if path is None else Path(path)
+    return MotionModel(read_model(found), chosen)
 
 
 def save_video(

@@ -17,7 +17,7 @@ from vidgru.address import is_live
 from vidgru.config import AnswerConfig
 from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.run import RUNS
 from vidgru.errors import ModelError
 from vidgru.nn.inputs import normalise
@@ -214,8 +214,7 @@ def load(
     makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
     """
     AnswerConfig(max_error=max_error)  # checks it
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
+    chosen = prepare_inference(device, threads)
     return Model(load_model(Path(path)), chosen, max_error)
 
 

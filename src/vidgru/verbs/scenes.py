@@ -13,11 +13,10 @@ import torch
 
 from vidgru.address import is_live
 from vidgru.config import ScenesConfig
-from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
+from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes, shipped
 from vidgru.engine.checkpoint import load_scenes as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.scene_finder import find, model_named, watch
-from vidgru.errors import ModelError
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
 from vidgru.verbs.each import each
@@ -191,16 +190,6 @@ class _Reading:
         )  # fmt: skip
 
 
-def shipped_model() -> Path:
-    """Return the model that comes with vidgru; raises ModelError when it is not there."""
-    shipped: Path = SHIPPED_SCENES
-    if not shipped.is_file():
-        raise ModelError(
-            "This vidgru comes without its model of scenes: install it anew, or give --model."
-        )
-    return shipped
-
-
 def load_scenes(
     path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
 ) -> ScenesModel:
@@ -209,9 +198,9 @@ def load_scenes(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
-    return ScenesModel(read_model(shipped_model() if path is None else Path(path)), chosen)
+    chosen = prepare_inference(device, threads)
+    found = shipped(SHIPPED_SCENES, "scenes") if path is None else Path(path)
+    return ScenesModel(read_model(found), chosen)
 
 
 def divide_each(
