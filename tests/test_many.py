@@ -476,8 +476,8 @@ def test_torchrun_shares_sources(vidgru: Vidgru, main: Path, tmp_path: Path) -> 
     script.write_text(
         "import atexit, os, sys, time\n"
         "from pathlib import Path\n"
-        "from vidgru.cli import many\n"
-        "real, other = many.json.dumps, Path('other')\n"
+        "from vidgru.cli import tables\n"
+        "real, other = tables.json.dumps, Path('other')\n"
         "if os.environ['RANK'] == '1':\n"
         "    atexit.register(other.touch)\n"
         "def dumps(value):\n"
@@ -485,8 +485,8 @@ def test_torchrun_shares_sources(vidgru: Vidgru, main: Path, tmp_path: Path) -> 
         "    while time.monotonic() < deadline and os.environ['RANK'] == '0':\n"
         "        time.sleep(0.01)\n"
         "    return real({**value, 'alone': other.exists()})\n"
-        "many.json = type(sys)('json')\n"
-        "many.json.dumps = dumps\n" + main.read_text()
+        "tables.json = type(sys)('json')\n"
+        "tables.json.dumps = dumps\n" + main.read_text()
     )
     done = run(tmp_path, script, *words, "--resume", "--json")
     assert (done.code, done.err, done.out[1]) == (0, ["", "Error: Cannot read it.\n"], "")

@@ -19,7 +19,8 @@ from helpers import noise, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.cli.answers import csv_table
+from vidgru.cli.answers import csv_columns, rows_of
+from vidgru.cli.source_loop import CsvFile, Output, print_items
 from vidgru.engine.checkpoint import load_model, save_model
 from vidgru.nn.network import Network, NetworkConfig
 from vidgru.results import Failure, Prediction
@@ -293,12 +294,18 @@ def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_
     assert two.probabilities == pytest.approx(roots / roots.sum())
 
 
+def keep(items: list[Prediction | Failure], labels: tuple[str, ...], table: Path) -> None:
+    columns = csv_columns(labels, False)
+    print_items(items, Output(table=CsvFile(str(table), columns, {Prediction: rows_of})))
+
+
 def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
     words = ("=1+1", "-0.5", "\t@x", "a=b")
-    with csv_table(str(tmp_path / "t.csv"), words, False) as keep:
-        for shares in np.eye(len(words)).tolist():
-            keep(Prediction("+1.avi", words, tuple(shares), (), 8, 1.0))
-        keep(Failure("-2.avi", "-2.avi is no video."))
+    answers = [
+        Prediction("+1.avi", words, tuple(shares), (), 8, 1.0)
+        for shares in np.eye(len(words)).tolist()
+    ]
+    keep([*answers, Failure("-2.avi", "-2.avi is no video.")], words, tmp_path / "t.csv")
     with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)
     assert [row[0] for row in rows] == ["./+1.avi"] * 4 + ["./-2.avi"]
@@ -310,8 +317,8 @@ def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None
 
 def test_csv_with_classes_called_as_its_columns(tmp_path: Path) -> None:
     labels = ("error", "source", "label", "confidence", "p_error")
-    with csv_table(str(tmp_path / "t.csv"), labels, False) as keep:
-        keep(Prediction("a.avi", labels, (0.1, 0.2, 0.3, 0.25, 0.15), (), 8, 1.0))
+    answer = Prediction("a.avi", labels, (0.1, 0.2, 0.3, 0.25, 0.15), (), 8, 1.0)
+    keep([answer], labels, tmp_path / "t.csv")
     with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
         head, row = csv.reader(file)
     assert len(set(head)) == len(head)

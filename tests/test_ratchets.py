@@ -127,7 +127,7 @@ def kilobytes_of_readme() -> int:
 # What is counted, how many there are today, and how many there are to be.
 RATCHETS: list[tuple[Callable[[], int], int, int]] = [
     (comparisons_with_task_names, 25, 0),
-    (isinstance_on_task_types, 36, 0),
+    (isinstance_on_task_types, 24, 0),
     (loose_modules, 17, 0),
     (import_circles, 0, 0),
     (to_dict_methods, 2, 3),
@@ -143,7 +143,8 @@ RATCHETS: list[tuple[Callable[[], int], int, int]] = [
 def test_measures_only_fall(measure: Callable[[], int], today: int, goal: int) -> None:
     count = measure()
     assert count <= max(today, goal), f"{count} are more than there were; the goal is {goal}"
-    assert today <= max(count, goal), f"better than before: write {count} for {today}"
+    slack = 0.05 * today if today > 50 else 0  # for lengths, a few lines are no matter
+    assert today - slack <= max(count, goal), f"better than before: write {count} for {today}"
 
 
 def test_task_types_are_known_by_their_names() -> None:

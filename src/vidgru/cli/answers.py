@@ -1,12 +1,7 @@
 """How the answers of `predict` are told: tables to read and tables to keep."""
 
-import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
@@ -14,11 +9,9 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import clock, printable
-from vidgru.files import begin_table, replacing
-from vidgru.results import UNSURE, Failure, Labelled, Prediction, Written
+from vidgru.results import UNSURE, Labelled, Prediction, Written
 from vidgru.timeline import Timeline
 
-IN_MEMORY = 1 << 20  # bytes of a table, before it goes to a temporary file
 COLUMNS = ("label", "answered", "likeliest", "confidence")
 
 
@@ -97,50 +90,21 @@ def show_written(written: Written) -> None:
     console.print(Text(f"{text}: {printable(str(written.out))}", overflow="fold"))
 
 
-@contextmanager
-def csv_table(
-    path: str | None, labels: Sequence[str], timelines: bool
-) -> Iterator[Callable[[Prediction | Timeline | Failure], None]]:
-    """Give what adds an answer to a table, which is written at the end, whatever comes between.
-
-    It has a row for each source, or for each segment of a timeline. Raises OutputError.
-    """
+def csv_columns(labels: Sequence[str], timelines: bool) -> list[str]:
+    """Return the columns of a table that has a row for each source, or segment of a timeline."""
     times = ["start", "end"] if timelines else []
     classes = [f"p_{label}" for label in labels]  # one may be called `error`
-    with kept_rows(path, ["source", *times, *COLUMNS, *classes, "error"]) as write:
-
-        def add(item: Prediction | Timeline | Failure) -> None:
-            if isinstance(item, Failure):
-                blank = [""] * (len(times) + len(COLUMNS) + len(labels))
-                write([item.source, *blank, item.error])
-            elif isinstance(item, Timeline):
-                for segment in item.segments:
-                    span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]
-                    write([item.source, *span, *_said(segment), ""])
-            else:
-                write([item.source, *_said(item), ""])
-
-        yield add
+    return ["source", *times, *COLUMNS, *classes, "error"]
 
 
-@contextmanager
-def kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[list[str]], Any]]:
-    """Give what adds a row to a .csv file, which is written at the end, whatever comes between.
-
-    Without a path, rows go nowhere. Raises OutputError.
-    """
-    if path is None:
-        yield lambda row: None
-        return
-    text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-    with SpooledTemporaryFile(IN_MEMORY, "w+", **text) as kept:
-        add = begin_table(kept, columns)
-        try:
-            yield add
-        finally:
-            kept.seek(0)
-            with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:
-                shutil.copyfileobj(kept, file)
+def rows_of(item: Prediction | Timeline) -> Iterator[list[str]]:
+    """Yield the rows of an answer."""
+    if isinstance(item, Timeline):
+        for segment in item.segments:
+            span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]
+            yield [item.source, *span, *_said(segment), ""]
+    else:
+        yield [item.source, *_said(item), ""]
 
 
 def _said(item: Labelled) -> list[str]:

@@ -1,28 +1,23 @@
 """`vidgru scenes --objects`: tell what changed for good before a fixed camera."""
 
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
-from tqdm import tqdm
 
-from vidgru.changes import Box, Change, Changes
-from vidgru.cli.answers import kept_rows
+from vidgru.changes import Box, Changes
+from vidgru.cli.source_loop import CsvFile, Output, print_saved, print_sources
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import clock, printable
 from vidgru.config import ScenesConfig
-from vidgru.errors import OptionError, OutputError
-from vidgru.files import check_file
-from vidgru.results import Failure, Progress
+from vidgru.errors import OutputError
+from vidgru.results import Failure
 from vidgru.verbs.changes import changes_each, save_heatmap, save_images
-from vidgru.verbs.places import keep_apart, plan_files, plan_folders
+from vidgru.verbs.places import check_csv, plan_files, plan_folders
 from vidgru.video.heat import SUFFIX
 
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 SIDES = ("x", "y", "width", "height")
 COLUMNS = (
     "source", "number", "frame", "seconds", "kind", "confidence", *SIDES,
@@ -41,41 +36,17 @@ def tell_changes(
 ) -> bool:
     """Print and write what changed in each source; return whether anything failed."""
     maps, folders = _plan(sources, found, config)
-    done, failed = 0, False
-    with (
-        kept_rows(config.csv, COLUMNS) as write,
-        # disable=None: no bar where stderr is not a terminal.
-        tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar,
-    ):
-        try:
-            for item in changes_each(found):
-                share = 0.0
-                if isinstance(item, Progress):
-                    share = min(item.done / max(item.total, 1), 1)
-                else:
-                    done += 1
-                bar.set_postfix_str(f"{done}/{len(found)} sources", refresh=False)
-                bar.update(done + share - bar.n)
-                if isinstance(item, Progress):
-                    continue
-                if as_json:
-                    tqdm.write(json.dumps(item.to_dict()))
-                if isinstance(item, Failure):
-                    failed = True
-                    write([item.source, *[""] * (len(COLUMNS) - 2), item.error])
-                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-                    continue
-                for number, change in enumerate(item.changes, 1):
-                    write(_row(item.source, number, change))
-                if not as_json:
-                    with tqdm.external_write_mode():
-                        _show(item)
-                failed |= _write_files(item, maps, folders, quiet)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted. {done} of {len(found)} sources were told to their end."
-            ) from None
-    return failed
+    output = Output(
+        as_json=as_json,
+        json_types=(Changes,),
+        show={Changes: _show},
+        table=CsvFile(config.csv, COLUMNS, {Changes: _rows}),
+        save={Changes: lambda item: _write_files(item, maps, folders, quiet)},
+    )
+    interrupted = "{told} of {total} sources were told to their end."
+    return print_sources(
+        changes_each(found), len(found), output, quiet=quiet, interrupted=interrupted
+    )
 
 
 def _plan(
@@ -93,22 +64,19 @@ def _plan(
                 raise OutputError(
                     f"{there[0]} is there already. Choose another folder, or give --overwrite."
                 )
-    if config.csv is not None:
-        check_file(Path(config.csv))
-        keep_apart([Path(config.csv)], [item for item in found if isinstance(item, Path)])
-        if Path(config.csv) in maps.values():
-            raise OptionError(f"{config.csv} would be written twice: give --csv another name.")
+    check_csv(config.csv, found, maps.values())
     return maps, folders
 
 
-def _row(source: str, number: int, change: Change) -> list[str]:
-    about = [f"{number}", f"{change.frame}", f"{change.seconds:.3f}", change.kind]
-    places = [
-        "" if place is None else f"{getattr(place, side)}"
-        for place in (change.box, change.before)
-        for side in SIDES
-    ]
-    return [source, *about, f"{change.confidence:.3f}", *places, ""]
+def _rows(found: Changes) -> Iterator[list[str]]:
+    for number, change in enumerate(found.changes, 1):
+        about = [f"{number}", f"{change.frame}", f"{change.seconds:.3f}", change.kind]
+        places = [
+            "" if place is None else f"{getattr(place, side)}"
+            for place in (change.box, change.before)
+            for side in SIDES
+        ]
+        yield [found.source, *about, f"{change.confidence:.3f}", *places, ""]
 
 
 def _show(found: Changes) -> None:
@@ -140,14 +108,10 @@ def _place(place: Box | None) -> str:
 
 def _write_files(found: Changes, maps: Plan, folders: Plan, quiet: bool) -> bool:
     """Write what was planned for a source, once; return whether that failed."""
-    source, failures = Path(found.source), []
+    source = Path(found.source)
+    results: list[Path | Failure] = []
     if picture := maps.pop(source, None):
-        failures.append((picture, save_heatmap(found, picture)))
+        results.append(save_heatmap(found, picture) or picture)
     if (folder := folders.pop(source, None)) and found.changes:
-        failures.append((folder, save_images(found, folder)))
-    for path, failure in failures:
-        if failure is not None:
-            tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
-        elif not quiet:
-            tqdm.write(f"Saved: {printable(str(path))}", file=sys.stderr)
-    return any(failure is not None for _, failure in failures)
+        results.append(save_images(found, folder) or folder)
+    return print_saved(results, quiet)

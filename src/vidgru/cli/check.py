@@ -1,6 +1,5 @@
 """`vidgru check`: tell what is wrong with a folder of clips."""
 
-import json
 from typing import Any
 
 import click
@@ -23,10 +22,9 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     config = CheckConfig(**options)
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_checked
+    from vidgru.cli.tables import print_result
+    from vidgru.findings import Checked
     from vidgru.verbs.check import check_steps
 
     result = follow(check_steps(folder, config), quiet)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    else:
-        show_checked(result)
+    print_result(result, as_json, {Checked: show_checked})

@@ -1,6 +1,5 @@
 """`vidgru compare`: tell which core learns a folder of clips best."""
 
-import json
 from typing import Any
 
 import click
@@ -38,10 +37,9 @@ def command(
     choice, config = CompareConfig(core, input, seeds), TrainConfig(**options)
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_comparison
+    from vidgru.cli.tables import print_result
+    from vidgru.findings import Comparison
     from vidgru.verbs.compare import compare_steps
 
     result = follow(compare_steps(folder, config, choice), quiet)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    else:
-        show_comparison(result)
+    print_result(result, as_json, {Comparison: show_comparison})

@@ -8,7 +8,6 @@ from rich.text import Text
 
 from vidgru.cli.tables import open_console, percent, shown
 from vidgru.cli.text import clock
-from vidgru.results import Failure
 from vidgru.scenes import Scene, Scenes, timecode
 
 COLUMNS = (
@@ -65,18 +64,15 @@ def _beginning(scene: Scene) -> str:
     return f"{begins.kind}, {length} frames" if length else begins.kind
 
 
-def rows_of(item: Scenes | Failure) -> Iterator[list[str]]:
-    """Yield a row for each scene of a source, or one that says why it could not be read."""
-    if isinstance(item, Failure):
-        yield [item.source, *[""] * (len(COLUMNS) - 2), item.error]
-        return
-    for scene in item.scenes:
+def rows_of(scenes: Scenes) -> Iterator[list[str]]:
+    """Yield a row for each scene of a source."""
+    for scene in scenes.scenes:
         begins, transition = scene.begins, ["", "", "", ""]
         if begins is not None:
             transition = [begins.kind, f"{begins.start}", f"{begins.end}"]
             transition.append(f"{begins.confidence:.6f}")
         yield [
-            item.source,
+            scenes.source,
             f"{scene.number}",
             *(timecode(seconds) for seconds in (scene.start_seconds, scene.end_seconds)),
             *(f"{seconds:.6f}" for seconds in (scene.start_seconds, scene.end_seconds)),

@@ -1,6 +1,5 @@
 """`vidgru evaluate`: tell how good a model is on clips that it did not learn from."""
 
-import json
 import sys
 from dataclasses import replace
 from typing import Any
@@ -31,9 +30,11 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_evaluation
     from vidgru.cli.scene_scores import show_scene_evaluation
+    from vidgru.cli.tables import print_result
     from vidgru.findings import Evaluation
     from vidgru.forecast_scores import ForecastEvaluation
     from vidgru.motion_scores import MotionEvaluation
+    from vidgru.scene_scores import SceneEvaluation
     from vidgru.verbs.evaluate import evaluate_steps
     from vidgru.verbs.predict import find_model
 
@@ -42,13 +43,13 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
         if not quiet:
             print(f"Model: {printable(str(config.model))}", file=sys.stderr)
     result = follow(evaluate_steps(folder, config), quiet)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    elif isinstance(result, Evaluation):
-        show_evaluation(result)
-    elif isinstance(result, MotionEvaluation):
-        show_motion_evaluation(result)
-    elif isinstance(result, ForecastEvaluation):
-        show_forecast_evaluation(result)
-    else:
-        show_scene_evaluation(result)
+    print_result(
+        result,
+        as_json,
+        {
+            Evaluation: show_evaluation,
+            MotionEvaluation: show_motion_evaluation,
+            ForecastEvaluation: show_forecast_evaluation,
+            SceneEvaluation: show_scene_evaluation,
+        },
+    )

@@ -1,9 +1,11 @@
 """`vidgru extract`: write frames of videos as images."""
 
 import json
-import sys
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +14,7 @@ from vidgru.cli.options import config_options, json_option, quiet_option, source
 from vidgru.cli.text import printable
 from vidgru.config import ExtractConfig
 from vidgru.errors import OptionError
-from vidgru.results import Failure
+from vidgru.results import ExtractedFrame, Failure
 
 
 @click.command("extract")
@@ -32,39 +34,56 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     config = ExtractConfig(**options)
     from tqdm import tqdm
 
+    from vidgru.cli.source_loop import Output, print_items
     from vidgru.data.shares import launched, number
     from vidgru.verbs.extract import extract
 
     if as_json and launched() > 1:
         raise OptionError("Under torchrun, leave out --json: each process writes a table.")
-    failures = read = all_frames = 0
+    ends: list[_End] = []
+    output = Output(as_json=as_json, json_types=(ExtractedFrame,), show={_End: _show})
     # disable=None: no bar where stderr is not a terminal.
     with (
         closing(extract(sources, out, config)) as results,
         tqdm(results, unit=" frames", disable=quiet or number() > 0 or None) as shown,
     ):
-        for source, items in groupby(shown, key=lambda item: item.source):
-            shown.set_description(printable(source))
-            frames = 0
-            for item in items:
-                if as_json:
-                    tqdm.write(json.dumps(item.to_dict()))
-                if isinstance(item, Failure):
-                    failures += 1
-                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-                else:
-                    frames, folder = frames + 1, item.file.parent
-            if frames and not as_json:
-                tqdm.write(printable(f"{source}: {frames} frames in {folder}"))
-            read, all_frames = read + bool(frames), all_frames + frames
+        failures = print_items(_with_ends(shown, ends), output)
     if launched() > 1:
         from vidgru.engine.distributed import exchange
 
-        found = [json.loads(text) for text in exchange(json.dumps([failures, read, all_frames]))]
-        failures, read, all_frames = map(sum, zip(*found, strict=True))
-        text = f"{all_frames} frames of {read} sources by {launched()} processes"
+        own = [failures, len(ends), sum(end.frames for end in ends)]
+        found = [json.loads(text) for text in exchange(json.dumps(own))]
+        failures, read, frames = map(sum, zip(*found, strict=True))
+        text = f"{frames} frames of {read} sources by {launched()} processes"
         print(f"{text}, {failures} failed" if failures else text, flush=True)
         exchange("")  # all stay until the first one has printed
     # Of an exit code, torchrun would end the other processes and start all of them anew.
     elif failures:
         click.get_current_context().exit(1)
+
+
+@dataclass(frozen=True)
+class _End:
+    """How many frames of a source were written, and where."""
+
+    source: str
+    frames: int
+    folder: Path
+
+
+def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failure | _End]:
+    """Yield what a bar shows, and after the frames of each source an end, which is also kept."""
+    for source, items in groupby(shown, key=lambda item: item.source):
+        shown.set_description(printable(source))
+        frames, folder = 0, Path()
+        for item in items:
+            if isinstance(item, ExtractedFrame):
+                frames, folder = frames + 1, item.file.parent
+            yield item
+        if frames:
+            ends.append(_End(source, frames, folder))
+            yield ends[-1]
+
+
+def _show(end: _End) -> None:
+    print(printable(f"{end.source}: {end.frames} frames in {end.folder}"))

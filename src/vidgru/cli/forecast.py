@@ -1,7 +1,5 @@
 """`vidgru forecast`: foresee the frames that come next in videos."""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,11 @@ from vidgru.cli.options import config_options, json_option, quiet_option, source
 from vidgru.cli.text import printable, tell_model
 from vidgru.config import ForecastConfig
 from vidgru.forecast import Forecast, Foreseen
-from vidgru.results import Failure, Progress
+from vidgru.results import Failure
 
 if TYPE_CHECKING:
     from vidgru.verbs.forecast import ForecastModel
     from vidgru.verbs.forecast_save import Places
-
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @click.command("forecast")
@@ -39,18 +35,19 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     that each pixel goes on to change as it did.
     """
     config = ForecastConfig(**options)
-    from vidgru.verbs.forecast import find_videos, load_forecast
+    from vidgru.verbs.forecast import load_forecast
     from vidgru.verbs.forecast_save import plan
+    from vidgru.video.find import find_videos
 
     found = find_videos(sources)
     planned = plan(sources, found, config)
     model = load_forecast(config.model, device=config.device, threads=config.threads)
     tell_model(model.path, config, quiet)
-    if _tell(model, found, planned, config, as_json, quiet):
+    if _print(model, found, planned, config, as_json, quiet):
         click.get_current_context().exit(1)
 
 
-def _tell(
+def _print(
     model: "ForecastModel",
     found: Sequence[Path | Failure],
     planned: "Mapping[Path, Places]",
@@ -59,37 +56,29 @@ def _tell(
     quiet: bool,
 ) -> bool:
     """Print what is foreseen as it is written; return whether anything failed."""
-    from tqdm import tqdm
-
+    from vidgru.cli.source_loop import Output, print_sources
     from vidgru.verbs.forecast_save import foresee_each
 
-    done, failed, unknown, note = 0, False, False, ""
-    # disable=None: no bar where stderr is not a terminal.
-    with tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar:
-        try:
-            for item in foresee_each(model, found, planned, config):
-                share = 0.0
-                if isinstance(item, Progress):
-                    share, note = min(item.done / max(item.total, 1), 1), f", {item.note}"
-                elif not isinstance(item, Forecast):
-                    done += 1
-                bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
-                bar.update(done + share - bar.n)
-                if isinstance(item, Failure):
-                    failed = True
-                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-                if as_json and isinstance(item, Forecast | Failure):
-                    tqdm.write(json.dumps(item.to_dict()))
-                elif not as_json and isinstance(item, Forecast):
-                    tqdm.write(_line_of(item))
-                elif not as_json and isinstance(item, Foreseen):
-                    unknown |= item.scores is None
-                    with bar.external_write_mode():
-                        _show(item)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted. {done} of {len(found)} sources were done to their end."
-            ) from None
+    unknown = False
+
+    def show(foreseen: Foreseen) -> None:
+        nonlocal unknown
+        unknown |= foreseen.scores is None
+        _show(foreseen)
+
+    output = Output(
+        as_json=as_json,
+        json_types=(Forecast,),
+        show={Forecast: lambda forecast: print(_line_of(forecast)), Foreseen: show},
+    )
+    failed = print_sources(
+        foresee_each(model, found, planned, config),
+        len(found),
+        output,
+        quiet=quiet,
+        interrupted="{told} of {total} sources were done to their end.",
+        parts=(Forecast,),
+    )
     if unknown:
         print("Where a video ends, nothing is known of what came: to compare, give --at.")
     return failed

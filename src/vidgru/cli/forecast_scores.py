@@ -6,9 +6,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from vidgru.cli.render import quoted, splitting
+from vidgru.cli.render import held_out, print_end, print_tables, splitting, trained
 from vidgru.cli.tables import open_console
-from vidgru.cli.text import printable
 from vidgru.findings import PARTS
 from vidgru.forecast_scores import (
     GUESSES,
@@ -27,39 +26,25 @@ CONSTANTS = (
 
 def show_forecast_training(result: ForecastTrainResult) -> None:
     """Print how good frames are foreseen, where the model lies, and what to type next."""
-    console = open_console()
-    console.print(scores_table(result.validation, "validation clips"))
-    if result.test is not None:
-        console.print(scores_table(result.test, "test clips"))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    held_out = "validation clips" if result.test is None else "test clips"
-    for sentence in (
-        _usefulness(result.test or result.validation, held_out),
+    parts = held_out(result.validation, result.test)
+    print_tables((scores_table(*part) for part in parts), result.skipped)
+    how = f": from {result.frames} frames, the next {result.ahead}, at {result.fps:.4g} frames/s"
+    how += f"; {result.size}x{result.size} pixels{' in grey' if result.channels == 1 else ''}"
+    sentences = (
+        _usefulness(*parts[-1]),
         CONSTANTS,
         splitting(result.split),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-        f"{result.best_epoch}: from {result.frames} frames, the next {result.ahead}, at "
-        f"{result.fps:.4g} frames/s; {result.size}x{result.size} pixels"
-        f"{' in grey' if result.channels == 1 else ''}; {result.parameters:,} parameters; "
-        f"{result.seconds:.0f} s in all.",
-    ):
-        if sentence:
-            console.print(Text(printable(sentence)))
-    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    run = printable(quoted(str(result.run)))
-    console.print(Text(f"Next:  vidgru forecast VIDEO --model {run}"))
+        trained(result, how),
+    )
+    print_end(sentences, result, "forecast")
 
 
 def show_forecast_evaluation(result: ForecastEvaluation) -> None:
     """Print how good frames are foreseen of clips that were not learned from."""
-    console = open_console()
-    console.print(scores_table(result.scores, PARTS[result.part]))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
+    print_tables([scores_table(result.scores, PARTS[result.part])], result.skipped)
     for sentence in (_usefulness(result.scores, PARTS[result.part]), CONSTANTS):
         if sentence:
-            console.print(Text(sentence))
+            open_console().print(Text(sentence))
 
 
 def worth(useful: bool, measure: str, figures: str, better: Mapping[str, bool]) -> str:

@@ -1,16 +1,17 @@
 """`vidgru predict --out`: answers of many sources, written into a file."""
 
-import json
 import sys
 
 import click
 from tqdm import tqdm
 
 from vidgru.cli.answers import show_written
-from vidgru.cli.text import printable, tell_model
+from vidgru.cli.source_loop import Output, print_items
+from vidgru.cli.tables import print_result
+from vidgru.cli.text import tell_model
 from vidgru.config import PredictConfig
 from vidgru.data.shares import launched, number
-from vidgru.results import Failure
+from vidgru.results import Written
 from vidgru.verbs.answers import open_answers
 
 
@@ -30,14 +31,9 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
             unit=" sources",
             disable=quiet or number() > 0 or None,
         ) as shown:
-            for answer in shown:
-                if isinstance(answer, Failure):
-                    tqdm.write(f"Error: {printable(answer.error)}", file=sys.stderr)
+            print_items(shown, Output())
     written = answers.written()
-    if as_json:
-        print(json.dumps(written.to_dict()))
-    else:
-        show_written(written)
+    print_result(written, as_json, {Written: show_written})
     if launched() > 1:
         from vidgru.engine.distributed import exchange
 

@@ -5,50 +5,33 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.cli.forecast_scores import figure, worth
-from vidgru.cli.render import quoted, splitting
+from vidgru.cli.render import held_out, print_end, print_tables, splitting, trained
 from vidgru.cli.tables import open_console, percent
-from vidgru.cli.text import printable
 from vidgru.findings import PARTS
 from vidgru.motion_scores import MotionEvaluation, MotionScores, MotionTrainResult
 
 
 def show_motion_training(result: MotionTrainResult) -> None:
     """Print how far motion is off, where the model lies, and what to type next."""
-    console = open_console()
-    console.print(_table(result.validation, "validation clips"))
-    if result.test is not None:
-        console.print(_table(result.test, "test clips"))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    held_out = "validation clips" if result.test is None else "test clips"
-    for sentence in (
-        _usefulness(result.test or result.validation, held_out),
+    parts = held_out(result.validation, result.test)
+    print_tables((_table(*part) for part in parts), result.skipped)
+    sentences = (
+        _usefulness(*parts[-1]),
         splitting(result.split),
         _spread(result.validation),
         _now(result.validation),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-        f"{result.best_epoch}, beginning with {result.began_with}; {result.parameters:,} "
-        f"parameters; {result.seconds:.0f} s in all.",
-    ):
-        if sentence:
-            console.print(Text(printable(sentence)))
-    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    console.print(Text(f"Next:  vidgru motion VIDEO --model {printable(quoted(str(result.run)))}"))
+        trained(result, f", beginning with {result.began_with}"),
+    )
+    print_end(sentences, result, "motion")
 
 
 def show_motion_evaluation(result: MotionEvaluation) -> None:
     """Print how far motion is off on clips that were not learned from."""
-    console = open_console()
-    console.print(_table(result.scores, PARTS[result.part]))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    for sentence in (
-        _usefulness(result.scores, PARTS[result.part]),
-        _spread(result.scores),
-        _now(result.scores),
-    ):
+    scores, what = result.scores, PARTS[result.part]
+    print_tables([_table(scores, what)], result.skipped)
+    for sentence in (_usefulness(scores, what), _spread(scores), _now(scores)):
         if sentence:
-            console.print(Text(sentence))
+            open_console().print(Text(sentence))
 
 
 def _table(scores: MotionScores, what: str) -> Table:

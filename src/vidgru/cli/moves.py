@@ -1,12 +1,8 @@
 """How what moves in videos is told: rows to read and rows to keep."""
 
-from collections.abc import Callable
-from typing import Any
-
 from vidgru.cli.tables import percent
 from vidgru.cli.text import clock, printable
 from vidgru.motion import AHEAD, Ahead, Camera, Heading, Motion, MotionSecond
-from vidgru.results import Failure
 
 TITLES = (
     f"{'time':>7}  {'moves':<9}{'speed':>10}  {'of width':>9}  {'moving':>8}  "
@@ -77,8 +73,8 @@ def foot_of(motion: Motion) -> str:
     return f"{end} in all, {size}, {motion.frames} frames at {motion.fps:.4g}/s.\n"
 
 
-def keep_second(write: Callable[[list[str]], Any], source: str, second: MotionSecond) -> None:
-    """Add a second's row to a table."""
+def cells_of(source: str, second: MotionSecond) -> list[str]:
+    """Return the row of a second in a table."""
     camera = second.camera
     row = [source, f"{second.start:.3f}", f"{second.end:.3f}"]
     row += [*_cells(second.objects), f"{second.moving:.6f}", *_cells(second.motion)]
@@ -87,12 +83,7 @@ def keep_second(write: Callable[[list[str]], Any], source: str, second: MotionSe
         x, y = ahead.centre or (0.0, 0.0)
         there = [f"{ahead.spread:.3f}", f"{x:.4f}", f"{y:.4f}"]
         row += [*_cells(ahead.heading), *(there if ahead.heading else ["", "", ""])]
-    write([*row, ""])
-
-
-def keep_failure(write: Callable[[list[str]], Any], failure: Failure) -> None:
-    """Add the row of a source that could not be read to a table."""
-    write([failure.source, *[""] * (len(COLUMNS) - 2), failure.error])
+    return [*row, ""]
 
 
 def _cells(heading: Heading | None) -> list[str]:

@@ -1,10 +1,9 @@
 """`vidgru predict`: tell what happens in videos."""
 
-import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +11,13 @@ import click
 
 from vidgru.address import refuse_live
 from vidgru.cli.options import config_options, json_option, quiet_option, source_arguments
-from vidgru.cli.text import printable, tell_model
+from vidgru.cli.text import tell_model
 from vidgru.config import PredictConfig
 from vidgru.errors import OptionError
-from vidgru.files import check_file
-from vidgru.results import Failure, Prediction, Progress
+from vidgru.results import Failure, Prediction
 
 if TYPE_CHECKING:
     from vidgru.timeline import Timeline
-
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @click.command("predict")
@@ -74,12 +70,12 @@ def command(
         return
     with _answers(sources, config, quiet) as (answers, labels, found):
         plan = _plan(sources, config, found, table)
-        failed = _tell(answers, labels, found, plan, table, top, as_json, quiet)
+        failed = _print(answers, labels, found, plan, table, top, as_json, quiet)
     if failed:
         click.get_current_context().exit(1)
 
 
-def _tell(
+def _print(
     answers: Iterable[Any],
     labels: Sequence[str],
     found: Sequence[Path | Failure],
@@ -90,52 +86,33 @@ def _tell(
     quiet: bool,
 ) -> bool:
     """Print and write answers as they come; return whether any failed."""
-    from tqdm import tqdm
-
-    from vidgru.cli.answers import csv_table, show_predictions, show_timeline
+    from vidgru.cli.answers import csv_columns, rows_of, show_predictions, show_timeline
+    from vidgru.cli.source_loop import CsvFile, Output, print_sources
     from vidgru.timeline import Timeline
 
     rows: list[Prediction] = []
-    done, failed, note = 0, False, ""
-    with (
-        csv_table(table, labels, plan.segments) as keep,
-        # disable=None: no bar where stderr is not a terminal.
-        tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar,
-    ):
-        try:
-            for item in answers:
-                share = 0.0
-                if isinstance(item, Progress):
-                    share, note = min(item.done / max(item.total, 1), 1), f", {item.note}"
-                else:
-                    done += 1
-                bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
-                bar.update(done + share - bar.n)
-                if isinstance(item, Progress):
-                    continue
-                keep(item)
-                if as_json:
-                    tqdm.write(json.dumps(item.to_dict()))
-                if isinstance(item, Failure):
-                    failed = True
-                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-                elif isinstance(item, Timeline):
-                    if not as_json:
-                        with tqdm.external_write_mode(sys.stdout):
-                            show_timeline(item, top)
-                    failed |= _write_files(item, plan, quiet)
-                else:
-                    rows.append(replace(item, windows=()))  # hours of them add up
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted. {done} of {len(found)} sources were answered. What is written with "
-                "--out can be gone on with."
-            ) from None
-        finally:
-            bar.close()
-            if not as_json:
-                show_predictions(rows, top)
-    return failed
+
+    def keep(prediction: Prediction) -> bool:
+        rows.append(replace(prediction, windows=()))  # hours of them add up
+        return False
+
+    output = Output(
+        as_json=as_json,
+        json_types=(Prediction, Timeline),
+        show={Timeline: partial(show_timeline, top=top)},
+        table=CsvFile(
+            table, csv_columns(labels, plan.segments), {Prediction: rows_of, Timeline: rows_of}
+        ),
+        save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
+    )
+    interrupted = (
+        "{told} of {total} sources were answered. What is written with --out can be gone on with."
+    )
+    try:
+        return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
+    finally:
+        if not as_json:
+            show_predictions(rows, top)
 
 
 @dataclass(frozen=True)
@@ -153,42 +130,32 @@ def _plan(
     found: Sequence[Path | Failure],
     table: str | None,
 ) -> Plan:
-    from vidgru.verbs.places import keep_apart, plan_files
+    from vidgru.verbs.places import check_csv, plan_files
     from vidgru.verbs.subtitles import SUFFIXES as TEXTS
     from vidgru.video.record import SUFFIXES as VIDEOS
 
     texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
     saves = plan_files("--save", config.save, VIDEOS, sources, found)
-    if table is not None:
-        check_file(Path(table))
-        keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
-        if Path(table) in (*texts.values(), *saves.values()):
-            raise OptionError(f"{table} would be written twice: give --csv another name.")
+    check_csv(table, found, (*texts.values(), *saves.values()))
     return Plan(config.segments, texts, saves)
 
 
 def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
     """Write what was planned for a source, once; return whether that failed."""
-    from tqdm import tqdm
-
     from vidgru.cli.progress import follow
+    from vidgru.cli.source_loop import print_saved
     from vidgru.verbs.annotate import save_one
     from vidgru.verbs.subtitles import write_subtitles
 
-    source, failure = Path(timeline.source), None
-    written = []
+    source = Path(timeline.source)
+    results: list[Path | Failure] = []
     if text := plan.texts.pop(source, None):
         write_subtitles(timeline, text)
-        written.append(text)
+        results.append(text)
     if video := plan.saves.pop(source, None):
         failure = follow(save_one(timeline, source, video), quiet)
-        if failure is None:
-            written.append(video)
-        else:
-            tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
-    for path in [] if quiet else written:
-        tqdm.write(f"Saved: {printable(str(path))}", file=sys.stderr)
-    return failure is not None
+        results.insert(len(results) if failure is None else 0, failure or video)
+    return print_saved(results, quiet)
 
 
 @contextmanager

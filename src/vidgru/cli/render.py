@@ -1,6 +1,8 @@
 """Tables for people, on stdout. Names from strangers are made harmless first."""
 
+from collections.abc import Iterable, Sized
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING, TypeVar
 
 from rich import box
 from rich.table import Table
@@ -17,6 +19,15 @@ from vidgru.results import (
     Split,
     TrainResult,
 )
+
+if TYPE_CHECKING:
+    from vidgru.forecast_scores import ForecastTrainResult
+    from vidgru.motion_scores import MotionTrainResult
+    from vidgru.scene_scores import SceneTrainResult
+
+    OtherResult = ForecastTrainResult | MotionTrainResult | SceneTrainResult
+
+Scores = TypeVar("Scores")
 
 FEW_CLIPS = 30  # to validate with: an interval of 30 points and more
 
@@ -59,7 +70,7 @@ def show_training(result: TrainResult) -> None:
     ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
     begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
-    for sentence in (
+    sentences = (
         splitting(result.split, len(result.folds)),
         _few(result),
         _mirroring(result),
@@ -68,11 +79,43 @@ def show_training(result: TrainResult) -> None:
         _answering(result),
         f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{kept}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
-    ):
+    )
+    print_end(sentences, result, "predict")
+
+
+def print_end(sentences: Iterable[str], result: "TrainResult | OtherResult", verb: str) -> None:
+    """Print what is to say of a training below its tables, and what to type next."""
+    console = open_console()
+    for sentence in sentences:
         if sentence:
             console.print(Text(printable(sentence)))
     console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    console.print(Text(f"Next:  vidgru predict VIDEO --model {printable(quoted(str(result.run)))}"))
+    run = printable(quoted(str(result.run)))
+    console.print(Text(f"Next:  vidgru {verb} VIDEO --model {run}"))
+
+
+def trained(result: "OtherResult", how: str) -> str:
+    """Return how long a training was, in a sentence, with what else is to say of `how`."""
+    return (
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
+        f"{result.best_epoch}{how}; {result.parameters:,} parameters; "
+        f"{result.seconds:.0f} s in all."
+    )
+
+
+def print_tables(tables: Iterable[Table], skipped: Sized) -> None:
+    """Print how good a model is, and how many clips tell nothing of that."""
+    console = open_console()
+    for table in tables:
+        console.print(table)
+    if skipped:
+        console.print(Text(f"Left out, and named above: {len(skipped)} clips."))
+
+
+def held_out(validation: Scores, test: Scores | None) -> list[tuple[Scores, str]]:
+    """Return the scores of a training, and what they are of, those that count most at the end."""
+    scores = [(validation, "validation clips")]
+    return scores if test is None else [*scores, (test, "test clips")]
 
 
 def _folds(result: TrainResult) -> Table:

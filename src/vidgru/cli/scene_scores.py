@@ -6,46 +6,33 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from vidgru.cli.render import quoted, splitting
+from vidgru.cli.render import held_out, print_end, print_tables, splitting, trained
 from vidgru.cli.tables import open_console, percent
-from vidgru.cli.text import printable
 from vidgru.findings import PARTS
 from vidgru.scene_scores import SceneEvaluation, SceneScores, SceneTrainResult
 
 
 def show_scene_training(result: SceneTrainResult) -> None:
     """Print how well boundaries are found, where the model lies, and what to type next."""
-    console = open_console()
-    rows = [("validation clips", result.validation)]
-    if result.test is not None:
-        rows.append(("test clips", result.test))
-    console.print(_table("how well boundaries are found in windows of joined shots", rows))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    for sentence in (
-        splitting(result.split),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-        f"{result.best_epoch}, beginning with {result.began_with}: windows of {result.frames} "
-        f"frames, {result.size}x{result.size} pixels; boundaries count from a confidence of "
-        f"{result.threshold:g}; {result.parameters:,} parameters; {result.seconds:.0f} s in all.",
-    ):
-        console.print(Text(printable(sentence)))
-    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    console.print(Text(f"Next:  vidgru scenes VIDEO --model {printable(quoted(str(result.run)))}"))
+    rows = [(what, scores) for scores, what in held_out(result.validation, result.test)]
+    table = _table("how well boundaries are found in windows of joined shots", rows)
+    print_tables([table], result.skipped)
+    how = f", beginning with {result.began_with}: windows of {result.frames} frames, "
+    how += f"{result.size}x{result.size} pixels; boundaries count from a confidence of "
+    how += f"{result.threshold:g}"
+    print_end((splitting(result.split), trained(result, how)), result, "scenes")
 
 
 def show_scene_evaluation(result: SceneEvaluation) -> None:
     """Print how well boundaries are found between clips that were not learned from."""
-    console = open_console()
     names = {"cut": "by cuts", "dissolve": f"by dissolves of {result.dissolve} frames"}
     rows = []
     for one in result.joined:
         what = f"{one.clips} joined {names[one.joined_by]}"
         rows += [(what, one.both), (f"{what}, forward only", one.ahead)]
-    console.print(_table(f"how well boundaries are found between {PARTS[result.part]}", rows))
-    if result.skipped:
-        console.print(Text(f"Left out, and named above: {len(result.skipped)} clips."))
-    console.print(Text(f"Boundaries count from a confidence of {result.threshold:g}."))
+    table = _table(f"how well boundaries are found between {PARTS[result.part]}", rows)
+    print_tables([table], result.skipped)
+    open_console().print(Text(f"Boundaries count from a confidence of {result.threshold:g}."))
 
 
 def _table(title: str, scores: Sequence[tuple[str, SceneScores]]) -> Table:

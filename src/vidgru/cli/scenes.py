@@ -1,24 +1,16 @@
 """`vidgru scenes`: tell where scenes of videos begin and end, and write what is made of them."""
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidgru.cli.options import config_options, given, json_option, quiet_option, source_arguments
-from vidgru.cli.text import printable
 from vidgru.config import ScenesConfig, refuse_without_scenes
-from vidgru.results import Failure, Progress
 from vidgru.scenes import Scenes
 
 if TYPE_CHECKING:
-    from vidgru.verbs.scenes import ScenesModel
     from vidgru.verbs.scenes_save import Places
-
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @click.command("scenes")
@@ -38,7 +30,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     config = ScenesConfig(**options)
     if config.objects:
         refuse_without_scenes(given(click.get_current_context(), options))
-    from vidgru.verbs.forecast import find_videos
+    from vidgru.video.find import find_videos
 
     found = find_videos(sources)
     if config.objects:
@@ -46,77 +38,35 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
 
         failed = tell_changes(sources, found, config, as_json, quiet)
     else:
-        from vidgru.verbs.scenes import load_scenes
+        from vidgru.cli.cuts import COLUMNS, rows_of, show_scenes
+        from vidgru.cli.source_loop import CsvFile, Output, print_sources
+        from vidgru.verbs.scenes import divide_each, load_scenes
         from vidgru.verbs.scenes_save import plan
 
         planned = plan(sources, found, config)
         model = load_scenes(config.model, device=config.device, threads=config.threads)
-        failed = _tell(model, found, planned, config, as_json, quiet)
+        output = Output(
+            as_json=as_json,
+            json_types=(Scenes,),
+            show={Scenes: show_scenes},
+            table=CsvFile(config.csv, COLUMNS, {Scenes: rows_of}),
+            save={Scenes: lambda item: _save(item, planned[Path(item.source)], quiet)},
+        )
+        failed = print_sources(
+            divide_each(model, found, config.threshold),
+            len(found),
+            output,
+            quiet=quiet,
+            interrupted="{done} of {total} sources were done to their end.",
+        )
     if failed:
         click.get_current_context().exit(1)
 
 
-def _tell(
-    model: "ScenesModel",
-    found: Sequence[Path | Failure],
-    planned: "Mapping[Path, Places]",
-    config: ScenesConfig,
-    as_json: bool,
-    quiet: bool,
-) -> bool:
-    """Print and write the scenes of each source as they are known; return whether any failed."""
-    from tqdm import tqdm
-
-    from vidgru.cli.answers import kept_rows
-    from vidgru.cli.cuts import COLUMNS, rows_of, show_scenes
-    from vidgru.verbs.scenes import divide_each
-
-    done, failed, note = 0, False, ""
-    with (
-        kept_rows(config.csv, COLUMNS) as write,
-        # disable=None: no bar where stderr is not a terminal.
-        tqdm(total=len(found), bar_format=BAR, disable=quiet or None) as bar,
-    ):
-        try:
-            for item in divide_each(model, found, config.threshold):
-                if isinstance(item, Progress):
-                    share, note = min(item.done / max(item.total, 1), 1), f", {item.note}"
-                    bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
-                    bar.update(done + share - bar.n)
-                    continue
-                for row in rows_of(item):
-                    write(row)
-                if as_json:
-                    tqdm.write(json.dumps(item.to_dict()))
-                if isinstance(item, Failure):
-                    failed = True
-                    tqdm.write(f"Error: {printable(item.error)}", file=sys.stderr)
-                else:
-                    if not as_json:
-                        with bar.external_write_mode():
-                            show_scenes(item)
-                    failed |= _save(item, planned[Path(item.source)], quiet)
-                done += 1
-                bar.set_postfix_str(f"{done}/{len(found)} sources{note}", refresh=False)
-                bar.update(done - bar.n)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted. {done} of {len(found)} sources were done to their end."
-            ) from None
-    return failed
-
-
 def _save(scenes: Scenes, places: "Places", quiet: bool) -> bool:
     """Write what was planned of a source; return whether that failed."""
-    from tqdm import tqdm
-
     from vidgru.cli.progress import follow
+    from vidgru.cli.source_loop import print_saved
     from vidgru.verbs.scenes_save import save_scenes
 
-    results = follow(save_scenes(scenes, places), quiet)
-    for result in results:
-        if isinstance(result, Failure):
-            tqdm.write(f"Error: {printable(result.error)}", file=sys.stderr)
-        elif not quiet:
-            tqdm.write(f"Saved: {printable(str(result))}", file=sys.stderr)
-    return any(isinstance(result, Failure) for result in results)
+    return print_saved(follow(save_scenes(scenes, places), quiet), quiet)

@@ -1,5 +1,10 @@
 """What all tables have in common."""
 
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -21,3 +26,11 @@ def shown(text: str) -> Text:
 def percent(value: float | None) -> str:
     """Return a share in percent, with one decimal."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def print_result(result: Any, as_json: bool, show: Mapping[type, Callable[[Any], None]]) -> None:
+    """Print the one result of a command: as JSON, or as is shown what is of its class."""
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    else:
+        show[type(result)](result)

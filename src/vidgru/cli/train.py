@@ -1,6 +1,5 @@
 """`vidgru train`: learn from a folder of clips."""
 
-import json
 from typing import Any
 
 import click
@@ -56,20 +55,22 @@ def command(
     from vidgru.cli.progress import follow
     from vidgru.cli.render import show_training
     from vidgru.cli.scene_scores import show_scene_training
+    from vidgru.cli.tables import print_result
     from vidgru.forecast_scores import ForecastTrainResult
     from vidgru.motion_scores import MotionTrainResult
     from vidgru.results import TrainResult
+    from vidgru.scene_scores import SceneTrainResult
     from vidgru.verbs.train import resume_steps, train_steps
 
     steps = train_steps(folder, config) if folder is not None else resume_steps(str(resume))
     result = follow(steps, quiet)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    elif isinstance(result, TrainResult):
-        show_training(result)
-    elif isinstance(result, MotionTrainResult):
-        show_motion_training(result)
-    elif isinstance(result, ForecastTrainResult):
-        show_forecast_training(result)
-    else:
-        show_scene_training(result)
+    print_result(
+        result,
+        as_json,
+        {
+            TrainResult: show_training,
+            MotionTrainResult: show_motion_training,
+            ForecastTrainResult: show_forecast_training,
+            SceneTrainResult: show_scene_training,
+        },
+    )

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidgru.engine.checkpoint import (
     CHECKPOINT_NAME,
@@ -40,12 +40,22 @@ class Beginning:
         """What it is, in words."""
         return RANDOM if self.weights is None else "the model that comes with vidgru"
 
+    def load_into(self, network: nn.Module) -> None:
+        """Give a network of these sizes the weights, if there are any."""
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
 
-def beginning(model: LoadedMotion | LoadedScenes | None, size: int | None) -> Beginning | None:
-    """Return a model that comes with vidgru as a beginning; None without one of the wanted size."""
-    if model is None or size not in (None, model.spec.size):
-        return None
-    return Beginning(model.spec.size, model.spec.hidden, model.network.state_dict())
+
+def begin_with(
+    shipped: LoadedMotion | LoadedScenes | None, size: int | None, usual: Beginning
+) -> Beginning:
+    """Return a model that comes with vidgru as a beginning, or random weights of the wanted size.
+
+    `usual` has the sizes where neither it nor the user names others.
+    """
+    if shipped is None or size not in (None, shipped.spec.size):
+        return Beginning(size or usual.size, usual.hidden)
+    return Beginning(shipped.spec.size, shipped.spec.hidden, shipped.network.state_dict())
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,15 @@ def load_model(path: Path) -> LoadedModel:
     return _load(path, LoadedModel)
 
 
+def shipped(path: Path, subject: str) -> Path:
+    """Return the path of a model that comes with vidgru; raises ModelError where it is missing."""
+    if not path.is_file():
+        raise ModelError(
+            f"This vidgru comes without its model of {subject}: install it anew, or give --model."
+        )
+    return path
+
+
 def load_motion(path: Path) -> LoadedMotion:
     """Read the file or run folder of a model of motion; raises ModelError."""
     return _load(path, LoadedMotion)

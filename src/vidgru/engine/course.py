@@ -155,7 +155,12 @@ class Course(ABC, Generic[Result]):
         return max(1, round(self.learner.steps / self.learner.steps_per_epoch))
 
     def steps(self) -> Generator[Progress, None, Result]:
-        """Train to the end, yielding Progress after every step; raises DataError, OutputError."""
+        """Train to the end, from a checkpoint on if the run has one, yielding Progress.
+
+        Raises DataError, ModelError, OutputError.
+        """
+        if agree((self.run / CHECKPOINT_NAME).exists()):
+            self.go_on()
         times = self.validations()
         self.write_split()
         try:

@@ -51,6 +51,24 @@ def prepare(threads: int | None) -> None:
             libc.mallopt(m_trim_threshold, 1 << 30)
 
 
+def prepare_inference(device: str, threads: int | None) -> torch.device:
+    """Return the device of a name, and prepare for it; without `threads`, theirs stay as they are.
+
+    Raises OptionError.
+    """
+    chosen = choose_device(device)
+    prepare(threads or torch.get_num_threads())
+    return chosen
+
+
+def prepare_training(device: str, threads: int | None, seed: int) -> torch.device:
+    """Return the device of a name, prepare for it, and begin with a seed. Raises OptionError."""
+    chosen = choose_device(device)
+    prepare(threads)
+    torch.manual_seed(seed)
+    return chosen
+
+
 def convolution_dtype(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the processor multiplies it natively, else float32.
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vidgru.address import refuse_live
 from vidgru.changes import Box, Change, Changes
 from vidgru.errors import OutputError, VideoError
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks.changes import MOST, SIDE, Watch
 from vidgru.tasks.stays import LAST, Region
+from vidgru.verbs.each import each
 from vidgru.video.heat import Marked, mark_picture, read_picture, save_heat
 from vidgru.video.read import Image, Video, open_video, shrink
 from vidgru.video.sample import log_warnings
@@ -42,7 +42,6 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
     four a second where that is more. A change is told at the first look that shows it. Frames are
     read once, in order, in constant memory. Raises VideoError, OptionError.
     """
-    refuse_live(source)
     watch = Watch()
     looked: dict[int, tuple[int, float]] = {}  # frame and time of the last looks
     changes: list[Change] = []
@@ -135,14 +134,7 @@ def _change(
 
 def changes_each(sources: Sequence[Path | Failure]) -> Iterator[Progress | Changes | Failure]:
     """Yield what changed in each source, or why that is unknown, with progress in between."""
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield (yield from change_steps(source))
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(sources, change_steps)
 
 
 def save_heatmap(found: Changes, path: Path) -> Failure | None:

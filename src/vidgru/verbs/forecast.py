@@ -12,22 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.address import is_live, refuse_live
+from vidgru.address import is_live
 from vidgru.config import ForecastConfig
 from vidgru.engine.checkpoint import LoadedForecast, newest_run
 from vidgru.engine.checkpoint import load_forecast as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.forecast_loop import as_clip
 from vidgru.engine.run import RUNS
 from vidgru.errors import ModelError, VideoError
 from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment, Pixels
 from vidgru.forecast_scores import FrameErrors
 from vidgru.nn.rolling import RollingForecast
-from vidgru.results import Failure, Progress
+from vidgru.results import Progress
 from vidgru.tasks.forecast import errors, guesses
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
-from vidgru.video.find import find_sources
 from vidgru.video.live import live_frames
 from vidgru.video.read import Frame
 from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
@@ -80,7 +79,6 @@ class ForecastModel:
         with its length. Raises VideoError, also for an `at` beyond the end, once all before have
         come; and OptionError.
         """
-        refuse_live(source)
         config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
         ahead = config.ahead or self.spec.ahead
         look, rate = self._look(source)
@@ -199,11 +197,6 @@ def _pixels(clip: Tensor) -> Pixels:
     return clip[0].permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def find_videos(sources: Sequence[str]) -> list[Path | Failure]:
-    """Return what `find_sources` does, each once."""
-    return list(dict.fromkeys(find_sources(sources)))
-
-
 def load_forecast(
     path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
 ) -> ForecastModel:
@@ -212,7 +205,6 @@ def load_forecast(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
+    chosen = prepare_inference(device, threads)
     found = newest_run(RUNS, "forecast") if path is None else Path(path)
     return ForecastModel(read_model(found), chosen)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from vidgru.config import ForecastConfig
 from vidgru.engine.plots import plot_horizons
-from vidgru.errors import OptionError, OutputError, VideoError
+from vidgru.errors import OptionError, OutputError
 from vidgru.files import write_bytes
 from vidgru.forecast import Forecast, ForecastFrame, Foreseen, mean_scores
 from vidgru.forecast_scores import GUESSES, FrameErrors
 from vidgru.results import Failure, Progress
+from vidgru.verbs.each import each
 from vidgru.verbs.forecast import ForecastModel
 from vidgru.verbs.places import plan_folders
 from vidgru.video.find import place
@@ -91,14 +92,7 @@ def foresee_each(
 
     A source that cannot be read gives a Failure instead. Raises OutputError.
     """
-    for source in found:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield (yield from _foresee(model, source, planned[source], config))
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(found, lambda source: _foresee(model, source, planned[source], config))
 
 
 def _foresee(

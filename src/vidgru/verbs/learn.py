@@ -3,15 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vidgru.config import CORE, MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
 from vidgru.engine.begin import Encoders
-from vidgru.engine.checkpoint import CHECKPOINT_NAME
-from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.distributed import agree
+from vidgru.engine.device import prepare_training
 from vidgru.engine.training import Judged, Steps, Training
 from vidgru.nn.build import build
 from vidgru.nn.network import HIDDEN, MAP_HIDDEN
@@ -36,9 +32,7 @@ def learn_steps(
     out to tell. `encoders` are what a training without a checkpoint begins with; all else is
     random.
     """
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
+    device = prepare_training(config.device, config.threads, config.seed)
     spec = ModelSpec(
         task=Classify.name,
         labels=data.labels,
@@ -51,8 +45,6 @@ def learn_steps(
     if encoders is not None:
         encoders.enter(network)
     training = Training(config, data, network, spec, run, device, began, stage, known)
-    if agree((run / CHECKPOINT_NAME).exists()):
-        training.go_on()
     return (yield from training.steps())
 
 

@@ -4,14 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from vidgru.config import MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
-from vidgru.engine.checkpoint import CHECKPOINT_NAME
-from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.distributed import agree
+from vidgru.engine.device import prepare_training
 from vidgru.engine.forecast_training import ForecastTraining, Steps
 from vidgru.nn.build import build
 from vidgru.spec import FORECAST_HIDDEN, FORECAST_SIZE, ForecastSpec, forecast_frames
@@ -36,9 +33,7 @@ def learn_forecast_steps(
     config: TrainConfig, data: Gathered, sampling: Sampling, run: Path, began: float
 ) -> Steps:
     """Train on decoded clips, from the run's checkpoint on if any."""
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
+    device = prepare_training(config.device, config.threads, config.seed)
     grey = is_grey(data) if config.grey is None else config.grey
     spec = ForecastSpec(
         task=config.task,
@@ -47,8 +42,6 @@ def learn_forecast_steps(
         **forecast_settings(config, sampling),
     )
     training = ForecastTraining(config, data, build(spec), spec, run, device, began)
-    if agree((run / CHECKPOINT_NAME).exists()):
-        training.go_on()
     return (yield from training.steps())
 
 

@@ -4,17 +4,14 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vidgru.config import MAP_CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.flow import Flow, flow_steps
 from vidgru.data.folder import Clip
 from vidgru.data.gather import Gathered, gather
-from vidgru.engine.begin import Beginning, beginning
-from vidgru.engine.checkpoint import CHECKPOINT_NAME, SHIPPED_MOTION, load_motion
-from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.distributed import agree
+from vidgru.engine.begin import Beginning, begin_with
+from vidgru.engine.checkpoint import SHIPPED_MOTION, load_motion
+from vidgru.engine.device import prepare_training
 from vidgru.engine.motion_training import MotionTraining, Steps
 from vidgru.nn.build import build
 from vidgru.nn.motion import MotionNetwork
@@ -29,8 +26,7 @@ def motion_beginning(config: TrainConfig) -> Beginning:
     Raises ModelError when it is damaged.
     """
     shipped = load_motion(SHIPPED_MOTION) if SHIPPED_MOTION.is_file() else None
-    size = config.size or MOTION_SIZE
-    return beginning(shipped, config.size) or Beginning(size, MOTION_HIDDEN)
+    return begin_with(shipped, config.size, Beginning(MOTION_SIZE, MOTION_HIDDEN))
 
 
 def motion_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:
@@ -62,14 +58,9 @@ def learn_motion_steps(
     began: float,
 ) -> Steps:
     """Train on clips whose motion is measured already, from the run's checkpoint on if any."""
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
+    device = prepare_training(config.device, config.threads, config.seed)
     spec = MotionSpec(task=config.task, **motion_settings(begin, sampling))
     network: MotionNetwork = build(spec)
-    if begin.weights is not None:
-        network.load_state_dict(begin.weights)
+    begin.load_into(network)
     training = MotionTraining(config, data, flows, network, spec, run, device, began, begin.words)
-    if agree((run / CHECKPOINT_NAME).exists()):
-        training.go_on()
     return (yield from training.steps())

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vidgru.config import CORE
 from vidgru.data.cache import Sampling
 from vidgru.data.gather import Gathered
-from vidgru.engine.begin import Beginning, beginning
-from vidgru.engine.checkpoint import CHECKPOINT_NAME, SHIPPED_SCENES, load_scenes
-from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.distributed import agree
+from vidgru.engine.begin import Beginning, begin_with
+from vidgru.engine.checkpoint import SHIPPED_SCENES, load_scenes
+from vidgru.engine.device import prepare_training
 from vidgru.engine.scene_training import SceneTraining, Steps
 from vidgru.nn.build import build
 from vidgru.spec import SCENE_HIDDEN, SCENE_SIZE, SceneSpec
@@ -26,18 +23,12 @@ def scenes_beginning(config: TrainConfig) -> Beginning:
     Raises ModelError when it is damaged.
     """
     shipped = load_scenes(SHIPPED_SCENES) if SHIPPED_SCENES.is_file() else None
-    size = config.size or SCENE_SIZE
-    return beginning(shipped, config.size) or Beginning(size, SCENE_HIDDEN)
+    return begin_with(shipped, config.size, Beginning(SCENE_SIZE, SCENE_HIDDEN))
 
 
 def scenes_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
-    return {
-        "core": CORE,
-        "hidden": begin.hidden,
-        "frames": sampling.window,
-        "size": begin.size,
-    }
+    return {"core": CORE, "hidden": begin.hidden, "frames": sampling.window, "size": begin.size}
 
 
 def learn_scenes_steps(
@@ -49,15 +40,10 @@ def learn_scenes_steps(
     began: float,
 ) -> Steps:
     """Train on decoded clips, from the run's checkpoint on if any."""
-    device = choose_device(config.device)
-    prepare(config.threads)
-    torch.manual_seed(config.seed)
+    device = prepare_training(config.device, config.threads, config.seed)
     settings = scenes_settings(begin, sampling)
     spec = SceneSpec(task=config.task, threshold=UNDECIDED, **settings)
     network = build(spec)
-    if begin.weights is not None:
-        network.load_state_dict(begin.weights)
+    begin.load_into(network)
     training = SceneTraining(config, data, network, spec, run, device, began, begin.words)
-    if agree((run / CHECKPOINT_NAME).exists()):
-        training.go_on()
     return (yield from training.steps())

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.address import refuse_live
 from vidgru.data.flow import Field, FlowMeter, cell_means
-from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion
+from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedMotion, shipped
 from vidgru.engine.checkpoint import load_motion as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.errors import ModelError, OutputError, VideoError
 from vidgru.motion import Motion, MotionField, MotionSecond
 from vidgru.nn.cells import State
@@ -23,6 +22,7 @@ from vidgru.nn.inputs import normalise
 from vidgru.results import Failure, Progress, run_to_end
 from vidgru.tasks.motion import read_outputs
 from vidgru.tasks.moves import tell_second
+from vidgru.verbs.each import each
 from vidgru.verbs.motion_save import save_motion
 from vidgru.verbs.predict import Pace
 from vidgru.video.cadence import find_cadence
@@ -135,7 +135,6 @@ class MotionModel:
 
         Raises VideoError when there is only one, OptionError for what is live.
         """
-        refuse_live(source)
         look = first_look(source)
         if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
@@ -280,15 +279,6 @@ def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
             start, new = start + size, False
 
 
-def shipped_model() -> Path:
-    """Return the model that comes with vidgru; raises ModelError when it is not there."""
-    if not SHIPPED_MOTION.is_file():
-        raise ModelError(
-            "This vidgru comes without its model of motion: install it anew, or give --model."
-        )
-    return SHIPPED_MOTION
-
-
 def load_motion(
     path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
 ) -> MotionModel:
@@ -297,9 +287,9 @@ def load_motion(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
-    return MotionModel(read_model(shipped_model() if path is None else Path(path)), chosen)
+    chosen = prepare_inference(device, threads)
+    found = shipped(SHIPPED_MOTION, "motion") if path is None else Path(path)
+    return MotionModel(read_model(found), chosen)
 
 
 def save_video(
@@ -330,11 +320,4 @@ def analyse_each(
 
     Progress comes in between.
     """
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield (yield from model.analyse_steps(source))
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(sources, model.analyse_steps)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vidgru.errors import OptionError, OutputError
+from vidgru.files import check_file
 from vidgru.results import Failure
 from vidgru.video.find import place
 
@@ -28,6 +29,18 @@ def _keys(path: Path) -> list[str | tuple[int, int]]:
         found = os.stat(path)
         keys.append((found.st_dev, found.st_ino))
     return keys
+
+
+def check_csv(
+    table: str | None, found: Sequence[Path | Failure], others: Iterable[Path] = ()
+) -> None:
+    """Raise OptionError or OutputError for a --csv that is no file, a source, or another output."""
+    if table is None:
+        return
+    check_file(Path(table))
+    keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
+    if Path(table) in others:
+        raise OptionError(f"{table} would be written twice: give --csv another name.")
 
 
 def plan_files(

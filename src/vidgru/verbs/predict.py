@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.address import is_live, refuse_live
+from vidgru.address import is_live
 from vidgru.config import AnswerConfig
 from vidgru.data.views import cut, straight_view
 from vidgru.engine.checkpoint import LoadedModel, load_model, newest_run
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.run import RUNS
-from vidgru.errors import ModelError, VideoError
+from vidgru.errors import ModelError
 from vidgru.nn.inputs import normalise
 from vidgru.nn.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.results import Failure, Prediction, Progress, run_to_end
@@ -27,6 +27,7 @@ from vidgru.tasks.calibrate import choose_threshold, fewest_answers
 from vidgru.tasks.classify import Classify
 from vidgru.tasks.timeline import Segmenter
 from vidgru.timeline import Moment, Timeline
+from vidgru.verbs.each import each
 from vidgru.verbs.live import watch
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, Image, Video
@@ -147,7 +148,6 @@ class Model:
         return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
 
     def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
-        refuse_live(source)
         size = self.spec.side, self.spec.side
         opened = pace.begin if pace else lambda video: None
         return sample_frames(source, self.spec.fps, size=size, opened=opened)
@@ -214,8 +214,7 @@ def load(
     makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
     """
     AnswerConfig(max_error=max_error)  # checks it
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
+    chosen = prepare_inference(device, threads)
     return Model(load_model(Path(path)), chosen, max_error)
 
 
@@ -260,12 +259,6 @@ def predict_each(
 
     With `timeline`, an answer is a Timeline. Progress within the source comes before it.
     """
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        steps = model.timeline_steps(source) if timeline else model.predict_steps(source)
-        try:
-            yield (yield from steps)
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    if timeline:
+        return each(sources, model.timeline_steps)
+    return each(sources, model.predict_steps)

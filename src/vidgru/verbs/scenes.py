@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import torch
 
-from vidgru.address import is_live, refuse_live
+from vidgru.address import is_live
 from vidgru.config import ScenesConfig
-from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes
+from vidgru.engine.checkpoint import SHIPPED_SCENES, LoadedScenes, shipped
 from vidgru.engine.checkpoint import load_scenes as read_model
-from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.scene_finder import find, model_named, watch
-from vidgru.errors import ModelError, VideoError
-from vidgru.results import Failure, Progress
+from vidgru.results import Failure, Progress, run_to_end
 from vidgru.scenes import Boundary, SceneChange, Scenes, divide
+from vidgru.verbs.each import each
 from vidgru.verbs.live import log_event
 from vidgru.verbs.predict import Pace
 from vidgru.video.facts import Facts
@@ -47,19 +47,17 @@ class ScenesModel:
 
     def scenes(self, source: str | Path, threshold: float | None = None) -> Scenes:
         """Return the scenes of a source, as `scenes_steps` finds them."""
-        steps = self.scenes_steps(source, threshold)
-        return next(item for item in steps if isinstance(item, Scenes))
+        return run_to_end(self.scenes_steps(source, threshold))
 
     def scenes_steps(
         self, source: str | Path, threshold: float | None = None
-    ) -> Generator[Progress | Scenes, None, None]:
+    ) -> Generator[Progress, None, Scenes]:
         """Find the scenes of a video or a folder of images, telling how far that is.
 
         Boundaries count from a confidence of `threshold` on; left out, it is the model's own. Every
         frame is read once, in order, with its own time; memory grows by the boundaries only. Raises
         VideoError, OptionError for what is live, ModelError for answers that are no finite numbers.
         """
-        refuse_live(source)
         limit = self._threshold(threshold)
         reading = _Reading(source, self.spec.size)
 
@@ -76,7 +74,7 @@ class ScenesModel:
                     yield reading.progress()
             finally:
                 reading.stopped = True
-        yield reading.scenes(str(self.path), job.result())
+        return reading.scenes(str(self.path), job.result())
 
     def stream(self, source: str | Path, threshold: float | None = None) -> Iterator[SceneChange]:
         """Yield each boundary as soon as it is known, from what came so far and a few frames more.
@@ -192,16 +190,6 @@ class _Reading:
         )  # fmt: skip
 
 
-def shipped_model() -> Path:
-    """Return the model that comes with vidgru; raises ModelError when it is not there."""
-    shipped: Path = SHIPPED_SCENES
-    if not shipped.is_file():
-        raise ModelError(
-            "This vidgru comes without its model of scenes: install it anew, or give --model."
-        )
-    return shipped
-
-
 def load_scenes(
     path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
 ) -> ScenesModel:
@@ -210,20 +198,13 @@ def load_scenes(
     `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
     ModelError or OptionError.
     """
-    chosen = choose_device(device)
-    prepare(threads or torch.get_num_threads())
-    return ScenesModel(read_model(shipped_model() if path is None else Path(path)), chosen)
+    chosen = prepare_inference(device, threads)
+    found = shipped(SHIPPED_SCENES, "scenes") if path is None else Path(path)
+    return ScenesModel(read_model(found), chosen)
 
 
 def divide_each(
     model: ScenesModel, sources: Sequence[Path | Failure], threshold: float | None = None
 ) -> Iterator[Progress | Scenes | Failure]:
     """Yield the scenes of each source, or why they are unknown; progress comes in between."""
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        try:
-            yield from model.scenes_steps(source, threshold)
-        except VideoError as error:
-            yield Failure(str(source), str(error))
+    return each(sources, lambda source: model.scenes_steps(source, threshold))

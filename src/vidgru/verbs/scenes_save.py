@@ -8,11 +8,10 @@ from pathlib import Path
 
 from vidgru.config import ScenesConfig
 from vidgru.errors import OptionError, OutputError, VideoError
-from vidgru.files import check_file
 from vidgru.results import Failure, Progress
 from vidgru.scenes import Scenes
 from vidgru.verbs import edl
-from vidgru.verbs.places import keep_apart, plan_files, plan_folders
+from vidgru.verbs.places import check_csv, plan_files, plan_folders
 from vidgru.video.heat import SUFFIX
 from vidgru.video.pieces import SUFFIXES, cut_video
 from vidgru.video.read import Image, open_video, shrink
@@ -54,9 +53,8 @@ def plan(
     images = _folders("--images", config.images, IMAGE, sources, found, new)
     pieces = _folders("--split", config.split, PIECE, sources, found, new)
     files = [*lists.values(), *sheets.values()]
+    check_csv(config.csv, found)
     if config.csv is not None:
-        check_file(Path(config.csv))
-        keep_apart([Path(config.csv)], videos)
         files.append(Path(config.csv))
     taken: set[str] = set()
     for file in files:

@@ -132,6 +132,11 @@ def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failu
     return found
 
 
+def find_videos(sources: Sources) -> list[Path | Failure]:
+    """Return what `find_sources` does, each once."""
+    return list(dict.fromkeys(find_sources(sources)))
+
+
 def place(
     source: Path, taken: set[str], keep: bool = False, avoid: Pattern[str] | None = None
 ) -> Path:

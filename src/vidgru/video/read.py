@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vidgru.address import refuse_live
 from vidgru.errors import VideoError
 from vidgru.video.file import VideoFile
 from vidgru.video.libav_file import LibavFile
@@ -118,8 +119,9 @@ def open_video(source: str | Path) -> Iterator[Video]:
 
     Times are seconds since the first frame. Pictures in a folder are taken in natural order, with
     the times in the folder's frames.csv (see `extract`) or else at 25 frames/s. Rotation flags are
-    applied. Raises VideoError when nothing can be read.
+    applied. Raises VideoError when nothing can be read, OptionError for a source that is live.
     """
+    refuse_live(source)
     video = _open(Path(source))
     try:
         yield video

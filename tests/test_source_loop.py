@@ -1,0 +1,51 @@
+"""The loop over sources that all commands have in common."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidgru.cli.source_loop import CsvFile, Output, print_sources
+from vidgru.results import ExtractedFrame, Failure, Progress
+
+
+def frame(name: str) -> ExtractedFrame:
+    return ExtractedFrame(Path(f"{name}.png"), name, 0, 0.0)
+
+
+def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What is printed is told, and in the table; it is done only when it is saved, too."""
+
+    def save(item: ExtractedFrame) -> bool:
+        if item.source == "b":
+            raise KeyboardInterrupt
+        return False
+
+    table = tmp_path / "t.csv"
+    output = Output(
+        show={ExtractedFrame: lambda item: print(item.source)},
+        table=CsvFile(
+            str(table),
+            ("source", "file", "error"),
+            {ExtractedFrame: lambda item: [[item.source, str(item.file), ""]]},
+        ),
+        save={ExtractedFrame: save},
+    )
+    items = [frame("a"), Progress("b", 1, 2, "1 x real time"), frame("b"), frame("c")]
+    words = "{told} told, {done} done of {total}."
+    with pytest.raises(KeyboardInterrupt, match=r"^Interrupted\. 2 told, 1 done of 3\.$"):
+        print_sources(items, 3, output, quiet=True, interrupted=words)
+    assert capsys.readouterr() == ("a\nb\n", "")
+    assert table.read_text() == "source,file,error\na,a.png,\nb,b.png,\n"
+
+
+@pytest.mark.parametrize("wrong", ["source", "save"])
+def test_anything_that_fails_is_told(wrong: str) -> None:
+    def items() -> Iterator[Any]:
+        yield Failure("a", "Cannot read a.") if wrong == "source" else frame("a")
+        yield frame("b")
+
+    output = Output(save={ExtractedFrame: lambda item: wrong == "save" and item.source == "a"})
+    assert print_sources(items(), 2, output, quiet=True, interrupted="") is True
+    assert print_sources([frame("b")], 1, output, quiet=True, interrupted="") is False
