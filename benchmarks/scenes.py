@@ -1,6 +1,7 @@
 """How well scene boundaries are found in joined clips, beside PySceneDetect, and what that costs.
 
     python benchmarks/scenes.py FOLDER... [--seeds N] [--clips N] [--trim N] [--model RUN]
+    python benchmarks/scenes.py FOLDER... --made [--model RUN]
     python benchmarks/scenes.py --cost [--clip FILE]
 
 Takes clips of a single shot each, at any depth below each FOLDER. For each seed it joins some in
@@ -12,7 +13,10 @@ something was found within its transition, or at most 0, 1 or 2 frames beside it
 Clips cut out of a broadcast may begin or end within transitions of their own, which count as false
 where they are found; --trim leaves out so many frames at both ends. Of joins by cuts there is one
 more line, for what vidgru tells as cuts, without what it tells as dissolves and the like.
-The second compares `vidgru scenes` with decoding alone, as benchmarks/predict.py does for predict;
+The second tells what is found where no scene ends: in films of `made_scenes.py` in which 200 things
+pass a fixed camera or a plain grey fades, in each clip by itself, and in some with three flashes
+each; and the cuts of clips that are joined at 8 % of their brightness.
+The third compares `vidgru scenes` with decoding alone, as benchmarks/predict.py does for predict;
 left out, the clip is 1920x1080 and drawn with the ffmpeg program.
 """
 
@@ -20,10 +24,11 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import made_scenes
 import numpy as np
 from extract import draw_clip
 from numpy.typing import NDArray
@@ -40,6 +45,8 @@ from vidgru.video.read import Image, open_video
 from vidgru.video.record import open_recorder
 
 DISSOLVE = 12  # frames
+PASSING_FILMS = 40  # of five things each
+FLASHED = 6  # clips of a folder, each with three flashes
 Found = list[Boundary]
 
 
@@ -131,6 +138,48 @@ def videos(
             yield path, join([clips[number] for number in order], over, trim, path)
 
 
+def measure_made(folders: Sequence[Path], model: ScenesModel) -> None:
+    """Print what is found in made films, and in clips of single shots as they are."""
+
+    def told(name: str, films: Iterable[Iterable[Image]]) -> None:
+        kinds: Counter[str] = Counter()
+        count = 0
+        with tempfile.TemporaryDirectory() as folder:
+            for count, frames in enumerate(films, 1):  # noqa: B007
+                path = Path(folder) / "made.mp4"
+                with open_recorder(path, made_scenes.SIZE, Fraction(25)) as recorder:
+                    for frame in frames:
+                        recorder.write(frame)
+                kinds.update(b.kind for b in ways(model)["vidgru"](path))
+        answer = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        print(f"{name}: {count} films, told: {answer or 'nothing'}", flush=True)
+
+    def rng(*seed: int) -> np.random.Generator:
+        return np.random.default_rng(seed)
+
+    told("passing things", (made_scenes.passing(rng(1, n)) for n in range(PASSING_FILMS)))
+    told("plain grey that fades", (made_scenes.plain(rng(2, n)) for n in range(12)))
+    for folder in folders:
+        clips = [path for path in find_sources([folder]) if isinstance(path, Path)]
+        alone = {clip: [b.kind for b in ways(model)["vidgru"](clip)] for clip in clips}
+        print(f"{folder}: {len(clips)} clips as they are, told: {sum(map(len, alone.values()))}")
+        for clip in (clip for clip, kinds in alone.items() if kinds):
+            print(f"  {clip}: {', '.join(alone[clip])}")
+        some = clips[:: max(len(clips) // FLASHED, 1)][:FLASHED]
+        films = (read(clip, made_scenes.SIZE)[:200] for clip in some)
+        told(f"{folder}: three flashes each", (made_scenes.flashed(rng(3), film) for film in films))
+        order = rng(4).permutation(len(clips))[:12]
+        pieces = [read(clips[n], made_scenes.SIZE) for n in order]
+        truth = boundaries_of([len(piece) for piece in pieces], 0)
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / "dark.mp4"
+            with open_recorder(path, made_scenes.SIZE, Fraction(25)) as recorder:
+                for frame in joined(pieces, 0):
+                    recorder.write(made_scenes.darkened(frame))
+            rows = count(ways(model)["vidgru"](path), truth)
+        print(line("joined, dark", scores_of(rows)))
+
+
 def line(name: str, scores: SceneScores) -> str:
     """Return a line of a table."""
     f1 = "  ".join(f"{row.f1 or 0:.3f}" for row in scores.tolerances)
@@ -147,6 +196,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=34)
     parser.add_argument("--trim", type=int, default=0)
     parser.add_argument("--model")
+    parser.add_argument("--made", action="store_true")
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--runs", type=int, default=5)
@@ -157,9 +207,12 @@ def main() -> None:
             command = [sys.executable, "-m", "vidgru", "scenes", str(clip), "--json"]
             compare(clip, command, told.runs)
         return
-    if not told.folders:
-        sys.exit("Give folders of clips, or --cost.")
+    if not told.folders and not told.made:
+        sys.exit("Give folders of clips, --made or --cost.")
     model = vidgru.load_scenes(told.model)
+    if told.made:
+        measure_made(told.folders, model)
+        return
     for folder in told.folders:
         measure(folder, model, told.seeds, told.clips, told.trim)
 

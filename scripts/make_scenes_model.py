@@ -1,8 +1,8 @@
 """Make the model of scenes that comes with vidgru, from generated videos alone.
 
-    python scripts/make_scenes_model.py [--families 1400] [--steps 2400] [--seed 1] [--out FILE]
+    python scripts/make_scenes_model.py [--families 1800] [--steps 3600] [--seed 1] [--out FILE]
 
-Took 14 minutes with --threads 1, as the shipped model was made, beside other work on two cores. The
+Took 35 minutes with --threads 1, as the shipped model was made, beside other work on two cores. The
 recipe, the seed and what the model came to on other generated videos are written into the file. The
 same seed gives the same videos anywhere; the weights are equal bit for bit on the same machine with
 as many --threads, and as good elsewhere.
@@ -31,8 +31,10 @@ FRAMES = 40
 SLOWEST, FASTEST = 4.0, 30.0  # frames/s
 ALIKE = 0.4  # share of the families whose shots show the same place
 SPARSE = 0.35  # share of those over which a camera pans, often fast: small things on plain ground
+SKY = 0.4  # share of these grounds that are as plain as a sky, with or without a horizon
 HELD = 100  # families that nothing is learned from
 WINDOWS = 400  # that it is measured on
+AS_GOOD = 0.01  # by which F1 may be below the best, about the error of such a measure
 
 
 def sparse(rng: np.random.Generator, ground: Layer) -> Layer:
@@ -40,7 +42,23 @@ def sparse(rng: np.random.Generator, ground: Layer) -> Layer:
     rgba = ground.rgba.copy()
     middle = rgba.mean((0, 1))
     rgba[:] = middle + (rgba - middle) * rng.uniform(0.05, 0.3)
-    for _ in range(int(rng.integers(10, 80))):
+    many = int(rng.integers(10, 80))
+    if rng.random() < SKY:
+        ends = rng.uniform(60, 255, (2, 3))
+        slope = np.linspace(0, 1, len(rgba))[:, None, None]
+        far = rng.uniform(0, 0.4)
+        even = ends[0] + (ends[1] - ends[0]) * slope * far
+        rgba[..., :3] = (even + 0.3 * (rgba[..., :3] - middle[:3])).clip(0, 255)
+        if rng.random() < 0.5:  # houses, hills
+            tops = (
+                np.repeat(rng.uniform(0.4, 0.9, 16), 24)
+                if rng.random() < 0.5
+                else (0.7 + 0.2 * np.sin(np.arange(384) / rng.uniform(15, 60)))
+            )
+            below = np.arange(384)[:, None] > 384 * tops
+            rgba[below] = (*rng.uniform(0, 200, 3), 255)
+        many = int(rng.integers(0, 12))
+    for _ in range(many):
         x, y = (int(place) for place in rng.integers(0, len(rgba), 2))
         sides = (int(side) for side in rng.integers(1, 12, 2))
         color = (*(int(level) for level in rng.integers(0, 256, 3)), 255)
@@ -77,8 +95,8 @@ def families(seed: int, count: int) -> list[list[Frames]]:
 def main() -> None:
     """Generate, train, measure, write."""
     parser = argparse.ArgumentParser(description="Make the model of scenes that vidgru ships.")
-    parser.add_argument("--families", type=int, default=1400)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--families", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch-size", type=int, default=12)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
@@ -106,7 +124,12 @@ def main() -> None:
         loss = 0.98 * loss + 0.02 * trainer.step(step / told.steps)
         if (step + 1) % 100 == 0 or step + 1 == told.steps:
             print(f"{step + 1} loss {loss:.3f} {time.monotonic() - began:.0f} s", flush=True)
-    measured = trainer.measure(held, WINDOWS)
+    best = trainer.measure(held, WINDOWS)
+    near = [round(best.threshold + 0.05 * n, 2) for n in (-2, -1, 0, 1, 2)]
+    some = [trainer.measure(held, WINDOWS, threshold) for threshold in near if threshold < 1]
+    # In the middle of those that do as well, neither missing nor inventing more than it must.
+    as_good = [one for one in some if one.scores.f1 >= best.scores.f1 - AS_GOOD]
+    measured = as_good[(len(as_good) - 1) // 2]
     spec = replace(spec, threshold=measured.threshold)
     recipe = {"script": Path(__file__).name, **{k: v for k, v in vars(told).items() if k != "out"}}
     told.out.parent.mkdir(exist_ok=True)

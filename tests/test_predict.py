@@ -495,4 +495,5 @@ def test_a_long_video_is_never_held_in_memory(
     said: Prediction = library.load(trained.run, threads=1).predict("long.mp4")
     assert said.frames == 3000
     assert said.windows[-1].end == pytest.approx(300)
-    assert most <= 2 * predict.CHUNK
+    # What is looked at, what comes next, and what was looked at before until that is let go.
+    assert most <= 3 * predict.CHUNK

@@ -112,7 +112,8 @@ class SceneSpec:
     """All that the file of a model that finds scenes says beside its weights.
 
     frames: of one training window, as they come in a source; size: side of the square picture that
-    is read, in pixels; threshold: confidence from which a boundary counts.
+    is read, in pixels; threshold: confidence from which a boundary counts; histogram: how colours
+    are counted, "soft" or, in files of before, "hard".
     """
 
     task: str
@@ -121,6 +122,7 @@ class SceneSpec:
     frames: int
     size: int
     threshold: float
+    histogram: str = "soft"
 
 
 def forecast_frames(frames: int | None, ahead: int | None, window: int) -> tuple[int, int]:

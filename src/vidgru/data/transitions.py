@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.data.disturb import disturb, grain, panel
+from vidgru.data.disturb import disturb, drift, grain, let_pass, panel
 from vidgru.data.views import Frames
 from vidgru.scenes import KINDS, Boundary
 
@@ -16,14 +16,21 @@ Numbers = NDArray[np.float32]
 Family = Sequence[Frames]  # shots that look alike, uint8 (N, side, side, 3)
 SHORTEST = 8  # frames of a scene between two transitions
 USUAL = 35  # frames more, on average
-ALONE = 0.12  # share of the scenes that go on to the end of the window
+ALONE = 0.2  # share of the scenes that go on to the end of the window
 ALIKE = 0.4  # share of the boundaries between shots of one family
-SAME = 0.6  # share of those before a camera that stays
+# Share of those before a camera that stays, by kind. Where one shot fades into another of the same
+# place, or wipes it away, nothing tells them from things that come and go.
+SAME = {"cut": 0.6, "dissolve": 0.4, "fade": 0.5, "wipe": 0.0}
 OFTEN = (0.5, 0.32, 0.11, 0.07)  # shares of the KINDS
-SLIPPED = 0.2  # share of the cuts with a frame or two of something else
+SLIPPED = 0.12  # share of the cuts with a frame or two of something else
 GREY, PLAIN = 0.08, 0.04  # shares of shots in shades of grey, and in nothing but one colour
+DISTURBED = 0.4  # share of shots with a flash, another light and the like
+DRIFTING = 0.2  # share of shots whose light changes slowly
+PASSED = 0.3  # share of shots through which things pass
+DARK = 0.2  # share of the windows that are dark
 BEFORE = 48  # frames before the window, so that it may begin within a transition
 LONGEST = 50  # frames of a transition
+LONG_BLACK = 45  # frames from which on what is plain between two fades is a scene
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,13 @@ def _view(picture: Frames, place: NDArray[np.float64], size: int, mirrored: bool
     )  # fmt: skip
 
 
-def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: _Look) -> Frames:
-    """Return so many frames of a shot, played forth and back, at any speed, with disturbances."""
+def _take(
+    rng: np.random.Generator, shot: Frames, frames: int, shown: int, size: int, look: _Look
+) -> Frames:
+    """Return so many frames of a shot, played forth and back, at any speed, with disturbances.
+
+    Disturbances begin within the first `shown` frames: the others are there for what comes next.
+    """
     pace = 0 if rng.random() < 0.05 else int(rng.choice([1, 2, 3, 5], p=[0.55, 0.2, 0.13, 0.12]))
     round_trip = max(2 * len(shot) - 2, 1)
     at = (int(rng.integers(0, len(shot))) + pace * np.arange(frames)) % round_trip
@@ -113,15 +125,15 @@ def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: 
     out = np.empty((frames, size, size, 3), np.uint8)
     before = path[0]
     for number, place in enumerate(path):
-        shown = shot[at[number]]
+        still = shot[at[number]]
         if shutter and pace > 1 and at[number] + 1 < len(shot):  # open for a while
-            shown = np.mean(shot[at[number] : at[number] + (pace + 2) // 2], axis=0)
-            shown = shown.astype(np.uint8)
-        picture = _view(shown, place, size, look.mirrored)
+            still = np.mean(shot[at[number] : at[number] + (pace + 2) // 2], axis=0)
+            still = still.astype(np.uint8)
+        picture = _view(still, place, size, look.mirrored)
         pixels = np.abs(place - before).max() * (1 / place[2] - 1) * size / 2
         if pixels > 2:
             several = [
-                _view(shown, before + share * (place - before), size, look.mirrored)
+                _view(still, before + share * (place - before), size, look.mirrored)
                 for share in np.linspace(0.5, 1, min(int(pixels), 6), endpoint=False)
             ]
             picture = np.mean([*several, picture], axis=0).astype(np.uint8)
@@ -131,12 +143,40 @@ def _take(rng: np.random.Generator, shot: Frames, frames: int, size: int, look: 
     if kind < GREY:
         out[:] = out.mean(-1, keepdims=True)
     elif kind < GREY + PLAIN:
+        _make_plain(rng, out)
+        return out
+    if rng.random() < PASSED:
+        out = let_pass(rng, out, shown)
+    if rng.random() < DRIFTING:
+        out = drift(rng, out)
+    return disturb(rng, out, shown) if rng.random() < DISTURBED else out
+
+
+def _make_plain(rng: np.random.Generator, out: Frames) -> None:
+    """Paint frames with nothing but one colour, which may fade to others."""
+    if rng.random() < 0.5:
         out[:] = rng.choice([0, 255]) if rng.random() < 0.5 else rng.integers(0, 256, 3)
-    return disturb(rng, out) if rng.random() < 0.35 else out
+        return
+    colours = rng.uniform(0, 256, (int(rng.integers(2, 6)), 1 if rng.random() < 0.7 else 3))
+    knots = np.sort(rng.uniform(0, len(out), len(colours)))
+    now = np.stack([np.interp(np.arange(len(out)), knots, c) for c in colours.T], -1)
+    if rng.random() < 0.5:  # as coarse as codecs make it
+        step = rng.integers(2, 16)
+        now = now // step * step
+    out[:] = now[:, None, None].clip(0, 255)
+
+
+def _is_plain(frame: Frames) -> bool:
+    return bool(np.ptp(frame, axis=(0, 1)).max() <= 2)
 
 
 def _differ(one: Frames, other: Frames) -> bool:
-    """Return whether a person would see that two frames are not of one shot."""
+    """Return whether a person would see that two frames are not of one shot.
+
+    One plain colour after another may be a fade of one shot.
+    """
+    if _is_plain(one) and _is_plain(other):
+        return False
     return bool((cv2.absdiff(one, other).max(-1) > 20).mean() > 0.06)
 
 
@@ -181,7 +221,11 @@ def _mix(rng: np.random.Generator, kind: str, old: Frames, new: Frames) -> tuple
     old, new: frames of the scenes from where it begins, LONGEST at least.
     """
     if kind == "fade":
-        out, held, into = _length(rng, 2, 20), int(rng.integers(0, 12)), _length(rng, 2, 20)
+        out, into = (_length(rng, 2, 25) for _ in range(2))
+        held = int(rng.integers(0, 12)) if rng.random() < 0.6 else int(rng.integers(12, 40))
+        half = rng.random()
+        out, into = 0 if half < 0.1 else out, 0 if half > 0.9 else into
+        held = max(held, 2) if 0 in (out, into) else held
         level = rng.choice([0, 0, 0, 255]) if rng.random() < 0.9 else rng.integers(0, 256)
         plain = np.full((max(out, held, into), *old.shape[1:]), level, np.uint8)
         parts = _blend(old, plain, _ramp(out)), plain[:held], _blend(plain, new, _ramp(into))
@@ -208,30 +252,42 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
     def length() -> int:
         return total if rng.random() < ALONE else SHORTEST + int(rng.exponential(USUAL))
 
-    def another(count: int) -> Frames:
+    def another(shown: int, more: int, kind: str = "cut") -> Frames:
         nonlocal family, look
         alike = rng.random() < ALIKE
         if not alike:
             family = shots[int(rng.integers(len(shots)))]
-        if not alike or rng.random() > SAME:
+        if not alike or rng.random() >= SAME[kind]:
             look = _look(rng)
-        return _take(rng, family[int(rng.integers(len(family)))], count, size, look)
+        shot = family[int(rng.integers(len(family)))]
+        return _take(rng, shot, shown + more, shown, size, look)
 
     at = min(length(), total)
-    take = another(at + LONGEST)
+    take = another(at, LONGEST)
+    entered = 0
     out[:at], rest = take[:at], take[at:]
     while at < total:
         kind = str(rng.choice(KINDS, p=OFTEN))
+        from_plain = _is_plain(rest[0])
+        if from_plain and at - entered < LONG_BLACK:
+            kind = "cut"  # else it would be a part of a fade
         lasts = min(length(), total - at)
         for _ in range(5):
-            new = another(lasts + 2 * LONGEST)
+            new = another(lasts, 3 * LONGEST, kind)
             if _differ(rest[0], new[0]):
                 break
         mixed, used, middle = new[:0], 0, 0
+        to_plain = _is_plain(new[0])
+        if kind == "fade" and (from_plain or to_plain):
+            kind = "dissolve"
         if kind != "cut":
             mixed, used, middle = _mix(rng, kind, rest, new)
+            if to_plain:
+                lasts = min(lasts + LONG_BLACK, len(new) - used - LONGEST)
+            if kind == "dissolve" and (from_plain or to_plain):
+                kind = "fade"
         elif rng.random() < SLIPPED:
-            mixed = another(int(rng.integers(1, 3)))
+            mixed = another(int(rng.integers(1, 3)), 0)
             if rng.random() < 0.5:
                 beside = rest[:1] if rng.random() < 0.5 else new[:1]
                 mixed = _blend(
@@ -255,6 +311,7 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
         else:
             inside[at:end] = 1
         kinds[at : max(end, middle + 1)] = KINDS.index(kind)
+        entered = end
         body = new[used : used + lasts]
         for part in (mixed, body):
             room = max(total - at, 0)
@@ -262,7 +319,11 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
             at += len(part)
         rest = new[used + lasts :]
     pictures = out[BEFORE:]
-    if rng.random() < 0.5:
+    dark = rng.random() < DARK
+    if dark:
+        gain = np.float32(math.exp(rng.uniform(math.log(0.05), math.log(0.4))))
+        pictures[:] = np.rint(pictures * gain)
+    if rng.random() < (0.2 if dark else 0.5):
         grain(rng, pictures)
     if rng.random() < 0.25:
         panel(rng, pictures)

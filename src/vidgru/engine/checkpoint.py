@@ -21,7 +21,7 @@ from vidgru.nn.build import AnyNetwork, build
 from vidgru.nn.encoders import map_side
 from vidgru.nn.forecast import ForecastNetwork
 from vidgru.nn.motion import MotionNetwork
-from vidgru.nn.scenes import SceneNetwork
+from vidgru.nn.scenes import HISTOGRAMS, SceneNetwork
 from vidgru.spec import (
     FEWEST_SCENE_FRAMES,
     FORECAST_HIDDENS,
@@ -207,7 +207,7 @@ def _read_header(path: Path, header: str) -> tuple[AnySpec, dict[str, Any], Conf
             spec = ForecastSpec(**raw)
             whole = isinstance(metrics, dict) and _is_forecast(spec)
         elif raw["task"] == "scenes":
-            spec = SceneSpec(**raw)
+            spec = SceneSpec(**{"histogram": "hard", **raw})
             whole = isinstance(metrics, dict) and _is_scenes(spec)
         else:
             sure = content["confidence"]
@@ -294,6 +294,7 @@ def _is_scenes(spec: SceneSpec) -> bool:
         and FEWEST_SCENE_FRAMES <= spec.frames <= 512
         and spec.size in MAP_SIZES
         and _is_number(spec.threshold, 1e-6, 1 - 1e-6)
+        and spec.histogram in HISTOGRAMS
     )
 
 

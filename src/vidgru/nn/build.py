@@ -29,7 +29,7 @@ def build(spec: AnySpec) -> AnyNetwork | MotionNetwork | ForecastNetwork | Scene
     if isinstance(spec, ForecastSpec):
         return ForecastNetwork(spec.size, spec.hidden, spec.channels)
     if isinstance(spec, SceneSpec):
-        return SceneNetwork(spec.size, spec.hidden)
+        return SceneNetwork(spec.size, spec.hidden, spec.histogram)
     config = NetworkConfig(
         spec.input, spec.core, len(spec.labels), spec.hidden, spec.gated_update, spec.size
     )

@@ -1,5 +1,6 @@
 """The network that tells scene boundaries: frames compared with those around them, and a core."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from vidgru.scenes import KINDS
 WIDTHS = (12, 24, 32, 48)  # of the encoder
 EMBEDDED = 48  # values of a frame's features that are compared
 BINS = 8  # of each colour in a histogram
+HISTOGRAMS = ("soft", "hard")
 COARSE = 12  # cells a side of the pictures whose pixels are compared
 FINE = 24  # cells a side of those, in shades of grey, where a slow pan is no mixture
 # Frames are compared with the one before, for each of so many frames on either side ...
@@ -76,6 +78,32 @@ def moved(part: Tensor, shift: int) -> Tensor:
     return torch.cat([end, part[:, : steps + shift]], dim=1) if shift else part
 
 
+def hard_histogram(planes: Tensor) -> Tensor:
+    """Return how many pixels of uint8 (N, 3, P) are of each colour (N, BINS ** 3)."""
+    bins = (planes.long() * BINS) >> 8
+    bins = (bins[:, 0] * BINS + bins[:, 1]) * BINS + bins[:, 2]
+    counts = torch.zeros(len(bins), BINS**3, device=bins.device)
+    return counts.scatter_add_(1, bins, counts.new_ones(1).expand(bins.shape))
+
+
+def soft_histogram(planes: Tensor) -> Tensor:
+    """Return how many pixels of uint8 (N, 3, P) are of each colour (N, BINS ** 3).
+
+    BINS levels of each channel, from 0 to 255, are counted; what lies between two counts for both,
+    by how near it is. So no slow fade jumps from bin to bin, and dark pictures differ, too.
+    """
+    place = planes.float() * ((BINS - 1) / 255)
+    low = place.long().clamp_(max=BINS - 2)
+    above = place - low
+    shares = torch.stack([1 - above, above])  # (2, N, 3, P)
+    first = (low[:, 0] * BINS + low[:, 1]) * BINS + low[:, 2]
+    counts = torch.zeros(len(planes), BINS**3, device=planes.device)
+    for r, g, b in itertools.product((0, 1), repeat=3):
+        weight = shares[r, :, 0] * shares[g, :, 1] * shares[b, :, 2]
+        counts.scatter_add_(1, first + ((r * BINS + g) * BINS + b), weight)
+    return counts
+
+
 class SceneNetwork(nn.Module):
     """Frames in; for each, the chance that a scene begins with it, told twice.
 
@@ -85,9 +113,9 @@ class SceneNetwork(nn.Module):
     uint8 (B, T, S, S, 3).
     """
 
-    def __init__(self, size: int, hidden: int) -> None:
+    def __init__(self, size: int, hidden: int, histogram: str = "soft") -> None:
         super().__init__()
-        self.size, self.hidden = size, hidden
+        self.size, self.hidden, self.histogram = size, hidden, histogram
         self.encoder = FrameEncoder(3, WIDTHS)
         self.embed = nn.Linear(self.encoder.features, EMBEDDED)
         self.norm = nn.LayerNorm(self.encoder.features)
@@ -119,11 +147,8 @@ class SceneNetwork(nn.Module):
         features = (self.encode(pixels) if features is None else features).flatten(0, 1)
         embedded = functional.normalize(self.embed(features), dim=-1)
         planes = pixels.flatten(0, 1).movedim(-1, 1)  # (N, 3, S, S)
-        bins = (planes.int() * BINS) >> 8
-        bins = ((bins[:, 0] * BINS + bins[:, 1]) * BINS + bins[:, 2]).flatten(1).long()
-        counts = features.new_zeros(len(bins), BINS**3)
-        counts.scatter_add_(1, bins, features.new_ones(1).expand(bins.shape))
-        colours = functional.normalize(counts.sqrt(), dim=-1)
+        count = soft_histogram if self.histogram == "soft" else hard_histogram
+        colours = functional.normalize(count(planes.flatten(2)).sqrt(), dim=-1)
         levels = planes.float().mul_(1 / 255)
         fine = functional.adaptive_avg_pool2d(levels.mean(1), FINE).flatten(1)
         coarse = functional.adaptive_avg_pool2d(levels, COARSE)

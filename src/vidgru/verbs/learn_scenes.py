@@ -28,7 +28,8 @@ def scenes_beginning(config: TrainConfig) -> Beginning:
 
 def scenes_settings(begin: Beginning, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
-    return {"core": CORE, "hidden": begin.hidden, "frames": sampling.window, "size": begin.size}
+    sizes = {"hidden": begin.hidden, "frames": sampling.window, "size": begin.size}
+    return {"core": CORE, **sizes, "histogram": SceneSpec.histogram}
 
 
 def learn_scenes_steps(
