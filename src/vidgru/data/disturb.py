@@ -43,10 +43,7 @@ def drift(rng: np.random.Generator, frames: Frames) -> Frames:
 def let_pass(rng: np.random.Generator, frames: Frames, shown: int) -> Frames:
     """Return frames uint8 (T, S, S, 3) of one shot with things of any size in its view.
 
-    They come within the first `shown` frames.
-
-    They cross it at any speed, reach into it and draw back, come and stay, were there and go, or
-    leave something behind; some are shadows.
+    They come within the first `shown` frames, at any speed, and do as WAYS says; some are shadows.
     """
     out = frames.astype(np.float32)
     for _ in range(int(rng.integers(1, 6))):
