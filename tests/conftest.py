@@ -2,10 +2,11 @@
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from vidgru import TrainResult, train
 from vidgru.cli.main import main
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that tests start to send
 # it to.
@@ -50,6 +54,51 @@ def vidgru(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+class Opened(NamedTuple):
+    """An open page, what it asked for but for data of its own, and what its console says."""
+
+    page: "Page"
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture
+def browse() -> Iterator[Callable[..., Opened]]:
+    """Open files in the Chromium that is installed here: browse(path, width, dark=False)."""
+    programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    program = next(filter(None, programs), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright  # other tests need not wait for it
+
+    milliseconds = 60_000  # that an answer may take on a busy machine
+
+    def browse(path: Path, width: int, dark: bool = False) -> Opened:
+        page = chromium.new_page(
+            viewport={"width": width, "height": 800},
+            is_mobile=width < 500,
+            color_scheme="dark" if dark else "light",
+        )
+        page.set_default_timeout(milliseconds)
+        opened = Opened(page, [], [])
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.on("console", lambda message: opened.complaints.append(message.text))
+        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        page.goto(path.as_uri())
+        page.screenshot()  # some things are asked for only when they are drawn
+        return opened
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=program,
+            args=["--host-resolver-rules=MAP * ~NOTFOUND"],
+            timeout=milliseconds,
+        ) as chromium,
+    ):
+        yield browse
 
 
 @pytest.fixture

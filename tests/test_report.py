@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from browser import CHROMIUM, browser
+from conftest import Opened
 from helpers import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -490,32 +491,31 @@ def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_in_a_browser_the_page_fetches_nothing_and_fits_a_phone(tmp_path: Path) -> None:
+def test_in_a_browser_the_page_fetches_nothing_and_fits_a_phone(
+    tmp_path: Path, browse: Callable[..., Opened]
+) -> None:
     nasty, many = (
         evaluation(NASTY, 90, 0.4),
         evaluation(tuple(f"class {n}" for n in range(50)), 200),
     )
     pages = {"nasty": nasty, "many": many, "plain": evaluation(), "bare": bare()}
-    with browser(tmp_path / "profile") as view:
-        for name, result in pages.items():
-            path = tmp_path / name / "report.html"
-            report(path.parent, result, [] if name == "bare" else None, strips_of(result))
-            for width, dark in ((360, False), (1200, True)):
-                view.open(path, width, dark)
-                assert view.requests() == [path.as_uri()]
-                assert view.complaints() == []
-                assert view.value("document.documentElement.scrollWidth") <= width, name
-                assert view.value("document.querySelectorAll('script').length") == 1
-            content = as_json(result)
-            assert json.loads(view.value("document.getElementById('data').textContent")) == content
-            images = "[...document.images].map(image => image.naturalWidth)"
-            assert view.value(images) == [96] * 6 * len(strips_of(result))
-        # The looking itself must see what it looks for.
-        broken = path.read_text("utf-8").replace("<h1>", '<img src="http://vidgru.test/a.png"><h1>')
-        path.write_text(broken, "utf-8")
-        view.open(path, 360)
-        assert "violates the following Content Security Policy" in "".join(view.complaints())
-        path.write_text(re.sub("<meta http-equiv[^>]*>", "", broken), "utf-8")
-        view.open(path, 360)
-        assert "http://vidgru.test/a.png" in view.requests()
+    for name, result in pages.items():
+        path = tmp_path / name / "report.html"
+        report(path.parent, result, [] if name == "bare" else None, strips_of(result))
+        for width, dark in ((360, False), (1200, True)):
+            page, requests, complaints = browse(path, width, dark)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert page.locator("script").count() == 1
+            assert requests == [path.as_uri()]
+            assert complaints == []
+        assert json.loads(page.locator("#data").text_content()) == as_json(result)
+        images = "[...document.images].map(image => image.naturalWidth)"
+        assert page.evaluate(images) == [96] * 6 * len(strips_of(result))
+    # The looking itself must see what it looks for.
+    broken = path.read_text("utf-8").replace("<h1>", '<img src="http://vidgru.test/a.png"><h1>')
+    path.write_text(broken, "utf-8")
+    _, _, complaints = browse(path, 360)
+    assert "violates the following Content Security Policy" in "".join(complaints)
+    path.write_text(re.sub("<meta http-equiv[^>]*>", "", broken), "utf-8")
+    _, requests, _ = browse(path, 360)
+    assert "http://vidgru.test/a.png" in requests

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, browser
+from conftest import Opened
 from helpers import moving_squares, noise, retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
@@ -348,11 +348,12 @@ def test_colours_come_back_right(
 def as_page(path: Path) -> str:
     # Of a file of its own, a page may not see the pixels.
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<video muted src="data:video/{path.suffix[1:]};base64,{data}"></video>'
+    return f'<video id="video" muted src="data:video/{path.suffix[1:]};base64,{data}"></video>'
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_browser_plays_what_is_saved(tmp_path: Path, without_ffmpeg: Callable[[], None]) -> None:
+def test_a_browser_plays_what_is_saved(
+    tmp_path: Path, without_ffmpeg: Callable[[], None], browse: Callable[..., Opened]
+) -> None:
     colors = np.array([PALETTE[n] for n in (0, 2, 4, 5)], np.uint8)
     # At 720 lines and above, browsers take other colours for granted.
     frames = np.broadcast_to(colors.repeat(8, axis=0)[:, None, None], (32, 720, 320, 3))
@@ -362,56 +363,43 @@ def test_a_browser_plays_what_is_saved(tmp_path: Path, without_ffmpeg: Callable[
     rows += [f"{name},x,{n},{n / 16:.6f}" for n, name in enumerate(names)]
     (source / "frames.csv").write_text("\n".join(rows))
     files = [tmp_path / f"{way}.{end}" for way in ("ffmpeg", "wheel") for end in ("mp4", "webm")]
-    with browser(tmp_path / "profile") as view:
-        for number, path in enumerate(files):
-            if number == 2:
-                without_ffmpeg()
-            list(annotate(source, timeline(2.0), path))
-            page = tmp_path / "page.html"
-            page.write_text(as_page(path))
-            view.open(page, 1200)
-            told = view.value(
-                "new Promise(done => { const video = document.querySelector('video');"
-                "video.onerror = () => done(video.error.message);"
-                "const tell = () => done([video.videoWidth, video.videoHeight, video.duration]);"
-                "if (video.readyState > 1) tell(); else video.onloadeddata = tell; })"
+    html = tmp_path / "page.html"
+    for number, path in enumerate(files):
+        if number == 2:
+            without_ffmpeg()
+        list(annotate(source, timeline(2.0), path))
+        html.write_text(as_page(path))
+        page, _, complaints = browse(html, 1200)
+        page.wait_for_function("video.readyState > 1 || video.error")
+        told = page.evaluate("video.error?.message ?? [video.videoWidth, video.videoHeight]")
+        assert told == [320, 720], (path.name, told)
+        assert page.evaluate("video.duration") == pytest.approx(2.0, abs=1 / 16), path.name
+        for part in range(4):
+            page.evaluate(
+                "place => { window.pixels = null; video.requestVideoFrameCallback(() => {"
+                "const canvas = document.createElement('canvas');"
+                "canvas.width = 320; canvas.height = 720;"
+                "const context = canvas.getContext('2d', {willReadFrequently: true});"
+                "context.drawImage(video, 0, 0);"
+                "const look = (x, y) => [...context.getImageData(x, y, 1, 1).data.slice(0, 3)];"
+                "window.pixels = [look(160, 360), look(40, 716), look(300, 716)]; });"
+                "video.currentTime = place; }",
+                (part + 0.5) / 2,
             )
-            assert told[:2] == [320, 720], (path.name, told)
-            assert told[2] == pytest.approx(2.0, abs=1 / 16), path.name
-            for part in range(4):
-                place = (part + 0.5) / 2
-                pixels = view.value(
-                    "new Promise(done => { const video = document.querySelector('video');"
-                    "video.requestVideoFrameCallback(() => {"
-                    "const canvas = document.createElement('canvas');"
-                    "canvas.width = 320; canvas.height = 720;"
-                    "const context = canvas.getContext('2d', {willReadFrequently: true});"
-                    "context.drawImage(video, 0, 0);"
-                    "const look = (x, y) => [...context.getImageData(x, y, 1, 1).data.slice(0, 3)];"
-                    "done([look(160, 360), look(40, 716), look(300, 716)]); });"
-                    f"video.currentTime = {place}; }})"
-                )
-                wanted = [colors[part], PALETTE[0], PALETTE[2]]
-                off = np.abs(np.array(pixels) - np.array(wanted)).max()
-                assert off <= 8, (path.name, part, pixels)
-            # And it runs.
-            ran = (
-                "new Promise(done => { const video = document.querySelector('video');"
-                "video.onended = () => done(video.currentTime); video.currentTime = 1.5;"
-                "video.playbackRate = 4; video.play(); })"
-            )
-            assert view.value(ran) == pytest.approx(2.0, abs=1 / 16), path.name
-            assert view.complaints() == []
-            # The looking itself must see a file that does not play.
-        bad = write_clip(tmp_path / "bad.mp4", smooth(4, 48, 64), 10, "mp4v")
-        page.write_text(as_page(bad))
-        view.open(page, 1200)
-        failed = (
-            "new Promise(done => { const video = document.querySelector('video');"
-            "if (video.error) done(video.error.code);"
-            "else video.onerror = () => done(video.error.code); })"
-        )
-        assert view.value(failed) == 4
+            pixels = page.wait_for_function("window.pixels").json_value()
+            wanted = [colors[part], PALETTE[0], PALETTE[2]]
+            off = np.abs(np.array(pixels) - np.array(wanted)).max()
+            assert off <= 8, (path.name, part, pixels)
+        # And it runs.
+        page.evaluate("() => { video.currentTime = 1.5; video.playbackRate = 4; video.play(); }")
+        page.wait_for_function("video.ended")
+        assert page.evaluate("video.currentTime") == pytest.approx(2.0, abs=1 / 16), path.name
+        assert complaints == []
+    # The looking itself must see a file that does not play.
+    bad = write_clip(tmp_path / "bad.mp4", smooth(4, 48, 64), 10, "mp4v")
+    html.write_text(as_page(bad))
+    page, _, _ = browse(html, 1200)
+    assert page.wait_for_function("video.error?.code").json_value() == 4
 
 
 # What goes wrong
