@@ -18,9 +18,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from vidgru.config import MAP_CORE
 from vidgru.engine.device import prepare
 from vidgru.nn.cells import CELLS, Cell, GatedCell, Gates, State
+from vidgru.nn.choices import MAP_CORE
 from vidgru.nn.unroll import unroll
 
 BATCH, SIZE = 16, 128

@@ -14,6 +14,7 @@ import argparse
 import json
 import logging
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidgru import find_changes
-from vidgru.changes import Box, Change
-from vidgru.data.synth import shape, texture
+from vidgru.tools.changes.results import Box, Change
 from vidgru.video.read import open_video
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+from drawn_scenes import shape, texture
 
 Picture = NDArray[np.float32]
 LATE = 3  # frames

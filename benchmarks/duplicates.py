@@ -20,14 +20,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidgru.core.results import run_to_end
 from vidgru.data.cache import Segments
+from vidgru.data.dataset import read_all, read_source
 from vidgru.data.decode import Readings, readings_of
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.folder import Clip
-from vidgru.data.gather import choose_sampling, read_all, read_source
-from vidgru.results import run_to_end
-from vidgru.spec import stored_side
-from vidgru.train_config import TrainConfig
+from vidgru.nn.choices import stored_side
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.video.read import open_video
 
 Pixels = NDArray[np.uint8]
@@ -119,7 +120,9 @@ def encode(path: Path, frames: Pixels, fps: float, codec: str = "mp4v") -> None:
 
 def read(clips: list[Clip]) -> Readings:
     """Read clips as `check` does."""
-    sampling = choose_sampling(clips, TrainConfig(), stored_side(TrainConfig().side))
+    sampling = choose_sampling(
+        clips, ClassifyTrainConfig(), stored_side(ClassifyTrainConfig().side)
+    )
     return readings_of(run_to_end(read_all(clips, sampling)))
 
 

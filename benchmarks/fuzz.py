@@ -35,7 +35,7 @@ import torch
 from fuzz_changes import blind
 from fuzz_loaders import LOADERS, make_run
 
-from vidgru.errors import DataError, OptionError, VidgruError
+from vidgru.core.errors import DataError, OptionError, VidgruError
 
 MEGABYTES = 1500
 ENDS = ("loaded", "refused", "foreign", "crash", "hang")

@@ -27,20 +27,24 @@ from fuzz_changes import (
 )
 
 import vidgru
-from vidgru.config import ExtractConfig
+from vidgru.commands.train import resume_steps, train_steps
+from vidgru.core.results import Failure
 from vidgru.data.cache import Sampling, decode_clip, load, store
+from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip, read_folder
-from vidgru.data.gather import choose_sampling, read_clips
 from vidgru.data.split import split_clips
-from vidgru.engine.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_model
-from vidgru.engine.run import CONFIG_NAME, go_on_with, read_numbers, read_split
-from vidgru.nn.build import build
-from vidgru.results import Failure, Prediction, Window
-from vidgru.spec import ModelSpec
-from vidgru.train_config import TrainConfig
-from vidgru.verbs.answers import _read
-from vidgru.verbs.train import resume_steps, train_steps
-from vidgru.video.choose import choose_frames
+from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
+from vidgru.engine.run_folder import CONFIG_NAME, go_on_with, read_numbers, read_split
+from vidgru.tasks.classify.answers import _read
+from vidgru.tasks.classify.build import build
+from vidgru.tasks.classify.model_file import save_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.results import Prediction, Window
+from vidgru.tasks.classify.sampling import choose_sampling
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.registry import train_config
+from vidgru.tools.extract.choose import choose_frames
+from vidgru.tools.extract.options import ExtractConfig
 from vidgru.video.facts import Facts
 from vidgru.video.sample import sample_frames
 
@@ -126,7 +130,7 @@ def make_run(folder: Path) -> None:
                 writer.write(np.roll(frame, 5 * number, axis=0))
             writer.release()
     options: dict[str, Any] = {"size": 16, "batch_size": 2, "threads": 1, "input": "diff"}
-    config = TrainConfig(out=str(folder / "run"), core="rnn", epochs=40, **options)
+    config = ClassifyTrainConfig(out=str(folder / "run"), core="rnn", epochs=40, **options)
     steps = train_steps(folder / "clips", config)
     while not (folder / "run" / "metrics.csv").exists():
         next(steps)
@@ -208,7 +212,7 @@ def go_on(path: Path, home: Path) -> None:
 
 def read_config(path: Path, home: Path) -> None:
     """Read the config of a run, and the clips that it names."""
-    with go_on_with(path.parent) as (folder, config):
+    with go_on_with(path.parent, train_config) as (folder, config):
         choose_sampling(read_clips(folder, config), config, config.side)
 
 
@@ -221,13 +225,13 @@ def read_groups(path: Path, home: Path) -> None:
 
 def read_clip_list(path: Path, home: Path) -> None:
     """Read a list of clips as `train` does."""
-    config = TrainConfig()
+    config = ClassifyTrainConfig()
     choose_sampling(read_clips(path, config), config, SIDE)
 
 
 def give_split_back(path: Path, home: Path) -> None:
     """Read clips, split as a table says; and what a model beside it learned from."""
-    read_clips(home / "clips", TrainConfig(split=str(path)))
+    read_clips(home / "clips", ClassifyTrainConfig(split=str(path)))
     read_split(path.parent)
 
 
@@ -247,7 +251,7 @@ def read_frames(path: Path, home: Path) -> None:
         pass
     for _ in choose_frames(path, ExtractConfig(every=1)):
         pass
-    choose_sampling([Clip(path, path.name, "a")], TrainConfig(), SIDE)
+    choose_sampling([Clip(path, path.name, "a")], ClassifyTrainConfig(), SIDE)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from av.video.stream import VideoStream
 from fuzz_changes import blind
 from PIL import Image
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.read import open_video
 
 HEAD = 4096  # bytes that are changed

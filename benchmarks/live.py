@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vidgru
-from vidgru.timeline import LiveEvent
-from vidgru.verbs import live as verb
+from vidgru.tasks.classify import live as verb
 from vidgru.video import live
 from vidgru.video.live import LiveFrame, live_frames
 from vidgru.video.read import shrink
+from vidgru.video.results import LiveEvent
 
 SAMPLES = Path(__file__).parents[1] / "sample_videos"
 WIDTH, HEIGHT, FPS = 640, 480, 30

@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 from predict import compare
 
 import vidgru
-from vidgru.data.flow import FlowMeter, cell_means
-from vidgru.data.synth import Scene, Shot, make_scene, render
-from vidgru.motion import AHEAD, MotionField
-from vidgru.verbs.motion import MotionModel
+from vidgru.tasks.motion.flow import FlowMeter, cell_means
+from vidgru.tasks.motion.model import MotionModel
+from vidgru.tasks.motion.results import AHEAD, MotionField
 from vidgru.video.record import open_recorder
 from vidgru.video.sample import sample_frames
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+from drawn_scenes import Scene, Shot, make_scene, render
 
 SIZES = (320, 426)  # widths
 RATES = (24.0, 25.0, 30.0, 12.5)  # frames/s

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.facts import Facts
 from vidgru.video.read import Image, open_video
 

@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from predict import compare
 
 import vidgru
-from vidgru.data.shots import boundaries_of, joined
-from vidgru.scene_scores import SceneScores, scores_of
-from vidgru.scenes import Boundary
-from vidgru.tasks.scenes_measure import count
-from vidgru.verbs.scenes import ScenesModel
+from vidgru.tasks.scenes.metrics import count
+from vidgru.tasks.scenes.model import ScenesModel
+from vidgru.tasks.scenes.results import Boundary
+from vidgru.tasks.scenes.scores import SceneScores, scores_of
+from vidgru.tasks.scenes.shots import boundaries_of, joined
 from vidgru.video.find import find_sources
 from vidgru.video.read import Image, open_video
 from vidgru.video.record import open_recorder

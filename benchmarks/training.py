@@ -16,22 +16,22 @@ from statistics import median
 
 import torch
 
-from vidgru.config import CORE
+from vidgru.commands.train import train_steps
+from vidgru.data.augment import AUGMENTATIONS
 from vidgru.data.folder import read_folder
-from vidgru.data.views import AUGMENTATIONS
-from vidgru.engine.loop import Examples, Trainer
-from vidgru.nn.build import build
-from vidgru.nn.network import HIDDEN
-from vidgru.spec import ModelSpec
-from vidgru.tasks.classify import Classify
-from vidgru.train_config import TrainConfig
-from vidgru.verbs.train import train_steps
+from vidgru.nn.choices import CORE
+from vidgru.tasks.classify.build import build
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.network import HIDDEN
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.train_step import Examples, Trainer
 
 BLOCK = 20
 
 
 def timed_training(
-    folder: Path, config: TrainConfig, bare: Callable[[], float]
+    folder: Path, config: ClassifyTrainConfig, bare: Callable[[], float]
 ) -> tuple[list[float], list[float], str]:
     """Return seconds a step, of training and of `bare`, in turns; and what the reading said."""
     steps, note = train_steps(folder, config), ""
@@ -53,7 +53,7 @@ def timed_training(
     return ours, theirs, note
 
 
-def bare_step(config: TrainConfig, frames: int, labels: int) -> Callable[[], float]:
+def bare_step(config: ClassifyTrainConfig, frames: int, labels: int) -> Callable[[], float]:
     """Return a function that learns from one and the same batch in memory."""
     names = tuple(map(str, range(labels)))
     spec = ModelSpec("classify", names, "both", CORE, HIDDEN, 10.0, frames, config.side)
@@ -83,7 +83,7 @@ def main() -> None:
     labels = len({clip.label for clip in read_folder(options.folder)})
     with tempfile.TemporaryDirectory() as place:
         for turn in ("first", "second"):
-            config = TrainConfig(
+            config = ClassifyTrainConfig(
                 epochs=options.epochs, frames=options.frames, device="cpu", out=f"{place}/{turn}"
             )
             ours, theirs, note = timed_training(

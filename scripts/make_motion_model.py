@@ -19,17 +19,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from drawn_scenes import make_scene, render
 
-from vidgru.config import MAP_CORE
-from vidgru.data.flow import FlowMeter, cell_means, moving_share
-from vidgru.data.footage import Footage
-from vidgru.data.synth import make_scene, render
-from vidgru.engine.checkpoint import SHIPPED_MOTION, save_model
 from vidgru.engine.device import prepare
-from vidgru.engine.motion_loop import MotionTrainer
-from vidgru.engine.motion_training import fit_spread
-from vidgru.nn.motion import PACE, MotionNetwork
-from vidgru.spec import FINE, MOTION_HIDDEN, MOTION_SIZE, MotionSpec
+from vidgru.engine.model_file import save_model
+from vidgru.nn.choices import MAP_CORE
+from vidgru.tasks.motion.flow import FlowMeter, cell_means, moving_share
+from vidgru.tasks.motion.footage import Footage
+from vidgru.tasks.motion.model_file import SHIPPED_MOTION
+from vidgru.tasks.motion.network import PACE, MotionNetwork
+from vidgru.tasks.motion.spec import FINE, MOTION_HIDDEN, MOTION_SIZE, MotionSpec
+from vidgru.tasks.motion.train_step import MotionTrainer
+from vidgru.tasks.motion.training import fit_spread
 
 FRAMES = 40
 SLOWEST, FASTEST = 8.0, 19.0  # frames/s

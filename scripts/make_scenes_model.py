@@ -18,14 +18,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from drawn_scenes import Layer, make_scene, render
 
-from vidgru.data.synth import Layer, make_scene, render
-from vidgru.data.views import Frames
-from vidgru.engine.checkpoint import SHIPPED_SCENES, save_model
+from vidgru.data.augment import Frames
 from vidgru.engine.device import prepare
-from vidgru.engine.scene_loop import SceneTrainer
-from vidgru.nn.scenes import SceneNetwork
-from vidgru.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec, stored_side
+from vidgru.engine.model_file import save_model
+from vidgru.nn.choices import stored_side
+from vidgru.tasks.scenes.model_file import SHIPPED_SCENES
+from vidgru.tasks.scenes.network import SceneNetwork
+from vidgru.tasks.scenes.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec
+from vidgru.tasks.scenes.train_step import SceneTrainer
 
 FRAMES = 40
 SLOWEST, FASTEST = 4.0, 30.0  # frames/s

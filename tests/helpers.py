@@ -5,15 +5,20 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from vidgru.engine.loop import Trainer
+from vidgru.engine import model_file
+from vidgru.tasks.classify.spec import Confidence, ModelSpec
+from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.registry import find_task
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], fps: float, fourcc: str = "FFV1") -> Path:
@@ -128,3 +133,20 @@ def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return step(self, done)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
+
+
+def build(spec: Any) -> torch.nn.Module:
+    """Return a new network of any task with random weights."""
+    return find_task(spec.task).network(spec)
+
+
+def save_model(
+    path: Path,
+    weights: Any,
+    spec: Any,
+    metrics: Any,
+    confidence: Confidence = Confidence(),  # noqa: B008
+) -> None:
+    """Write a model file of any task."""
+    more = {"confidence": asdict(confidence)} if isinstance(spec, ModelSpec) else {}
+    model_file.save_model(path, weights, spec, metrics, **more)

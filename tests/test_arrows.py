@@ -11,11 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru.errors import OptionError, OutputError, VideoError
-from vidgru.motion import AHEAD, MotionField
-from vidgru.results import Progress
-from vidgru.verbs.motion_save import save_motion
-from vidgru.video.arrows import (
+from vidgru.core.errors import OptionError, OutputError, VideoError
+from vidgru.core.results import Progress
+from vidgru.tasks.motion.arrows import (
     LASTING,
     LATER,
     LONGEST,
@@ -24,6 +22,8 @@ from vidgru.video.arrows import (
     FieldOverlay,
     arrow_length,
 )
+from vidgru.tasks.motion.results import AHEAD, MotionField
+from vidgru.tasks.motion.save import save_motion
 from vidgru.video.facts import Facts
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.read import open_video

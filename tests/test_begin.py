@@ -9,20 +9,24 @@ from typing import Any
 import pytest
 import torch
 from conftest import Done
-from helpers import make_folder, stop_after
+from helpers import build, make_folder, save_model, stop_after
 from safetensors.torch import load_file
 
-from vidgru import TrainConfig, TrainResult, compare, resume, train
-from vidgru.engine import course
-from vidgru.engine.begin import read_encoders
-from vidgru.engine.checkpoint import load_any, load_model, save_model
-from vidgru.engine.loop import Trainer
-from vidgru.errors import ModelError
-from vidgru.nn.build import build
-from vidgru.spec import AnySpec, ForecastSpec, ModelSpec, MotionSpec
-from vidgru.verbs import compare as compare_verb
-from vidgru.verbs import folds, learn
-from vidgru.verbs import train as verb
+from vidgru import TrainResult, compare, resume, train
+from vidgru.core.errors import ModelError
+from vidgru.engine import trainer as course
+from vidgru.engine.model_file import AnySpec
+from vidgru.tasks.classify import compare as compare_verb
+from vidgru.tasks.classify import folds, learn
+from vidgru.tasks.classify import task as verb
+from vidgru.tasks.classify.encoders import Encoders, read_encoders
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.forecast.spec import ForecastSpec
+from vidgru.tasks.motion.spec import MotionSpec
+from vidgru.tasks.registry import load as load_any
 
 Vidgru = Callable[..., Done]
 Weights = dict[str, torch.Tensor]
@@ -264,7 +268,7 @@ def test_trainings_without_encoders(
         (
             MOTION,
             [],
-            "{} is a model of motion, whose encoder is another one: give --init a model of "
+            "{} is a model of motion, with an encoder of its own: give --init a model of "
             "`vidgru train --task forecast`, or one that tells classes.",
         ),
         (ROWS, [], "{} reads rows of pixels: it has no encoder to begin with."),
@@ -319,9 +323,9 @@ def test_models_that_do_not_fit(
 def test_processes_that_find_other_models(
     data: Path, tmp_path: Path, forecast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = TrainConfig(init=str(forecast))
-    assert read_encoders(config) is not None
-    monkeypatch.setattr("vidgru.engine.begin.from_main", lambda make: b"another")
+    config = ClassifyTrainConfig(init=str(forecast))
+    assert isinstance(read_encoders(config), Encoders)
+    monkeypatch.setattr("vidgru.tasks.classify.encoders.from_main", lambda make: b"another")
     with pytest.raises(Exception, match=r"^The processes of this training find other models at"):
         read_encoders(config)
 
@@ -334,4 +338,4 @@ def test_a_hostile_name_steers_nothing(vidgru: Vidgru, tmp_path: Path) -> None:
     assert "\x1b" not in done.out + done.err
     assert "[red]\\x1b[31mx.safetensors" in "".join(done.out.split())
     with pytest.raises(ModelError, match="No model at"):
-        read_encoders(TrainConfig(init="a\0b"))
+        read_encoders(ClassifyTrainConfig(init="a\0b"))

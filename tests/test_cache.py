@@ -13,6 +13,7 @@ from helpers import noise, write_clip, write_images
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from vidgru.core.errors import OutputError, ProcessError
 from vidgru.data import cache, decode
 from vidgru.data.cache import (
     SMALL,
@@ -27,7 +28,6 @@ from vidgru.data.cache import (
 )
 from vidgru.data.decode import Decoded, decode_clips
 from vidgru.data.folder import Clip
-from vidgru.errors import OutputError, ProcessError
 from vidgru.video.facts import Facts
 from vidgru.video.read import shrink
 

@@ -10,8 +10,8 @@ import pytest
 from helpers import noise, write_clip
 from numpy.typing import NDArray
 
-from vidgru.motion import Motion
-from vidgru.verbs.motion import MotionModel, load_motion
+from vidgru.tasks.motion.model import MotionModel, load_motion
+from vidgru.tasks.motion.results import Motion
 from vidgru.video.cadence import find_cadence
 
 SPEED = 60.0  # pixels/s to the right

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vidgru.results import Bin
-from vidgru.spec import Confidence
-from vidgru.tasks.calibrate import (
+from vidgru.tasks.classify.calibration import (
     COLDEST,
     HOTTEST,
     MOST_ANSWERS,
@@ -25,14 +23,16 @@ from vidgru.tasks.calibrate import (
     fit_confidence,
     fit_temperature,
 )
-from vidgru.tasks.classify import Classify
-from vidgru.tasks.measure import (
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.metrics import (
     accuracy_interval,
     answered,
     effective_count,
     precision_and_f1,
     top_accuracies,
 )
+from vidgru.tasks.classify.results import Bin
+from vidgru.tasks.classify.spec import Confidence
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 8).map(lambda n: n / 8), st.booleans()), max_size=40)
 

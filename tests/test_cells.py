@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidgru.config import CORES, GATED_UPDATES
 from vidgru.nn.cells import CELLS, Cell, ConvGRUCell, GatedCell, GRUCell, LSTMCell, make_cell
+from vidgru.nn.choices import CORES, GATED_UPDATES
 from vidgru.nn.unroll import trace, unroll
 
 Array = NDArray[np.float64]

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vidgru import Box, Change, Changes, Failure, find_changes
-from vidgru.cli.changes import COLUMNS, tell_changes
-from vidgru.config import ScenesConfig
-from vidgru.errors import OptionError, OutputError, VideoError
-from vidgru.tasks.changes import MOST, Watch, find, median_of_nine, steady
-from vidgru.tasks.stays import Region
-from vidgru.verbs.changes import change_steps, changes_each, save_heatmap, save_images
+from vidgru.core.errors import OptionError, OutputError, VideoError
+from vidgru.tasks.scenes.options import ScenesConfig
+from vidgru.tools.changes.detect import MOST, Watch, find, median_of_nine, steady
+from vidgru.tools.changes.find import change_steps, changes_each, save_heatmap, save_images
+from vidgru.tools.changes.options import ChangesConfig
+from vidgru.tools.changes.persistence import Region
+from vidgru.tools.changes.tables import COLUMNS, tell_changes
 from vidgru.video.find import find_sources
 
 Frames = NDArray[np.uint8]
@@ -281,7 +282,7 @@ def test_the_command_line_tells_and_writes(
     put(frames[17:], THING)
     source = folder(tmp_path / "seq", taken(frames))
     table, heat, images = (tmp_path / name for name in ("t.csv", "heat.png", "pictures"))
-    config = ScenesConfig(objects=True, csv=str(table), heatmap=str(heat), images=str(images))
+    config = ChangesConfig(csv=str(table), heatmap=str(heat), images=str(images))
     found = find_sources([source])
     assert tell_changes([str(source)], found, config, False, False) is False
     out, err = capsys.readouterr()
@@ -332,7 +333,7 @@ def test_names_that_a_spreadsheet_would_compute(
     put(frames[17:], THING)
     folder(Path("=1+1"), taken(frames))
     folder(Path("-short"), taken(still(3)))
-    done = vidgru("scenes", "--objects", "--csv", "t.csv", "-q", "--", "=1+1", "-short")
+    done = vidgru("changes", "--csv", "t.csv", "-q", "--", "=1+1", "-short")
     assert done.code == 1
     one, other = csv.DictReader(Path("t.csv").read_text("utf-8").splitlines())
     assert (one["source"], other["source"]) == ("./=1+1", "./-short")
@@ -345,7 +346,7 @@ def test_json_has_an_object_for_each_source(
     source = folder(tmp_path / "seq", taken(still(20)))
     missing = tmp_path / "none.mp4"
     found = find_sources([source, missing])
-    config = ScenesConfig(objects=True)
+    config = ChangesConfig()
     assert tell_changes([str(source), str(missing)], found, config, True, True) is True
     out, err = capsys.readouterr()
     first, second = map(json.loads, out.splitlines())
@@ -355,6 +356,19 @@ def test_json_has_an_object_for_each_source(
         "error": f"Cannot read {missing}: no such file or folder.",
     }
     assert err == f"Error: {second['error']}\n"
+
+
+def test_the_old_name_does_the_same_and_says_the_new_one(
+    tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    frames = still(40)
+    put(frames[17:], THING)
+    source = folder(tmp_path / "seq", taken(frames))
+    new, old = vidgru("changes", source, "--json"), vidgru("scenes", source, "--objects", "--json")
+    assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
+    assert json.loads(new.out)["changes"][0]["frame"] == 17
+    note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
+    assert (new.err, old.err) == ("", f"{note}\n")
 
 
 def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:

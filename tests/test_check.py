@@ -15,14 +15,15 @@ from helpers import retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru as library
+from vidgru.commands.train import run_to_end
 from vidgru.data import decode
+from vidgru.data.dataset import gather, read_clips
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.gather import choose_sampling, gather, read_clips
-from vidgru.findings import Checked, Finding
-from vidgru.spec import stored_side
-from vidgru.train_config import TrainConfig
-from vidgru.verbs import check as verb
-from vidgru.verbs.train import run_to_end
+from vidgru.data.results import Checked, Finding
+from vidgru.nn.choices import stored_side
+from vidgru.tasks.classify import check as verb
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.sampling import choose_sampling
 
 Pixels = NDArray[np.uint8]
 Run = Callable[..., Done]
@@ -250,7 +251,7 @@ def test_groups_across_parts(tmp_path: Path) -> None:
 def test_training_finds_all_decoded(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.check(original)
     monkeypatch.setattr(decode, "Pool", None)  # no worker can be made
-    config = TrainConfig()
+    config = ClassifyTrainConfig()
     clips = read_clips(original, config)
     sampling = choose_sampling(clips, config, stored_side(config.side))
     assert len(run_to_end(gather(clips, sampling, config, original)).frames) == 18

@@ -11,17 +11,18 @@ from conftest import Done
 from helpers import make_folder, noise, write_images
 
 import vidgru as library
-from vidgru import Comparison, TrainConfig
-from vidgru.config import CORES
+from vidgru import Comparison
+from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.data.folder import read_folder
-from vidgru.engine.checkpoint import load_model, newest_run
-from vidgru.engine.loop import Trainer
-from vidgru.engine.run import read_numbers
-from vidgru.errors import ModelError, OptionError, OutputError
-from vidgru.findings import Compared
-from vidgru.train_config import CompareConfig
-from vidgru.verbs import compare as verb
-from vidgru.verbs.compare import best_first
+from vidgru.engine.model_file import newest_run
+from vidgru.engine.run_folder import read_numbers
+from vidgru.nn.choices import CORES
+from vidgru.tasks.classify import compare as verb
+from vidgru.tasks.classify.compare import best_first
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.tasks.classify.scores import Compared
+from vidgru.tasks.classify.train_step import Trainer
 
 Vidgru = Callable[..., Done]
 
@@ -34,7 +35,7 @@ PAIR = ["--core", "gru", "--core", "lstm"]
 def watched(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, list[str]]:
     """Return two cores with the seeds 3 and 4, and the stages; tests must not change the folder."""
     place, stages = tmp_path_factory.mktemp("compared"), []
-    config = TrainConfig(**SETTINGS, seed=3, out=str(place / "out"))
+    config = ClassifyTrainConfig(**SETTINGS, seed=3, out=str(place / "out"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDGRU_CACHE", str(place / "cache"))
         steps = verb.compare_steps(data, config, CompareConfig(("lstm", "gru"), (), 2))
@@ -330,11 +331,11 @@ def test_all_cores_unless_told_otherwise() -> None:
 
 
 def test_of_all_cores_those_that_read_rows(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
-    rows = TrainConfig(encoder="rows")
+    rows = ClassifyTrainConfig(encoder="rows")
     assert verb.fitting(rows, CompareConfig(seeds=2)) == CompareConfig(
         tuple(core for core in CORES if core != "convgru"), seeds=2
     )
-    assert verb.fitting(TrainConfig(), CompareConfig()) == CompareConfig()
+    assert verb.fitting(ClassifyTrainConfig(), CompareConfig()) == CompareConfig()
     options = [*QUICK, "--encoder", "rows", "--out", tmp_path / "out"]
     done = vidgru("compare", data, *options, "--core", "gru", "--core", "convgru")
     assert (done.code, done.out) == (2, "")

@@ -17,7 +17,7 @@ from helpers import make_folder, moving_squares, running
 
 import vidgru as package
 from vidgru import resume
-from vidgru.engine.checkpoint import load_checkpoint
+from vidgru.engine.model_file import load_checkpoint
 
 SCRIPT = str(Path(__file__).with_name("together.py"))
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

@@ -9,24 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import build, save_model
 from safetensors.torch import save
 
-from vidgru.data.views import AUGMENTATIONS, Augmentation, cut
-from vidgru.engine import loop
-from vidgru.engine.checkpoint import (
-    load_checkpoint,
-    load_model,
-    newest_run,
-    save_checkpoint,
-    save_model,
-)
-from vidgru.engine.learner import learning_rate
-from vidgru.engine.loop import Examples, Trainer
-from vidgru.errors import ModelError
-from vidgru.nn.build import build
-from vidgru.nn.network import Network, NetworkConfig
-from vidgru.spec import Confidence, ModelSpec
-from vidgru.tasks.classify import Classify
+from vidgru.core.errors import ModelError
+from vidgru.data.augment import AUGMENTATIONS, Augmentation, cut
+from vidgru.engine.model_file import load_checkpoint, newest_run, save_checkpoint
+from vidgru.engine.train_step import learning_rate
+from vidgru.tasks.classify import train_step as loop
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.network import Network, NetworkConfig
+from vidgru.tasks.classify.spec import Confidence, ModelSpec
+from vidgru.tasks.classify.train_step import Examples, Trainer
 
 SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)
 

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import moving_squares, noise, write_clip
+from helpers import moving_squares, noise, save_model, write_clip
 
 import vidgru as library
 from vidgru import Evaluation, TrainResult
-from vidgru.config import EvaluateConfig
+from vidgru.commands.evaluate import evaluate
+from vidgru.core.errors import DataError, ModelError, OptionError
 from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.data.decode import Decoded
 from vidgru.data.folder import Clip
-from vidgru.engine.checkpoint import load_model, save_model
-from vidgru.errors import DataError, ModelError, OptionError
-from vidgru.spec import Confidence
-from vidgru.tasks.measure import accuracy_interval
-from vidgru.verbs.evaluate import Held, evaluate, evaluation_of, mistake_strips
+from vidgru.tasks.classify.evaluation import Held, evaluation_of, mistake_strips
+from vidgru.tasks.classify.metrics import accuracy_interval
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.spec import Confidence
 
 Vidgru = Callable[..., Done]
 ONE = ("--threads", 1)
@@ -348,7 +348,7 @@ def test_json_and_the_newest_run(
     assert done.code == 0
     assert done.err.splitlines()[0] == f"Model: {Path('runs') / 'a-1'}"
     said = json.loads(done.out)
-    direct = evaluate(fresh, EvaluateConfig())
+    direct = evaluate(fresh, {})
     assert isinstance(direct, Evaluation)
     assert said == json.loads(json.dumps(direct.to_dict()))
     assert said["scores"]["accuracy"] == direct.scores.accuracy

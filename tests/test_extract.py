@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from helpers import noise, write_clip, write_images
 
-from vidgru.config import ExtractConfig
-from vidgru.errors import OptionError, OutputError
-from vidgru.results import ExtractedFrame
-from vidgru.verbs import extract as verb
-from vidgru.verbs.extract import extract
+from vidgru.core.errors import OptionError, OutputError
+from vidgru.tools.extract import extract as verb
+from vidgru.tools.extract.extract import extract
+from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.extract.results import ExtractedFrame
 from vidgru.video.read import Image, open_video
 
 Cli = Callable[..., Any]

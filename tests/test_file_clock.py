@@ -15,7 +15,7 @@ from conftest import Done
 from test_scenes import cuts_at
 
 from vidgru import TrainResult
-from vidgru.verbs.edl import edit_list, write_edl
+from vidgru.tasks.scenes.edl import edit_list, write_edl
 from vidgru.video import record
 from vidgru.video.file_clock import FileClock, Timecode, file_clock, read_timecode
 from vidgru.video.pieces import Piece, cut_video

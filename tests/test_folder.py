@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from vidgru.core.errors import DataError, OptionError
+from vidgru.core.results import Failure
 from vidgru.data.folder import read_folder, read_videos
-from vidgru.errors import DataError, OptionError
-from vidgru.results import Failure
 from vidgru.video.find import ROOT, find_sources
 
 

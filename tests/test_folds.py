@@ -11,10 +11,10 @@ import pytest
 from conftest import Done
 
 from vidgru import TrainResult, load, resume, train
+from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds, units_of
-from vidgru.engine.training import Training
-from vidgru.errors import DataError
+from vidgru.tasks.classify.training import Training
 
 GROUPS = r"/(\d)"
 
@@ -105,7 +105,7 @@ def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
 
 def stop_in_training(steps: int, patch: pytest.MonkeyPatch) -> None:
     """Break off after so many steps of all trainings together."""
-    from vidgru.engine.loop import Trainer
+    from vidgru.tasks.classify.train_step import Trainer
 
     step, taken = Trainer.step, [0]
 

@@ -14,26 +14,28 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import noise, retime, turn, write_clip, write_images
+from helpers import noise, retime, save_model, turn, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.cli.forecast_scores import CONSTANTS
-from vidgru.engine.checkpoint import SHIPPED_MOTION, LoadedForecast, save_model
-from vidgru.errors import ModelError, OptionError, OutputError, VideoError
-from vidgru.forecast import Forecast, ForecastFrame, mean_scores
-from vidgru.forecast_scores import FrameErrors
-from vidgru.nn.forecast import ForecastNetwork
-from vidgru.nn.rolling import RollingForecast
-from vidgru.spec import ForecastSpec
-from vidgru.tasks.forecast import errors
-from vidgru.verbs import forecast, forecast_save
-from vidgru.verbs.forecast import ForecastModel
-from vidgru.verbs.forecast_save import picture_size, save_forecast
+from vidgru.core.errors import ModelError, OptionError, OutputError, VideoError
+from vidgru.tasks.forecast import model as forecast
+from vidgru.tasks.forecast import save as forecast_save
+from vidgru.tasks.forecast.metrics import errors
+from vidgru.tasks.forecast.model import ForecastModel
+from vidgru.tasks.forecast.model_file import LoadedForecast
+from vidgru.tasks.forecast.network import ForecastNetwork
+from vidgru.tasks.forecast.results import Forecast, ForecastFrame, mean_scores
+from vidgru.tasks.forecast.rolling import RollingForecast
+from vidgru.tasks.forecast.save import picture_size, save_forecast
+from vidgru.tasks.forecast.score_tables import CONSTANTS
+from vidgru.tasks.forecast.scores import FrameErrors
+from vidgru.tasks.forecast.spec import ForecastSpec
+from vidgru.tasks.forecast.strip import error_colors, film_strip, to_rgb
+from vidgru.tasks.motion.model_file import SHIPPED_MOTION
 from vidgru.video.live import LiveFrame
 from vidgru.video.read import Frame
-from vidgru.video.strip import error_colors, film_strip, to_rgb
 
 Vidgru = Callable[..., Done]
 Frames = NDArray[np.uint8]

@@ -13,37 +13,36 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import noise, write_clip
+from helpers import build, noise, save_model, write_clip
 from numpy.typing import NDArray
 
-from vidgru import TrainConfig, TrainResult, evaluate, train
-from vidgru.cli.forecast_scores import figure, show_forecast_evaluation, show_forecast_training
-from vidgru.data import gather
+from vidgru import TrainResult, evaluate, train
+from vidgru.core.errors import DataError, ModelError, OptionError
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip, read_videos
-from vidgru.data.gather import choose_sampling
-from vidgru.engine.checkpoint import (
-    load_any,
-    load_checkpoint,
-    load_forecast,
-    load_model,
-    save_model,
-)
-from vidgru.engine.forecast_loop import LUMA, ForecastTrainer, add_windows, as_clip, windows
-from vidgru.engine.forecast_training import ForecastTraining
-from vidgru.errors import DataError, ModelError, OptionError
-from vidgru.forecast_scores import (
+from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.forecast import task as forecast_task
+from vidgru.tasks.forecast.metrics import COPY, MODEL, Tally, errors, guesses, loss, ssim
+from vidgru.tasks.forecast.model_file import load_forecast
+from vidgru.tasks.forecast.network import WAYS, ForecastNetwork
+from vidgru.tasks.forecast.options import ForecastTrainConfig
+from vidgru.tasks.forecast.score_tables import show_forecast_evaluation, show_forecast_training
+from vidgru.tasks.forecast.scores import (
     ForecastEvaluation,
     ForecastScores,
     ForecastTrainResult,
     FrameErrors,
     HorizonScores,
 )
-from vidgru.nn.build import build
-from vidgru.nn.forecast import WAYS, ForecastNetwork
-from vidgru.spec import ForecastSpec, forecast_frames
-from vidgru.tasks.forecast import COPY, MODEL, Tally, errors, guesses, loss, ssim
-from vidgru.verbs.learn_forecast import is_grey
+from vidgru.tasks.forecast.spec import ForecastSpec, forecast_frames
+from vidgru.tasks.forecast.task import TASK, is_grey
+from vidgru.tasks.forecast.train_step import LUMA, ForecastTrainer, add_windows, as_clip, windows
+from vidgru.tasks.forecast.training import ForecastTraining
+from vidgru.tasks.registry import load as load_any
+from vidgru.tasks.registry import train_config
+from vidgru.terminal.results import figure
 
 Vidgru = Callable[..., Done]
 Run = ForecastTrainResult
@@ -350,7 +349,7 @@ def test_losses_of_parts_of_a_batch_add_up(monkeypatch: pytest.MonkeyPatch, done
         # Batch norm looks at the whole batch, which one process by itself does not have.
         trainer.network.eval()
         monkeypatch.setattr(trainer.network, "train", lambda: None)
-        monkeypatch.setattr("vidgru.engine.forecast_loop.part", lambda size, own=own: own)
+        monkeypatch.setattr("vidgru.tasks.forecast.train_step.part", lambda size, own=own: own)
         found.append(trainer.step(done))
     assert found[0] == pytest.approx(found[1] + found[2], rel=1e-4)
 
@@ -523,8 +522,8 @@ def test_sampling(
 ) -> None:
     for number in range(2):
         write_clip(tmp_path / f"{number}.avi", noise(count, 16, 16, number), fps)
-    config = TrainConfig(task="forecast", **options)  # type: ignore[arg-type]
-    found = choose_sampling(read_videos(tmp_path), config, 32)
+    config = ForecastTrainConfig(size=32, **options)  # type: ignore[arg-type]
+    found = TASK.sampling(read_videos(tmp_path), config, InitialWeights())
     assert found == Sampling(*map(pytest.approx, (wanted[0],)), 32, wanted[1], even=True)
 
 
@@ -547,13 +546,13 @@ def test_sampling(
 )
 def test_options_that_are_refused(options: dict[str, object], sentence: str) -> None:
     with pytest.raises(OptionError) as caught:
-        TrainConfig(**options)  # type: ignore[arg-type]
+        train_config(options)
     assert str(caught.value) == sentence
 
 
 def test_sampling_a_picture_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "_probe", lambda clips: ([1 / 86400], [100 * 86400.0]))
-    found = choose_sampling([], TrainConfig(task="forecast"), 32)
+    monkeypatch.setattr(forecast_task, "probe", lambda clips: ([1 / 86400], [100 * 86400.0]))
+    found = TASK.sampling([], ForecastTrainConfig(), InitialWeights())
     assert (found.fps, found.window) == (pytest.approx(1 / 86400), 20)
 
 

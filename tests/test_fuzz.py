@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,30 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import fuzz
 import pytest
 import torch
-from helpers import noise, write_clip, write_images
+from helpers import build, noise, save_model, write_clip, write_images
 from safetensors.torch import load_file
 
 import vidgru
 from vidgru import TrainResult
-from vidgru.config import ExtractConfig
+from vidgru.commands.train import resume_steps
+from vidgru.core.errors import DataError, ModelError, OptionError, VideoError
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
-from vidgru.engine.checkpoint import load_checkpoint, load_model, save_model
-from vidgru.engine.run import go_on_with, read_numbers
-from vidgru.errors import DataError, ModelError, OptionError, VideoError
-from vidgru.nn.build import build
-from vidgru.nn.sliding import SlidingWindows, WindowOutput
-from vidgru.spec import ModelSpec
-from vidgru.train_config import CompareConfig, TrainConfig
-from vidgru.verbs.train import resume_steps
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.engine.run_folder import go_on_with, read_numbers
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig as Config
+from vidgru.tasks.classify.options import CompareConfig
+from vidgru.tasks.classify.sliding import SlidingWindows, WindowOutput
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.registry import train_config
+from vidgru.tools.extract.options import ExtractConfig
 from vidgru.video.facts import Facts
 from vidgru.video.read import open_video
 from vidgru.video.sample import sample_frames, sample_indices
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import fuzz
 
 SPEC = ModelSpec("classify", ("a", "b"), "diff", "gru", 8, 10.0, 8, 16)
 
@@ -270,7 +269,7 @@ def test_a_config_that_lies(trained: TrainResult, tmp_path: Path, name: str, val
     (tmp_path / "config.json").write_text(json.dumps({**content, name: value}))
     with (
         pytest.raises(ModelError, match=r"^Cannot go on with .*: its config\.json is damaged\.$"),
-        go_on_with(tmp_path),
+        go_on_with(tmp_path, train_config),
     ):
         pass
 
@@ -278,13 +277,13 @@ def test_a_config_that_lies(trained: TrainResult, tmp_path: Path, name: str, val
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TrainConfig(seed=1.5), "Invalid --seed. It must be a whole number, not float."),  # type: ignore[arg-type]
-        (lambda: TrainConfig(seed=True), "Invalid --seed. It must be a whole number, not bool."),
-        (lambda: TrainConfig(lr="1"), "Invalid --lr. It must be a number, not str."),  # type: ignore[arg-type]
-        (lambda: TrainConfig(task=None), "Invalid --task. It must be a text, not NoneType."),  # type: ignore[arg-type]
-        (lambda: TrainConfig(flip=1), "Invalid --flip. It must be true or false, not int."),  # type: ignore[arg-type]
+        (lambda: Config(seed=1.5), "Invalid --seed. It must be a whole number, not float."),  # type: ignore[arg-type]
+        (lambda: Config(seed=True), "Invalid --seed. It must be a whole number, not bool."),
+        (lambda: Config(lr="1"), "Invalid --lr. It must be a number, not str."),  # type: ignore[arg-type]
+        (lambda: Config(task=None), "Invalid --task. It must be a text, not NoneType."),  # type: ignore[arg-type]
+        (lambda: Config(flip=1), "Invalid --flip. It must be true or false, not int."),  # type: ignore[arg-type]
         (lambda: CompareConfig(core=("gru", 1)), "Invalid --core. It must be a text, not int."),  # type: ignore[arg-type]
-        (lambda: TrainConfig(minutes=10**400), "Invalid --minutes. The number is too large."),
+        (lambda: Config(minutes=10**400), "Invalid --minutes. The number is too large."),
         (lambda: ExtractConfig(size="9" * 5000), "Give 320x240, or 320."),
     ],
 )  # fmt: skip
@@ -295,7 +294,7 @@ def test_types_of_options(make: Callable[[], object], message: str) -> None:
 
 
 def test_whole_numbers_are_numbers() -> None:
-    assert TrainConfig(fps=10, minutes=2).fps == 10
+    assert Config(fps=10, minutes=2).fps == 10
     assert CompareConfig(core=("gru", "rnn"), input=("rgb",)).input == ("rgb",)
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from vidgru.data.csv_list import read_list
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups, suggestions
-from vidgru.data.listing import read_list
 
 NOWHERE = Path("nowhere")
 LABELS = ("walk", "run", "sit")

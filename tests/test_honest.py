@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 from helpers import write_clip
 
-from vidgru.cli.render import splitting
-from vidgru.config import CheckConfig
-from vidgru.data import gather as gather_module
+from vidgru.commands.train import run_to_end
+from vidgru.core.errors import DataError
+from vidgru.data import dataset as gather_module
+from vidgru.data.dataset import Gathered, gather, read_clips
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.folder import Clip
-from vidgru.data.gather import Gathered, choose_sampling, gather, read_clips
 from vidgru.data.split import units_of
-from vidgru.errors import DataError
-from vidgru.train_config import TrainConfig
-from vidgru.verbs import check as check_module
-from vidgru.verbs.check import check
-from vidgru.verbs.train import run_to_end
+from vidgru.tasks.classify import check as check_module
+from vidgru.tasks.classify.check import check
+from vidgru.tasks.classify.check_options import CheckConfig
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.sampling import choose_sampling
+from vidgru.terminal.results import splitting
 from vidgru.video.read import open_video
 
 
 def gathered(folder: Path, **options: object) -> Gathered:
-    config = TrainConfig(**{"folds": 1, **options})
+    config = ClassifyTrainConfig(**{"folds": 1, **options})
     clips = read_clips(folder, config)
     return run_to_end(gather(clips, choose_sampling(clips, config, 96), config, folder))
 
@@ -362,10 +363,10 @@ def test_groups_are_not_suggested_if_most_clips_would_be_held_out() -> None:
         for (label, group), count in sizes.items()
         for n in range(count)
     ]
-    reason = gather_module._why_not(units_of(clips), TrainConfig())
+    reason = gather_module._why_not(units_of(clips), ClassifyTrainConfig())
     assert str(reason) == "Of 110 clips, 61 would be kept for validation."
     # Whoever wants that, gets it.
-    assert gather_module._why_not(units_of(clips), TrainConfig(val=0.4)) is None
+    assert gather_module._why_not(units_of(clips), ClassifyTrainConfig(val=0.4)) is None
 
 
 def test_suggested_groups_that_cannot_be_kept_apart(

@@ -10,9 +10,10 @@ from conftest import Done
 from helpers import make_folder, noise, write_images
 
 from vidgru import train
-from vidgru.engine.checkpoint import load_model
-from vidgru.errors import OptionError
-from vidgru.train_config import PRESETS, TrainConfig, preset_options
+from vidgru.core.errors import OptionError
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import PRESETS, ClassifyTrainConfig
+from vidgru.tasks.registry import train_config
 
 Vidgru = Callable[..., Done]
 QUICK = ["--size", 16, "--epochs", 2, "--batch-size", 4, "--threads", 1]
@@ -104,13 +105,13 @@ def test_the_preset_is_the_articles_classifier(
 
 
 def test_a_preset_gives_way_to_what_is_given() -> None:
-    assert preset_options(None, {"epochs": 3}) == {"epochs": 3}
-    options = preset_options("article", {"batch_size": 16})
-    assert (options["batch_size"], options["encoder"]) == (16, "rows")
+    assert train_config({"epochs": 3}) == ClassifyTrainConfig(epochs=3)
+    config = train_config({"batch_size": 16}, "article")
+    assert (config.batch_size, config.encoder) == (16, "rows")
     # Its own epochs would contradict a time budget.
-    assert TrainConfig(**preset_options("article", {"minutes": 1})).epochs is None
+    assert train_config({"minutes": 1}, "article").epochs is None
     with pytest.raises(OptionError, match=r"Invalid --preset 'nope'\. Choose one of: article"):
-        preset_options("nope", {})
+        train_config({}, "nope")
 
 
 @pytest.mark.parametrize(

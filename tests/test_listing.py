@@ -10,10 +10,10 @@ from conftest import Done
 from helpers import write_clip
 
 from vidgru import TrainResult, train
+from vidgru.core.errors import DataError, VideoError
 from vidgru.data.cache import Sampling, decode_clip
+from vidgru.data.csv_list import apply_split, read_list
 from vidgru.data.folder import read_folder
-from vidgru.data.listing import apply_split, read_list
-from vidgru.errors import DataError, VideoError
 
 
 def write(path: Path, *lines: str) -> Path:

@@ -30,15 +30,16 @@ from hypothesis import strategies as st
 from stream_server import FFMPEG, free_port, http_server, rtsp_server
 
 from vidgru import TrainResult, load
-from vidgru.address import is_live, masked
-from vidgru.cli import live as cli
-from vidgru.cli.text import clock
-from vidgru.errors import OptionError, VideoError
-from vidgru.timeline import LiveEvent, LiveMoment
-from vidgru.verbs.live import watch
+from vidgru.core.address import is_live, masked
+from vidgru.core.errors import OptionError, VideoError
+from vidgru.core.text import clock
+from vidgru.tasks.classify import live_cli as cli
+from vidgru.tasks.classify.live import watch
+from vidgru.tasks.classify.timeline import LiveMoment
 from vidgru.video import live
 from vidgru.video.live import LiveFrame, live_frames
 from vidgru.video.read import open_video
+from vidgru.video.results import LiveEvent
 
 Vidgru = Callable[..., Any]
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg is installed")

@@ -1,16 +1,13 @@
 """The made sets: drawn again byte for byte, and nothing tells the class but what should."""
 
-import sys
 from pathlib import Path
 
 import cv2
+import made_sets
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import made_sets
 from made_sets import Plan, plans, render
+from numpy.typing import NDArray
 
 Frames = NDArray[np.float32]
 

@@ -21,13 +21,14 @@ from test_distributed import environment, run
 from test_distributed import vidgru as torchrun
 
 from vidgru import TrainResult
-from vidgru.config import PredictConfig
-from vidgru.data import shares
+from vidgru.core import torchrun as shares
+from vidgru.core.errors import OutputError
+from vidgru.core.results import Failure
 from vidgru.data.pool import Pool
-from vidgru.errors import OutputError
-from vidgru.results import Failure, Prediction, Window
-from vidgru.timeline import Segment, Timeline
-from vidgru.verbs import answers, many
+from vidgru.tasks.classify import answers, many
+from vidgru.tasks.classify.options import PredictConfig
+from vidgru.tasks.classify.results import Prediction, Window
+from vidgru.tasks.classify.timeline import Segment, Timeline
 from vidgru.video.find import find_sources
 
 Vidgru = Callable[..., Done]
@@ -40,7 +41,8 @@ SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
 from vidgru.data import worker
-from vidgru.results import Failure, Prediction, Window
+from vidgru.core.results import Failure
+from vidgru.tasks.classify.results import Prediction, Window
 
 worker.BEAT = 0.1
 
@@ -102,7 +104,7 @@ def main(quick: list[str], tmp_path: Path) -> Path:
     path = tmp_path / "main.py"
     path.write_text(
         "from vidgru.cli.main import main\n"
-        "from vidgru.verbs import many\n"
+        "from vidgru.tasks.classify import many\n"
         f"many.WORKER = {quick}\n"
         "main()\n"
     )
@@ -476,7 +478,7 @@ def test_torchrun_shares_sources(vidgru: Vidgru, main: Path, tmp_path: Path) -> 
     script.write_text(
         "import atexit, os, sys, time\n"
         "from pathlib import Path\n"
-        "from vidgru.cli import tables\n"
+        "from vidgru.terminal import tables\n"
         "real, other = tables.json.dumps, Path('other')\n"
         "if os.environ['RANK'] == '1':\n"
         "    atexit.register(other.touch)\n"
@@ -695,7 +697,7 @@ def test_a_worker_begins_with_an_open_model_and_decodes_in_one_thread(clip: Path
         "import sys, cv2\n"
         "from types import SimpleNamespace as Space\n"
         "from vidgru.video import read\n"
-        "from vidgru.verbs import predict_worker\n"
+        "from vidgru.tasks.classify import worker as predict_worker\n"
         "model = Space(spec=Space(labels=(), frames=3))\n"
         "predict_worker._open = lambda options: print('opened') or ('m', model, 'digest')\n"
         "request = {'options': {}, 'source': None}\n"

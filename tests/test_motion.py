@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import noise, retime, turn, write_clip, write_images
+from helpers import noise, retime, save_model, turn, write_clip, write_images
 from test_moves import CAR, Thing, scene
 
 import vidgru as library
 from vidgru import MotionField, TrainResult
-from vidgru.data.flow import FlowMeter, cell_means
-from vidgru.engine.checkpoint import LoadedMotion, save_model
-from vidgru.errors import ModelError, OptionError, VideoError
+from vidgru.core.errors import ModelError, OptionError, VideoError
+from vidgru.engine.inference import Pace
 from vidgru.nn.inputs import normalise
-from vidgru.nn.motion import MotionNetwork
-from vidgru.spec import MotionSpec
-from vidgru.tasks.motion import read_outputs
-from vidgru.verbs import motion
-from vidgru.verbs.motion import MotionModel, Probe
-from vidgru.verbs.predict import Pace
+from vidgru.tasks.motion import model as motion
+from vidgru.tasks.motion.fields import read_outputs
+from vidgru.tasks.motion.flow import FlowMeter, cell_means
+from vidgru.tasks.motion.model import MotionModel, Probe
+from vidgru.tasks.motion.model_file import LoadedMotion
+from vidgru.tasks.motion.network import MotionNetwork
+from vidgru.tasks.motion.spec import MotionSpec
 from vidgru.video.read import Frame
 
 Vidgru = Callable[..., Done]

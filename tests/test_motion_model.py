@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
+from helpers import build
 from safetensors.torch import save_file
 
 from vidgru import load
-from vidgru.engine.checkpoint import VERSION, load_any, load_model, load_motion, newest_run
-from vidgru.engine.checkpoint import save_model as save
-from vidgru.errors import ModelError
-from vidgru.nn.build import build
-from vidgru.results import TrainResult
-from vidgru.spec import MotionSpec
+from vidgru.core.errors import ModelError
+from vidgru.engine.model_file import VERSION, newest_run
+from vidgru.engine.model_file import save_model as save
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.results import TrainResult
+from vidgru.tasks.motion.model_file import load_motion
+from vidgru.tasks.motion.spec import MotionSpec
+from vidgru.tasks.registry import load as load_any
 
 SPEC = MotionSpec(task="motion", core="convgru", hidden=4, fps=12.5, frames=8, size=64)
 
@@ -127,7 +130,7 @@ def test_the_newest_run_of_a_task(file: Path, trained: TrainResult) -> None:
     (other / "model.safetensors").write_bytes(b"damaged")
     assert newest_run(runs, "motion") == other
     with pytest.raises(ModelError) as failed:
-        newest_run(other, "motion")
+        newest_run(other, "motion", "trained model of motion")
     assert str(failed.value) == (
         f"No trained model of motion in {other}: give --model, or train one first with "
         "`vidgru train FOLDER --task motion`."

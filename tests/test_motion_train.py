@@ -13,34 +13,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import write_clip, write_images
+from helpers import build, save_model, write_clip, write_images
 from numpy.typing import NDArray
 
-from vidgru import TrainConfig, evaluate, train
-from vidgru.cli.motion_scores import show_motion_evaluation, show_motion_training
-from vidgru.config import EvaluateConfig
-from vidgru.data import flow
-from vidgru.data.flow import MOVING, measure
+from vidgru import evaluate, train
+from vidgru.core.errors import DataError, OptionError
+from vidgru.data.augment import Augmentation
 from vidgru.data.folder import read_videos
-from vidgru.data.footage import Footage, seen_through
-from vidgru.data.views import Augmentation
-from vidgru.engine import motion_loop, motion_training
-from vidgru.engine.checkpoint import load_checkpoint, load_motion, save_model
-from vidgru.engine.motion_loop import MotionTrainer, fields_of, follow, pooled, random_parts
-from vidgru.engine.motion_training import fit_spread
-from vidgru.errors import DataError, OptionError
-from vidgru.motion import AHEAD
-from vidgru.motion_scores import (
-    EndpointErrors,
-    FieldScores,
-    MotionEvaluation,
-    MotionScores,
-    MotionTrainResult,
-)
-from vidgru.nn.build import build
-from vidgru.nn.motion import FIELDS, MotionNetwork
-from vidgru.spec import MOTION_HIDDEN, MotionSpec
-from vidgru.tasks.motion import (
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.tasks.motion import flow
+from vidgru.tasks.motion import model_file as motion_file
+from vidgru.tasks.motion import train_step as motion_loop
+from vidgru.tasks.motion import training as motion_training
+from vidgru.tasks.motion.fields import (
     MOVING_WEIGHT,
     SCALE,
     SMOOTH,
@@ -50,8 +35,24 @@ from vidgru.tasks.motion import (
     read_outputs,
     targets,
 )
-from vidgru.tasks.motion_measure import Tally, guesses
-from vidgru.verbs import learn_motion
+from vidgru.tasks.motion.flow import MOVING, measure
+from vidgru.tasks.motion.footage import Footage, seen_through
+from vidgru.tasks.motion.metrics import Tally, guesses
+from vidgru.tasks.motion.model_file import load_motion
+from vidgru.tasks.motion.network import FIELDS, MotionNetwork
+from vidgru.tasks.motion.options import MotionTrainConfig
+from vidgru.tasks.motion.results import AHEAD
+from vidgru.tasks.motion.score_tables import show_motion_evaluation, show_motion_training
+from vidgru.tasks.motion.scores import (
+    EndpointErrors,
+    FieldScores,
+    MotionEvaluation,
+    MotionScores,
+    MotionTrainResult,
+)
+from vidgru.tasks.motion.spec import MOTION_HIDDEN, MotionSpec
+from vidgru.tasks.motion.train_step import MotionTrainer, fields_of, follow, pooled, random_parts
+from vidgru.tasks.motion.training import fit_spread
 
 Vidgru = Callable[..., Done]
 Run = MotionTrainResult
@@ -101,7 +102,7 @@ def learned(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("learned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDGRU_CACHE", str(place / "cache"))
-        patch.setattr(learn_motion, "SHIPPED_MOTION", place / "none")
+        patch.setattr(motion_file, "SHIPPED_MOTION", place / "none")
         return train(
             films, task="motion", size=32, batch_size=4, threads=1, epochs=4, out=str(place / "run")
         )
@@ -109,7 +110,7 @@ def learned(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(autouse=True)
 def nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(learn_motion, "SHIPPED_MOTION", tmp_path / "none")
+    monkeypatch.setattr(motion_file, "SHIPPED_MOTION", tmp_path / "none")
 
 
 # What is learned from: measured flow.
@@ -664,7 +665,7 @@ def test_resuming_gives_the_same_bits(
         return step(self, done)
 
     with monkeypatch.context() as patch:
-        patch.setattr("vidgru.engine.course.LATEST", -1.0)
+        patch.setattr("vidgru.engine.trainer.LATEST", -1.0)
         patch.setattr(MotionTrainer, "step", interrupted)
         done = vidgru("train", films, *OPTIONS, "--out", run, "-q")
     assert done.code == 130
@@ -695,7 +696,7 @@ def test_it_begins_with_what_is_shipped(
     torch.manual_seed(9)
     weights = build(spec).state_dict()
     save_model(tmp_path / "shipped.safetensors", weights, spec, {})
-    monkeypatch.setattr(learn_motion, "SHIPPED_MOTION", tmp_path / "shipped.safetensors")
+    monkeypatch.setattr(motion_file, "SHIPPED_MOTION", tmp_path / "shipped.safetensors")
     begun: list[dict[str, torch.Tensor]] = []
     init = MotionTrainer.__init__
 
@@ -743,7 +744,7 @@ def test_options_that_need_classes(
 @pytest.mark.parametrize("size", [16, 72, 272])
 def test_sizes_of_motion(size: int) -> None:
     with pytest.raises(OptionError) as failed:
-        TrainConfig(task="motion", size=size)
+        MotionTrainConfig(size=size)
     assert str(failed.value) == (
         f"Invalid --size {size} for --task motion. Give a multiple of 16, from 32 to 256."
     )
@@ -797,7 +798,7 @@ def test_a_second_training_measures_nothing(
 ) -> None:
     options = (*OPTIONS, "--epochs", 1, "--json")
     first = vidgru("train", films, *options, "--out", tmp_path / "a")
-    monkeypatch.setattr("vidgru.data.flow.Pool", None)
+    monkeypatch.setattr("vidgru.tasks.motion.flow.Pool", None)
     assert vidgru("train", films, *options, "--out", tmp_path / "b").code == first.code == 0
     models = [(tmp_path / run / "model.safetensors").read_bytes() for run in "ab"]
     assert models[0] == models[1]
@@ -849,7 +850,6 @@ def test_evaluating_with_options_for_classes(
     done = vidgru("evaluate", films, "--model", learned.run, *option)
     wanted = f"Error: {option[0]} is for classes only: leave it out with a model of motion.\n"
     assert (done.code, done.out, done.err) == (2, "", wanted)
-    assert EvaluateConfig().out is None
 
 
 def test_evaluating_on_clips_too_short(learned: Run, vidgru: Vidgru, tmp_path: Path) -> None:

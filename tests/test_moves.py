@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru.motion import AHEAD, MotionField, MotionSecond
-from vidgru.tasks.moves import tell_second
+from vidgru.tasks.motion.results import AHEAD, MotionField, MotionSecond
+from vidgru.tasks.motion.summary import tell_second
 
 WIDTH, HEIGHT, GRID, FINE = 1280, 720, 8, 20
 

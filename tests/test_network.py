@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from vidgru.config import CORES, INPUTS
-from vidgru.nn import sliding
-from vidgru.nn.build import AnyNetwork
+from vidgru.nn.choices import CORES, INPUTS
 from vidgru.nn.inputs import changes, normalise
-from vidgru.nn.network import Network, NetworkConfig
-from vidgru.nn.rows import RowsNetwork
-from vidgru.nn.sliding import SlidingWindows, stride_of
+from vidgru.tasks.classify import sliding
+from vidgru.tasks.classify.build import AnyNetwork
+from vidgru.tasks.classify.network import Network, NetworkConfig
+from vidgru.tasks.classify.rows import RowsNetwork
+from vidgru.tasks.classify.sliding import SlidingWindows, stride_of
 
 ROWS = [core for core in CORES if core != "convgru"]
 MAPS = ("convgru", "both")

@@ -17,7 +17,7 @@ from films import FLIPS, Frames, blocks, two_moments, write_film, write_sound
 from helpers import noise
 
 import vidgru
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video import source
 from vidgru.video.facts import Facts
 from vidgru.video.opencv_file import OpenCVFile

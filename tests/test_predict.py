@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import noise, write_clip, write_images
+from helpers import noise, save_model, write_clip, write_images
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.cli.answers import csv_columns, rows_of
-from vidgru.cli.source_loop import CsvFile, Output, print_items
-from vidgru.engine.checkpoint import load_model, save_model
-from vidgru.nn.network import Network, NetworkConfig
-from vidgru.results import Failure, Prediction
-from vidgru.spec import Confidence, ModelSpec
-from vidgru.verbs import predict
+from vidgru.core.results import Failure
+from vidgru.tasks.classify import model as predict
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.network import Network, NetworkConfig
+from vidgru.tasks.classify.results import Prediction
+from vidgru.tasks.classify.spec import Confidence, ModelSpec
+from vidgru.tasks.classify.tables import csv_columns, rows_of
+from vidgru.terminal.source_loop import CsvFile, Output, print_items
 from vidgru.video.find import find_sources
 from vidgru.video.read import Frame
 

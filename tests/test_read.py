@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import noise, write_clip, write_images
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.read import Frame, Image, image_files, open_video, shrink
 
 

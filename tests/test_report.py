@@ -19,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru.engine.charts import Axis
-from vidgru.engine.page import visible
-from vidgru.engine.report import write_report
-from vidgru.findings import Answer, Evaluation, Shortcut
-from vidgru.results import Answered, Bin, Calibration, Failure, Scores
+from vidgru.core.results import Failure
+from vidgru.data.results import Shortcut
+from vidgru.tasks.classify.charts import Axis
+from vidgru.tasks.classify.page import visible
+from vidgru.tasks.classify.report import write_report
+from vidgru.tasks.classify.results import Answered, Bin, Calibration, Scores
+from vidgru.tasks.classify.scores import Answer, Evaluation
 
 NASTY = (
     "<script>alert(1)</script>",

@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidgru.results import ToDict
+from vidgru.core.results import ToDict
 
 MODULES = (
-    *("changes", "findings", "forecast", "motion", "motion_scores", "results"),
-    *("scene_scores", "scenes", "timeline", "video.facts"),
+    *("core.results", "data.results", "video.facts", "video.results"),
+    *("tools.changes.results", "tools.extract.results"),
+    *(f"tasks.classify.{name}" for name in ("results", "scores", "timeline")),
+    *(
+        f"tasks.{task}.{name}"
+        for task in ("motion", "forecast", "scenes")
+        for name in ("results", "scores")
+    ),
 )
 
 

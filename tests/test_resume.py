@@ -18,16 +18,19 @@ import pytest
 from conftest import Done
 from helpers import running, stop_after
 
-from vidgru import files, resume, train
-from vidgru.cli import progress
-from vidgru.engine import course, training
-from vidgru.engine import run as run_folder
-from vidgru.engine.checkpoint import load_checkpoint, load_model
-from vidgru.engine.loop import Trainer
-from vidgru.errors import DataError, ModelError, OutputError
-from vidgru.results import Progress
-from vidgru.spec import Confidence
-from vidgru.train_config import TrainConfig
+from vidgru import resume, train
+from vidgru.core import files
+from vidgru.core.errors import DataError, ModelError, OutputError
+from vidgru.core.results import Progress
+from vidgru.engine import run_folder
+from vidgru.engine import trainer as course
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.tasks.classify import training
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.classify.train_step import Trainer
+from vidgru.terminal import progress
 
 Vidgru = Callable[..., Done]
 
@@ -149,7 +152,7 @@ def test_two_that_begin_at_once_do_not_share_a_folder(
     run = tmp_path / "run"
     run.mkdir()
     real = training.Training.__init__
-    monkeypatch.setattr("vidgru.verbs.train.create_run", lambda folder, out: run)
+    monkeypatch.setattr("vidgru.commands.train.create_run", lambda folder, out: run)
     (run / "config.json").write_text("of the other one")
     done = vidgru("train", data, *OPTIONS, "--out", run)
     assert (done.code, done.out) == (1, "")
@@ -340,7 +343,7 @@ def test_a_run_whose_description_vanishes(tmp_path: Path) -> None:
 
 
 def test_a_run_that_another_process_began_first(tmp_path: Path) -> None:
-    config = TrainConfig()
+    config = ClassifyTrainConfig()
     (tmp_path / "config.json").write_text("{}")
     refused = pytest.raises(OutputError, match="exists already: give another --out, or remove it")
     with refused, run_folder.begin_run(tmp_path, tmp_path, config, {}):

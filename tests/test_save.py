@@ -16,15 +16,15 @@ from helpers import moving_squares, noise, retime, turn, write_clip, write_image
 from numpy.typing import NDArray
 
 from vidgru import TrainResult
-from vidgru.errors import OptionError, OutputError, VideoError
-from vidgru.results import Failure, Progress
-from vidgru.timeline import Segment, Timeline
-from vidgru.verbs.annotate import annotate, save_one
-from vidgru.verbs.places import plan_files
-from vidgru.verbs.predict import Model
+from vidgru.core.errors import OptionError, OutputError, VideoError
+from vidgru.core.results import Failure, Progress
+from vidgru.tasks.classify.annotate import annotate, save_one
+from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.overlay import GREY, PALETTE, Overlay, label_color
+from vidgru.tasks.classify.timeline import Segment, Timeline
 from vidgru.video import record
-from vidgru.video.draw import GREY, PALETTE, Overlay, label_color
 from vidgru.video.facts import Facts
+from vidgru.video.output_paths import plan_files
 from vidgru.video.panel import WHITE
 from vidgru.video.read import open_video
 from vidgru.video.record import open_recorder
@@ -704,7 +704,7 @@ def test_a_video_that_cannot_be_written_costs_only_itself(
             raise OutputError(f"Cannot write {path}: ffmpeg says: no.")
         yield from annotate(source, timeline, path)
 
-    monkeypatch.setattr("vidgru.verbs.annotate.annotate", refuse)
+    monkeypatch.setattr("vidgru.tasks.classify.annotate.annotate", refuse)
     clips = [data / "left" / f"{n}.avi" for n in (0, 1, 2)]
     words = ("--model", trained.run, "--save", tmp_path / "out", "--csv", tmp_path / "t.csv")
     code, _, err = vidgru("predict", *clips, clips[0], *words)

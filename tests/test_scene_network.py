@@ -1,26 +1,26 @@
 """The network of scenes: what it compares, its streams, how it is read; made-up transitions."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import made_scenes
 import numpy as np
 import pytest
 import torch
+from helpers import build, save_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import vidgru
-from vidgru.data import disturb, transitions
-from vidgru.data.transitions import join_shots
-from vidgru.engine.checkpoint import SHIPPED_SCENES, load_scenes, save_model
-from vidgru.engine.scene_finder import TokenStream, Watcher, find, tell, watch
-from vidgru.errors import ModelError
-from vidgru.nn.build import build
-from vidgru.nn.scenes import (
+from vidgru.core.errors import ModelError
+from vidgru.nn.unroll import unroll
+from vidgru.tasks.scenes import disturb, transitions
+from vidgru.tasks.scenes.finder import TokenStream, Watcher, find, tell, watch
+from vidgru.tasks.scenes.model_file import SHIPPED_SCENES, load_scenes
+from vidgru.tasks.scenes.network import (
     ACROSS,
     AROUND,
     BACK,
@@ -32,15 +32,12 @@ from vidgru.nn.scenes import (
     WITHIN,
     SceneNetwork,
     moved,
-)  # fmt: skip
-from vidgru.nn.unroll import unroll
-from vidgru.scenes import KINDS, Boundary
-from vidgru.spec import SceneSpec
-from vidgru.tasks.scenes import CLEAR, LONGEST, NEAR, Reader, tellable
+)
+from vidgru.tasks.scenes.reader import CLEAR, LONGEST, NEAR, Reader, tellable
+from vidgru.tasks.scenes.results import KINDS, Boundary
+from vidgru.tasks.scenes.spec import SceneSpec
+from vidgru.tasks.scenes.transitions import join_shots
 from vidgru.video.read import open_video
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import made_scenes
 
 SIZE = 48
 ROOT = Path(__file__).parents[1]

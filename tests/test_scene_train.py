@@ -14,38 +14,37 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from helpers import noise, write_clip, write_images
+from helpers import build, noise, save_model, write_clip, write_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import vidgru as library
-from vidgru import TrainConfig, TrainResult, evaluate, train
-from vidgru.data import transitions
+from vidgru import TrainResult, evaluate, train
+from vidgru.core.errors import DataError, ModelError, OptionError
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import read_videos
-from vidgru.data.gather import choose_sampling
-from vidgru.data.shots import boundaries_of, joined, shots_of
-from vidgru.data.transitions import Joined, join_shots
-from vidgru.engine import scene_loop, scene_training
-from vidgru.engine.checkpoint import (
-    load_any,
-    load_checkpoint,
-    load_model,
-    load_scenes,
-    save_model,
-)
-from vidgru.engine.scene_finder import Watcher
-from vidgru.engine.scene_loop import THRESHOLDS, SceneTrainer, find_ahead, read, stacked
-from vidgru.errors import DataError, ModelError, OptionError
-from vidgru.nn.build import build
-from vidgru.nn.scenes import SceneNetwork
-from vidgru.scene_scores import BoundaryScores, SceneTrainResult
-from vidgru.scenes import KINDS, Boundary
-from vidgru.spec import SceneSpec
-from vidgru.tasks.scenes import loss, tellable
-from vidgru.tasks.scenes_measure import count, matched
-from vidgru.verbs import evaluate_scenes, learn_scenes
+from vidgru.engine.initial_weights import Beginning
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.registry import find_task, train_config
+from vidgru.tasks.registry import load as load_any
+from vidgru.tasks.scenes import evaluation as evaluate_scenes
+from vidgru.tasks.scenes import model_file as scenes_file
+from vidgru.tasks.scenes import train_step as scene_loop
+from vidgru.tasks.scenes import training as scene_training
+from vidgru.tasks.scenes import transitions
+from vidgru.tasks.scenes.finder import Watcher
+from vidgru.tasks.scenes.metrics import count, matched
+from vidgru.tasks.scenes.model_file import load_scenes
+from vidgru.tasks.scenes.network import SceneNetwork
+from vidgru.tasks.scenes.reader import loss, tellable
+from vidgru.tasks.scenes.results import KINDS, Boundary
+from vidgru.tasks.scenes.scores import BoundaryScores, SceneTrainResult
+from vidgru.tasks.scenes.shots import boundaries_of, joined, shots_of
+from vidgru.tasks.scenes.spec import SceneSpec
+from vidgru.tasks.scenes.train_step import THRESHOLDS, SceneTrainer, find_ahead, read, stacked
+from vidgru.tasks.scenes.transitions import Joined, join_shots
 
 Vidgru = Callable[..., Done]
 Run = SceneTrainResult
@@ -77,7 +76,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Begin with random weights, and measure on few windows."""
-    monkeypatch.setattr(learn_scenes, "SHIPPED_SCENES", tmp_path / "none")
+    monkeypatch.setattr(scenes_file, "SHIPPED_SCENES", tmp_path / "none")
     monkeypatch.setattr(scene_training, "VALIDATED", 5)
     monkeypatch.setattr(scene_training, "MEASURED", 7)
 
@@ -88,7 +87,7 @@ def learned(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("learned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDGRU_CACHE", str(place / "cache"))
-        patch.setattr(learn_scenes, "SHIPPED_SCENES", place / "none")
+        patch.setattr(scenes_file, "SHIPPED_SCENES", place / "none")
         patch.setattr(scene_training, "VALIDATED", 5)
         patch.setattr(scene_training, "MEASURED", 7)
         return train(films, task="scenes", **SETTINGS, out=str(place / "run"))
@@ -448,7 +447,7 @@ def test_resuming_gives_the_same_bits(
 ) -> None:
     words = (*OPTIONS, "--epochs", 2)
     assert vidgru("train", films, *words, "--out", tmp_path / "whole").code == 0
-    monkeypatch.setattr("vidgru.engine.course.SOONEST", 0.0)
+    monkeypatch.setattr("vidgru.engine.trainer.SOONEST", 0.0)
     with monkeypatch.context() as patch:
         real = SceneTrainer.step
 
@@ -497,7 +496,7 @@ def test_tables_and_what_to_type_next(films: Path, vidgru: Vidgru, tmp_path: Pat
 def test_it_begins_with_what_is_shipped(
     films: Path, learned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learn_scenes, "SHIPPED_SCENES", learned.model)
+    monkeypatch.setattr(scenes_file, "SHIPPED_SCENES", learned.model)
     begun: list[dict[str, torch.Tensor]] = []
     init = SceneTrainer.__init__
 
@@ -517,7 +516,9 @@ def test_it_begins_with_what_is_shipped(
 
 def test_every_frame_of_a_clip_is_sampled(tmp_path: Path) -> None:
     write_clip(tmp_path / "one.avi", noise(20, 16, 16), 24)
-    found = choose_sampling(read_videos(tmp_path), TrainConfig(task="scenes"), 72)
+    found = find_task("scenes").sampling(
+        read_videos(tmp_path), train_config({"task": "scenes"}), Beginning(48, 1)
+    )
     assert found == Sampling(30.0, 72, 112, even=True)
     assert [found.rate(fps) for fps in (24, 25, 30, 60, 0.5)] == [24, 25, 30, 30, 0.5]
 
@@ -559,7 +560,7 @@ def test_too_few_clips(tmp_path: Path, vidgru: Vidgru) -> None:
 )
 def test_options_that_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError) as caught:
-        TrainConfig(task="scenes", **options)
+        train_config({"task": "scenes", **options})
     assert str(caught.value) == sentence
 
 

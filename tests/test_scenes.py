@@ -19,16 +19,18 @@ from helpers import noise, retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru as library
-from vidgru.errors import ModelError, OptionError, OutputError, VideoError
-from vidgru.scenes import Boundary, Scene, SceneChange, Scenes, divide, timecode
-from vidgru.verbs import scenes as verb
-from vidgru.verbs.edl import edit_list
-from vidgru.verbs.scenes import ScenesModel
+from vidgru.core.errors import ModelError, OptionError, OutputError, VideoError
+from vidgru.core.results import Progress, run_to_end
+from vidgru.core.text import timecode
+from vidgru.tasks.scenes import model as verb
+from vidgru.tasks.scenes.edl import edit_list
+from vidgru.tasks.scenes.model import ScenesModel
+from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes, divide
+from vidgru.tasks.scenes.sheet import MOST, contact_sheet, pick, thumbnail_size
 from vidgru.video import pieces, record
 from vidgru.video.file_clock import FileClock
 from vidgru.video.pieces import cut_video
 from vidgru.video.read import Image, open_video, shrink
-from vidgru.video.sheet import MOST, contact_sheet, pick, thumbnail_size
 
 Vidgru = Callable[..., Done]
 SIZE = 16
@@ -161,7 +163,7 @@ def test_progress_comes_in_between(
     monkeypatch.setattr(verb, "WAIT", 0)
     progress = list(model.scenes_steps(film))
     assert progress
-    assert all(isinstance(item, library.results.Progress) for item in progress)
+    assert all(isinstance(item, Progress) for item in progress)
 
 
 def test_thresholds(model: ScenesModel, network: Network, film: Path) -> None:
@@ -394,7 +396,7 @@ def test_names_in_edit_lists_stay_in_their_line() -> None:
 
 
 def test_many_scenes_in_an_edit_list(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    from vidgru.verbs.edl import write_edl
+    from vidgru.tasks.scenes.edl import write_edl
 
     many = cuts_at([(n, n / 10) for n in range(1, 1000)], 1000, 100.0)
     write_edl(many, tmp_path / "v.edl")
@@ -623,7 +625,7 @@ def test_a_folder_that_cannot_be_made(
 def test_a_full_disk_costs_one_output_only(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidgru.verbs import scenes_save
+    from vidgru.tasks.scenes import save as scenes_save
 
     def full(path: Path, rgb: Image) -> None:
         raise OutputError(f"Cannot write {path}: No space left on device.")
@@ -692,8 +694,8 @@ def test_sheets_are_bounded() -> None:
 def test_a_sheet_that_leaves_scenes_out_says_so(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidgru.verbs import scenes_save
-    from vidgru.video import sheet
+    from vidgru.tasks.scenes import save as scenes_save
+    from vidgru.tasks.scenes import sheet
 
     notes = []
     draw = contact_sheet
@@ -841,7 +843,7 @@ def test_where_a_file_can_be_cut(
     programs(tmp_path / "one", monkeypatch, ffprobe=f"printf '{lines}\\n'")
     work = pieces._Work("ffmpeg", "libx264", ".mkv", tmp_path, FileClock())
     steps = work._key_frames(tmp_path / "v.mp4", 5)
-    assert library.results.run_to_end(steps) == wanted
+    assert run_to_end(steps) == wanted
 
 
 def programs(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:

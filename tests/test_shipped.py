@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_scenes import make_scene, render
 
 import vidgru
-from vidgru.data.flow import FlowMeter, cell_means
-from vidgru.data.footage import Footage
-from vidgru.data.synth import make_scene, render
-from vidgru.engine.checkpoint import SHIPPED_MOTION
-from vidgru.engine.motion_loop import follow
-from vidgru.motion import Motion
 from vidgru.nn.inputs import normalise
-from vidgru.tasks.motion import read_outputs
-from vidgru.tasks.motion_measure import Tally
-from vidgru.verbs.motion import MotionModel
+from vidgru.tasks.motion.fields import read_outputs
+from vidgru.tasks.motion.flow import FlowMeter, cell_means
+from vidgru.tasks.motion.footage import Footage
+from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.model import MotionModel
+from vidgru.tasks.motion.model_file import SHIPPED_MOTION
+from vidgru.tasks.motion.results import Motion
+from vidgru.tasks.motion.train_step import follow
 from vidgru.video.record import open_recorder
 
 

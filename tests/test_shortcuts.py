@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vidgru.data import shortcuts
 from vidgru.data.folder import Clip
+from vidgru.data.results import Shortcut
 from vidgru.data.shortcuts import find_shortcuts
-from vidgru.findings import Shortcut
 from vidgru.video.facts import Facts
 
 PLAIN = Facts(64, 48, 25.0, "h264", 0, 50, 50, 2.0, False)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from vidgru.cli.source_loop import CsvFile, Output, print_sources
-from vidgru.results import ExtractedFrame, Failure, Progress
+from vidgru.core.results import Failure, Progress
+from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+from vidgru.tools.extract.results import ExtractedFrame
 
 
 def frame(name: str) -> ExtractedFrame:

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 from conftest import Done
-from helpers import make_folder
+from helpers import make_folder, save_model
 from test_forecast import SPEC, network
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.address import NO_FILE
+from vidgru.core.address import NO_FILE
+from vidgru.core.errors import DataError
+from vidgru.core.results import Failure
 from vidgru.data.folder import read_folder, read_videos
-from vidgru.engine.checkpoint import save_model
-from vidgru.errors import DataError
-from vidgru.results import Failure
 from vidgru.video.find import find_sources
 
 Vidgru = Callable[..., Done]
@@ -74,7 +73,8 @@ def test_one_path_is_one_source(clip: Path, tmp_path: Path, kind: Callable[[Path
         ["motion"],
         ["forecast", "--model", "FORECAST"],
         ["scenes"],
-        ["scenes", "--objects"],
+        ["scenes", "--objects", "-q"],
+        ["changes"],
         ["extract", "-o", "out"],
     ],
     ids=" ".join,
@@ -146,7 +146,8 @@ ADDRESSES = [
         ["motion", "clip.mp4", "--csv", "X"],
         ["forecast", "X", "--model", "RUN"],
         ["scenes", "X"],
-        ["scenes", "X", "--objects"],
+        ["scenes", "X", "--objects", "-q"],
+        ["changes", "X"],
         ["scenes", "clip.mp4", "--split", "X"],
         ["extract", "X", "-o", "out"],
         ["extract", "clip.mp4", "-o", "X"],

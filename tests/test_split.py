@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
+from vidgru.data.sampling import suit
 from vidgru.data.split import split_clips
-from vidgru.data.suit import suit
-from vidgru.errors import DataError
 
 
 def clips(counts: dict[str, int], groups: int | None = None) -> list[Clip]:

@@ -9,8 +9,8 @@ import torch
 from helpers import moving_squares
 
 from vidgru import TrainResult, load, train
-from vidgru.config import CORES
-from vidgru.nn.sliding import RunningWindows, SlidingWindows
+from vidgru.nn.choices import CORES
+from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows
 
 
 @pytest.fixture

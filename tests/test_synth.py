@@ -5,8 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-
-from vidgru.data.synth import CAMERAS, KINDS, Scene, Shot, _path, make_scene, render, texture
+from drawn_scenes import CAMERAS, KINDS, Scene, Shot, _path, make_scene, render, texture
 
 
 def scene(seed: int, **wanted: object) -> Scene:

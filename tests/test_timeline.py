@@ -21,12 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidgru import TrainResult, load, train
-from vidgru.nn import sliding
-from vidgru.results import Prediction, Progress
-from vidgru.tasks.timeline import CHANGE, CHANGE_AT_CUT, Segmenter
-from vidgru.timeline import Segment, Timeline
-from vidgru.verbs.predict import Model
-from vidgru.verbs.subtitles import subtitles
+from vidgru.core.results import Progress
+from vidgru.tasks.classify import sliding
+from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.results import Prediction
+from vidgru.tasks.classify.segments import CHANGE, CHANGE_AT_CUT, Segmenter
+from vidgru.tasks.classify.subtitles import subtitles
+from vidgru.tasks.classify.timeline import Segment, Timeline
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, open_video
 

@@ -15,13 +15,14 @@ from conftest import Done
 from helpers import make_folder, moving_squares, noise, stop_after, write_images
 
 from vidgru import TrainResult, train
-from vidgru.config import CORES, INPUTS
+from vidgru.core.errors import DataError
 from vidgru.data import decode
 from vidgru.data.cache import Sampling, cache_key, content_of
-from vidgru.engine import checkpoint
-from vidgru.engine.checkpoint import load_checkpoint, load_model
-from vidgru.engine.run import create_run
-from vidgru.errors import DataError
+from vidgru.engine import model_file as checkpoint
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.engine.run_folder import create_run
+from vidgru.nn.choices import CORES, INPUTS
+from vidgru.tasks.classify.model_file import load_model
 
 Vidgru = Callable[..., Done]
 

@@ -1,25 +1,22 @@
 """Which classes are trained on mirrored and turned clips, decided on clips not learned from."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import made_sets
 import numpy as np
 import pytest
 import torch
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
-import made_sets
-
-from vidgru.data.views import AUGMENTATIONS
-from vidgru.engine import transforms
-from vidgru.engine.loop import Examples, Trainer
-from vidgru.engine.transforms import Probe, find_confused, steps_to_check
-from vidgru.results import Confused, run_to_end
-from vidgru.spec import ModelSpec
-from vidgru.tasks.classify import Classify
+from vidgru.core.results import run_to_end
+from vidgru.data.augment import AUGMENTATIONS
+from vidgru.tasks.classify import transforms
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.results import Confused
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.transforms import Probe, find_confused, steps_to_check
 
 LABELS = ("a", "b", "c")
 Answer = Callable[[int, bool, bool, int], list[float]]
@@ -257,7 +254,7 @@ def test_left_and_right_are_found_in_drawn_clips(tmp_path: Path) -> None:
 
 
 def test_classify_knows_its_smallest_loss() -> None:
-    from vidgru.tasks.classify import smallest_loss
+    from vidgru.tasks.classify.classes import smallest_loss
 
     task = Classify(LABELS)
     targets = torch.tensor([0, 1, 2])

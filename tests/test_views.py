@@ -5,18 +5,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vidgru.config import AUGMENTS
-from vidgru.data.views import (
+from vidgru.data.augment import (
     AUGMENTATIONS,
     VIEW,
     Augmentation,
-    augmentation,
     cut,
     random_light,
     random_views,
     straight_view,
 )
-from vidgru.train_config import TrainConfig
+from vidgru.tasks.classify.augment import augmentation
+from vidgru.tasks.classify.options import AUGMENTS, ClassifyTrainConfig
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (20, 30)])
@@ -97,8 +96,8 @@ def test_each_clip_may_have_its_own_rotation() -> None:
 
 def test_single_settings_replace_those_of_a_level() -> None:
     assert AUGMENTATIONS.keys() == set(AUGMENTS)
-    assert augmentation(TrainConfig()) == AUGMENTATIONS["light"]
-    config = TrainConfig(augment="strong", rotation=0.0, flip=False, zoom=0.5)
+    assert augmentation(ClassifyTrainConfig()) == AUGMENTATIONS["light"]
+    config = ClassifyTrainConfig(augment="strong", rotation=0.0, flip=False, zoom=0.5)
     strong = AUGMENTATIONS["strong"]
     assert augmentation(config) == Augmentation(
         zoom=0.5,

@@ -10,12 +10,15 @@ import torch
 from helpers import make_folder, stop_after
 
 from vidgru import TrainResult, resume, train
-from vidgru.cli.render import _few, _mirroring, show_training
-from vidgru.data.gather import choose_sampling, gather, read_clips
-from vidgru.engine import training
-from vidgru.engine.checkpoint import load_checkpoint, load_model
-from vidgru.results import Confused, Scores, run_to_end
-from vidgru.train_config import TrainConfig
+from vidgru.core.results import run_to_end
+from vidgru.data.dataset import gather, read_clips
+from vidgru.engine.model_file import load_checkpoint
+from vidgru.tasks.classify import training
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.results import Confused, Scores
+from vidgru.tasks.classify.sampling import choose_sampling
+from vidgru.tasks.classify.score_tables import _few, _mirroring, show_training
 
 SMALL = {"size": 16, "batch_size": 4, "threads": 1}
 
@@ -106,7 +109,7 @@ def test_curves_and_table_use_one_measure(trained: TrainResult) -> None:
 
 def folds_of(folder: Path, caplog: pytest.LogCaptureFixture, **options: object) -> int | None:
     caplog.clear()
-    config = TrainConfig(**options)
+    config = ClassifyTrainConfig(**options)
     clips = read_clips(folder, config)
     sampling = choose_sampling(clips, config, 96)
     found = run_to_end(gather(clips, sampling, config, folder))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import vidgru
 from vidgru.cli.main import main
-from vidgru.engine import loop, windows
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
 from vidgru.engine.distributed import (
     add_up,
     agree,
@@ -24,10 +25,10 @@ from vidgru.engine.distributed import (
     total,
     world,
 )
-from vidgru.engine.loop import Trainer
-from vidgru.engine.whole import join_parts
-from vidgru.errors import DataError
-from vidgru.results import Progress
+from vidgru.engine.sync_layers import join_parts
+from vidgru.tasks.classify import train_step as loop
+from vidgru.tasks.classify import windows
+from vidgru.tasks.classify.train_step import Trainer
 
 Steps = Iterator[Progress]
 

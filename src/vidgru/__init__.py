@@ -33,33 +33,46 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from vidgru.changes import Box, Change, Changes
-from vidgru.config import CORES, CheckConfig, EvaluateConfig, ExtractConfig
-from vidgru.errors import VidgruError
-from vidgru.findings import Checked, Comparison, Evaluation
-from vidgru.forecast import Forecast, ForecastFrame, ForecastMoment
-from vidgru.forecast_scores import ForecastEvaluation, ForecastTrainResult
-from vidgru.motion import Motion, MotionField, MotionSecond
-from vidgru.motion_scores import MotionEvaluation, MotionTrainResult
-from vidgru.option import make
-from vidgru.results import ExtractedFrame, Failure, Prediction, TrainResult
-from vidgru.scene_scores import SceneEvaluation, SceneTrainResult
-from vidgru.scenes import Boundary, Scene, SceneChange, Scenes
-from vidgru.timeline import LiveMoment, Moment, Segment, Timeline
-from vidgru.train_config import CompareConfig, TrainConfig, preset_options
+from vidgru.core.errors import VidgruError
+from vidgru.core.options import make
+from vidgru.core.results import Failure
+from vidgru.data.results import Checked
+from vidgru.engine.train_config import TrainConfig
+from vidgru.nn.choices import CORES
+from vidgru.tasks.classify.check_options import CheckConfig
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.tasks.classify.results import Prediction, TrainResult
+from vidgru.tasks.classify.scores import Comparison, Evaluation
+from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
+from vidgru.tasks.forecast.options import ForecastTrainConfig
+from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
+from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
+from vidgru.tasks.motion.options import MotionTrainConfig
+from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
+from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
+from vidgru.tasks.registry import train_config
+from vidgru.tasks.scenes.options import SceneTrainConfig
+from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes
+from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
+from vidgru.tools.changes.results import Box, Change, Changes
+from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.extract.results import ExtractedFrame
 
 if TYPE_CHECKING:
-    from vidgru.verbs.forecast import ForecastModel
-    from vidgru.verbs.motion import MotionModel
-    from vidgru.verbs.predict import Model
-    from vidgru.verbs.scenes import ScenesModel
+    from vidgru.tasks.classify.model import Model
+    from vidgru.tasks.forecast.model import ForecastModel
+    from vidgru.tasks.motion.model import MotionModel
+    from vidgru.tasks.scenes.model import ScenesModel
+
+AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
+AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
 
 # Types that import torch, and so are imported when they are asked for.
 _MODELS = {
-    "ForecastModel": "vidgru.verbs.forecast",
-    "Model": "vidgru.verbs.predict",
-    "MotionModel": "vidgru.verbs.motion",
-    "ScenesModel": "vidgru.verbs.scenes",
+    "ForecastModel": "vidgru.tasks.forecast.model",
+    "Model": "vidgru.tasks.classify.model",
+    "MotionModel": "vidgru.tasks.motion.model",
+    "ScenesModel": "vidgru.tasks.scenes.model",
 }
 
 __all__ = [
@@ -68,6 +81,7 @@ __all__ = [
     "Change",
     "Changes",
     "Checked",
+    "ClassifyTrainConfig",
     "Comparison",
     "Evaluation",
     "ExtractConfig",
@@ -78,6 +92,7 @@ __all__ = [
     "ForecastFrame",
     "ForecastModel",
     "ForecastMoment",
+    "ForecastTrainConfig",
     "ForecastTrainResult",
     "LiveMoment",
     "Model",
@@ -87,11 +102,13 @@ __all__ = [
     "MotionField",
     "MotionModel",
     "MotionSecond",
+    "MotionTrainConfig",
     "MotionTrainResult",
     "Prediction",
     "Scene",
     "SceneChange",
     "SceneEvaluation",
+    "SceneTrainConfig",
     "SceneTrainResult",
     "Scenes",
     "ScenesModel",
@@ -134,7 +151,7 @@ def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
 
     Raises DataError when the folder cannot be learned from, OptionError, OutputError.
     """
-    from vidgru.verbs.check import check as run
+    from vidgru.tasks.classify.check import check as run
 
     return run(folder, CheckConfig(group_by))
 
@@ -149,21 +166,20 @@ def train(
 def train(folder: str | Path, *, task: Literal["scenes"], **options: Any) -> SceneTrainResult: ...
 @overload
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
-def train(
-    folder: str | Path, *, preset: str | None = None, **options: Any
-) -> TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult:
+def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> AnyTrainResult:
     """Learn to tell the classes in a folder of clips, or with `task` something else from videos.
 
     task="motion": how things move; task="forecast": which frames come next; task="scenes":
     where scenes begin.
 
-    `options` are the fields of `vidgru.TrainConfig`, as on the command line; they replace those of
-    a `preset` ("article"). Writes a run folder. Raises DataError when the folder cannot be
-    learned from, OptionError, OutputError.
+    `options` are the fields of `vidgru.ClassifyTrainConfig`, or of another task's config, as on the
+    command line; they replace those of a `preset` ("article"). Writes a run folder. Raises
+    DataError when the folder cannot be learned from, OptionError, OutputError.
     """
-    from vidgru.verbs.train import train as run
+    from vidgru.commands.train import train as run
 
-    return run(folder, make(TrainConfig, preset_options(preset, options)))
+    result: AnyTrainResult = run(folder, train_config(options, preset))
+    return result
 
 
 def compare(
@@ -176,25 +192,28 @@ def compare(
 ) -> Comparison:
     """Train each core with each input on the same clips, each with so many seeds.
 
-    `options` are the fields of `vidgru.TrainConfig` otherwise; `seed` is the first one, `minutes`
-    are for each training. Writes a folder of run folders. Raises as `train` does.
+    `options` are the fields of `vidgru.ClassifyTrainConfig` otherwise; `seed` is the first one,
+    `minutes` are for each training. Writes a folder of run folders. Raises as `train` does.
     """
-    from vidgru.verbs.compare import compare as run
+    from vidgru.tasks.classify.compare import compare as run
 
-    config = make(TrainConfig, options, task="classify", core=CORES[0], input=None, folds=None)
+    config = make(
+        ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
+    )
     return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
 
 
 def resume(
     run: str | Path,
-) -> TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult:
+) -> AnyTrainResult:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
     """
-    from vidgru.verbs.train import resume as go_on
+    from vidgru.commands.train import resume as go_on
 
-    return go_on(run)
+    result: AnyTrainResult = go_on(run)
+    return result
 
 
 def load(
@@ -213,7 +232,7 @@ def load(
     keeps to this share of wrong answers on validation clips. Raises ModelError when the file is not
     a whole model of vidgru, OptionError.
     """
-    from vidgru.verbs.predict import load as run
+    from vidgru.tasks.classify.model import load as run
 
     return run(path, device=device, threads=threads, max_error=max_error)
 
@@ -226,7 +245,7 @@ def load_motion(
     `.analyse(source)` then gives a `Motion`, second by second, and `.fields(source)` a
     `MotionField` at every sampled frame. Raises ModelError, OptionError.
     """
-    from vidgru.verbs.motion import load_motion as run
+    from vidgru.tasks.motion.model import load_motion as run
 
     return run(path, device=device, threads=threads)
 
@@ -240,7 +259,7 @@ def load_forecast(
     pixels, and `.stream(source)` a `ForecastMoment` at every sampled frame. Raises ModelError,
     OptionError.
     """
-    from vidgru.verbs.forecast import load_forecast as run
+    from vidgru.tasks.forecast.model import load_forecast as run
 
     return run(path, device=device, threads=threads)
 
@@ -253,7 +272,7 @@ def load_scenes(
     `.scenes(source)` then gives `Scenes`, and `.stream(source)` a `SceneChange` for each boundary
     as soon as it is known, of a live source, too. Raises ModelError, OptionError.
     """
-    from vidgru.verbs.scenes import load_scenes as run
+    from vidgru.tasks.scenes.model import load_scenes as run
 
     return run(path, device=device, threads=threads)
 
@@ -263,14 +282,12 @@ def find_changes(source: str | Path) -> Changes:
 
     The camera must stand still. Raises VideoError.
     """
-    from vidgru.verbs.changes import find_changes as run
+    from vidgru.tools.changes.find import find_changes as run
 
     return run(source)
 
 
-def evaluate(
-    folder: str | Path, model: str | Path, **options: Any
-) -> Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation:
+def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
 
     Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
@@ -279,9 +296,10 @@ def evaluate(
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
     """
-    from vidgru.verbs.evaluate import evaluate as run
+    from vidgru.commands.evaluate import evaluate as run
 
-    return run(folder, make(EvaluateConfig, options, model=str(model)))
+    result: AnyEvaluation = run(folder, {**options, "model": str(model)})
+    return result
 
 
 def extract(
@@ -293,6 +311,6 @@ def extract(
     the command line. A source that cannot be read yields a Failure. Raises OptionError,
     OutputError.
     """
-    from vidgru.verbs.extract import extract as run
+    from vidgru.tools.extract.extract import extract as run
 
     return run(sources, out, make(ExtractConfig, options))

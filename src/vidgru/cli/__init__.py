@@ -1,1 +1,1 @@
-"""Parsing and printing only; the work is done in `vidgru.verbs`."""
+"""Parsing and printing only; the work is done in `vidgru.commands` and the tasks."""

@@ -1,22 +1,24 @@
 """`vidgru evaluate`: tell how good a model is on clips that it did not learn from."""
 
 import sys
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from vidgru.cli.options import config_options, json_option, quiet_option
-from vidgru.cli.text import printable
-from vidgru.config import EvaluateConfig
+from vidgru.core.text import printable
+from vidgru.tasks.registry import PACKAGES, about, find_task
+from vidgru.terminal.options import given, json_option, quiet_option, task_options
 
 
 @click.command("evaluate")
 @click.argument("folder")
-@config_options(EvaluateConfig)
+@task_options([about(name).evaluate_config for name in PACKAGES])
 @json_option
 @quiet_option
-def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context, /, folder: str, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Tell how good a model is on FOLDER/<class>/<clip>.
 
     Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
@@ -24,32 +26,16 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     page, report.html in the run folder. Other models take all videos below FOLDER, ask for no
     classes, and write no page; one that finds scenes joins them.
     """
-    config = EvaluateConfig(**options)
-    from vidgru.cli.forecast_scores import show_forecast_evaluation
-    from vidgru.cli.motion_scores import show_motion_evaluation
-    from vidgru.cli.progress import follow
-    from vidgru.cli.render import show_evaluation
-    from vidgru.cli.scene_scores import show_scene_evaluation
-    from vidgru.cli.tables import print_result
-    from vidgru.findings import Evaluation
-    from vidgru.forecast_scores import ForecastEvaluation
-    from vidgru.motion_scores import MotionEvaluation
-    from vidgru.scene_scores import SceneEvaluation
-    from vidgru.verbs.evaluate import evaluate_steps
-    from vidgru.verbs.predict import find_model
+    chosen = given(context, options)
+    from vidgru.commands.evaluate import evaluate_steps
+    from vidgru.engine.model_file import newest_run
+    from vidgru.engine.run_folder import RUNS
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.tables import print_result
 
-    if config.model is None:
-        config = replace(config, model=str(find_model(config, None)))
+    if chosen.get("model") is None:
+        chosen["model"] = str(newest_run(RUNS))
         if not quiet:
-            print(f"Model: {printable(str(config.model))}", file=sys.stderr)
-    result = follow(evaluate_steps(folder, config), quiet)
-    print_result(
-        result,
-        as_json,
-        {
-            Evaluation: show_evaluation,
-            MotionEvaluation: show_motion_evaluation,
-            ForecastEvaluation: show_forecast_evaluation,
-            SceneEvaluation: show_scene_evaluation,
-        },
-    )
+            print(f"Model: {printable(chosen['model'])}", file=sys.stderr)
+    result = follow(evaluate_steps(folder, chosen), quiet)
+    print_result(result, as_json, find_task(result.task).show)

@@ -9,20 +9,31 @@ from typing import Any
 
 import click
 
-from vidgru.cli.text import printable
-from vidgru.errors import OptionError, VidgruError
+from vidgru.core.errors import OptionError, VidgruError
+from vidgru.core.text import printable
+from vidgru.tasks.registry import PACKAGES, about
 
 # Each verb's module is imported when it is called, so that help costs neither torch nor OpenCV.
 VERBS = {
-    "check": "Tell what is wrong with a folder of clips.",
-    "train": "Learn to tell the classes in a folder of clips.",
-    "compare": "Tell which core learns a folder of clips best.",
-    "evaluate": "Tell how good a model is on clips that it did not learn from.",
-    "predict": "Tell what happens in videos.",
-    "motion": "Tell what moves in videos, and where it goes next.",
-    "forecast": "Foresee the frames that come next in videos.",
-    "scenes": "Tell where scenes of videos begin and end.",
-    "extract": "Write frames of videos as images.",
+    "check": ("vidgru.tasks.classify.check_cli", "Tell what is wrong with a folder of clips."),
+    "train": ("vidgru.cli.train", "Learn to tell the classes in a folder of clips."),
+    "compare": (
+        "vidgru.tasks.classify.compare_cli",
+        "Tell which core learns a folder of clips best.",
+    ),
+    "evaluate": (
+        "vidgru.cli.evaluate",
+        "Tell how good a model is on clips that it did not learn from.",
+    ),
+    **{
+        about(name).command: (f"{package}.cli", about(name).summary)
+        for name, package in PACKAGES.items()
+    },
+    "changes": (
+        "vidgru.tools.changes.cli",
+        "Tell what appeared, vanished or moved for good before a fixed camera.",
+    ),
+    "extract": ("vidgru.tools.extract.cli", "Write frames of videos as images."),
 }
 
 
@@ -33,13 +44,13 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"vidgru.cli.{cmd_name}")
+        module = importlib.import_module(VERBS[cmd_name][0])
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl([(verb, summary) for verb, (_, summary) in VERBS.items()])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,17 +4,22 @@ from typing import Any
 
 import click
 
-from vidgru.cli.options import config_options, given, json_option, quiet_option
-from vidgru.errors import OptionError
-from vidgru.train_config import PRESETS, TrainConfig, preset_options
+from vidgru.core.errors import OptionError
+from vidgru.tasks.registry import PACKAGES, about, find_task, presets, train_config, usual
+from vidgru.terminal.options import given, json_option, quiet_option, task_options
 
 
 @click.command("train")
 @click.argument("folder", required=False)
-@config_options(TrainConfig)
+@task_options(
+    [about(name).train_config for name in PACKAGES],
+    task="What to learn: "
+    + ", ".join(f"{task.learns} ({task.name})" for task in map(about, PACKAGES))
+    + f". All but {usual()} need no classes in FOLDER.",
+)
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=click.Choice(list(presets())),
     help="The article's image classifier: GRU 128 over the rows of 64x64 pixels, two dense layers,"
     " Adam, batches of 32, 10 epochs. Options beside it replace these.",
 )
@@ -47,30 +52,13 @@ def command(
     chosen = given(context, options)
     if resume is not None and (folder is not None or preset is not None or chosen):
         raise OptionError("--resume goes on as the training began: leave out all but --json, -q.")
-    config = TrainConfig(**preset_options(preset, chosen))
+    config = train_config(chosen, preset)
     if resume is None and folder is None:
         raise click.MissingParameter(param_hint="FOLDER", param_type="argument")
-    from vidgru.cli.forecast_scores import show_forecast_training
-    from vidgru.cli.motion_scores import show_motion_training
-    from vidgru.cli.progress import follow
-    from vidgru.cli.render import show_training
-    from vidgru.cli.scene_scores import show_scene_training
-    from vidgru.cli.tables import print_result
-    from vidgru.forecast_scores import ForecastTrainResult
-    from vidgru.motion_scores import MotionTrainResult
-    from vidgru.results import TrainResult
-    from vidgru.scene_scores import SceneTrainResult
-    from vidgru.verbs.train import resume_steps, train_steps
+    from vidgru.commands.train import resume_steps, train_steps
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.tables import print_result
 
     steps = train_steps(folder, config) if folder is not None else resume_steps(str(resume))
     result = follow(steps, quiet)
-    print_result(
-        result,
-        as_json,
-        {
-            TrainResult: show_training,
-            MotionTrainResult: show_motion_training,
-            ForecastTrainResult: show_forecast_training,
-            SceneTrainResult: show_scene_training,
-        },
-    )
+    print_result(result, as_json, find_task(result.task).show)

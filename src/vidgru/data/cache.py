@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from vidgru.errors import OutputError, VideoError
+from vidgru.core.errors import OutputError, VideoError
 from vidgru.video.facts import Facts
 from vidgru.video.read import Image, image_files, open_video
 from vidgru.video.sample import even_rate, sample_frames

@@ -2,15 +2,23 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vidgru.data.cache import Sampling, Segments, cache_folder, cache_key, content_hash, load, trim
+from vidgru.core.errors import OutputError
+from vidgru.core.results import Failure
+from vidgru.data.cache import (
+    Sampling,
+    Segments,
+    cache_folder,
+    cache_key,
+    content_hash,
+    load,
+    trim,
+)
 from vidgru.data.folder import Clip
 from vidgru.data.pool import Pool, cores, program
-from vidgru.errors import OutputError
-from vidgru.results import Failure
 from vidgru.video.facts import Facts
 from vidgru.video.read import natural_key
 
@@ -135,3 +143,21 @@ def say_problems(results: Sequence[Decoded]) -> None:
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:
     """Return results in the natural order of their clips' names, whatever order they came in."""
     return sorted(results, key=lambda result: natural_key(result.clip.name))
+
+
+ONE_FRAME = "{} has only one frame, and so no motion."
+
+
+def without_stills(data: Readings) -> Readings:
+    """Return clips of at least two frames, and the others among those left out."""
+    single = [clip for clip, segments in data.frames.items() if segments.shape[1] < 2]
+    left_out = tuple(Failure(str(clip.path), ONE_FRAME.format(clip.path)) for clip in single)
+    for failure in left_out:
+        log.warning("Skipped: %s", failure.error)
+    return replace(
+        data,
+        frames={clip: known for clip, known in data.frames.items() if clip not in single},
+        facts={clip: known for clip, known in data.facts.items() if clip not in single},
+        keys={clip: known for clip, known in data.keys.items() if clip not in single},
+        skipped=(*data.skipped, *left_out),
+    )

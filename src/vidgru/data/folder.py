@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidgru.errors import DataError, OptionError
+from vidgru.core.errors import DataError, OptionError
 from vidgru.video.find import ROOT, Links, is_root, leads_up
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 

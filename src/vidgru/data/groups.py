@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vidgru.core.errors import VidgruError
 from vidgru.data.cache import Segments
+from vidgru.data.csv_list import read_list
 from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, with_groups
-from vidgru.data.listing import read_list
 from vidgru.data.thumbnails import Array, thumbnails
-from vidgru.errors import VidgruError
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 # ruff: noqa: SIM905

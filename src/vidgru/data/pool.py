@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from vidgru.errors import ProcessError
+from vidgru.core.errors import ProcessError
 
 AHEAD = 16  # jobs a child that may wait for their turn, or done for that of their reply
 DEATHS = 2  # of children over one job, until it is to blame

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from vidgru.data.cache import Segments
 from vidgru.data.folder import Clip
+from vidgru.data.results import Shortcut
 from vidgru.data.thumbnails import thumbnails
-from vidgru.findings import Shortcut
 from vidgru.video.facts import Facts
 
 FOLDS = 5

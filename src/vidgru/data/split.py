@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
-from vidgru.errors import DataError
-from vidgru.findings import counted
+from vidgru.data.results import counted
 
 Units = Mapping[Clip, str]
 Pair = tuple[Clip, Clip]

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vidgru.core.errors import OutputError, VidgruError
 from vidgru.data.cache import Sampling, decode_clip, store
-from vidgru.errors import OutputError, VidgruError
 
 BEAT = 1.0  # seconds
 

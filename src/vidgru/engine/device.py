@@ -5,9 +5,9 @@ import sys
 
 import torch
 
+from vidgru.core.errors import OptionError
 from vidgru.data.pool import cores
 from vidgru.engine.distributed import local_rank, local_world, world
-from vidgru.errors import OptionError
 
 
 def choose_device(name: str) -> torch.device:

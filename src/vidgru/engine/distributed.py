@@ -19,9 +19,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from vidgru.data.shares import launched, number
-from vidgru.errors import ProcessError
-from vidgru.results import Progress
+from vidgru.core.errors import ProcessError
+from vidgru.core.results import Progress
+from vidgru.core.torchrun import launched, number
 
 # Others wait as long as the first one decodes; a process that ends is noticed at once.
 JOINING = timedelta(minutes=10)

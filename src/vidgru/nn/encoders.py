@@ -51,3 +51,7 @@ def pool(maps: Tensor) -> Tensor:
 def map_side(side: int) -> int:
     """Return the side of a frame encoder's maps: each of four strides of 2 halves it, up."""
     return -(-side // 16)
+
+
+MAIN_WIDTHS = (16, 32, 64, 128)
+SIDE_WIDTHS = (12, 24, 48, 96)

@@ -1,1 +1,1 @@
-"""What a network is trained for: head, target, loss, metrics and decoding, one file a task."""
+"""One package a task, behind one contract."""

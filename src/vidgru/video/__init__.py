@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from vidgru.errors import VidgruError
+from vidgru.core.errors import VidgruError
 
 try:
     import cv2  # noqa: F401

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vidgru.results import ToDict
+from vidgru.core.results import ToDict
 
 MOST_WARNINGS = 100
 CLOCK_JUMPS = "the clock jumps by"  # in a warning

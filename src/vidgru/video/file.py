@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from pathlib import Path
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.clock import Clock, sane
 from vidgru.video.facts import CLOCK_JUMPS, ENOUGH, NO_START
 from vidgru.video.source import MAX_PIXELS, Image, Video

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.streams import look
 
 TIMECODE = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})([:;.])([0-9]{2,3})")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from re import Pattern
 
-from vidgru.address import refuse_live
-from vidgru.results import Failure
+from vidgru.core.address import refuse_live
+from vidgru.core.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
 
 log = logging.getLogger("vidgru")

@@ -10,7 +10,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.source import Image
 
 SIDE = 33  # of the tables; scripts/make_hdr_tables.py makes them

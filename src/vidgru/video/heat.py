@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.errors import OptionError, VideoError
-from vidgru.files import replacing
+from vidgru.core.errors import OptionError, VideoError
+from vidgru.core.files import replacing
 from vidgru.video.panel import DARK, WHITE, Panel, text_height
 from vidgru.video.read import Image, shrink
 from vidgru.video.sample import sample_frames

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video import source
 from vidgru.video.fields import Deinterlacer
 from vidgru.video.file import GRABS_AFTER_FAILURE, VideoFile, sane_fps

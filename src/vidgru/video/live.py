@@ -1,5 +1,6 @@
 """Read a camera or a network stream: newest frame first, at a fixed rate, reconnecting."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -8,11 +9,11 @@ from dataclasses import dataclass
 
 import cv2
 
-from vidgru.address import CAMERA, masked
-from vidgru.errors import OptionError, VideoError
-from vidgru.timeline import LiveEvent
+from vidgru.core.address import CAMERA, masked
+from vidgru.core.errors import OptionError, VideoError
 from vidgru.video.connect import why_not
 from vidgru.video.read import MAX_PIXELS, Frame, Image, shrink
+from vidgru.video.results import LiveEvent
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0  # seconds
 OPEN_SECONDS = READ_SECONDS = 10  # without a word from the other side, then it counts as lost
@@ -26,6 +27,8 @@ UNDECODED = "its frames cannot be decoded"
 PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+log = logging.getLogger("vidgru")
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,3 +310,8 @@ class _Reader:
             # By now it may be a little later.
             self._held = rgb, arrived, time.time() - (time.monotonic() - arrived)
             self._put(self._sample(*self._held))
+
+
+def log_event(event: LiveEvent) -> None:
+    """Log what went wrong as a warning, all else as information."""
+    log.log(logging.INFO if event.error is None else logging.WARNING, "%s", event.sentence)

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video import source
 from vidgru.video.file import VideoFile, sane_fps
 from vidgru.video.source import Image

@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 from PIL import ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.grey import GreyScale
 from vidgru.video.source import MAX_PIXELS, Image, Video
 

@@ -77,3 +77,19 @@ class Panel:
         solid = self.opacity[..., None].astype(np.float32) / 255
         light = np.rint(self.color * solid).astype(np.uint8)
         return Sealed(light, np.rint(255 * (1 - solid)).astype(np.uint8).repeat(3, 2))
+
+
+ORANGE: Color = (230, 159, 0)  # Okabe and Ito's: what is foreseen
+GROUND: Color = (48, 48, 48)  # neither black nor white: pictures may be both at their edges
+
+
+def put(sheet: Image, picture: Image, x: int, y: int) -> None:
+    """Put a picture on a sheet."""
+    sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
+
+
+def write(sheet: Image, text: NDArray[np.uint8], x: int, y: int, color: Color = WHITE) -> None:
+    """Put letters, given as opacity, on a sheet."""
+    under = sheet[y : y + text.shape[0], x : x + text.shape[1]]
+    letters = text[: under.shape[0], : under.shape[1], None] / np.float32(255)
+    under[:] = np.rint(letters * np.array(color, np.float32) + under * (1 - letters))

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.grey import GreyScale, is_deep_grey, is_tiff_with_alpha
 from vidgru.video.pages import PictureSequence, decode_alone, holds_several
 from vidgru.video.source import MAX_IMAGE_BYTES, Image, Video

@@ -16,7 +16,7 @@ from time import monotonic
 
 import numpy as np
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.file_clock import FileClock, file_clock
 from vidgru.video.read import VIDEO_SUFFIXES, open_video
 from vidgru.video.record import encoders, open_recorder

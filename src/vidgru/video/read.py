@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidgru.address import refuse_live
-from vidgru.errors import VideoError
+from vidgru.core.address import refuse_live
+from vidgru.core.errors import VideoError
 from vidgru.video.file import VideoFile
 from vidgru.video.libav_file import LibavFile
 from vidgru.video.opencv_file import OpenCVFile

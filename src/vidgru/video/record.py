@@ -17,8 +17,8 @@ from typing import IO
 import cv2
 import numpy as np
 
-from vidgru.errors import OptionError, OutputError
-from vidgru.files import replacing
+from vidgru.core.errors import OptionError, OutputError
+from vidgru.core.files import replacing
 from vidgru.video.read import Image
 from vidgru.video.remux import join
 from vidgru.video.streams import ERRORS

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.facts import MOST_WARNINGS, Facts, Gaps
 
 MAX_PIXELS = 1 << 27

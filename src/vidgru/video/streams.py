@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vidgru.errors import VideoError
+from vidgru.core.errors import VideoError
 from vidgru.video.headers import may_interlace
 from vidgru.video.source import MAX_PIXELS
 

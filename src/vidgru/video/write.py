@@ -5,8 +5,8 @@ from pathlib import Path
 
 import cv2
 
-from vidgru.errors import OutputError
-from vidgru.files import write_bytes
+from vidgru.core.errors import OutputError
+from vidgru.core.files import write_bytes
 from vidgru.video.read import Image
 
 JPEG_SIDE = 65500  # the longest side that a JPEG can have

@@ -1,0 +1,1 @@
+"""Verbs that work for every task, through its contract."""

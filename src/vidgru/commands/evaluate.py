@@ -1,0 +1,37 @@
+"""Tell how good a model is on clips that it did not learn from."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vidgru.core.address import refuse_live
+from vidgru.core.options import check_names
+from vidgru.core.results import run_to_end
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.model_config import ModelConfig
+from vidgru.engine.model_file import newest_run
+from vidgru.engine.run_folder import RUNS
+from vidgru.tasks.contract import Steps
+from vidgru.tasks.registry import evaluate_config, find_task, load, options_of
+
+
+def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
+    """Evaluate with options by name, yielding Progress and returning the evaluation of the task.
+
+    Raises ModelError, DataError when nothing is left to evaluate on, OptionError, OutputError.
+    """
+    names = [item.name for item in fields(ModelConfig)]
+    check_names(options, options_of("evaluate_config"))
+    given = ModelConfig(**{name: options[name] for name in names if name in options})
+    refuse_live(folder)
+    device = choose_device(given.device)
+    prepare(given.threads)
+    model = load(newest_run(RUNS) if given.model is None else Path(given.model))
+    task = find_task(model.spec.task)
+    config = evaluate_config(model.spec.task, options)
+    return (yield from task.evaluate(Path(folder), config, model, device))
+
+
+def evaluate(folder: str | Path, options: dict[str, Any]) -> Any:
+    """Evaluate a model on a folder of clips; see `evaluate_steps`."""
+    return run_to_end(evaluate_steps(folder, options))

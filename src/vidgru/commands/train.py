@@ -1,0 +1,104 @@
+"""Train a network on a folder of clips, or go on where a training was broken off."""
+
+import contextlib
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from vidgru.core.address import refuse_live
+from vidgru.core.errors import OptionError
+from vidgru.core.results import run_to_end
+from vidgru.data.dataset import read_clips
+from vidgru.data.folder import Clip
+from vidgru.engine.device import choose_device
+from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
+from vidgru.engine.model_file import CHECKPOINT_NAME, MODEL_NAME
+from vidgru.engine.run_folder import RUNS, begin_run, create_run, go_on_with, run_before_restart
+from vidgru.engine.train_config import TrainConfig
+from vidgru.engine.trainer import TrainRun
+from vidgru.tasks.contract import Steps
+from vidgru.tasks.registry import find_task, train_config
+
+
+@together
+def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
+    """Train, yielding Progress all along and returning the result of the task.
+
+    Raises DataError, OptionError or OutputError. The run folder appears only when the data can be
+    learned from. When the training is broken off it keeps the best model so far, and all that
+    `resume_steps` needs. Several processes, as torchrun starts them, train together; started once
+    more by it, they go on with their run.
+    """
+    began, task = time.monotonic(), find_task(config.task)
+    check_processes(config)
+    refuse_live(folder)
+    folder = Path(folder)
+    if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
+        return (yield from resume_steps(before))
+    start = task.start(config)
+    clips = read_clips(folder, config)
+    sampling = task.sampling(clips, config, start)
+    settings = task.settings(config, sampling, start)
+    start.check(settings)
+    run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
+    with begin_run(run, folder, config, settings):
+        try:
+            start.keep(run)
+            training = TrainRun(config, sampling, start, run, began)
+            return (yield from _learn(folder, clips, training))
+        finally:
+            if is_main() and not any(
+                any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
+            ):
+                shutil.rmtree(run)
+                with contextlib.suppress(OSError):
+                    RUNS.rmdir()  # only if nothing else is in it
+
+
+@together
+def resume_steps(run: str | Path) -> Steps:
+    """Go on with a training that was broken off, to the same bits as if it had not been.
+
+    The clips must still be those that it began with. Raises ModelError when there is nothing to go
+    on with, DataError when the clips have changed, OutputError when another process trains there.
+    """
+    began = time.monotonic()
+    refuse_live(run)
+    run = Path(run)
+    with go_on_with(run, train_config) as (folder, config):
+        check_processes(config)
+        task = find_task(config.task)
+        start = task.start(config, run)
+        clips = read_clips(folder, config)
+        sampling = task.sampling(clips, config, start)
+        return (yield from _learn(folder, clips, TrainRun(config, sampling, start, run, began)))
+
+
+def _learn(folder: Path, clips: list[Clip], run: TrainRun[Any, Any]) -> Steps:
+    task = find_task(run.config.task)
+    prepare = task.prepare
+    data = yield from in_turn(lambda: prepare(clips, run.sampling, run.config, folder))
+    return (yield from task.learn(run, data))
+
+
+def check_processes(config: TrainConfig) -> None:
+    """Raise OptionError when a config is not for this machine or this many processes."""
+    choose_device(config.device)
+    if config.cross_validated and world() > 1:
+        raise OptionError("--folds trains in one process: leave out torchrun.")
+    if config.batch_size < world():
+        raise OptionError(
+            f"--batch-size {config.batch_size} is too small for {world()} processes: each needs at "
+            "least one clip of a batch."
+        )
+
+
+def train(folder: str | Path, config: TrainConfig) -> Any:
+    """Train on a folder of clips and return what came of it; see `train_steps`."""
+    return run_to_end(train_steps(folder, config))
+
+
+def resume(run: str | Path) -> Any:
+    """Go on with a training and return what came of it; see `resume_steps`."""
+    return run_to_end(resume_steps(run))

@@ -1,0 +1,36 @@
+"""Tell live sources from files, and keep what is secret in an address to oneself."""
+
+import re
+from pathlib import Path
+
+from vidgru.core.errors import OptionError
+
+CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
+NO_FILE = (
+    "{} is no file or folder. Live sources are only for `vidgru predict`, one at a time, and for "
+    "stream() in Python."
+)
+
+
+def is_live(source: object) -> bool:
+    """Return whether a source is a camera or an address: `camera:0`, or anything with `://`.
+
+    A file of such a name is still to be had as ./camera:0, or as a Path.
+    """
+    return isinstance(source, str) and bool(CAMERA.fullmatch(source) or URL.match(source.lstrip()))
+
+
+def masked(source: str) -> str:
+    """Return an address without what may be secret in it: name, password and query."""
+    if not URL.match(source.lstrip()):
+        return source
+    # Up to the last @: a password may hold any sign, though it should not.
+    hidden = re.sub(r"(?s)://.*@", "://***@", source)
+    return re.sub(r"(?s)[?#].*", "?***", hidden)
+
+
+def refuse_live(path: str | Path) -> None:
+    """Raise OptionError for a live source where a file or folder is wanted."""
+    if isinstance(path, str) and is_live(path):
+        raise OptionError(NO_FILE.format(masked(path)))

@@ -1,0 +1,96 @@
+"""Write files so that a kill at any moment leaves the old or the new one, never half of it."""
+
+import contextlib
+import csv
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from vidgru.core.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what spreadsheets compute begins so
+
+
+def check_file(path: Path) -> None:
+    """Raise OutputError for what cannot be the name of a file to write."""
+    if not path.name or path.is_dir():
+        raise OutputError(f"Cannot write {path}: give the name of a file.")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block succeeds.
+
+    Folders are made as needed. The temporary file has the same suffix, and is removed when the
+    block fails. Raises OutputError for what the system refuses: disk full, no permission.
+    """
+    check_file(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file at once; raises OutputError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def begin_table(file: IO[str], columns: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+    """Write the head of a CSV table that people may open in a spreadsheet; return what adds a row.
+
+    What a spreadsheet would compute is a plain text there: paths, in the columns `source` and
+    `file`, get a ./ and stay paths of the same files, and other words an apostrophe. Numbers stay.
+    """
+    table = csv.writer(file, lineterminator="\n")
+
+    def add(row: Sequence[str]) -> None:
+        cells = zip(row, columns, strict=True)
+        table.writerow([_harmless(cell, column in ("source", "file")) for cell, column in cells])
+
+    table.writerow(columns)
+    return add
+
+
+def _harmless(cell: str, is_path: bool) -> str:
+    if not cell.startswith(FORMULA):
+        return cell
+    if is_path:
+        return os.path.join(".", cell)
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def lock(file: IO[Any]) -> bool:
+    """Keep other processes from locking an open file until it is closed; False if one has.
+
+    Where the file system knows no locks, as some of networks do not, it is True.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+    return True

@@ -1,0 +1,99 @@
+"""Fields of configs that say how they are offered, and what values they take."""
+
+import dataclasses
+import difflib
+import math
+import operator
+import typing
+from collections.abc import Collection, Iterable
+from dataclasses import field
+from typing import Any, TypeVar
+
+from vidgru.core.address import refuse_live
+from vidgru.core.errors import OptionError
+
+PLACES = {"DIR", "FILE", "FILE|DIR", "FOLDER", "RUN"}  # metavars of paths
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def option(default: Any, text: str, **meta: Any) -> Any:
+    """Return a dataclass field that also says how it is offered on the command line.
+
+    `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
+    """
+    return field(default=default, metadata={"help": text, **meta})
+
+
+Config = TypeVar("Config")
+
+
+def paths_of(config: Any) -> list[str]:
+    """Return the names of a config's options that are paths."""
+    return [f.name for f in dataclasses.fields(config) if f.metadata.get("metavar") in PLACES]
+
+
+def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
+    """Return a config of options that a program gave by name, beside `own` values.
+
+    Raises OptionError for a name that is none of its fields, or is one of `own`.
+    """
+    names = [item.name for item in dataclasses.fields(kind) if item.name not in own]  # type: ignore[arg-type]
+    check_names(options, names)
+    return kind(**own, **options)
+
+
+def check_names(options: Iterable[str], names: Collection[str]) -> None:
+    """Raise OptionError for an option that a program gave and that is none of these."""
+    for name in options:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(names)}."
+            raise OptionError(f"Unknown option {name!r}: {advice}")
+
+
+def check(config: Any) -> None:
+    """Raise OptionError when a field of a config is not of its type, range or choices."""
+    hints = typing.get_type_hints(type(config))
+    for item in dataclasses.fields(config):
+        value, meta = getattr(config, item.name), item.metadata
+        name = "--" + item.name.replace("_", "-")
+        _check_type(name, value, hints[item.name])
+        if value is None:
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            _check_value(name, one, meta)
+
+
+def _check_value(name: str, value: Any, meta: Any) -> None:
+    """Raise OptionError when a value, or one of several, is not of the range or choices."""
+    choices = meta.get("choices")
+    if meta.get("metavar") in PLACES:
+        refuse_live(value)
+    if choices and value not in choices:
+        raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise OptionError(f"Invalid {name} {value}. It must be a finite number.")
+    if isinstance(value, int) and abs(value) >= 2**1000:  # no float can hold it
+        raise OptionError(f"Invalid {name}. The number is too large.")
+    for bound, words, wrong in (
+        ("low", "at least", operator.lt),
+        ("high", "at most", operator.gt),
+        ("above", "more than", operator.le),
+        ("below", "less than", operator.ge),
+    ):
+        if bound in meta and wrong(value, meta[bound]):
+            raise OptionError(f"Invalid {name} {value}. It must be {words} {meta[bound]}.")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise OptionError(f"Invalid {name}. The number is too large.")
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raise OptionError when a value, which a program or a file gave, is not what a hint says."""
+    wanted = typing.get_args(hint) or (hint,)  # of a tuple: the type of its items
+    several = typing.get_origin(hint) is tuple and isinstance(value, tuple)
+    for one in value if several else (value,):
+        # To Python, False is a whole number; to people, whole numbers are numbers.
+        kind = next((kind for kind in TYPES if isinstance(one, kind)), type(one))
+        if kind not in wanted and not (kind is int and float in wanted):
+            words = next(TYPES[kind] for kind in wanted if kind in TYPES)
+            raise OptionError(f"Invalid {name}. It must be {words}, not {type(one).__name__}.")

@@ -1,0 +1,26 @@
+"""What a terminal is shown: names from strangers, made harmless, times, and which model."""
+
+
+def printable(text: str) -> str:
+    r"""Return text with every character that could steer a terminal written as an escape.
+
+    Line breaks, control characters, text direction marks and broken surrogates become \n, \x1b,
+    \u202e and the like; letters of all scripts stay.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def clock(seconds: float, digits: int = 2) -> str:
+    """Return a time as h:mm:ss.hh, with that many digits after the point, and no hour of 0."""
+    minutes, rest = divmod(round(seconds, digits), 60)
+    hours, left = divmod(int(minutes), 60)
+    start = f"{hours}:{left:02}" if hours else f"{left}"
+    return f"{start}:{rest:0{3 + digits if digits else 2}.{digits}f}"
+
+
+def timecode(seconds: float) -> str:
+    """Return a time as HH:MM:SS.mmm."""
+    whole, thousandths = divmod(round(1000 * seconds), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}.{thousandths:03}"

@@ -1,0 +1,325 @@
+"""Bring a folder's clips to where training can use them: read, decoded, and split."""
+
+import hashlib
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.data.cache import Sampling
+from vidgru.data.checks import findings, is_copy, tell_groups, tell_shortcuts
+from vidgru.data.csv_list import apply_split, read_list
+from vidgru.data.decode import (
+    Decoded,
+    Readings,
+    decode_clips,
+    in_order,
+    readings_of,
+    say_problems,
+    without_stills,
+)
+from vidgru.data.duplicates import Duplicate, find_duplicates
+from vidgru.data.folder import Clip, read_folder, read_videos
+from vidgru.data.groups import Grouping, noun_of, suggestions
+from vidgru.data.results import Finding, Split
+from vidgru.data.shortcuts import find_shortcuts
+from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds, units_of
+from vidgru.data.split_config import SplitConfig
+
+log = logging.getLogger("vidgru")
+MOST_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
+UNGROUPED = "none"  # --group-by
+FEW_TO_VALIDATE, FOLDS = 12, 4
+# What `train` warns of; of the rest it takes care, or has told clip by clip.
+TOLD = frozenset(
+    {"contradictory labels", "leak", "groups across parts", "tiny class"}
+    | {"unbalanced", "blank", "still", "shortcut"}
+)
+ABOUT_CLASSES = frozenset({"contradictory labels", "tiny class", "unbalanced", "shortcut"})
+
+Parts = dict[str, list[Clip]]
+
+
+@dataclass(frozen=True)
+class Gathered(Readings):
+    """Clips that were read, by part (train, val, test).
+
+    units: what each clip may not be parted from, see `data.split`; split: how parts were made;
+    folds: how many to learn, None where one part of the clips is held out once.
+    """
+
+    parts: Parts
+    units: Units
+    split: Split
+    folds: int | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, sorted."""
+        return tuple(sorted({clip.label for clip in self.parts["train"]}))
+
+
+def fingerprint(data: Gathered) -> str:
+    """Return a hash of which clips there are, how they are split, and each one's first frame."""
+    digest = hashlib.blake2b(digest_size=20)
+    for part, clips in data.parts.items():
+        for clip in clips:
+            segments = data.frames[clip]
+            digest.update(repr((part, clip.name, clip.label, segments.shape)).encode())
+            digest.update(segments[0, 0].tobytes())
+    return digest.hexdigest()
+
+
+def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
+    """Return the clips of the folder or list, and of the validation folder if there is one.
+
+    Raises DataError when there are less than two classes, or no way to split them.
+    """
+    labelled = config.labelled
+    clips = read_source(folder, config.group_by, labelled=labelled)
+    if config.split is not None:
+        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
+        if unnamed:
+            log.warning(
+                "%s does not name %d clips, which are left out; the first is %s.",
+                config.split,
+                len(unnamed),
+                unnamed[0].name,
+            )
+    if config.val_folder is not None:
+        held = read_source(Path(config.val_folder), labelled=labelled)
+        clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
+        held = [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
+        if not held:
+            raise DataError(f"{config.val_folder} holds no clips to validate with.")
+        clips += held
+    if labelled:
+        labels = classes_of(clips, folder)
+        if strange := sorted({clip.label for clip in clips} - labels):
+            raise DataError(
+                f"The class {strange[0]!r} is validated or tested but has no training clips."
+            )
+    elif all(clip.part not in (None, "train") for clip in clips):
+        raise DataError(f"{folder} gives no clip to learn from.")
+    if config.cross_validated and any(clip.part == "val" for clip in clips):
+        raise DataError(
+            f"{folder} is split into train and val already, and --folds splits anew: "
+            "leave out --folds, or put all clips into train."
+        )
+    _divide(clips, config, units_of(clips))
+    return clips
+
+
+def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
+    """Return the classes that can be learned; raises DataError when they are less than two."""
+    labels = {clip.label for clip in clips if clip.part in (None, "train")}
+    if len(labels) < 2:
+        raise DataError(
+            f"{folder} has only one class ({min(labels, default='')!r}); at least two are needed."
+        )
+    return labels
+
+
+def read_source(source: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
+    """Return the clips of a folder or of a list in a .csv file, with groups unless "none".
+
+    Not `labelled`, they need no classes, and all labels are "".
+    """
+    by = None if group_by == UNGROUPED else group_by
+    if source.suffix.lower() == ".csv" and source.is_file():
+        clips = read_list(source, by, labelled=labelled)
+        return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
+    return read_folder(source, by) if labelled else read_videos(source, by)
+
+
+def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
+    """Return the clips by part, as the folder says or else split now."""
+    learn = [clip for clip in clips if clip.part in (None, "train")]
+    held = [clip for clip in clips if clip.part == "val"]
+    if config.folds is not None and config.cross_validated:
+        split_folds(learn, config.folds, config.seed, units)  # says now whether it can
+    elif not held:
+        learn, held = split_clips(learn, config.val, config.seed, units)
+    return {"train": learn, "val": held, "test": [clip for clip in clips if clip.part == "test"]}
+
+
+def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
+    """Decode clips, those that can be read and those that cannot, and return them in order."""
+    results: list[Decoded] = []
+    for result in decode_clips(clips, sampling):
+        results.append(result)
+        note = f"{sum(r.from_cache for r in results)} from the cache"
+        yield Progress("reading clips", len(results), len(clips), note)
+    return in_order(results)
+
+
+def gather(
+    clips: list[Clip], sampling: Sampling, config: SplitConfig, folder: Path
+) -> Generator[Progress, None, Gathered]:
+    """Decode all clips and split those that could be read.
+
+    Left to itself, it keeps copies, what was cut out of one video, and groups that names or tables
+    suggest on one side, as far as that can be. What is wrong with clips, and which are skipped, is
+    told in warnings. Raises DataError when a class has no clip left, or given groups cannot be kept
+    apart.
+    """
+    results = yield from read_all(clips, sampling)
+    say_problems(results)
+    readings = readings_of(results)
+    if not config.labelled:
+        readings = without_stills(readings)
+    wanted = {clip.label for clip in clips if clip.part in (None, "train")}
+    if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
+        which = f" of the class {min(lost)!r}" if min(lost) else ""
+        raise DataError(
+            f"No clip{which} can be read: mend or remove them. "
+            f"The first problem: {readings.skipped[0].error}"
+        )
+    gathered = _split(readings, sampling, config, folder)
+    unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
+    if unchecked and gathered.folds is None and config.labelled:
+        log.warning("No clip of the class %r is left to validate with.", min(unchecked))
+    return gathered
+
+
+def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Gathered:
+    """Share clips out as the folder or the config says, or else so that scores do not flatter."""
+    pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
+    grouping, told = None, None
+    given = any(clip.part == "val" for clip in readings.frames)
+    free = config.group_by is None and all(clip.group is None for clip in readings.frames)
+    if free and not given:
+        grouping, told = choose_groups(readings, config, folder)
+        if grouping is not None:
+            readings, pairs = grouped(readings, pairs, grouping)
+        elif told is not None:
+            log.warning("%s", told.sentence)
+    clips = list(readings.frames)
+    copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
+    units = _bound(clips, copies, config) if free else units_of(clips)
+    parts = _divide(clips, config, units)
+    if not given and (few := len(parts["val"])) < FEW_TO_VALIDATE and config.open_to_folds:
+        config = _with_folds(clips, config, units)
+        parts = _divide(clips, config, units)
+        if config.cross_validated:
+            log.warning(
+                "%d clips alone would say little of the accuracy: learning %d folds, each without"
+                " a part of the clips, then from all clips. --folds 1 learns once.",
+                few,
+                config.folds,
+            )
+    sides = {clip: part for part, held in parts.items() for clip in held}
+    if config.folds is not None and config.cross_validated:
+        folds = split_folds(parts["train"], config.folds, config.seed, units)
+        sides.update((c, f"fold {number}") for number, (_, held) in enumerate(folds) for c in held)
+    found = findings(readings, sampling, pairs, None, sides)
+    kinds = TOLD
+    if config.labelled:
+        found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+    else:
+        kinds = TOLD - ABOUT_CLASSES
+    for finding in found:
+        if finding.kind in kinds:
+            log.warning("%s", finding.sentence)
+    if not given and (mixed := on_several(((clip.path, clip) for clip in clips), sides)):
+        log.warning(
+            "Clips cut out of one video come to both sides of the split, so that scores flatter:"
+            " those of %d of %d videos.",
+            mixed,
+            len({clip.path for clip in clips}),
+        )
+    groups = {
+        # A clip without a group counts by itself.
+        part: len({clip.name if clip.group is None else f"group {clip.group}" for clip in held})
+        for part, held in parts.items()
+    }
+    has_groups = any(clip.group is not None for clip in clips)
+    by = config.group_by if grouping is None else grouping.group_by
+    together = sum(sides[first] == sides[second] for first, second in copies)
+    split = Split(
+        clips={part: len(held) for part, held in parts.items()},
+        groups=groups if has_groups else None,
+        group_by=by,
+        suggested=grouping is not None,
+        together=together,
+        apart=len(copies) - together,
+        given=given,
+        noun=noun_of(by) if has_groups else None,
+        mixed=tuple(
+            other.group_by
+            for other in (grouping.others if grouping is not None else ())
+            if on_several(((other.groups[clip.name], clip) for clip in clips), sides)
+        ),
+    )
+    count = config.folds if config.cross_validated else None
+    return Gathered(**vars(readings), parts=parts, units=units, split=split, folds=count)
+
+
+def _with_folds(clips: list[Clip], config: SplitConfig, units: Units) -> SplitConfig:
+    """Return the config with as many folds, up to four, as the clips can be split into."""
+    for folds in range(FOLDS, 1, -1):
+        try:
+            _divide(clips, tried := replace(config, folds=folds), units)
+        except DataError:
+            continue
+        return tried
+    return config
+
+
+def _bound(clips: Sequence[Clip], copies: Sequence[Pair], config: SplitConfig) -> dict[Clip, str]:
+    """Return units that join groups, copies and cuts of one video, as far as they can be split."""
+    first: dict[Path, Clip] = {}
+    cuts = [(first.setdefault(clip.path, clip), clip) for clip in clips]
+    for together in ([*copies, *cuts], cuts, copies):
+        units = units_of(clips, together)
+        if _why_not(units, config) is None:
+            return units
+    return units_of(clips)
+
+
+def _why_not(units: Units, config: SplitConfig) -> DataError | None:
+    """Return why clips cannot be split sensibly with such units kept whole, None where they can."""
+    try:
+        parts = _divide(list(units), config, units)
+    except DataError as error:
+        return error
+    count, held = len(parts["train"]) + len(parts["val"]), len(parts["val"])
+    if held <= max(MOST_HELD, 2 * config.val) * count:
+        return None
+    return DataError(f"Of {count} clips, {held} would be kept for validation.")
+
+
+def choose_groups(
+    readings: Readings, config: SplitConfig, folder: Path
+) -> tuple[Grouping | None, Finding | None]:
+    """Return the best groups that names or tables suggest and that can be kept apart, if any.
+
+    Also what is to be told of them, or of those that cannot be kept apart.
+    """
+    told, clips = None, list(readings.frames)
+    hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
+    for grouping in suggestions(clips, folder, readings.frames):
+        named, _ = grouped(readings, (), grouping)
+        reason = _why_not(units_of(list(named.frames)), config)
+        if reason is None or hopeless:
+            return grouping, tell_groups(grouping, None)
+        told = told or tell_groups(grouping, reason)
+    return None, told
+
+
+def grouped(
+    readings: Readings, pairs: Sequence[Duplicate], grouping: Grouping
+) -> tuple[Readings, list[Duplicate]]:
+    """Return the same clips and pairs of them, with groups."""
+    named = {clip: replace(clip, group=grouping.groups[clip.name]) for clip in readings.frames}
+    return (
+        Readings(
+            {named[clip]: known for clip, known in readings.frames.items()},
+            {named[clip]: known for clip, known in readings.facts.items()},
+            {named[clip]: known for clip, known in readings.keys.items()},
+            readings.skipped,
+        ),
+        [replace(p, first=named[p.first], second=named[p.second]) for p in pairs],
+    )

@@ -1,0 +1,80 @@
+"""What is told of a folder of clips: how it is split, and what is wrong with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidgru.core.results import ToDict
+
+
+@dataclass(frozen=True)
+class Split(ToDict):
+    """How clips were shared out to train, val and test.
+
+    clips and groups: how many by part, groups None where there are none; group_by: what made them;
+    suggested: whether that was taken from names or tables, not given; together and apart: how many
+    pairs of copies lie on one side, or in one fold, and how many do not; given: whether folders or
+    tables said what to validate with; noun: what a group is called; mixed: what else could be given
+    to `--group-by`, but lies on several sides.
+    """
+
+    clips: dict[str, int]
+    groups: dict[str, int] | None
+    group_by: str | None
+    suggested: bool
+    together: int
+    apart: int
+    given: bool
+    noun: str | None
+    mixed: tuple[str, ...]
+
+
+IRREGULAR = {"child": "children", "match": "matches", "mouse": "mice"}
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 mouse" or "3 mice"."""
+    return f"{count} {noun if count == 1 else IRREGULAR.get(noun, noun + 's')}"
+
+
+@dataclass(frozen=True)
+class Shortcut(ToDict):
+    """How well one thing that should not matter tells the classes apart.
+
+    cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: what
+    guessing would come to; found: whether it is so far above chance that a network may lean on it.
+    """
+
+    cue: str
+    accuracy: float
+    chance: float
+    found: bool
+
+
+@dataclass(frozen=True)
+class Finding(ToDict):
+    """Something about a folder of clips that a person should know before training.
+
+    kind: one word or two, the same for all of a kind; severity: "error" (those clips cannot be
+    used), "warning" (numbers will mislead) or "note"; clips: names of those concerned.
+    """
+
+    kind: str
+    severity: str
+    sentence: str
+    clips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked(ToDict):
+    """What `check` found in a folder of clips.
+
+    clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
+    suggest none; groups: how many that makes; shortcuts: every cue that was tried.
+    """
+
+    folder: Path
+    clips: dict[str, int]
+    findings: tuple[Finding, ...]
+    group_by: str | None
+    groups: int | None
+    shortcuts: tuple[Shortcut, ...]

@@ -1,0 +1,79 @@
+"""Clips that a model did not learn from, to evaluate it on."""
+
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Failure, Progress
+from vidgru.data.cache import Sampling, content_of
+from vidgru.data.dataset import read_all, read_source
+from vidgru.data.decode import Decoded, readings_of, say_problems
+from vidgru.data.folder import Clip
+from vidgru.engine.run_folder import read_split
+
+log = logging.getLogger("vidgru")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Decoded clips of one part of a folder, those left out, and those that cannot be read."""
+
+    part: str
+    clips: tuple[Decoded, ...]
+    trained_on: int | None
+    validated_on: int
+    skipped: tuple[Failure, ...]
+
+
+def choose_part(clips: Sequence[Clip]) -> tuple[str, list[Clip]]:
+    """Return the part of a folder to evaluate on, "all" if it has none, and its clips."""
+    part = next((p for p in ("test", "val") if any(clip.part == p for clip in clips)), None)
+    return part or "all", [clip for clip in clips if part is None or clip.part == part]
+
+
+def hold(
+    part: str, clips: list[Clip], folder: Path, model: Path, sampling: Sampling
+) -> Generator[Progress, None, Held]:
+    """Decode clips, and leave out those that a model file learned from; raises DataError."""
+    split = read_split(model.parent)
+    if split is None:
+        log.warning(
+            "There is no split.csv of this version beside %s: clips that it learned from cannot be "
+            "told apart, and count like the others.",
+            model,
+        )
+    results = yield from read_all(clips, sampling)
+    say_problems(results)
+    skipped = readings_of(results).skipped
+    readable = [result for result in results if result.segments is not None]
+    if not readable:
+        raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
+    was = [(split or {}).get(content_of(result.key)) for result in readable]
+    held = [result for result, where in zip(readable, was, strict=True) if where != "train"]
+    trained_on = len(readable) - len(held)
+    if not held:
+        raise DataError(
+            f"The model learned from all {trained_on} clips in {folder}: give clips that are new "
+            "to it."
+        )
+    if trained_on:
+        log.warning(
+            "Left out %d of %d clips: the model learned from them.", trained_on, len(readable)
+        )
+    if chosen_on := was.count("val"):
+        log.warning(
+            "%d of the %d clips are those that the model was validated on, and chosen by: that "
+            "flatters.",
+            chosen_on,
+            len(held),
+        )
+    known = None if split is None else trained_on
+    return Held(part, tuple(held), known, chosen_on, skipped)
+
+
+def hold_videos(folder: Path, model: Path, sampling: Sampling) -> Generator[Progress, None, Held]:
+    """Do as `hold` does with the part of a folder, whose clips need no classes, to evaluate on."""
+    part, clips = choose_part(read_source(folder, labelled=False))
+    return (yield from hold(part, clips, folder, model, sampling))

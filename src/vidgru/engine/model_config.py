@@ -1,0 +1,33 @@
+"""Which model answers, and where."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vidgru.core.options import check, option
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model answers, and where. All about the pictures comes from the model file."""
+
+    model: str | None = option(
+        None, "Run folder or model file. Default: the newest run in ./runs.", metavar="RUN"
+    )
+    device: str = option(
+        "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+    )
+    threads: int = option(
+        1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(ModelConfig):
+    """How `evaluate` measures a model; what else there is to set is up to its task."""
+
+    unused: ClassVar[frozenset[str]] = frozenset()

@@ -1,0 +1,214 @@
+"""Model files and checkpoints. Both are safe to open from a stranger: no pickled code runs."""
+
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import Field, asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from vidgru.core.errors import ModelError, OutputError, ProcessError
+from vidgru.core.files import replacing, write_bytes
+from vidgru.engine.distributed import from_main
+
+MODEL_NAME = "model.safetensors"
+CHECKPOINT_NAME = "last.ckpt"
+VERSION = 3
+SHIPPED = Path(__file__).parents[1] / "models"  # those that come with the package
+
+Net = TypeVar("Net")
+Spec = TypeVar("Spec")
+
+
+class AnySpec(Protocol):
+    """What a model file says beside its weights: a dataclass that names its task."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Net, Spec]):
+    """A network in eval mode with all that its file says of it."""
+
+    path: Path
+    network: Net
+    spec: Spec
+    metrics: dict[str, Any]
+
+
+class Kind(Protocol):
+    """What it takes to read the models of a task."""
+
+    def read_spec(self, content: dict[str, Any]) -> Any:
+        """Return the spec that a header holds, None where it makes no sense.
+
+        Believes nothing, as it may come from anyone; raises ValueError, TypeError or KeyError.
+        """
+
+    def network(self, spec: Any) -> nn.Module:
+        """Return a new network with random weights."""
+
+    def loaded(
+        self, path: Path, network: Any, spec: Any, content: dict[str, Any]
+    ) -> Loaded[Any, Any]:
+        """Return a network with all that its file says of it."""
+
+
+def save_model(
+    path: Path,
+    weights: dict[str, torch.Tensor],
+    spec: AnySpec,
+    metrics: dict[str, Any],
+    **more: Any,
+) -> None:
+    """Write a model file: weights, and all the rest, `more` too, as JSON in its metadata."""
+    content = {"spec": asdict(spec), **more, "metrics": metrics}
+    header = json.dumps({"version": VERSION, **content})
+    # One key only: safetensors writes several in an order that changes from run to run.
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(path, save(tensors, metadata={"vidgru": header}))
+
+
+def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
+    """Read a model file or a run folder of any task; raises ModelError for no whole model.
+
+    `kind_of` gives what belongs to a task's name, or raises ValueError.
+    """
+    # Not path.is_dir(), which fails on too long a name.
+    if os.path.isdir(path):
+        path = path / MODEL_NAME
+    if not os.path.isfile(path):
+        raise ModelError(
+            f"No model at {path}: give a run folder or a model file of `vidgru train`."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("vidgru")
+            if header is None:
+                raise ModelError(f"{path} is not a model of vidgru.")
+            kind, spec, content = _read_header(path, header, kind_of)
+            # Without memory: a description may ask for far more than there is.
+            with torch.device("meta"):
+                wanted = kind.network(spec).state_dict()
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+                raise ModelError(f"{path} is damaged: its weights do not fit its description.")
+            weights = {name: file.get_tensor(name) for name in wanted}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"Cannot read the model {path}: it is damaged or cut short.") from error
+    for name, tensor in weights.items():
+        if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
+            raise ModelError(f"{path} is damaged: its weights are not finite numbers.")
+    network = kind.network(spec)
+    network.load_state_dict(weights)
+    network.eval()
+    return kind.loaded(path, network, spec, content)
+
+
+def _read_header(
+    path: Path, header: str, kind_of: Callable[[str], Kind]
+) -> tuple[Kind, Any, dict[str, Any]]:
+    """Return the task, the spec and all else that a header says, believing nothing."""
+    try:
+        content = json.loads(header)
+        version = content["version"]
+        if type(version) is not int:
+            raise TypeError("version")
+        if version != VERSION:
+            raise ModelError(
+                f"{path} was written by another version of vidgru (format {version}, not "
+                f"{VERSION})."
+            )
+        kind, metrics = kind_of(content["spec"]["task"]), content["metrics"]
+        spec = kind.read_spec(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged: its description cannot be read.") from error
+    if spec is None or not isinstance(metrics, dict):
+        raise ModelError(f"{path} is damaged: its description makes no sense.")
+    return kind, spec, content
+
+
+def is_number(value: Any, low: float, high: float) -> bool:
+    """Return whether a stranger's value is a number in a range; nan is not."""
+    return type(value) in (int, float) and low <= value <= high
+
+
+def are_whole(*values: Any) -> bool:
+    """Return whether a stranger's values are whole numbers; True and False are not."""
+    return all(type(value) is int for value in values)
+
+
+def shipped(path: Path, subject: str) -> Path:
+    """Return the path of a model that comes with vidgru; raises ModelError where it is missing."""
+    if not path.is_file():
+        raise ModelError(
+            f"This vidgru comes without its model of {subject}: install it anew, or give --model."
+        )
+    return path
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write all that is needed to go on training, as plain tensors and numbers."""
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            raise OutputError(f"Cannot write {path}: {error}.") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote; raises ModelError."""
+    try:
+        content = io.BytesIO(from_main(path.read_bytes))
+        # What unpacks to more than the file holds may be without end; we write nothing packed.
+        with zipfile.ZipFile(content) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
+                raise ValueError("packed")
+        content.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it finds strange; so do we, below
+            state = torch.load(content, weights_only=True, map_location="cpu")
+    except ProcessError:
+        raise
+    except Exception as error:  # torch raises a different kind for each way of being broken
+        raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"Cannot read the checkpoint {path}: it is not one of vidgru.")
+    return state
+
+
+def newest_run(folder: Path, task: str | None = None, noun: str = "trained model") -> Path:
+    """Return the run in a folder whose model was written last, of one task or of any.
+
+    Raises ModelError if there is none of what `noun` calls them.
+    """
+    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: -path.stat().st_mtime_ns)
+    for path in models:
+        if task is None or _task_of(path) in (None, task):
+            return path.parent
+    option = f" --task {task}" if noun != "trained model" else ""
+    raise ModelError(
+        f"No {noun} in {folder.absolute()}: give --model, or train one first "
+        f"with `vidgru train FOLDER{option}`."
+    )
+
+
+def _task_of(path: Path) -> str | None:
+    """Return what a model file says it is for; None where it is damaged, which opening it tells."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str(json.loads(file.metadata()["vidgru"])["spec"]["task"])
+    except (SafetensorError, OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None

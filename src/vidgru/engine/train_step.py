@@ -1,0 +1,167 @@
+"""What every training loop has: a network, its optimizer, its random numbers, and their state."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, NotRequired, TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from vidgru.engine.device import convolution_dtype
+from vidgru.engine.distributed import add_up, world
+from vidgru.engine.state import fits
+from vidgru.engine.sync_layers import join_parts
+
+WEIGHT_DECAY = 0.05
+GRADIENT_NORM = 1.0
+WARM_UP = 0.25
+
+
+def learning_rate(highest: float, done: float) -> float:
+    """Return the one-cycle learning rate when the share `done` of the training is over.
+
+    Half a cosine up from 1/25 of the highest over the first quarter, then half a cosine down to
+    1/10,000 of it (Smith and Topin 2018).
+    """
+    if done < WARM_UP:
+        low, part = 1 / 25, 0.5 - 0.5 * math.cos(math.pi * done / WARM_UP)
+    else:
+        past = (min(done, 1.0) - WARM_UP) / (1 - WARM_UP)
+        low, part = 1e-4, 0.5 + 0.5 * math.cos(math.pi * past)
+    return highest * (low + (1 - low) * part)
+
+
+class Settings(TypedDict):
+    """How to learn, whatever it is."""
+
+    batch_size: int
+    lr: float
+    seed: int
+    device: torch.device
+    optimizer: NotRequired[str]
+
+
+class Learner(ABC):
+    """One network, its optimizer and its random numbers; `step()` learns from one batch.
+
+    Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
+    `state_dict` holds all that is needed to go on to the same bits. Several processes share out
+    each batch, and draw all its random numbers alike.
+    """
+
+    def __init__(self, network: nn.Module, clips: int, **settings: Unpack[Settings]) -> None:
+        self.batch_size, self.lr = settings["batch_size"], settings["lr"]
+        self.clips, self.device = clips, settings["device"]
+        self._module = network.to(self.device)
+        if world() > 1:
+            join_parts(self._module, self.batch_size)
+        self.generator = torch.Generator().manual_seed(settings["seed"])
+        self.dtype = convolution_dtype(self.device)
+        # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
+        decay = WEIGHT_DECAY if settings.get("optimizer", "adamw") == "adamw" else 0.0
+        parameters = list(network.parameters())
+        self.optimizer = torch.optim.AdamW(  # without decay it is Adam
+            [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=self.lr,
+            fused=True,
+        )
+        self.steps = 0
+        self._order: list[int] = []
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Batches that one pass over the clips takes; batches run on across its end."""
+        return self.clips / self.batch_size
+
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the last step was the last one of a pass over the clips."""
+        epoch = self.steps_per_epoch
+        return int(self.steps / epoch) > int((self.steps - 1) / epoch)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learned."""
+        return sum(p.numel() for p in self._module.parameters())
+
+    @abstractmethod
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+
+    def _begin(self, done: float) -> None:
+        """Make ready to learn when the share `done` of the training is over."""
+        self._module.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.lr, done)
+
+    def _follow(self, loss: Tensor) -> float:
+        """Take one step down a loss, that of this process's part of the batch; return all of it."""
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss = add_up(loss, self._module.parameters())
+        nn.utils.clip_grad_norm_(self._module.parameters(), GRADIENT_NORM)
+        self.optimizer.step()
+        self.steps += 1
+        return loss.item()
+
+    def _choose(self) -> list[int]:
+        """Return the numbers of the next batch's clips; all come once before any comes again."""
+        while len(self._order) < self.batch_size:
+            self._order += torch.randperm(self.clips, generator=self.generator).tolist()
+        chosen, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
+        return chosen
+
+    def _below(self, limit: int) -> int:
+        return int(torch.randint(limit, (1,), generator=self.generator))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to go on, as tensors and numbers."""
+        return {
+            "network": self._module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "order": self._order,
+            "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),
+            "cuda_generators": (
+                [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+            ),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state; the next step gives the same bits as it did then.
+
+        Raises one of Python's errors for what is not a state of this very training.
+        """
+        own = {**self.state_dict(), "order": [0]}
+        optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
+        devices = own.pop("cuda_generators")
+        weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
+        like = {
+            number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
+            for number, weight in enumerate(weights)
+        }
+        clips = range(self.clips)
+        if not (
+            all(fits(state[name], value) for name, value in own.items())
+            and all(fits(kept, like[number]) for number, kept in moments.items())
+            and all(clip in clips for clip in state["order"])
+            and self._sane(state)
+            and state["steps"] >= 0
+        ):
+            raise ValueError("Not a state of this training.")
+        self._module.load_state_dict(state["network"])
+        # The groups' settings are those of the config; only the learning rate changes, every step.
+        self.optimizer.load_state_dict({**optimizer, "state": moments})
+        self.steps, self._order = state["steps"], list(state["order"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_generator"])
+        if self.device.type == "cuda" and devices and state["cuda_generators"]:
+            torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)
+
+    def _sane(self, state: dict[str, Any]) -> bool:
+        """Return whether what else a state says, of the right types, makes sense."""
+        return True

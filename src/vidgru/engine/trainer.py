@@ -1,0 +1,374 @@
+"""One training, whatever its task, from its first step to the finished run folder."""
+
+import copy
+import math
+import shlex
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from vidgru.core.errors import DataError, ModelError
+from vidgru.core.options import paths_of
+from vidgru.core.results import Progress, ToDict
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import Gathered, fingerprint
+from vidgru.engine.distributed import agree, from_main, is_main
+from vidgru.engine.model_file import (
+    CHECKPOINT_NAME,
+    MODEL_NAME,
+    AnySpec,
+    load_checkpoint,
+    save_checkpoint,
+    save_model,
+)
+from vidgru.engine.run_folder import METRICS_NAME, write_split, write_table
+from vidgru.engine.state import fits
+from vidgru.engine.train_config import TrainConfig
+from vidgru.engine.train_step import Learner, Settings
+
+# Seconds between checkpoints: at the end of an epoch at the earliest and latest.
+SOONEST, LATEST = 5.0, 60.0
+VALIDATIONS = 10
+ENDING = 0.4  # share of the steps left that a training still takes once it has learned all
+
+OTHER_CLIPS = (
+    "The clips are no longer those that {} began with: put them back as they were, or train anew."
+)
+
+Result = TypeVar("Result")
+Config = TypeVar("Config")
+Start = TypeVar("Start")
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainRun(Generic[Config, Start]):
+    """What a training is given: how, with what to begin, and where it keeps what it learns.
+
+    began: when, of the monotonic clock; stage: what Progress calls it.
+    """
+
+    config: Config
+    sampling: Sampling
+    start: Start
+    run: Path
+    began: float
+    stage: str = "training"
+
+
+class Course(ABC, Generic[Result]):
+    """One training from first step to finished run folder; what is learned say its subclasses."""
+
+    columns: tuple[str, ...] = ()  # of metrics.csv, that `measure` fills
+
+    def __init__(
+        self,
+        run: TrainRun[Any, Any],
+        data: Gathered,
+        spec: AnySpec,
+    ) -> None:
+        self.config: TrainConfig = run.config
+        self.data, self.run, self.stage, self._described = data, run.run, run.stage, spec
+        self.fingerprint = fingerprint(data)
+        # Paths and places may differ from machine to machine.
+        here = replace(run.config, **dict.fromkeys(paths_of(run.config), None))
+        alike = replace(here, device="auto", threads=None)
+        seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
+        if from_main(lambda: seen) != seen:
+            raise DataError("The processes of this training have other clips or other options.")
+        self.began, self.started = run.began, time.monotonic()
+        self.rows: list[dict[str, Any]] = []
+        self.step_seconds: list[float] = []
+        self.best: float | None = None
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_epoch = 0
+        # Validations, smoothed loss, losses since a validation.
+        self.passed, self.loss = 0, 0.0
+        self.since: list[float] = []
+        self.saved = self.started
+        self.more: dict[str, Any] = {}  # what else the model file says
+
+    def settings(self, device: torch.device) -> Settings:
+        """Return how to learn, for what learns."""
+        return {
+            "batch_size": self.config.batch_size,
+            "lr": self.config.lr,
+            "seed": self.config.seed,
+            "device": device,
+            "optimizer": self.config.optimizer,
+        }
+
+    def begin(self, learner: Learner, fewest_steps: int, usual_epochs: float) -> None:
+        """Take what learns, and decide how long; a subclass calls this before all else."""
+        self.learner = learner
+        epochs = self.config.epochs or max(usual_epochs, fewest_steps / learner.steps_per_epoch)
+        self.planned = self.total = max(1, round(epochs * learner.steps_per_epoch))
+        # The last step that went by the plan, and the share that was over then.
+        self.bend, self.bend_done = 0, 0.0
+
+    def validations(self) -> int:
+        """Return how often to validate."""
+        return VALIDATIONS
+
+    @abstractmethod
+    def measure(self) -> tuple[Numbers, float]:
+        """Look at the validation clips; return the `columns`, and a number to choose by.
+
+        The weights with the highest number are kept.
+        """
+
+    def note(self) -> str:
+        """Return how good the best weights are, for people who wait."""
+        return ""
+
+    @abstractmethod
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+
+    @abstractmethod
+    def finish(self) -> Result:
+        """Evaluate the best weights, and write the model and the plots."""
+
+    def prepare(self) -> Generator[Progress, None, None]:
+        """Do what is to be done before the first step, yielding Progress."""
+        yield from ()
+
+    def has_learned_all(self, loss: float) -> bool:
+        """Return whether further steps, after such a mean loss, have nothing left to teach."""
+        return False
+
+    def choose(self) -> None:
+        """Keep what belongs to the weights that were just found to be the best."""
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the training was made shorter than planned."""
+        return self.total < self.planned
+
+    def shorten(self) -> None:
+        """Take fewer steps than planned from here on, over which the learning rate still falls."""
+        done = self.done()
+        left = max(1, round(ENDING * (1 - done) * self.planned))
+        if self.learner.steps + left < self.total:
+            self.bend, self.bend_done = self.learner.steps, done
+            self.total = self.learner.steps + left
+
+    def done(self) -> float:
+        """Return the share of the training that is over, by steps or by the clock."""
+        if self.config.minutes is None:
+            part = (self.learner.steps - self.bend) / (self.total - self.bend)
+            return self.bend_done + (1 - self.bend_done) * part
+        whole = self.config.minutes * 60 - (self.started - self.began)
+        return agree((time.monotonic() - self.started) / max(whole, 1e-3))
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the clips so far, at least one."""
+        return max(1, round(self.learner.steps / self.learner.steps_per_epoch))
+
+    def steps(self) -> Generator[Progress, None, Result]:
+        """Train to the end, from a checkpoint on if the run has one, yielding Progress.
+
+        Raises DataError, ModelError, OutputError.
+        """
+        if agree((self.run / CHECKPOINT_NAME).exists()):
+            self.go_on()
+        times = self.validations()
+        self.write_split()
+        try:
+            if self.learner.steps == 0:
+                yield from self.prepare()
+            while self.passed < times:
+                began = time.perf_counter()
+                loss = self.learner.step(min(self.done(), 1.0))
+                self.step_seconds.append(time.perf_counter() - began)
+                if not math.isfinite(loss):
+                    raise DataError(self.breakdown(loss))
+                self.since.append(loss)
+                self.loss = 0.95 * self.loss + 0.05 * loss if self.learner.steps > 1 else loss
+                if self.done() >= (self.passed + 1) / times - 1e-9:
+                    self.passed = int(self.done() * times + 1e-9)
+                    self.validate()
+                elif self.due():
+                    self.keep()
+                yield self.progress(self.loss)
+            return self.finish()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self.farewell()) from None
+
+    def write_split(self) -> None:
+        """Write down which clips are learned from, validated on and tested."""
+        if not is_main():
+            return
+        write_split(self.run, self.data.parts, self.data.keys)
+
+    def due(self) -> bool:
+        """Return whether a checkpoint should be written before the next validation."""
+        age = agree(time.monotonic() - self.saved)
+        return age > LATEST or (age > SOONEST and self.learner.at_epoch_end)
+
+    def progress(self, loss: float) -> Progress:
+        """Return how far the training is."""
+        total = self.total
+        if self.config.minutes is not None:
+            total = max(self.learner.steps, round(self.learner.steps / max(self.done(), 1e-6)))
+        return Progress(self.stage, self.learner.steps, total, f"loss {loss:.3f}{self.note()}")
+
+    def validate(self) -> None:
+        """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
+        measured, chosen = self.measure()
+        loss, self.since = sum(self.since) / len(self.since), []
+        epoch = self.learner.steps / self.learner.steps_per_epoch
+        self.rows.append(
+            {
+                "epoch": round(epoch, 2),
+                "step": self.learner.steps,
+                "train_loss": round(loss, 6),
+                **{name: round(value, 6) for name, value in measured.items()},
+                "seconds": round(time.monotonic() - self.started, 2),
+            }
+        )
+        if is_main():
+            write_table(self.run / METRICS_NAME, self.rows)
+        # Of equals the last: learned at a lower rate, it does better on clips not validated on.
+        if self.best is None or chosen >= self.best:
+            self.best, self.best_epoch = chosen, max(1, round(epoch))
+            self.best_weights = copy.deepcopy(self.learner.state_dict()["network"])
+            self.choose()
+            if is_main():
+                self.write_model()
+        if not self.ended_early and self.plan_is_own() and self.has_learned_all(loss):
+            self.shorten()
+        self.keep()
+
+    def plan_is_own(self) -> bool:
+        """Return whether nobody said how long to learn."""
+        return self.config.epochs is None and self.config.minutes is None
+
+    def save(
+        self,
+        validation: ToDict | None,
+        test: ToDict | None = None,
+        *,
+        spec: AnySpec | None = None,
+    ) -> None:
+        """Write the model file of the best weights; another `spec` may have learned more."""
+        if not is_main():
+            return
+        metrics = {
+            "validation": validation.to_dict() if validation else None,
+            "test": test.to_dict() if test else None,
+            "best_epoch": self.best_epoch,
+        }
+        path, spec = self.run / MODEL_NAME, spec or self._described
+        save_model(path, self.best_weights, spec, metrics, **self.more)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return what the results of all trainings tell alike."""
+        return {
+            "run": self.run,
+            "model": self.run / MODEL_NAME,
+            "split": self.data.split,
+            "skipped": self.data.skipped,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "seconds": time.monotonic() - self.began,
+            "step_seconds": median(self.step_seconds or [0.0]),
+            "parameters": self.learner.parameters,
+        }
+
+    def keep(self) -> None:
+        """Write all that is needed to go on from here."""
+        self.saved = time.monotonic()
+        if is_main():
+            save_checkpoint(self.run / CHECKPOINT_NAME, self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        spec = asdict(self._described)
+        return {
+            **self.learner.state_dict(),
+            "best_weights": self.best_weights,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "rows": self.rows,
+            "counts": [self.passed, self.loss, *self.since],
+            "schedule": [self.total, self.bend, self.bend_done],
+            "clock": [self.started - self.began, self.saved - self.started],
+            "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in spec.items()},
+            "clips": self.fingerprint,
+        }
+
+    def go_on(self) -> None:
+        """Take up the run's checkpoint. Raises ModelError, or DataError for other clips."""
+        path = self.run / CHECKPOINT_NAME
+        state = load_checkpoint(path)
+        try:
+            spec: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in dict(state["spec"]).items()
+            }
+            own = self._described
+            if (type(own)(**spec), state["clips"]) != (own, self.fingerprint):
+                raise DataError(OTHER_CLIPS.format(self.run))
+            self.learner.load_state_dict(state)
+            self.load(state)
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise ModelError(f"Cannot go on from {path}: it is damaged.") from error
+
+    def like(self, rows: bool) -> dict[str, Any]:
+        """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
+        numbers = ("epoch", "train_loss", *self.columns, "seconds")
+        return {
+            "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
+            "best": 0.0 if rows else None,
+            "best_weights": self.learner.state_dict()["network"] if rows else {},
+            "best_epoch": 0,
+            "clock": [0.0],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint says beside the learner's state; raises as that does."""
+        rows = state["rows"]
+        passed, loss, *since = state["counts"]
+        total, bend, bend_done = state["schedule"]
+        preparing, learning = state["clock"]
+        if not (
+            all(fits(state[name], like) for name, like in self.like(bool(rows)).items())
+            and fits([passed, total, bend], [0])
+            and fits([loss, bend_done, *since], [0.0])
+            and 0 <= bend < total <= self.planned
+            and 0 <= bend_done < 1
+            and (passed > 0) == bool(rows)
+        ):
+            raise ValueError("Not what this training keeps.")
+        self.rows, self.best, self.best_epoch = rows, state["best"], state["best_epoch"]
+        self.best_weights = state["best_weights"]
+        self.passed, self.loss, self.since = passed, loss, since
+        self.total, self.bend, self.bend_done = total, bend, bend_done
+        self.started = self.saved = time.monotonic()
+        self.started -= learning
+        self.began = self.started - preparing
+
+    def breakdown(self, loss: float) -> str:
+        """Return what to say of a loss that is no number."""
+        sentence = f"Training broke down at step {self.learner.steps}: the loss is {loss}. "
+        if (self.run / CHECKPOINT_NAME).exists():
+            sentence += f"What was learned before is in {self.run}. "
+        return sentence + f"Train anew with a lower --lr than {self.config.lr:g}."
+
+    def farewell(self) -> str:
+        """Return what to say when the training is broken off."""
+        if not (self.run / CHECKPOINT_NAME).exists():
+            return "Interrupted before the first checkpoint: nothing was kept."
+        best = f" The best model so far is in {self.run}." if self.best_weights else ""
+        return (
+            f"Interrupted after {self.learner.steps} steps.{best} "
+            f"Go on with: vidgru train --resume {shlex.quote(str(self.run))}"
+        )

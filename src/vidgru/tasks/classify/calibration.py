@@ -1,0 +1,190 @@
+"""How sure a classifier may be: temperature scaling, calibration error, when to say `unsure`."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from vidgru.tasks.classify.results import Bin, Calibration
+from vidgru.tasks.classify.spec import Confidence
+
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures
+GRID = 61  # temperatures tried before the best one is refined
+TINY = 1e-12  # the smallest probability that a logarithm is taken of
+PARTS = 10  # of the clips, each left out once to check a temperature
+MOST_ANSWERS = 4096  # kept in a model file
+
+
+def scaled(probabilities: Tensor, temperature: float) -> Tensor:
+    """Return probabilities (N, K) of the same order, sharper or softer: softmax(log(p) / T).
+
+    For softmax(outputs) that is softmax(outputs / T). The mean over a clip's windows is scaled, not
+    each window: as those never quite agree, their mean could otherwise not become sure enough.
+    """
+    return (probabilities.clamp_min(TINY).log() / temperature).softmax(-1)
+
+
+def clip_probabilities(outputs: Sequence[Tensor], temperature: float) -> Tensor:
+    """Return each clip's probabilities (N, K), for N times outputs (windows, K).
+
+    They are the mean over windows, scaled by the temperature.
+    """
+    means = torch.stack([windows.double().softmax(1).mean(0) for windows in outputs])
+    return scaled(means, temperature)
+
+
+def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
+    """Return the temperature, 0.05 to 20, that makes probabilities of clips fit their classes.
+
+    outputs: of each clip (windows, K); targets: int64 (N,). The mean -log p(true) over clips is
+    made smallest (Guo et al. 2017, "On calibration of modern neural networks"), with two imagined
+    clips added, one right and one wrong, that are as sure as the clips are on average: so n clips
+    that are all right ask for a confidence of (n + 1) / (n + 2), not of 1. That is the rule of
+    succession by which Platt (1999, "Probabilistic outputs for support vector machines") smooths
+    targets. Without clips it is 1.
+    """
+    if not outputs:
+        return 1.0
+    means = clip_probabilities(outputs, 1.0)
+
+    def cost(heat: float) -> float:
+        """Return the loss at the temperature exp(heat)."""
+        shares = scaled(means, math.exp(heat))
+        sure = shares.amax(1)
+        imagined = sure.log() + (1 - sure).clamp_min(TINY).log()
+        return _loss(shares, targets) - float(imagined.mean())
+
+    return math.exp(_lowest(cost, math.log(COLDEST), math.log(HOTTEST)))
+
+
+def choose_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
+    """Return the temperature that fits, or 1 where using one makes calibration worse.
+
+    Worse is: a larger mean -log p(true) on clips that each tenth of the temperature's fits left
+    out, or a larger calibration error on the clips themselves. Arguments as for `fit_temperature`.
+    """
+    temperature, count = fit_temperature(outputs, targets), len(outputs)
+    if count < 2:
+        return 1.0
+    parts, with_it, without = min(PARTS, count), 0.0, 0.0
+    for part in range(parts):
+        held = list(range(part, count, parts))
+        rest = sorted(set(range(count)) - set(held))
+        heat = fit_temperature([outputs[k] for k in rest], targets[rest])
+        own, true = [outputs[k] for k in held], targets[held]
+        with_it += _loss(clip_probabilities(own, heat), true)
+        without += _loss(clip_probabilities(own, 1.0), true)
+    fitted = calibrate(outputs, targets, temperature)
+    return 1.0 if with_it > without or fitted.ece > fitted.ece_before else temperature
+
+
+def _loss(probabilities: Tensor, targets: Tensor) -> float:
+    """Return the sum of -log p(true) over clips, for (N, K) and (N,)."""
+    return -float(probabilities.gather(1, targets[:, None]).clamp_min(TINY).log().sum())
+
+
+def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function is lowest: on a grid, then by golden section around that place."""
+    step = (high - low) / (GRID - 1)
+    best = min((low + step * k for k in range(GRID)), key=cost)
+    left, right, golden = max(low, best - step), min(high, best + step), (math.sqrt(5) - 1) / 2
+    while right - left > 1e-6:
+        a, b = right - golden * (right - left), left + golden * (right - left)
+        left, right = (left, b) if cost(a) <= cost(b) else (a, right)
+    return (left + right) / 2
+
+
+def judged(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return confidence (N,) and whether it is right (N,), for probabilities (N, K)."""
+    confidence, answers = probabilities.max(1)
+    return confidence, answers == targets
+
+
+def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
+    """Return what a model file says of confidence, from clips that were not learned from."""
+    temperature = choose_temperature(outputs, targets)
+    if not outputs:
+        return Confidence(temperature)
+    probabilities = clip_probabilities(outputs, temperature)
+    return Confidence(temperature, kept_answers(*judged(probabilities, targets)))
+
+
+def kept_answers(confidence: Tensor, right: Tensor) -> tuple[tuple[float, bool], ...]:
+    """Return pairs of confidence and whether it was right, least sure first, for a model file.
+
+    Of more than 4,096 answers, as many are kept, evenly by rank. Confidences are rounded down to
+    six digits: the last bits, in which machines differ, then do not make a clip miss a threshold
+    that it set itself.
+    """
+    sure = (confidence * 1e6).floor() / 1e6
+    answers = sorted(zip(sure.tolist(), right.tolist(), strict=True))
+    kept = min(len(answers), MOST_ANSWERS)
+    return tuple(answers[(2 * k + 1) * len(answers) // (2 * kept)] for k in range(kept))
+
+
+def calibration_error(
+    confidence: Tensor, right: Tensor, bins: int = 15
+) -> tuple[float, tuple[Bin, ...]]:
+    """Return the expected calibration error, and the bins of equal width that it was taken over.
+
+    confidence: (N,), 0 to 1; right: bool (N,). The error is the mean over clips of the difference
+    between mean confidence and share right in the clip's bin (Guo et al. 2017).
+    """
+    edges = [k / bins for k in range(bins + 1)]
+    places = torch.bucketize(confidence, torch.tensor(edges[1:-1], dtype=confidence.dtype))
+    found, error = [], 0.0
+    for k in range(bins):
+        inside = places == k
+        count = int(inside.sum())
+        sure = float(confidence[inside].mean()) if count else None
+        share = float(right[inside].double().mean()) if count else None
+        if sure is not None and share is not None:
+            error += count / len(confidence) * abs(sure - share)
+        found.append(Bin(edges[k], edges[k + 1], count, sure, share))
+    return error, tuple(found)
+
+
+def calibrate(outputs: Sequence[Tensor], targets: Tensor, temperature: float) -> Calibration:
+    """Return how well confidence fits on some clips, before and after scaling."""
+    unscaled, after = (clip_probabilities(outputs, heat) for heat in (1.0, temperature))
+    return calibration_of(unscaled, after, targets, temperature)
+
+
+def calibration_of(
+    unscaled: Tensor, after: Tensor, targets: Tensor, temperature: float
+) -> Calibration:
+    """Return how well confidence fits, for probabilities (N, K) before and after scaling."""
+    ece_before, bins_before = calibration_error(*judged(unscaled, targets))
+    ece, bins = calibration_error(*judged(after, targets))
+    return Calibration(temperature, ece, ece_before, bins, bins_before)
+
+
+def choose_threshold(
+    confidence: Sequence[float], right: Sequence[bool], max_error: float
+) -> float | None:
+    """Return the smallest confidence from which on at most `max_error` of the answers are wrong.
+
+    Among the thresholds that are some clip's confidence; None when none will do. With `answered`
+    clips at or above a threshold, `wrong` of them wrong, it must hold that (wrong + 1/2) /
+    (answered + 1) <= max_error: the mean of what Jeffreys' prior (1946), beta(1/2, 1/2), leaves of
+    the error rate. It is what to expect of new answers, and no promise: with few clips, chance
+    remains.
+    """
+    ranked = sorted(zip(confidence, right, strict=True), reverse=True)
+    best, wrong = None, 0
+    for answered, (sure, good) in enumerate(ranked, 1):
+        wrong += not good
+        # A threshold cannot part equals.
+        last = answered == len(ranked) or ranked[answered][0] < sure
+        if last and (wrong + 0.5) / (answered + 1) <= max_error:
+            best = sure
+    return best
+
+
+def fewest_answers(max_error: float) -> int:
+    """Return how many answers, all of them right, `choose_threshold` wants at least."""
+    count = max(1, math.floor(0.5 / max_error) - 2)
+    while 0.5 / (count + 1) > max_error:
+        count += 1
+    return count

@@ -1,0 +1,29 @@
+"""`vidgru check`: tell what is wrong with a folder of clips."""
+
+from typing import Any
+
+import click
+
+from vidgru.tasks.classify.check_options import CheckConfig
+from vidgru.terminal.options import config_options, json_option, quiet_option
+
+
+@click.command("check")
+@click.argument("folder")
+@config_options(CheckConfig)
+@json_option
+@quiet_option
+def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Tell what is wrong with the clips in FOLDER before training on them.
+
+    FOLDER is as for `train`, which then need not decode the clips again. Whatever is found, the
+    exit code is 0, unless the folder cannot be learned from at all.
+    """
+    config = CheckConfig(**options)
+    from vidgru.tasks.classify.check import check_steps
+    from vidgru.tasks.classify.check_tables import show_checked
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.tables import print_result
+
+    result = follow(check_steps(folder, config), quiet)
+    print_result(result, as_json, show_checked)

@@ -1,0 +1,20 @@
+"""What can be set where clips are checked."""
+
+from dataclasses import dataclass
+
+from vidgru.core.options import check, option
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """What `check` is told of the clips."""
+
+    group_by: str | None = option(
+        None,
+        "What clips of one person, day or camera have in common, as for `train`. Default: found"
+        " out, where names or FOLDER/groups.csv tell; `none` leaves that.",
+        metavar="REGEX|COLUMN",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)

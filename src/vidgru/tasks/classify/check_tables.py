@@ -1,0 +1,24 @@
+"""Tables of what is wrong with clips, on stdout."""
+
+from rich.text import Text
+
+from vidgru.core.text import printable
+from vidgru.data.results import Checked
+from vidgru.terminal.tables import open_console
+
+
+def show_checked(checked: Checked) -> None:
+    """Print how many clips there are, and a sentence for each kind of fault."""
+    console = open_console()
+    counts = sorted(set(checked.clips.values()))
+    each = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    total = f"{sum(checked.clips.values())} clips in {len(checked.clips)} classes, {each} each"
+    if checked.groups is not None:
+        total += f"; {checked.groups} groups"
+    console.print(Text(f"{total}."))
+    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    for finding in checked.findings:
+        severity = (f"{finding.severity:<8} ", styles[finding.severity])
+        console.print(Text.assemble(severity, printable(finding.sentence)), soft_wrap=True)
+    if not checked.findings:
+        console.print(Text("Nothing is wrong with them."))

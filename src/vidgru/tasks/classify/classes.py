@@ -1,0 +1,101 @@
+"""Task `classify`: which class a clip belongs to."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vidgru.tasks.classify.calibration import clip_probabilities, scaled
+from vidgru.tasks.classify.results import Prediction, Scores, Window
+
+LABEL_SMOOTHING = 0.1
+
+
+def smallest_loss(classes: int) -> float:
+    """Return the smallest label-smoothed cross-entropy that there is: the targets' own entropy."""
+    wrong = LABEL_SMOOTHING / classes
+    right = 1 - LABEL_SMOOTHING + wrong
+    return -right * math.log(right) - (classes - 1) * wrong * math.log(wrong)
+
+
+class Classify:
+    """Target, loss, metrics and decoding for classes; one output of the network a label."""
+
+    name = "classify"
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self.outputs = len(self.labels)
+
+    def targets(self, labels: Sequence[str]) -> Tensor:
+        """Return class numbers int64 (B,)."""
+        return torch.tensor([self.labels.index(label) for label in labels])
+
+    def weights(self, targets: Tensor) -> Tensor:
+        """Return a weight for each class that makes all classes count alike in the loss (K,)."""
+        counts = torch.bincount(targets, minlength=self.outputs).float()
+        return len(targets) / (self.outputs * counts.clamp_min(1))
+
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the label-smoothed cross-entropy of a clip's last outputs (B, T, K)."""
+        return functional.cross_entropy(
+            outputs[:, -1], targets, weight=weights, label_smoothing=LABEL_SMOOTHING
+        )
+
+    def share(self, part: Tensor, whole: Tensor, weights: Tensor) -> Tensor:
+        """Return the factor for the loss of a part of a batch; the products sum to its loss.
+
+        part, whole: targets int64 (b,) of the part, (B,) of the batch.
+        """
+        return weights[part].sum() / weights[whole].sum()
+
+    def probabilities(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return a clip's probabilities (K,), for outputs (windows, K); see `calibrate`."""
+        return clip_probabilities([outputs], temperature)[0]
+
+    def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
+        """Return how well probabilities (N, K) meet targets (N,)."""
+        confusion = np.zeros((self.outputs, self.outputs), dtype=int)
+        np.add.at(confusion, (targets.numpy(), probabilities.argmax(1).numpy()), 1)
+        counts, right = confusion.sum(1), confusion.diagonal()
+        present = counts > 0
+        recall = {
+            label: float(right[k] / counts[k]) if counts[k] else None
+            for k, label in enumerate(self.labels)
+        }
+        true = probabilities[torch.arange(len(targets)), targets]
+        return Scores(
+            labels=self.labels,
+            accuracy=float(right.sum() / counts.sum()),
+            balanced=float((right[present] / counts[present]).mean()),
+            loss=float(-true.clamp_min(1e-12).log().mean()),
+            recall=recall,
+            count={label: int(counts[k]) for k, label in enumerate(self.labels)},
+            confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        )
+
+    def decode(
+        self,
+        source: str,
+        outputs: Tensor,
+        times: Sequence[tuple[float, float]],
+        frames: int,
+        temperature: float = 1.0,
+    ) -> Prediction:
+        """Return what a video shows, for outputs (windows, K) and their times in seconds."""
+        return Prediction(
+            source=source,
+            labels=self.labels,
+            probabilities=tuple(self.probabilities(outputs, temperature).tolist()),
+            windows=tuple(
+                Window(start, end, tuple(row))
+                for (start, end), row in zip(
+                    times, scaled(outputs.double().softmax(1), temperature).tolist(), strict=True
+                )
+            ),
+            frames=frames,
+            seconds=max(end for _, end in times),
+        )

@@ -1,0 +1,187 @@
+"""`vidgru predict`: tell what happens in videos."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidgru.core.address import refuse_live
+from vidgru.core.errors import OptionError
+from vidgru.core.results import Failure
+from vidgru.tasks.classify.options import PredictConfig
+from vidgru.tasks.classify.results import Prediction
+from vidgru.terminal.options import (
+    config_options,
+    json_option,
+    quiet_option,
+    source_arguments,
+    tell_model,
+)
+
+if TYPE_CHECKING:
+    from vidgru.tasks.classify.timeline import Timeline
+
+
+@click.command("predict")
+@source_arguments
+@config_options(PredictConfig)
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="Labels in a row."
+)
+@click.option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    help="Also write a table with all probabilities, in a column p_CLASS for each class.",
+)
+@json_option
+@quiet_option
+def command(
+    sources: tuple[str, ...],
+    top: int,
+    table: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Tell what happens in videos, each as a whole, or when with --timeline.
+
+    SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
+    frames slides over the whole video, and the answers are averaged. A model that reads each
+    picture by itself answers each image in a folder. With --out, what is printed is how many
+    sources show what.
+
+    Or SOURCE is live, by itself: camera:0, rtsp://... or http://... (https, rtsps). It is answered
+    frame by frame, newest first, until Ctrl-C, which prints a summary.
+    """
+    config = PredictConfig(**options)
+    refuse_live(table or "")
+    if config.out is not None and table is not None:
+        raise OptionError("Give only one of --out and --csv.")
+    from vidgru.tasks.classify.live_cli import any_live, watch_live
+
+    if any_live(sources):
+        watch_live(sources[0], config, as_json=as_json, quiet=quiet)
+        return
+    from vidgru.core.torchrun import launched
+
+    if config.out is not None or launched() > 1:
+        from vidgru.tasks.classify.many_cli import write
+
+        write(sources, config, as_json, quiet)
+        return
+    with _answers(sources, config, quiet) as (answers, labels, found):
+        plan = _plan(sources, config, found, table)
+        failed = _print(answers, labels, found, plan, table, top, as_json, quiet)
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _print(
+    answers: Iterable[Any],
+    labels: Sequence[str],
+    found: Sequence[Path | Failure],
+    plan: "Plan",
+    table: str | None,
+    top: int,
+    as_json: bool,
+    quiet: bool,
+) -> bool:
+    """Print and write answers as they come; return whether any failed."""
+    from vidgru.tasks.classify.tables import csv_columns, rows_of, show_predictions, show_timeline
+    from vidgru.tasks.classify.timeline import Timeline
+    from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+
+    rows: list[Prediction] = []
+
+    def keep(prediction: Prediction) -> bool:
+        rows.append(replace(prediction, windows=()))  # hours of them add up
+        return False
+
+    output = Output(
+        as_json=as_json,
+        json_types=(Prediction, Timeline),
+        show={Timeline: partial(show_timeline, top=top)},
+        table=CsvFile(
+            table, csv_columns(labels, plan.segments), {Prediction: rows_of, Timeline: rows_of}
+        ),
+        save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
+    )
+    interrupted = (
+        "{told} of {total} sources were answered. What is written with --out can be gone on with."
+    )
+    try:
+        return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
+    finally:
+        if not as_json:
+            show_predictions(rows, top)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is written of each source besides its answer."""
+
+    segments: bool
+    texts: dict[Path, Path]
+    saves: dict[Path, Path]
+
+
+def _plan(
+    sources: Sequence[str],
+    config: PredictConfig,
+    found: Sequence[Path | Failure],
+    table: str | None,
+) -> Plan:
+    from vidgru.tasks.classify.subtitles import SUFFIXES as TEXTS
+    from vidgru.video.output_paths import check_csv, plan_files
+    from vidgru.video.record import SUFFIXES as VIDEOS
+
+    texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
+    saves = plan_files("--save", config.save, VIDEOS, sources, found)
+    check_csv(table, found, (*texts.values(), *saves.values()))
+    return Plan(config.segments, texts, saves)
+
+
+def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
+    """Write what was planned for a source, once; return whether that failed."""
+    from vidgru.tasks.classify.annotate import save_one
+    from vidgru.tasks.classify.subtitles import write_subtitles
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.source_loop import print_saved
+
+    source = Path(timeline.source)
+    results: list[Path | Failure] = []
+    if text := plan.texts.pop(source, None):
+        write_subtitles(timeline, text)
+        results.append(text)
+    if video := plan.saves.pop(source, None):
+        failure = follow(save_one(timeline, source, video), quiet)
+        results.insert(len(results) if failure is None else 0, failure or video)
+    return print_saved(results, quiet)
+
+
+@contextmanager
+def _answers(
+    sources: tuple[str, ...], config: PredictConfig, quiet: bool
+) -> Iterator[tuple[Iterable[Any], Sequence[str], Sequence[Path | Failure]]]:
+    """Give the answers, the labels, and the sources that were found."""
+    from vidgru.tasks.classify.many import in_this_process, open_many
+
+    if in_this_process(sources, config):
+        from vidgru.tasks.classify.model import find_model, load, predict_each
+        from vidgru.video.find import find_sources
+
+        path = find_model(config)
+        tell_model(path, config, quiet)
+        model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
+        found = find_sources(sources, images=model.spec.frames == 1 and not config.segments)
+        answers = predict_each(model, found, timeline=config.segments)
+        yield answers, model.spec.labels, found
+    else:
+        with open_many(sources, config) as many:
+            tell_model(many.path, config, quiet)
+            yield many.answers(many.found), many.labels, many.found

@@ -1,0 +1,44 @@
+"""`vidgru compare`: tell which core learns a folder of clips best."""
+
+from typing import Any
+
+import click
+
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.terminal.options import config_options, json_option, quiet_option
+
+
+@click.command("compare")
+@click.argument("folder")
+@config_options(CompareConfig)
+@config_options(
+    ClassifyTrainConfig,
+    without=("task", "core", "input", "folds"),
+    minutes="Time for each training instead of epochs; slow variants then take fewer steps.",
+    seed="First seed; it also splits the clips, the same way for all.",
+    out="Folder of run folders to write; must be new. Default: runs/<folder>-compare-<number>.",
+)
+@json_option
+@quiet_option
+def command(
+    folder: str,
+    core: tuple[str, ...],
+    input: tuple[str, ...],
+    seeds: int,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Tell which core learns the classes in FOLDER best, and at what cost.
+
+    FOLDER is as for `train`. Each core, with each input, is trained on the same clips with several
+    seeds, and all models are kept.
+    """
+    choice, config = CompareConfig(core, input, seeds), ClassifyTrainConfig(**options)
+    from vidgru.tasks.classify.compare import compare_steps
+    from vidgru.tasks.classify.score_tables import show_comparison
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.tables import print_result
+
+    result = follow(compare_steps(folder, config, choice), quiet)
+    print_result(result, as_json, show_comparison)

@@ -1,0 +1,84 @@
+"""The encoders of another model, that a classifier may begin with."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from vidgru.core.errors import DataError, ModelError
+from vidgru.engine.distributed import agree, from_main, is_main
+from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.model_file import CHECKPOINT_NAME, Loaded, save_model
+from vidgru.engine.results import RANDOM
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.registry import find_task, load
+
+# In the run folder: who goes on with a run needs nothing outside of it.
+COPY_NAME = "init.safetensors"
+ENCODERS = ("main.", "side.")
+FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
+
+
+@dataclass(frozen=True)
+class Encoders(InitialWeights):
+    """A model whose encoders a classifier begins with; input: what they see, as of --input."""
+
+    model: Loaded[Any, Any]
+    input: str
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Weights and batch norms' statistics by name; a classifier has the same names."""
+        every = self.model.network.state_dict()
+        return {name: value for name, value in every.items() if name.startswith(ENCODERS)}
+
+    def check(self, settings: dict[str, Any]) -> None:
+        """Raise ModelError where a classifier with this input has other encoders."""
+        if (seen := settings["input"]) not in FITTING[self.input]:
+            raise ModelError(
+                f"{self.model.path} has encoders for --input {self.input}, which do not fit "
+                f"--input {seen}: give --input {self.input}, or another --init."
+            )
+
+    def load_into(self, network: nn.Module) -> None:
+        """Give a classifier, whose input was checked, these encoders; the rest stays as it is."""
+        own = network.state_dict()
+        network.load_state_dict({**own, **{k: v for k, v in self.weights.items() if k in own}})
+
+    def keep(self, run: Path) -> None:
+        """Write a copy into the run folder; raises OutputError."""
+        if is_main():
+            model, confidence = self.model, asdict(Confidence())
+            weights = model.network.state_dict()
+            save_model(run / COPY_NAME, weights, model.spec, model.metrics, confidence=confidence)
+
+
+def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
+    """Return what `config.init` names; without it, or where there is a checkpoint, random weights.
+
+    Of a `run` that was begun already the copy counts. Raises ModelError for what is no whole model,
+    or one without such encoders.
+    """
+    if config.init is None:
+        return InitialWeights()
+    path = Path(config.init)
+    if run is not None:
+        if agree((run / CHECKPOINT_NAME).exists()):
+            return InitialWeights()
+        path = run / COPY_NAME if (run / COPY_NAME).exists() else path
+    model = load(path)
+    found = Encoders(model, find_task(model.spec.task).encoders(model))
+    digest = hashlib.sha256()
+    for name, value in found.weights.items():
+        digest.update(name.encode() + value.numpy().tobytes())
+    if from_main(digest.digest) != digest.digest():
+        raise DataError(f"The processes of this training find other models at --init {path}.")
+    return found
+
+
+def began_with(config: ClassifyTrainConfig) -> str:
+    """Return what a classifier begins with, in words."""
+    return RANDOM if config.init is None else f"the encoder of {config.init}"

@@ -1,0 +1,176 @@
+"""Tell how good a model is on labelled clips that it did not learn from."""
+
+import logging
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.core.errors import DataError, ModelError
+from vidgru.core.results import Progress
+from vidgru.data.augment import Frames, cut
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import read_source
+from vidgru.data.decode import readings_of
+from vidgru.data.folder import Clip
+from vidgru.data.groups import suggest_groups
+from vidgru.data.shortcuts import find_shortcuts
+from vidgru.engine.held_out import Held, choose_part, hold
+from vidgru.engine.run_folder import METRICS_NAME, read_numbers
+from vidgru.tasks.classify import metrics as measure
+from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, judged
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.model import find_model, threshold_for
+from vidgru.tasks.classify.model_file import LoadedModel
+from vidgru.tasks.classify.options import ClassifyEvaluateConfig
+from vidgru.tasks.classify.report import MISTAKES, write_report
+from vidgru.tasks.classify.scores import Answer, Evaluation
+from vidgru.tasks.classify.windows import clip_outputs
+
+log = logging.getLogger("vidgru")
+
+REPORT_NAME = "report.html"
+STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side in pixels
+
+
+def evaluate_classes_steps(
+    folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
+) -> Generator[Progress, None, Evaluation]:
+    """Evaluate, yielding Progress all along and returning the Evaluation.
+
+    Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
+    learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
+    DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
+    Writes a report, too: see `report_path`.
+    """
+    part, clips = _part(read_source(folder, config.group_by), folder, model)
+    spec = model.spec
+    sampling = Sampling(spec.fps, spec.side, spec.frames)
+    held = yield from hold(part, clips, folder, model.path, sampling)
+    if config.group_by is None and all(clip.group is None for clip in clips):
+        held = _with_groups(held, folder)
+    network, outputs = model.network.to(device), list[Tensor]()
+    for result in held.clips:
+        if result.segments is not None:
+            outputs.append(clip_outputs(network, result.segments, model.spec))
+        yield Progress("evaluating", len(outputs), len(held.clips))
+    threshold = threshold_for(model, config.max_error)
+    evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    if (path := report_path(config)) is not None:
+        evaluation = replace(evaluation, report=path)
+        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held))
+    return evaluation
+
+
+def report_path(config: ClassifyEvaluateConfig) -> Path | None:
+    """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
+    if config.out is not None:
+        return Path(config.out)
+    model = find_model(config, None)
+    return model / REPORT_NAME if model.is_dir() else None
+
+
+def _curves(model: LoadedModel) -> list[dict[str, float]]:
+    """Return what the training of a model measured on its way, as far as that is known."""
+    path = model.path.parent / METRICS_NAME
+    try:
+        return read_numbers(path) if path.is_file() else []
+    except ModelError:
+        log.warning("The report shows no curves: %s is damaged.", path)
+        return []
+
+
+def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
+    """Return the part of a folder to evaluate on, and its clips."""
+    part, chosen = choose_part(clips)
+    if strange := sorted({clip.label for clip in chosen} - set(model.spec.labels)):
+        known = ", ".join(map(repr, model.spec.labels[:10]))
+        more = ", ..." if len(model.spec.labels) > 10 else ""
+        raise DataError(
+            f"{folder} holds the class {strange[0]!r}, which {model.path} does not know: rename "
+            f"or remove it. It knows {known}{more}."
+        )
+    return part, chosen
+
+
+def _with_groups(held: Held, folder: Path) -> Held:
+    """Return the clips with the groups that their names or a table suggest, if any."""
+    known = readings_of(held.clips)
+    grouping = suggest_groups(list(known.frames), folder, known.frames)
+    if grouping is None:
+        return held
+    named = (
+        replace(result, clip=replace(result.clip, group=grouping.groups[result.clip.name]))
+        for result in held.clips
+    )
+    return replace(held, clips=tuple(named))
+
+
+def evaluation_of(
+    folder: Path,
+    model: LoadedModel,
+    held: Held,
+    outputs: Sequence[Tensor],
+    threshold: float | None,
+    max_error: float,
+) -> Evaluation:
+    """Return how well outputs, of each clip (windows, K), meet the clips' classes."""
+    clips, temperature = [result.clip for result in held.clips], model.confidence.temperature
+    known = readings_of(held.clips)
+    task = Classify(model.spec.labels)
+    targets = task.targets([clip.label for clip in clips])
+    probabilities = clip_probabilities(outputs, temperature)
+    confidence, right = judged(probabilities, targets)
+    groups: list[str] = []
+    if any(clip.group is not None for clip in clips):
+        groups = [clip.name if clip.group is None else clip.group for clip in clips]
+    scores = task.scores(probabilities, targets)
+    precision, f1 = measure.precision_and_f1(scores)
+    defined = [value for value in f1.values() if value is not None]
+    return Evaluation(
+        model=model.path,
+        folder=folder,
+        part=held.part,
+        scores=scores,
+        interval=measure.accuracy_interval(right.tolist(), groups or None),
+        groups=len(set(groups)) if groups else None,
+        precision=precision,
+        f1=f1,
+        macro_f1=sum(defined) / len(defined),
+        top=measure.top_accuracies(probabilities, targets),
+        calibration=calibrate(outputs, targets, temperature),
+        answered=measure.answered(confidence, right, threshold, max_error),
+        majority=max(Counter(targets.tolist()).values()) / len(clips),
+        shortcuts=find_shortcuts(list(known.frames), known.facts, known.frames),
+        answers=tuple(
+            Answer(clip.name, clip.label, task.labels[answer], sure, clip.group)
+            for clip, answer, sure in zip(
+                clips, probabilities.argmax(1).tolist(), confidence.tolist(), strict=True
+            )
+        ),
+        trained_on=held.trained_on,
+        validated_on=held.validated_on,
+        skipped=held.skipped,
+        report=None,
+    )
+
+
+def mistake_strips(evaluation: Evaluation, held: Held) -> Mapping[str, list[Frames]]:
+    """Return six evenly spread frames uint8 (96, 96, 3) of each of the most confident mistakes."""
+    wrong = [
+        (answer, result.segments)
+        for answer, result in zip(evaluation.answers, held.clips, strict=True)
+        if not answer.right and result.segments is not None
+    ]
+    wrong.sort(key=lambda pair: -pair[0].confidence)
+    strips = {}
+    for answer, segments in wrong[:MISTAKES]:
+        length = segments.shape[1]
+        places = np.linspace(0, len(segments) * length - 1, STRIP).round().astype(int)
+        frames = np.stack([segments[place // length, place % length] for place in places])
+        strips[answer.clip] = list(cut(frames, torch.eye(2, 3), STRIP_SIDE))
+    return strips

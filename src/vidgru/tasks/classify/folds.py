@@ -1,0 +1,147 @@
+"""Cross-validate, then learn from all clips."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidgru.data.dataset import Gathered
+from vidgru.data.folder import Clip
+from vidgru.data.split import split_folds
+from vidgru.engine.device import choose_device, prepare
+from vidgru.engine.model_file import CHECKPOINT_NAME
+from vidgru.engine.run_folder import METRICS_NAME, read_numbers
+from vidgru.engine.trainer import TrainRun
+from vidgru.tasks.classify.calibration import (
+    calibration_of,
+    choose_temperature,
+    choose_threshold,
+    clip_probabilities,
+    judged,
+    kept_answers,
+)
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.learn import Run, learn_steps
+from vidgru.tasks.classify.metrics import answered
+from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.options import ClassifyEvaluateConfig
+from vidgru.tasks.classify.results import Answered, Fold, Scores
+from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.classify.training import Judged, Steps, accuracy_of
+from vidgru.tasks.classify.windows import clip_outputs
+
+MAX_ERROR = ClassifyEvaluateConfig.max_error
+
+
+def fold_steps(
+    run: Run,
+    data: Gathered,
+) -> Steps:
+    """Learn once a fold without it, then from all clips; finished folds are not learned again.
+
+    All begin with the same weights. Raises KeyboardInterrupt with a sentence that says how to go
+    on.
+    """
+    config, began = run.config, run.began
+    prepare(config.threads)
+    learned = data.parts["train"]
+    folds = split_folds(learned, config.folds or 0, config.seed, data.units)
+    places = [run.run / f"fold-{number}" for number in range(1, len(folds) + 1)]
+    if config.minutes is not None:
+        left = max(config.minutes - (time.monotonic() - began) / 60, 1e-3)
+        config = replace(config, minutes=left / (len(folds) + 1))
+    try:
+        for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
+            part = replace(data, parts={"train": learn, "val": held, "test": []})
+            place.mkdir(exist_ok=True)
+            # A finished fold's checkpoint leaves no step to take: its files are just written anew.
+            stage = f"fold {number} of {len(folds)}"
+            own = TrainRun(config, run.sampling, run.start, place, time.monotonic(), stage)
+            yield from learn_steps(own, part)
+        held_out = [held for _, held in folds]
+        known, said, rows = judge_folds(places, held_out, data, choose_device(config.device))
+        now, stage = time.monotonic(), "learning from all clips"
+        run = replace(run, config=config, began=now, stage=stage)
+        result = yield from learn_steps(run, data, known)
+    except KeyboardInterrupt as interrupt:
+        if not any(run.run.glob(f"**/{CHECKPOINT_NAME}")):
+            raise
+        raise KeyboardInterrupt(
+            "Interrupted; what is learned so far is kept. "
+            f"Go on with: vidgru train --resume {shlex.quote(str(run.run))}"
+        ) from interrupt
+    # Folds that were learned before a training was broken off count, too.
+    learning = result.seconds + sum(fold.seconds for fold in rows)
+    seconds = max(learning, time.monotonic() - began)
+    return replace(result, folds=rows, answered=said, seconds=seconds)
+
+
+def judge_folds(
+    places: Sequence[Path],
+    held_out: Sequence[Sequence[Clip]],
+    data: Gathered,
+    device: torch.device,
+) -> tuple[Judged, Answered, tuple[Fold, ...]]:
+    """Return how good the folds' models are on all clips that they never saw; and each fold.
+
+    Temperature and threshold of each fold are those that the other folds' answers give, so that
+    nothing that is told was fitted on what it is told of.
+    """
+    task = Classify(data.labels)
+    outputs: list[list[Tensor]] = []
+    for place, held in zip(places, held_out, strict=True):
+        loaded = load_model(place)
+        network = loaded.network.to(device)
+        outputs.append([clip_outputs(network, data.frames[c], loaded.spec) for c in held])
+    targets = [task.targets([clip.label for clip in held]) for held in held_out]
+    parts = range(len(places))
+
+    def others(part: int) -> list[int]:
+        return [other for other in parts if other != part]
+
+    shares, said = [], []
+    for part in parts:
+        rest = [one for other in others(part) for one in outputs[other]]
+        truths = torch.cat([targets[other] for other in others(part)])
+        temperature = choose_temperature(rest, truths)
+        sure, right = judged(clip_probabilities(rest, temperature), truths)
+        threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
+        shares.append(clip_probabilities(outputs[part], temperature))
+        said.append(answered(*judged(shares[part], targets[part]), threshold, MAX_ERROR))
+    everything, truth = [one for part in outputs for one in part], torch.cat(targets)
+    pooled, unscaled = torch.cat(shares), clip_probabilities(everything, 1.0)
+    temperature = choose_temperature(everything, truth)
+    clips = [clip for held in held_out for clip in held]
+    judgement = Judged(
+        task.scores(pooled, truth),
+        accuracy_of(pooled, truth, clips),
+        Confidence(temperature, kept_answers(*judged(pooled, truth))),
+        calibration_of(unscaled, pooled, truth, temperature),
+    )
+    rows = tuple(
+        _row(place, held, task.scores(shares[part], targets[part]))
+        for part, (place, held) in enumerate(zip(places, held_out, strict=True))
+    )
+    return judgement, _together(said, len(truth)), rows
+
+
+def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
+    return Fold(
+        run=place,
+        clips=len(held),
+        groups=len({clip.group for clip in held if clip.group is not None}) or None,
+        accuracy=scores.accuracy,
+        balanced=scores.balanced,
+        seconds=read_numbers(place / METRICS_NAME)[-1]["seconds"],
+    )
+
+
+def _together(said: Sequence[Answered], clips: int) -> Answered:
+    """Return what is answered of all folds' clips, each fold with a threshold of its own."""
+    count = sum(one.answered for one in said)
+    wrong = sum(one.answered * (one.error or 0.0) for one in said)
+    return Answered(MAX_ERROR, None, count, count / clips, wrong / count if count else None)

@@ -1,0 +1,54 @@
+"""Train one network on clips that are decoded and split already."""
+
+from typing import Any
+
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import Gathered
+from vidgru.engine.device import prepare_training
+from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.trainer import TrainRun
+from vidgru.nn.choices import CORE, MAP_CORE
+from vidgru.tasks.classify.build import build
+from vidgru.tasks.classify.network import HIDDEN, MAP_HIDDEN
+from vidgru.tasks.classify.options import ABOUT, ClassifyTrainConfig
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.training import Judged, Steps, Training
+
+Run = TrainRun[ClassifyTrainConfig, InitialWeights]
+
+
+def learn_steps(run: Run, data: Gathered, known: Judged | None = None) -> Steps:
+    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
+
+    `known` says how good the model is where no clip is held out to tell.
+    """
+    device = prepare_training(run.config.device, run.config.threads, run.config.seed)
+    spec = spec_of(run, data)
+    network = build(spec)
+    run.start.load_into(network)
+    return (yield from Training(run, data, network, spec, device, known).steps())
+
+
+def spec_of(run: Run, data: Gathered) -> ModelSpec:
+    """Return what the model file will say of the network that is to be trained."""
+    config = run.config
+    return ModelSpec(
+        task=ABOUT.name,
+        labels=data.labels,
+        hidden=MAP_HIDDEN if config.core == MAP_CORE else HIDDEN,
+        encoder=config.encoder,
+        gated_update=config.gated_update,
+        **settings_of(config, run.sampling),
+    )
+
+
+def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:
+    """Return the settings that a config may leave open."""
+    seen = config.input or ("rgb" if sampling.window == 1 else "both")
+    return {
+        "core": config.core or CORE,
+        "size": config.side,
+        "input": seen,
+        "fps": sampling.fps,
+        "frames": sampling.window,
+    }

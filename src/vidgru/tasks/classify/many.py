@@ -1,0 +1,135 @@
+"""Answer many sources in several processes, with one model; without torch in this one."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidgru.core.errors import ModelError, VidgruError
+from vidgru.core.results import Failure
+from vidgru.core.torchrun import launched, own_share
+from vidgru.data.decode import crashed
+from vidgru.data.pool import Pool, cores, program
+from vidgru.tasks.classify.options import PredictConfig
+from vidgru.tasks.classify.results import Prediction
+from vidgru.tasks.classify.timeline import Timeline
+from vidgru.video.find import find_sources
+from vidgru.video.read import image_files
+
+log = logging.getLogger("vidgru")
+
+WORKER = program("vidgru.tasks.classify.worker")
+SECONDS = 300.0  # without a frame
+# Less is read sooner than one more process has started, which takes about 2 s: small clips, and
+# bytes of long videos at 5 to 10 MB/s.
+WORTH, WORTH_BYTES = 8, 16 << 20
+
+Answer = Prediction | Timeline | Failure
+
+
+@dataclass(frozen=True)
+class Many:
+    """Sources, and the processes that answer them; `open_many` makes it.
+
+    path: of the model file; model: a hash of its content; timeline: whether answers are some;
+    found: what this process is to answer, the whole or, under torchrun, its share.
+    """
+
+    path: Path
+    model: str
+    labels: tuple[str, ...]
+    timeline: bool
+    found: Sequence[Path | Failure]
+    pool: Pool
+    options: dict[str, Any]
+
+    def answers(self, sources: Sequence[Path | Failure]) -> Iterator[Answer]:
+        """Yield an answer for each source, or the Failure that says why there is none, in order.
+
+        Warnings are logged before the answer that they belong to. Raises ModelError, ProcessError.
+        """
+        jobs = ((source, self._request(source)) for source in sources)
+        for source, reply in self.pool.replies(jobs, in_order=True):
+            if isinstance(source, Failure):
+                yield source
+            elif reply is None:
+                yield Failure(str(source), crashed(source))
+            else:
+                yield self._result(_checked(reply))
+
+    def _request(self, source: Path | Failure) -> dict[str, Any] | None:
+        if isinstance(source, Failure):
+            return None
+        return {"options": self.options, "timeline": self.timeline, "source": str(source)}
+
+    def _result(self, reply: dict[str, Any]) -> Answer:
+        if reply["model"] != self.model:
+            raise ModelError(f"{self.path} has changed since it was opened: begin anew.")
+        result = reply["result"]
+        kind = Timeline if self.timeline else Prediction
+        return (Failure if "error" in result else kind).from_dict(result)
+
+
+def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> bool:
+    """Return whether answering needs no other process."""
+    if config.out is not None or launched() > 1:
+        return False
+    if config.workers == "1":
+        return True
+    # Whether images are sources tells the model; so many there are at most.
+    return _workers(find_sources(sources, images=not config.segments), config) == 1
+
+
+def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
+    """Return how many processes are worth while for sources."""
+    paths = [source for source in found if isinstance(source, Path)]
+    count = min(int(config.workers), len(paths)) if config.workers != "auto" else 0
+    if config.workers == "auto":
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if launched() > 1 else 1
+        worth = max(len(paths) // WORTH, sum(map(_size, paths)) // WORTH_BYTES)
+        count = min(cores() // here, len(paths), worth)
+    return max(1, count)
+
+
+def _size(source: Path) -> int:
+    """Return the bytes of a source, 0 where nobody can tell."""
+    with suppress(OSError, ValueError):
+        files = image_files(source) if os.path.isdir(source) else [source]
+        return sum(os.stat(file).st_size for file in files)
+    return 0
+
+
+@contextmanager
+def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[Many]:
+    """Find sources and open a model in several processes, which end with the block.
+
+    Raises ModelError, OptionError, ProcessError.
+    """
+    options: dict[str, Any] = {
+        name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
+    }
+    found = own_share(find_sources(sources))
+    with Pool(WORKER, _workers(found, config), SECONDS) as pool:
+        about = _checked(pool.ask({"options": options, "source": None}))
+        # A timeline needs a folder of images as one sequence, whatever the model reads.
+        if about["frames"] == 1 and not config.segments:
+            found = own_share(find_sources(sources, images=True))
+            pool.grow(_workers(found, config))
+        options["model"] = about["path"]
+        labels = tuple(about["labels"])
+        yield Many(
+            Path(about["path"]), about["model"], labels, config.segments, found, pool, options
+        )
+
+
+def _checked(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply whose warnings have been logged; raise the error that it tells of."""
+    if "error" in reply:
+        kinds = {kind.__name__: kind for kind in VidgruError.__subclasses__()}
+        raise kinds[reply["kind"]](reply["error"])
+    for warning in reply["warnings"]:
+        log.warning("%s", warning)
+    return reply

@@ -1,0 +1,246 @@
+"""Tell what happens in videos with a trained model."""
+
+import logging
+import math
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.core.address import is_live
+from vidgru.core.errors import ModelError
+from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.data.augment import cut, straight_view
+from vidgru.engine.device import prepare_inference
+from vidgru.engine.inference import Pace, each
+from vidgru.engine.model_config import ModelConfig
+from vidgru.engine.model_file import newest_run
+from vidgru.engine.run_folder import RUNS
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.classify.calibration import choose_threshold, fewest_answers
+from vidgru.tasks.classify.classes import Classify
+from vidgru.tasks.classify.live import watch
+from vidgru.tasks.classify.model_file import LoadedModel, load_model
+from vidgru.tasks.classify.options import AnswerConfig
+from vidgru.tasks.classify.results import Prediction
+from vidgru.tasks.classify.segments import Segmenter
+from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
+from vidgru.tasks.classify.timeline import Moment, Timeline
+from vidgru.video.cuts import mark_cuts
+from vidgru.video.read import Frame, Image
+from vidgru.video.sample import read_ahead, sample_frames
+
+log = logging.getLogger("vidgru")
+
+Said = TypeVar("Said", Prediction, Moment)
+Result = TypeVar("Result")
+Steps = Generator[Progress, None, Result]
+
+GRID = 0.25  # seconds between windows of a timeline, about
+CHUNK = 64  # frames that go through the network together,
+CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+
+
+class Model:
+    """A trained model, ready to answer; `vidgru.load` makes it."""
+
+    def __init__(
+        self, loaded: LoadedModel, device: torch.device, max_error: float | None = None
+    ) -> None:
+        self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
+        self.network = loaded.network.to(device)
+        self.device = device
+        self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
+        self.task = Classify(loaded.spec.labels)
+        self.temperature, self.max_error = loaded.confidence.temperature, max_error
+        self.threshold = None if max_error is None else threshold_for(loaded, max_error)
+
+    def predict(self, source: str | Path) -> Prediction:
+        """Return what a video, image or folder of images shows, as `predict_steps` finds it out."""
+        return run_to_end(self.predict_steps(source))
+
+    def steps(self, source: str | Path) -> Steps[Prediction]:
+        """See `predict_steps`."""
+        return self.predict_steps(source)
+
+    @torch.inference_mode()
+    def predict_steps(self, source: str | Path) -> Steps[Prediction]:
+        """Find out what a source shows, as the mean over its windows, telling how far that is.
+
+        Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
+        below the threshold for the `max_error` that was asked for. Raises VideoError.
+        """
+        spec, pace = self.spec, Pace(source, self.spec.fps)
+        windows = SlidingWindows(self.network, spec.frames)
+        found: list[WindowOutput] = []
+        for chunk in read_ahead(self._sampled(source, pace), self._most):
+            found += windows.push(self._normalised([frame.rgb for frame in chunk]))
+            yield pace.progress(len(chunk))
+        found += windows.finish()
+        outputs = self._sound(torch.stack([window.output for window in found]))
+        times = [(window.start / spec.fps, window.end / spec.fps) for window in found]
+        said = self.task.decode(str(source), outputs, times, pace.frames, self.temperature)
+        return self._judged(said)
+
+    def stream(self, source: str | Path) -> Iterator[Moment]:
+        """Yield what a video or folder of images shows at each sampled frame, by those before it.
+
+        Memory stays constant, however long it goes on. A live source (the str "camera:0",
+        "rtsp://...", "http://...") gives LiveMoments, see `watch`. Raises VideoError, OptionError.
+        """
+        if isinstance(source, str) and is_live(source):
+            return watch(self, source)
+        return self.follow(self._sampled(source))
+
+    @torch.inference_mode()
+    def follow(self, frames: Iterable[Frame]) -> Iterator[Moment]:
+        """Yield what each of a stream's frames shows, together with those just before it.
+
+        Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
+        """
+        windows = RunningWindows(self.network, self.spec.frames)
+        for frame in frames:
+            outputs, count = windows.push(self._normalised([frame.rgb]))
+            shares = self.task.probabilities(self._sound(outputs[None]), self.temperature).tolist()
+            seconds = count / self.spec.fps
+            yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
+
+    def timeline(self, source: str | Path) -> Timeline:
+        """Return what a video shows when, as `timeline_steps` finds it out."""
+        return run_to_end(self.timeline_steps(source))
+
+    @torch.inference_mode()
+    def timeline_steps(self, source: str | Path) -> Steps[Timeline]:
+        """Find out what a video or folder of images shows when, telling how far that is.
+
+        A window begins about every quarter of a second, and afresh where a new shot begins.
+        Segments are judged like videos of their own, by the threshold for the `max_error` that was
+        asked for. Frames are read once, in order, in constant memory. Raises VideoError.
+        """
+        spec, pace = self.spec, Pace(source, self.spec.fps)
+        # A power of two, so that the side encoder need not see every frame.
+        stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
+        threshold = self.threshold
+        if self.max_error is not None and threshold is None:
+            threshold = math.inf
+        segmenter = Segmenter(
+            spec.labels, spec.fps, spec.frames, stride, self.temperature, threshold
+        )
+        windows = SlidingWindows(self.network, spec.frames, stride)
+
+        def add(found: Sequence[WindowOutput]) -> None:
+            for window in found:
+                shares = self._sound(window.output).double().softmax(0).tolist()
+                segmenter.add(window.start, window.end, shares)
+
+        def end_shot() -> None:
+            add(windows.finish())
+            segmenter.end_shot(windows.pushed)
+
+        for chunk in read_ahead(mark_cuts(self._sampled(source, pace)), self._most):
+            for images, new in _shots(chunk):
+                if new and windows.pushed:
+                    end_shot()
+                    windows = SlidingWindows(self.network, spec.frames, stride)
+                add(windows.push(self._normalised(images)))
+            yield pace.progress(len(chunk))
+        end_shot()
+        segments = tuple(segmenter.finish())
+        return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
+
+    def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
+        size = self.spec.side, self.spec.side
+        opened = pace.begin if pace else lambda video: None
+        return sample_frames(source, self.spec.fps, size=size, opened=opened)
+
+    def _normalised(self, chunk: Sequence[Image]) -> Tensor:
+        pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), self.spec.size))
+        return normalise(pixels.to(self.device))
+
+    def _sound(self, outputs: Tensor) -> Tensor:
+        # Each weight by itself may be finite, yet too large.
+        if not torch.isfinite(outputs).all():
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
+        return outputs.cpu()
+
+    def _judged(self, said: Said) -> Said:
+        """Return what was said, `unsure` where its confidence is below the threshold."""
+        if self.max_error is None:
+            return said
+        unsure = self.threshold is None or said.confidence < self.threshold
+        return replace(said, threshold=self.threshold, unsure=unsure)
+
+
+def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Image], bool]]:
+    """Yield the pictures of each shot in a chunk, and whether the shot begins with them."""
+    begins = [n for n, (_, new) in enumerate(chunk) if new and n]
+    for start, end in pairwise([0, *begins, len(chunk)]):
+        yield [frame.rgb for frame, _ in chunk[start:end]], chunk[start][1]
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    max_error: float | None = None,
+) -> Model:
+    """Open a run folder or model file; raises ModelError or OptionError.
+
+    `threads` sets how many torch uses in this process; left out, that stays as it is. `max_error`
+    makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
+    """
+    AnswerConfig(max_error=max_error)  # checks it
+    chosen = prepare_inference(device, threads)
+    return Model(load_model(Path(path)), chosen, max_error)
+
+
+def threshold_for(model: LoadedModel, max_error: float) -> float | None:
+    """Return the confidence that answers need for an error of at most `max_error`.
+
+    None when there is none; a warning then says why.
+    """
+    answers = model.confidence.answers
+    threshold = choose_threshold([c for c, _ in answers], [r for _, r in answers], max_error)
+    if threshold is None:
+        fewest, wanted = fewest_answers(max_error), f"{100 * max_error:.3g} %"
+        if not answers:
+            reason = "it keeps none, as when its training was not finished"
+        elif len(answers) < fewest:
+            reason = f"they are {len(answers)}, and that takes {fewest} at least, all right"
+        else:
+            wrong = sum(not right for _, right in answers)
+            reason = f"{wrong} of {len(answers)} are wrong, and too many of the surest ones"
+        log.warning(
+            "The validation answers of %s cannot vouch for an error of at most %s: %s. So every "
+            "answer is unsure.",
+            model.path,
+            wanted,
+            reason,
+        )
+    return threshold
+
+
+def find_model(config: ModelConfig, task: str | None = "classify") -> Path:
+    """Return the model that a config names, or the newest run of a task in ./runs.
+
+    Raises ModelError.
+    """
+    return newest_run(RUNS, task) if config.model is None else Path(config.model)
+
+
+def predict_each(
+    model: Model, sources: Sequence[Path | Failure], *, timeline: bool = False
+) -> Iterator[Progress | Prediction | Timeline | Failure]:
+    """Yield an answer for each source, or the Failure that says why there is none.
+
+    With `timeline`, an answer is a Timeline. Progress within the source comes before it.
+    """
+    if timeline:
+        return each(sources, model.timeline_steps)
+    return each(sources, model.predict_steps)

@@ -1,0 +1,143 @@
+"""The network: frame encoders, recurrent core, task head; a clip at once or frame by frame."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vidgru.nn.cells import State, make_cell
+from vidgru.nn.choices import MAP_CORE
+from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder, map_side, pool
+from vidgru.nn.inputs import DIFFERENCE_GAIN, changes
+from vidgru.nn.unroll import trace, unroll
+
+# Looks change slowly: beside the differences, the picture itself is read on every fourth frame.
+SIDE_EVERY = 4
+FEATURE_DROPOUT = 0.4
+HIDDEN = 128
+MAP_HIDDEN = 64  # of convgru: mean and maximum over its maps are as many values as others give
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What shapes a network: names as in `TrainConfig`, numbers of outputs and hidden values.
+
+    size: side of the pictures in pixels, of which only rows and maps take notice.
+    """
+
+    input: str
+    core: str
+    outputs: int
+    hidden: int = HIDDEN
+    gated_update: str = "blend"
+    size: int = 64
+
+
+class StreamState(NamedTuple):
+    """All that a network remembers between two frames of a stream."""
+
+    previous: Tensor  # (B, 3, H, W), the last frame
+    change: Tensor  # (B, 3, H, W), how it differed from the one before
+    side: Tensor  # (B, side features[, h, w]), of the last frame that the side encoder saw
+    core: State
+    total: Tensor  # (B, hidden or 2 hidden), sum of the core's outputs so far, pooled
+    steps: int
+
+
+class Network(nn.Module):
+    """Frames in, outputs after every frame: the mean of the core's outputs so far, made linear.
+
+    `forward(clip)` and repeated `step(frame, state)` give the same numbers. With the core `convgru`
+    features are maps (..., D, h, w), and so are the core's outputs; their mean and maximum over
+    space are what the head reads.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config, self.maps = config, config.core == MAP_CORE
+        channels = 3 if config.input == "rgb" else 6
+        self.main = FrameEncoder(channels, MAIN_WIDTHS, not self.maps)
+        side = FrameEncoder(3, SIDE_WIDTHS, not self.maps) if config.input == "both" else None
+        self.side = side
+        features = self.main.features + (side.features if side else 0)
+        # Over a whole frame, maps too: at each place by itself, it would raise still ground to the
+        # height of what moves.
+        self.norm = nn.GroupNorm(1, features) if self.maps else nn.LayerNorm(features)
+        self.dropout = nn.Dropout(FEATURE_DROPOUT)
+        self.core = make_cell(
+            config.core, features, config.hidden, config.gated_update, map_side(config.size)
+        )
+        self.head = nn.Linear((2 if self.maps else 1) * config.hidden, config.outputs)
+
+    def encode(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return main features (B, T, D) and side features (B, ceil(T / 4), E) of normalised clips.
+
+        clip: float (B, T, 3, H, W). The first frame counts as unchanged. Maps have (h, w) besides.
+        """
+        shown = clip if self.config.input == "rgb" else changes(clip)
+        main = self.main(shown.flatten(0, 1)).unflatten(0, clip.shape[:2])
+        if self.side is None:
+            return main, None
+        seen = clip[:, ::SIDE_EVERY]
+        return main, self.side(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+
+    def _join(self, main: Tensor, side: Tensor | None) -> Tensor:
+        """Return what the core reads (B, T, D + E[, h, w])."""
+        if side is not None:
+            held = side.repeat_interleave(SIDE_EVERY, dim=1)[:, : main.shape[1]]
+            main = torch.cat([main, held], dim=2)
+        return self._ready(main.flatten(0, 1)).view(main.shape)
+
+    def _ready(self, features: Tensor) -> Tensor:
+        """Return features of frames (N, D + E[, h, w]) as the core reads them."""
+        features = self.norm(features)  # (N, D + E[, h, w])
+        if not self.maps:
+            return self.dropout(features)  # type: ignore[no-any-return]
+        # Whole channels: what is left beside a value of a map would give it away.
+        kept: Tensor = self.dropout(features.new_ones(*features.shape[:2], 1, 1))
+        return kept * features
+
+    def _pooled(self, ys: Tensor) -> Tensor:
+        return pool(ys) if self.maps else ys
+
+    def decide(self, main: Tensor, side: Tensor | None) -> Tensor:
+        """Return outputs after every frame (B, T, outputs) from the features of `encode`."""
+        ys, _ = unroll(self.core, self._join(main, side))  # (B, T, hidden[, h, w])
+        ys = self._pooled(ys)
+        counts = torch.arange(1, ys.shape[1] + 1, device=ys.device, dtype=ys.dtype)
+        means = ys.cumsum(1) / counts.view(1, -1, 1)
+        return self.head(means)  # type: ignore[no-any-return]
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Return outputs after every frame (B, T, outputs) for clip (B, T, 3, H, W)."""
+        return self.decide(*self.encode(clip))
+
+    @torch.no_grad()
+    def trace(self, clip: Tensor) -> dict[str, Tensor]:
+        """Return the core's gates and states after every frame, each (B, T, hidden[, h, w]).
+
+        clip: (B, T, 3, H, W), normalised. Names as in `Cell.gates`, and "hidden" (and "cell"). The
+        network must be in eval mode.
+        """
+        return trace(self.core, self._join(*self.encode(clip)))
+
+    def step(self, frame: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
+        """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the state to go on."""
+        steps = 0 if state is None else state.steps
+        previous = frame if state is None else state.previous
+        before = torch.zeros_like(frame) if state is None else state.change
+        change = (frame - previous) * DIFFERENCE_GAIN
+        shown = frame if self.config.input == "rgb" else torch.cat([change, before], dim=1)
+        features = self.main(shown)
+        side = features[:, :0] if state is None else state.side
+        if self.side is not None:
+            if steps % SIDE_EVERY == 0:
+                side = self.side(frame)
+            features = torch.cat([features, side], dim=1)
+        core = self.core.initial_state(frame.shape[0]) if state is None else state.core
+        y, core = self.core(self._ready(features), core)
+        y = self._pooled(y)
+        total = y if state is None else state.total + y
+        outputs = self.head(total / (steps + 1))
+        return outputs, StreamState(frame, change, side, core, total, steps + 1)

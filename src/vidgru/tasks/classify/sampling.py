@@ -1,0 +1,23 @@
+"""How clips are sampled to tell classes."""
+
+from vidgru.data.cache import Sampling
+from vidgru.data.folder import Clip
+from vidgru.data.sampling import FEWEST, probe, suit
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES
+
+
+def choose_sampling(clips: list[Clip], config: ClassifyTrainConfig, side: int) -> Sampling:
+    """Return frame rate and window length, asking some of the clips for what is not given.
+
+    The window is one frame where the network reads each frame by itself, or clips have no more.
+    """
+    fps, frames = config.fps, config.frames
+    pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
+    if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
+        frames = 1
+    if pictures:
+        return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or FEWEST)
+    if fps is None or frames is None:
+        fps, frames = suit(*probe(clips), fps, frames)
+    return Sampling(fps, side, frames)

@@ -1,0 +1,275 @@
+"""Tables of how good models that tell classes are, on stdout."""
+
+from statistics import fmean, stdev
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from vidgru.core.text import printable
+from vidgru.engine.results import PARTS, RANDOM
+from vidgru.tasks.classify.results import ENOUGH_TO_CHOOSE, Answered, Calibration, TrainResult
+from vidgru.tasks.classify.scores import Comparison, Evaluation
+from vidgru.terminal.results import print_end, splitting
+from vidgru.terminal.tables import open_console, percent, shown
+
+
+def show(result: TrainResult | Evaluation) -> None:
+    """Print what a training or an evaluation came to."""
+    if isinstance(result, TrainResult):
+        show_training(result)
+    else:
+        show_evaluation(result)
+
+
+def show_training(result: TrainResult) -> None:
+    """Print accuracy, per-class recall, where the model lies, and what to type next."""
+    console = open_console()
+    if result.folds:
+        console.print(_folds(result))
+    parts = [("held-out" if result.folds else "validation", result.validation)]
+    if result.test is not None:
+        parts.append(("test", result.test))
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for name, _ in parts:
+        table.add_column(f"{name} clips", justify="right")
+        table.add_column("recall", justify="right")
+    for label in result.labels:
+        cells = [
+            cell
+            for _, scores in parts
+            for cell in (str(scores.count[label]), percent(scores.recall[label]))
+        ]
+        table.add_row(shown(label), *cells)
+    table.add_section()
+    for title, pick in (("accuracy", "accuracy"), ("balanced accuracy", "balanced")):
+        cells = [
+            cell
+            for _, scores in parts
+            for cell in (str(sum(scores.count.values())), percent(getattr(scores, pick)))
+        ]
+        table.add_row(Text(title, style="bold"), *cells)
+    console.print(table)
+    if result.skipped:
+        console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
+    kept = ""
+    if not result.folds:
+        why = "validated best" if result.chosen else "the last: too few clips to choose another by"
+        kept = f", kept epoch {result.best_epoch} ({why})"
+    ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
+    begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
+    where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
+    sentences = (
+        splitting(result.split, len(result.folds)),
+        _few(result),
+        _mirroring(result),
+        _turning(result),
+        _calibrated(result.calibration, where),
+        _answering(result),
+        f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{kept}{begun}; "
+        f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
+    )
+    print_end(sentences, result, "predict")
+
+
+def _folds(result: TrainResult) -> Table:
+    """Return a table with a row for each fold, and their mean and spread."""
+    table = Table(box=box.SIMPLE_HEAD)
+    grouped = any(fold.groups for fold in result.folds)
+    table.add_column("fold")
+    for title in ("held-out clips", *(["groups"] if grouped else []), "accuracy", "balanced"):
+        table.add_column(title, justify="right")
+    table.add_column("time", justify="right")
+    for number, fold in enumerate(result.folds, 1):
+        groups = [str(fold.groups)] if grouped else []
+        shares = [percent(fold.accuracy), percent(fold.balanced)]
+        table.add_row(str(number), str(fold.clips), *groups, *shares, f"{fold.seconds:.0f} s")
+    table.add_section()
+    found = [[fold.accuracy for fold in result.folds], [fold.balanced for fold in result.folds]]
+    means = [f"{percent(fmean(values))} +- {100 * stdev(values):.1f}" for values in found]
+    counts = [str(sum(fold.clips for fold in result.folds)), *([""] if grouped else [])]
+    table.add_row(Text("mean", style="bold"), *counts, *means, "")
+    return table
+
+
+def _few(result: TrainResult) -> str:
+    """Return how far the accuracy may be off, in a sentence, and how to learn more of it."""
+    low, high = result.interval
+    clips = sum(result.validation.count.values())
+    which = "held-out" if result.folds else "validation"
+    text = (
+        f"{percent(result.validation.accuracy)} of {clips} {which} clips are right: on others it"
+        f" may be {percent(low)} to {percent(high)} (95 % interval)"
+    )
+    if clips < FEW_CLIPS and not result.folds:
+        text += "; so few say little, --folds 4 tells more"
+    return f"{text}."
+
+
+def _calibrated(calibration: Calibration, where: str) -> str:
+    """Return how far confidence is off, in a sentence."""
+    return f"{where}, confidence is off by {percent(calibration.ece)} on average " + (
+        "(no temperature: one would not make it better)."
+        if calibration.temperature == 1
+        else f"({percent(calibration.ece_before)} without the temperature "
+        f"{calibration.temperature:.2f})."
+    )
+
+
+def _answering(result: TrainResult) -> str:
+    """Return what is left of the folds' answers when some may be `unsure`, in a sentence."""
+    if (answered := result.answered) is None:
+        return ""
+    text = f"With --max-error {answered.max_error:g}, {answered.answered} of "
+    text += f"{sum(result.validation.count.values())} held-out clips are answered"
+    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
+
+
+def _mirroring(result: TrainResult) -> str:
+    """Return what was decided about mirrored clips, in a sentence or two."""
+    if result.mirrored is None:
+        return ""
+    left_out = [label for label, used in result.mirrored.items() if not used]
+    if len(left_out) == len(result.mirrored):
+        text = "Mirrored clips were not trained on"
+    else:
+        text = "Mirrored clips were trained on too, under the same class"
+        text += f", but not those of {', '.join(left_out)}" if left_out else ""
+    return text + _because("mirror", "mirrored clips", "--flip", result)
+
+
+def _turning(result: TrainResult) -> str:
+    """Return by how many degrees clips were turned, in a sentence."""
+    if result.rotation <= 0:
+        return ""
+    less = [f"{name} {turn:.3g}" for name, turn in result.turned.items() if turn < result.rotation]
+    text = f"Clips were turned by up to {result.rotation:.3g} degrees"
+    text += f", those of some classes by less: {', '.join(less)}" if less else ""
+    option = f"--rotation {result.rotation:g}"
+    return text + _because("turn", "clips turned that far", option, result)
+
+
+def _because(transform: str, what: str, option: str, result: TrainResult) -> str:
+    """Return why a transform was restrained, and how to undo that; or the end of the sentence."""
+    pairs = [pair for pair in result.confused if pair.transform == transform]
+    if not pairs:
+        used = all((result.mirrored or {}).values())
+        if transform == "turn":
+            used = min(result.turned.values()) == result.rotation
+        if used:
+            return "."
+        why = f": so short a training does not check whether {what} keep their class"
+        return f"{why}. {option} trains on them all the same."
+    shares = ", ".join(
+        f"{pair.first} and {pair.second} ({percent(pair.with_it)}, {percent(pair.without)} without)"
+        for pair in pairs
+    )
+    return (
+        f": with {what} these cannot be told apart, checked on training clips held out for it: "
+        f"{shares}. {option} trains on them all the same."
+    )
+
+
+SUREST = 5  # mistakes to name
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print a row for each class, accuracy with its interval, and what confidence is worth."""
+    console, scores, clips = open_console(), result.scores, len(result.answers)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for title in ("clips", "recall", "precision", "F1"):
+        table.add_column(title, justify="right")
+    for label, count in scores.count.items():
+        shares = (scores.recall[label], result.precision[label], result.f1[label])
+        table.add_row(shown(label), str(count), *map(percent, shares))
+    table.add_section()
+    means = percent(scores.balanced), "", percent(result.macro_f1)
+    table.add_row(Text("mean of the classes", style="bold"), str(clips), *means)
+    console.print(table)
+    wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
+    low, high = result.interval
+    over = f", over {result.groups} groups" if result.groups is not None else ""
+    console.print(
+        Text(
+            f"Accuracy: {percent(scores.accuracy)}, {clips - len(wrong)} of {clips} "
+            f"{PARTS[result.part]} (95 % interval: {percent(low)} to {percent(high)}{over})."
+        )
+    )
+    tops = ", ".join(f"{k}: {percent(share)}" for k, share in result.top.items() if k > 1)
+    among = f" Among the likeliest {tops}." if tops else ""
+    console.print(Text(f"Always the commonest class: {percent(result.majority)}.{among}"))
+    found = [f"{cue.cue} {percent(cue.accuracy)}" for cue in result.shortcuts if cue.found]
+    if found:
+        text = f"Without seeing what happens: by {', '.join(found)} (balanced accuracy)."
+        console.print(Text(text))
+    console.print(Text(_calibrated(result.calibration, "Here")))
+    console.print(Text(_answered(result.answered, clips)))
+    for answer in wrong[:SUREST]:
+        said = f"{answer.clip} was called {answer.predicted}, {percent(answer.confidence)}"
+        console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
+    if len(wrong) > SUREST:
+        console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+    if result.report is not None:
+        console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
+
+
+def _answered(answered: Answered, clips: int) -> str:
+    """Return what is left of answers that must not often be wrong, in a sentence."""
+    wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
+    if answered.threshold is None:
+        return f"{wanted} there is no threshold: every answer is unsure."
+    text = f"{wanted}, those below {percent(answered.threshold)} are unsure: "
+    text += f"{answered.answered} of {clips} are left"
+    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print a row for each variant, best first, and what a difference between two is worth."""
+    console, rows, measured = open_console(), comparison.rows, comparison.measured
+    inputs, seeds = {row.input for row in rows}, len(rows[0].seeds)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("core")
+    if len(inputs) > 1:
+        table.add_column("input")
+    for title in ("parameters", "ms a\nstep", f"{measured}\naccuracy"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if seeds > 1:
+        table.add_column("min - max", justify="right", no_wrap=True)
+    table.add_column("last\nepoch", justify="right", no_wrap=True)
+    for row in rows:
+        spread = "" if row.spread is None else f" +- {100 * row.spread:.1f}"
+        low, high = min(row.accuracies), max(row.accuracies)
+        table.add_row(
+            row.core,
+            *([row.input] if len(inputs) > 1 else []),
+            f"{row.parameters:,}",
+            f"{1000 * row.step_seconds:.1f}",
+            percent(row.mean) + spread,
+            *([f"{100 * low:.1f} - {100 * high:.1f}"] if seeds > 1 else []),
+            percent(fmean(row.last)),
+        )
+    console.print(table)
+    sentences = [
+        f"{comparison.clips} {measured} clips: one clip is {percent(1 / comparison.clips)}."
+    ]
+    if seeds > 1:
+        sentences.append(f"+- is the standard deviation over {seeds} seeds, all on the same split.")
+    else:
+        sentences.append("One seed tells nothing of chance: give more --seeds.")
+    console.print(Text(" ".join(sentences)))
+    if measured != "validation":
+        console.print(Text("The last epoch's accuracy is that on validation clips."))
+    elif comparison.clips >= ENOUGH_TO_CHOOSE:
+        text = "Accuracy is that of the best epoch on these very clips, so it flatters a little."
+        console.print(Text(text))
+    console.print(
+        Text(
+            f"Runs, comparison.png and comparison.json: {printable(str(comparison.folder))}",
+            overflow="fold",
+        )
+    )
+
+
+FEW_CLIPS = 30  # to validate with: an interval of 30 points and more

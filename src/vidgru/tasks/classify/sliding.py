@@ -1,0 +1,175 @@
+"""Overlapping windows over any number of frames, each frame encoded once, in constant memory."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidgru.nn.inputs import changes
+from vidgru.tasks.classify.build import AnyNetwork
+from vidgru.tasks.classify.network import SIDE_EVERY
+
+BATCH = 8  # frames: batches are multiples of it
+TOGETHER = 2**24  # values of the windows that are decided at once: 64 MB
+
+
+def stride_of(window: int) -> int:
+    """Return the frames between window starts: half a window, on the side encoder's grid."""
+    return 1 if window == 1 else max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
+
+
+@dataclass(frozen=True)
+class WindowOutput:
+    """The network's output (outputs,) after the frames start ... end - 1."""
+
+    start: int
+    end: int
+    output: Tensor
+
+
+class SlidingWindows:
+    """Push normalised frames (N, 3, H, W), get what the network says of each complete window.
+
+    A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
+    `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
+    the second frame of each is encoded once more, as it looks when nothing lies before the first.
+    The network must be in eval mode.
+    """
+
+    def __init__(self, network: AnyNetwork, window: int, stride: int | None = None) -> None:
+        self.network, self.window = network, window
+        self.stride = stride or stride_of(window)
+        self._grid = math.gcd(self.stride, SIDE_EVERY)  # frames between those for the side encoder
+        self._moves = network.config.input != "rgb"
+        self._start = 0  # of the next window
+        self._end = 0  # frames pushed so far
+        self._base = 0  # frame number of the first kept feature, a multiple of the grid
+        self._last: Tensor | None = None  # up to two frames that the next changes need
+        self._main: list[Tensor] = []
+        self._side: list[Tensor] = []
+        # Windows know nothing before their first frame, so their first two frames look otherwise.
+        self._first: Tensor | None = None
+        self._second: dict[int, Tensor] = {}
+
+    @property
+    def pushed(self) -> int:
+        """How many frames there have been."""
+        return self._end
+
+    @torch.inference_mode()
+    def push(self, frames: Tensor) -> list[WindowOutput]:
+        """Take more frames; return the windows that they complete."""
+        if self._moves:
+            self._encode_changes(frames)
+        else:
+            self._main += _encoded(self.network.main, frames)
+        if self.network.side is not None:
+            seen = frames[-self._end % self._grid :: self._grid]
+            self._side += _encoded(self.network.side, seen)
+        self._end += len(frames)
+        spans = []
+        while self._start + self.window <= self._end:
+            spans.append((self._start, self._start + self.window))
+            self._start += self.stride
+        few = max(1, TOGETHER // (self.window * self._main[0].numel())) if spans else 1
+        outputs = [
+            output
+            for first in range(0, len(spans), few)
+            for output in self._decide(spans[first : first + few])
+        ]
+        self._forget()
+        return outputs
+
+    @torch.inference_mode()
+    def finish(self) -> list[WindowOutput]:
+        """Return a shorter window of the frames that are left, if worth while or all there are."""
+        left = self._end - self._start
+        covered = self._end - (self._start - self.stride + self.window) <= 0
+        if self._start and (covered or 2 * left < self.window):
+            return []
+        return self._decide([(self._start, self._end)])
+
+    def _encode_changes(self, frames: Tensor) -> None:
+        if self._last is None:
+            self._last = frames[:1]
+            self._first = self.network.main(torch.zeros_like(frames[:1]).repeat(1, 2, 1, 1))[0]
+        known = torch.cat([self._last, frames])
+        shown = changes(known[None])[0, len(self._last) :]
+        # Frames after a window's first are encoded once more, without the change before.
+        seconds = [n for n in range(len(frames)) if (self._end + n - 1) % self.stride == 0]
+        alone = shown[seconds].clone()
+        alone[:, alone.shape[1] // 2 :] = 0
+        encoded = _encoded(self.network.main, torch.cat([shown, alone]))
+        self._main += encoded[: len(frames)]
+        for n, feature in zip(seconds, encoded[len(frames) :], strict=True):
+            self._second[self._end + n] = feature
+        self._last = known[-2:]
+
+    def _decide(self, spans: list[tuple[int, int]]) -> list[WindowOutput]:
+        if not spans:
+            return []
+        mains, sides = [], []
+        for start, end in spans:
+            main = self._main[start - self._base : end - self._base]
+            if self._first is not None:
+                main[0] = self._first
+                main[1:2] = [self._second[start + 1]] if len(main) > 1 else []
+            mains.append(torch.stack(main))
+            low, high = (start - self._base) // self._grid, -((self._base - end) // self._grid)
+            seen = self._side[low : high : SIDE_EVERY // self._grid]
+            sides += [torch.stack(seen)] if seen else []
+        outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
+        # A copy, or the outputs after every frame would live as long as those after the last.
+        last = outputs[:, -1].clone()
+        return [WindowOutput(*span, output) for span, output in zip(spans, last, strict=True)]
+
+    def _forget(self) -> None:
+        """Drop features that no coming window needs."""
+        drop = self._start - self._base
+        del self._main[:drop], self._side[: drop // self._grid]
+        self._base = self._start
+        self._second = {n: kept for n, kept in self._second.items() if n > self._start}
+
+
+def _encoded(encoder: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+    """Return features of frames (N, C, H, W), encoded as one of a few batch sizes.
+
+    For each new size oneDNN makes and keeps kernels of its own: tens of megabytes in a long video.
+    """
+    empty = -len(frames) % BATCH
+    if empty:
+        frames = torch.cat([frames, frames.new_zeros(empty, *frames.shape[1:])])
+    return encoder(frames)[: len(frames) - empty] if len(frames) else frames
+
+
+class RunningWindows:
+    """Push one normalised frame (1, 3, H, W), get what the network says of it and those before.
+
+    Windows begin as those of `SlidingWindows` do, and each is driven frame by frame, so that both
+    say the same of a complete window. The answer is the oldest one's: but for the first frames, it
+    rests on half a window to a whole one. The network must be in eval mode.
+    """
+
+    def __init__(self, network: AnyNetwork, window: int) -> None:
+        self.network, self.window, self.stride = network, window, stride_of(window)
+        self._pushed = 0
+        self._open: deque[tuple[int, Any]] = deque()  # first frame and state, oldest first
+
+    @torch.inference_mode()
+    def push(self, frame: Tensor) -> tuple[Tensor, int]:
+        """Take one more frame; return outputs (outputs,) and how many frames they rest on."""
+        if self._pushed % self.stride == 0:
+            self._open.append((self._pushed, None))
+        self._pushed += 1
+        outputs = []
+        for _ in range(len(self._open)):
+            start, state = self._open.popleft()
+            output, state = self.network.step(frame, state)
+            outputs.append((output[0], self._pushed - start))
+            if self._pushed < start + self.window:
+                self._open.append((start, state))
+        return outputs[0]

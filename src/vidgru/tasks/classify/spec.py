@@ -1,0 +1,43 @@
+"""What the file of a model that tells classes says of itself beside its weights."""
+
+from dataclasses import dataclass
+
+from vidgru.nn.choices import stored_side
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that a model file says beside its weights, enough to predict with it.
+
+    fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
+    of the square view in pixels.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    input: str
+    core: str
+    hidden: int
+    fps: float
+    frames: int
+    size: int
+    encoder: str = "cnn"
+    gated_update: str = "blend"
+
+    @property
+    def side(self) -> int:
+        """Side of the stored square picture out of which views are cut, in pixels."""
+        return stored_side(self.size)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What a model file says of how far its confidence can be trusted.
+
+    temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
+    and whether it was right, for clips that were not learned from, least sure first; none when
+    there were no such clips, or the training was not finished.
+    """
+
+    temperature: float = 1.0
+    answers: tuple[tuple[float, bool], ...] = ()

@@ -1,0 +1,119 @@
+"""Classify: which class a clip belongs to."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vidgru.core.errors import ModelError
+from vidgru.core.results import Progress
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import Gathered, gather
+from vidgru.data.folder import Clip
+from vidgru.engine.distributed import world
+from vidgru.engine.initial_weights import InitialWeights
+from vidgru.nn.choices import stored_side
+from vidgru.tasks.classify import model_file
+from vidgru.tasks.classify.build import build
+from vidgru.tasks.classify.encoders import read_encoders
+from vidgru.tasks.classify.evaluation import evaluate_classes_steps
+from vidgru.tasks.classify.folds import fold_steps
+from vidgru.tasks.classify.learn import Run, learn_steps, settings_of, spec_of
+from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.model_file import LoadedModel
+from vidgru.tasks.classify.options import ABOUT, ClassifyEvaluateConfig, ClassifyTrainConfig
+from vidgru.tasks.classify.results import Prediction, TrainResult
+from vidgru.tasks.classify.sampling import choose_sampling
+from vidgru.tasks.classify.scores import Evaluation
+from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.training import Training
+from vidgru.tasks.contract import Steps, Task
+
+
+class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Gathered]):
+    """See `Task`."""
+
+    about, answer = ABOUT, Prediction
+
+    def read_spec(self, content: dict[str, Any]) -> ModelSpec | None:
+        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        return model_file.read_spec(content)
+
+    def network(self, spec: ModelSpec) -> nn.Module:
+        """Return a new network with random weights."""
+        return build(spec)
+
+    def loaded(
+        self, path: Path, network: Any, spec: ModelSpec, content: dict[str, Any]
+    ) -> LoadedModel:
+        """Return a network with all that its file says of it."""
+        confidence = model_file.read_confidence(content)
+        return LoadedModel(path, network, spec, content["metrics"], confidence)
+
+    def start(self, config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
+        """Return the encoders that --init names, or random weights; see `read_encoders`."""
+        return read_encoders(config, run)
+
+    def sampling(
+        self, clips: list[Clip], config: ClassifyTrainConfig, start: InitialWeights
+    ) -> Sampling:
+        """Return how clips are sampled; they are stored larger than views that are cut of them."""
+        return choose_sampling(clips, config, stored_side(config.side))
+
+    def settings(
+        self, config: ClassifyTrainConfig, sampling: Sampling, start: InitialWeights
+    ) -> dict[str, Any]:
+        """Return the settings that a config may leave open."""
+        return settings_of(config, sampling)
+
+    def prepare(
+        self, clips: list[Clip], sampling: Sampling, config: ClassifyTrainConfig, folder: Path
+    ) -> Generator[Progress, None, Gathered]:
+        """Decode and split clips; folds, unless somebody asked for them, are for one process."""
+        if world() > 1 and config.folds is None:
+            config = replace(config, folds=1)
+        return gather(clips, sampling, config, folder)
+
+    def spec(self, run: Run, data: Gathered) -> ModelSpec:
+        """Return what the model file will say of the network that is to be trained."""
+        return spec_of(run, data)
+
+    def trainer(
+        self, run: Run, data: Gathered, spec: ModelSpec, network: Any, device: torch.device
+    ) -> Training:
+        """Return what trains a network, from the run's checkpoint on if there is one."""
+        return Training(run, data, network, spec, device)
+
+    def learn(self, run: Run, data: Gathered) -> Steps:
+        """Train a network, after one for each fold if there are any."""
+        if data.folds is None:
+            return learn_steps(run, data)
+        return fold_steps(replace(run, config=replace(run.config, folds=data.folds)), data)
+
+    def open(self, model: LoadedModel, device: torch.device) -> Model:
+        """Return a model that is ready to answer."""
+        return Model(model, device)
+
+    def evaluate(
+        self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
+    ) -> Steps:
+        """Tell how good a model is on clips that it did not learn from."""
+        return evaluate_classes_steps(folder, config, model, device)
+
+    def show(self, result: TrainResult | Evaluation) -> None:
+        """Print what a training or an evaluation came to."""
+        from vidgru.tasks.classify.score_tables import show
+
+        show(result)
+
+    def encoders(self, model: LoadedModel) -> str:
+        """Return what the encoders of a model see, as --input has it; raises ModelError."""
+        if model.spec.encoder == "rows":
+            raise ModelError(f"{model.path} reads rows of pixels: it has no encoder to begin with.")
+        return model.spec.input
+
+
+TASK = ClassifyTask()

@@ -1,0 +1,277 @@
+"""Train a network to tell classes."""
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.data.dataset import Gathered
+from vidgru.data.folder import Clip
+from vidgru.engine.distributed import is_main
+from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.plots import Curve, plot_curves
+from vidgru.engine.trainer import Course, Numbers, TrainRun
+from vidgru.tasks.classify.augment import augmentation
+from vidgru.tasks.classify.build import AnyNetwork
+from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, fit_confidence
+from vidgru.tasks.classify.classes import Classify, smallest_loss
+from vidgru.tasks.classify.encoders import began_with
+from vidgru.tasks.classify.metrics import accuracy_interval
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.plots import plot_confusion
+from vidgru.tasks.classify.results import (
+    ENOUGH_TO_CHOOSE,
+    Calibration,
+    Confused,
+    Scores,
+    TrainResult,
+)
+from vidgru.tasks.classify.spec import Confidence, ModelSpec
+from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.transforms import SMALL_TURN, Probe, find_confused, steps_to_check
+
+FEWEST_STEPS = 800
+USUAL_EPOCHS = 15
+VALIDATIONS = 25
+# Above the smallest loss that smoothed labels allow: less, on average since the last validation,
+# and every training clip is known for sure in all its views.
+LEARNED = 0.02
+
+CURVE = Curve("val_accuracy", "validation accuracy", top=1.02)
+
+Steps = Generator[Progress, None, TrainResult]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How good a model is, and how sure it may be; interval: of the accuracy, 95 %."""
+
+    scores: Scores
+    interval: tuple[float, float]
+    confidence: Confidence
+    calibration: Calibration
+
+
+class Training(Course[TrainResult]):
+    """One training of a classifier from first step to finished run folder."""
+
+    def __init__(
+        self,
+        run: TrainRun[ClassifyTrainConfig, InitialWeights],
+        data: Gathered,
+        network: AnyNetwork,
+        spec: ModelSpec,
+        device: torch.device,
+        known: Judged | None = None,
+    ) -> None:
+        super().__init__(run, data, spec)
+        self.config: ClassifyTrainConfig = run.config
+        self.spec, self.known = spec, known
+        self.more = {"confidence": asdict(Confidence())}
+        self.task = Classify(spec.labels)
+        self.val = self._examples("val") if data.parts["val"] else None
+        self.test = self._examples("test") if data.parts["test"] else None
+        if self.val is not None:
+            self.columns = ("val_loss", "val_accuracy", "val_balanced")
+        self.trainer = Trainer(
+            network,
+            self.task,
+            self._examples("train"),
+            spec,
+            augmentation=augmentation(run.config),
+            **self.settings(device),
+        )
+        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.scores: Scores | None = None
+        self.confused: tuple[Confused, ...] = ()
+        self.checked = False
+
+    def _examples(self, part: str) -> Examples:
+        clips = self.data.parts[part]
+        return Examples(
+            [self.data.frames[clip] for clip in clips],
+            self.task.targets([clip.label for clip in clips]),
+        )
+
+    def validations(self) -> int:
+        """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
+        epochs = self.planned / self.trainer.steps_per_epoch
+        if self.config.minutes is not None:
+            return VALIDATIONS
+        if self.val is None:
+            return max(1, min(VALIDATIONS, round(epochs)))
+        # Forward only costs about a third of learning.
+        held = sum(math.prod(segments.shape[:2]) for segments in self.val.segments) / 3
+        learned = self.planned * self.config.batch_size * self.spec.frames
+        return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
+
+    def prepare(self) -> Generator[Progress, None, None]:
+        """Check which classes bear mirrored, and far turned, clips; use none without a check."""
+        shown, steps = self.trainer.augmentation, 0
+        if self.config.minutes is None or self.config.minutes >= 1:
+            steps = steps_to_check(len(self.spec.labels), self.planned)
+        probe = Probe(
+            self._examples("train"),
+            [self.data.units[clip] for clip in self.data.parts["train"]],
+            self.spec,
+            shown,
+            self.settings(self.trainer.device),
+            steps,
+        )
+        open_to_doubt = {
+            "mirror": shown.flip and self.config.flip is None,
+            "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
+        }
+        asked = [transform for transform, doubt in open_to_doubt.items() if doubt]
+        for transform in asked if steps else ():
+            self.confused += yield from find_confused(probe, transform)
+        self.checked = bool(asked and steps)
+        # What is not checked may ruin a model, and what is left out does not.
+        if "mirror" in asked and not steps:
+            self.trainer.mirrored[:] = False
+        if "turn" in asked and not steps:
+            self.trainer.turns[:] = SMALL_TURN
+        for pair in self.confused:
+            for label in (pair.first, pair.second):
+                number = self.spec.labels.index(label)
+                if pair.transform == "mirror":
+                    self.trainer.mirrored[number] = False
+                else:
+                    self.trainer.turns[number] = SMALL_TURN
+
+    def has_learned_all(self, loss: float) -> bool:
+        """Return whether the loss is about as small as smoothed labels let it be."""
+        return loss - smallest_loss(len(self.spec.labels)) < LEARNED
+
+    def note(self) -> str:
+        """Return how good the weights are, for people who wait."""
+        if self.scores is None or self.config.cross_validated:
+            return ""
+        return f", validation accuracy {self.scores.accuracy:.3f}"
+
+    def measure(self) -> tuple[Numbers, float]:
+        """Return the scores on validation clips, if there are any, and what to choose weights by.
+
+        The best of many epochs on few clips is chance: then the last one is kept, at a learning
+        rate that has come down to nothing.
+        """
+        self.scores, chosen = None, 0.0
+        if self.val is not None:
+            shares = clip_probabilities(self.trainer.clip_outputs(self.val), 1.0)
+            self.scores = self.task.scores(shares, self.val.targets)
+            chosen = self.scores.balanced if self.chooses else 0.0
+        return _columns(self.scores), chosen
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the epoch that validates best is kept, not the last one."""
+        many = self.val is not None and len(self.val.targets) >= ENOUGH_TO_CHOOSE
+        return many and not self.config.cross_validated
+
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+        known = self.known.scores if self.known else None
+        self.save(self.scores or known)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        return {
+            **super().state(),
+            "confused": [asdict(pair) for pair in self.confused],
+            "checked": self.checked,
+        }
+
+    def like(self, rows: bool) -> dict[str, Any]:
+        """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
+        pair = Confused("mirror", "", "", 0.0, 0.0)
+        return {**super().like(rows), "confused": [asdict(pair)], "checked": False}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint says beside the learner's state; raises as that does."""
+        super().load(state)
+        self.confused = tuple(Confused(**pair) for pair in state["confused"])
+        self.checked = state["checked"]
+
+    def mirrored(self) -> dict[str, bool] | None:
+        """Return whether mirrored clips of each class were trained on, None if none were wanted."""
+        if not self.trainer.augmentation.flip:
+            return None
+        return dict(zip(self.spec.labels, self.trainer.mirrored.tolist(), strict=True))
+
+    def judge(self) -> Judged:
+        """Return how good the best weights are on validation clips, or what folds tell of that."""
+        if self.known is not None:
+            return self.known
+        if self.val is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
+        confidence = fit_confidence(outputs, targets)
+        shares = clip_probabilities(outputs, confidence.temperature)
+        return Judged(
+            self.task.scores(shares, targets),
+            accuracy_of(shares, targets, self.data.parts["val"]),
+            confidence,
+            calibrate(outputs, targets, confidence.temperature),
+        )
+
+    def finish(self) -> TrainResult:
+        """Evaluate the best weights, and write the model and the plots."""
+        self.trainer.network.load_state_dict(self.best_weights)
+        judged = self.judge()
+        temperature = judged.confidence.temperature
+        test = None
+        if self.test is not None:
+            seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
+            test = self.task.scores(seen, self.test.targets)
+        self.more = {"confidence": asdict(judged.confidence)}
+        self.save(judged.scores, test)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows, CURVE)
+            plot_confusion(self.run / "confusion.png", judged.scores)
+        return TrainResult(
+            labels=self.spec.labels,
+            validation=judged.scores,
+            interval=judged.interval,
+            test=test,
+            calibration=judged.calibration,
+            began_with=began_with(self.config),
+            train_clips=len(self.data.parts["train"]),
+            folds=(),
+            answered=None,
+            mirrored=self.mirrored(),
+            rotation=self.trainer.augmentation.rotation,
+            turned=dict(zip(self.spec.labels, self.trainer.turns.tolist(), strict=True)),
+            confused=self.confused,
+            checked=self.checked,
+            ended_early=self.ended_early,
+            chosen=self.chooses,
+            **self.outcome(),
+        )
+
+
+def accuracy_of(
+    probabilities: Tensor, targets: Tensor, clips: Sequence[Clip]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy on clips, which count less where they have groups.
+
+    probabilities: (N, K); targets: int64 (N,).
+    """
+    groups = [clip.name if clip.group is None else f"group {clip.group}" for clip in clips]
+    right = (probabilities.argmax(1) == targets).tolist()
+    return accuracy_interval(right, groups if len(set(groups)) < len(clips) else None)
+
+
+def _columns(scores: Scores | None) -> Numbers:
+    """Return what metrics.csv says of validation clips, if there are any."""
+    if scores is None:
+        return {}
+    return {
+        "val_loss": scores.loss,
+        "val_accuracy": scores.accuracy,
+        "val_balanced": scores.balanced,
+    }

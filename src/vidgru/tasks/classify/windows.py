@@ -1,0 +1,42 @@
+"""Windows of stored clips: which ones to look at, and what a network says of them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.data.augment import Frames, cut, straight_view
+from vidgru.data.cache import Segments
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.classify.build import AnyNetwork
+from vidgru.tasks.classify.sliding import SlidingWindows
+from vidgru.tasks.classify.spec import ModelSpec
+
+CHUNK = 64
+
+
+def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
+    """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame is held."""
+    frames: Frames = np.asarray(segment[start : start + spec.frames])
+    if len(frames) < spec.frames:
+        missing = spec.frames - len(frames)
+        frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
+    return frames
+
+
+def clip_outputs(network: AnyNetwork, segments: Segments, spec: ModelSpec) -> Tensor:
+    """Return the outputs (windows, K) for all windows of a stored clip."""
+    return torch.cat([whole_outputs(network, part, spec) for part in segments])
+
+
+@torch.inference_mode()
+def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Tensor:
+    """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
+    network.eval()
+    device = next(network.parameters()).device
+    windows = SlidingWindows(network, spec.frames)
+    found = []
+    for start in range(0, len(frames), CHUNK):
+        pixels = cut(frames[start : start + CHUNK], straight_view(), spec.size)
+        found += windows.push(normalise(torch.from_numpy(pixels).to(device)))
+    found += windows.finish()
+    return torch.stack([window.output for window in found]).cpu()

@@ -1,0 +1,91 @@
+"""A process that answers with a model, a child of `data.pool`.
+
+Its first request opens the model; without a source, it is asked what the model is.
+"""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidgru.core.errors import VideoError, VidgruError
+from vidgru.core.results import Failure
+from vidgru.data.worker import Beat, Line, serve
+from vidgru.tasks.classify.model import Model, Steps, find_model, load
+from vidgru.tasks.classify.options import AnswerConfig
+from vidgru.tasks.classify.results import Prediction
+from vidgru.tasks.classify.timeline import Timeline
+from vidgru.video import source as video_source
+
+
+class _Kept(logging.Handler):
+    """Warnings, kept for the process that asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sentences: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sentences.append(record.getMessage())
+
+
+def _open(options: dict[str, Any]) -> tuple[str, Model, str]:
+    """Return where a model was found, the model, and a hash of its file."""
+    # Of the processes on a machine that torchrun started, each has a GPU of its own.
+    if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    path = find_model(AnswerConfig(model=options.pop("model")))
+    model = load(path, **options)
+    return str(path), model, hashlib.sha256(model.path.read_bytes()).hexdigest()[:16]
+
+
+def _answer(steps: Steps[Prediction] | Steps[Timeline], source: str, beat: Beat) -> Line:
+    try:
+        while True:
+            next(steps)
+            beat()
+    except StopIteration as end:
+        return {"result": end.value.to_dict()}
+    except VideoError as error:
+        return {"result": Failure(source, str(error)).to_dict()}
+    except VidgruError:
+        raise
+    except Exception as error:  # whatever a decoder does to one file, the next one comes
+        sentence = f"Cannot read {source}: {type(error).__name__}: {error}"
+        return {"result": Failure(source, sentence).to_dict()}
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    video_source.decoder_threads = 1
+    kept, opened = _Kept(), list[tuple[str, Model, str]]()
+    log = logging.getLogger("vidgru")
+    log.handlers, log.propagate = [kept], False
+
+    def answer(request: Line, beat: Beat) -> Line:
+        kept.sentences = []
+        try:
+            if not opened:
+                opened.append(_open(request["options"]))
+            path, model, digest = opened[0]
+            beat()
+            said: Line = {"model": digest}
+            if request["source"] is None:
+                said |= {"path": path, "labels": list(model.spec.labels)}
+                said |= {"frames": model.spec.frames}
+            else:
+                kept.sentences = []  # those of opening the model are told once
+                ask = model.timeline_steps if request["timeline"] else model.predict_steps
+                said |= _answer(ask(Path(request["source"])), request["source"], beat)
+            return {**said, "warnings": kept.sentences}
+        except VidgruError as error:
+            return {"error": str(error), "kind": type(error).__name__}
+
+    serve(answer)
+
+
+if __name__ == "__main__":
+    main()

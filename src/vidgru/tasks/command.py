@@ -1,0 +1,42 @@
+"""The command of a task that needs no more of its own than a source and a model."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidgru.engine.model_config import ModelConfig
+from vidgru.tasks.contract import About
+from vidgru.terminal.options import config_options, json_option, quiet_option, source_arguments
+
+
+def make_command(about: About) -> click.Command:
+    """Return a command that answers for each source with a model of a task."""
+
+    @click.command(about.command, help=about.summary)
+    @source_arguments
+    @config_options(ModelConfig)
+    @json_option
+    @quiet_option
+    def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+        config = ModelConfig(**options)
+        from vidgru.engine.device import prepare_inference
+        from vidgru.engine.inference import each
+        from vidgru.engine.model_file import newest_run
+        from vidgru.engine.run_folder import RUNS
+        from vidgru.tasks.registry import find_task, load
+        from vidgru.terminal.source_loop import Output, print_sources
+        from vidgru.video.find import find_videos
+
+        task, found = find_task(about.name), find_videos(sources)
+        device = prepare_inference(config.device, config.threads)
+        path = newest_run(RUNS, about.name, about.noun) if config.model is None else config.model
+        model = task.open(load(Path(path), about.name), device)
+        kind = task.answer
+        output = Output(as_json=as_json, json_types=(kind,), show={kind: task.show})
+        interrupted = "{done} of {total} sources were done to their end."
+        steps = each(found, model.steps)
+        if print_sources(steps, len(found), output, quiet=quiet, interrupted=interrupted):
+            click.get_current_context().exit(1)
+
+    return command

@@ -1,0 +1,62 @@
+"""Tell how good a forecasting model is on clips that it did not learn from."""
+
+import logging
+from collections.abc import Generator
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.data.cache import Sampling
+from vidgru.data.decode import readings_of
+from vidgru.engine.held_out import hold_videos
+from vidgru.tasks.forecast.metrics import Tally
+from vidgru.tasks.forecast.model_file import LoadedForecast
+from vidgru.tasks.forecast.scores import ForecastEvaluation
+from vidgru.tasks.forecast.train_step import ASKED, add_windows, windows
+from vidgru.tasks.forecast.training import TOO_SHORT
+
+log = logging.getLogger("vidgru")
+
+
+def evaluate_forecast_steps(
+    folder: Path, model: LoadedForecast, device: torch.device
+) -> Generator[Progress, None, ForecastEvaluation]:
+    """Evaluate on the videos below a folder; parts and left-out clips are as for classifiers.
+
+    Windows follow upon each other in each clip. Raises
+    DataError when nothing is left to tell from.
+    """
+    spec = model.spec
+    sampling = Sampling(spec.fps, spec.size, spec.window, even=True)
+    held = yield from hold_videos(folder, model.path, sampling)
+    known, window = readings_of(held.clips), spec.window
+    short = [clip.name for clip, frames in known.frames.items() if frames.shape[1] < window]
+    long = [clip for clip, frames in known.frames.items() if frames.shape[1] >= window]
+    if short and long:
+        log.warning(TOO_SHORT, len(short), window, short[0])
+    pieces = [piece for clip in long for piece in known.frames[clip]]
+    rates = [sampling.rate(known.facts[clip].fps) for clip in long]
+    places = list(windows(pieces, spec))
+    tally, network = Tally(spec.ahead), model.network.to(device)
+    for first in range(0, len(places), ASKED):
+        add_windows(tally, network, pieces, places[first : first + ASKED], spec)
+        yield Progress("evaluating", min(first + ASKED, len(places)), len(places))
+    scores = tally.scores(median(rates or [spec.fps]))
+    if scores is None:
+        raise DataError(
+            f"No clip in {folder} has the {spec.window} frames that it takes to tell how good the "
+            "model is."
+        )
+    return ForecastEvaluation(
+        model=model.path,
+        folder=folder,
+        part=held.part,
+        clips=len(long),
+        scores=scores,
+        trained_on=held.trained_on,
+        validated_on=held.validated_on,
+        skipped=held.skipped,
+    )

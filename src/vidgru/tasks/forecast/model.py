@@ -1,0 +1,222 @@
+"""Foresee the frames that come next in videos."""
+
+import logging
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.core.address import is_live
+from vidgru.core.errors import ModelError, VideoError
+from vidgru.core.results import Progress
+from vidgru.engine.device import prepare_inference
+from vidgru.engine.inference import Pace
+from vidgru.engine.model_file import newest_run
+from vidgru.engine.run_folder import RUNS
+from vidgru.tasks.forecast.metrics import errors, guesses
+from vidgru.tasks.forecast.model_file import LoadedForecast
+from vidgru.tasks.forecast.model_file import load_forecast as read_model
+from vidgru.tasks.forecast.options import ForecastConfig
+from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment, Pixels
+from vidgru.tasks.forecast.rolling import RollingForecast
+from vidgru.tasks.forecast.scores import FrameErrors
+from vidgru.tasks.forecast.train_step import as_clip
+from vidgru.video.live import live_frames, log_event
+from vidgru.video.read import Frame
+from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
+
+log = logging.getLogger("vidgru")
+
+_Row = tuple[FrameErrors | None, FrameErrors | None, FrameErrors | None]  # of one frame
+
+
+@dataclass
+class _Open:
+    """A forecast that still waits for what really comes."""
+
+    seen: list[Frame]
+    told: Tensor  # (1, K, C, S, S)
+    came: list[Frame] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        return len(self.came) == self.told.shape[1]
+
+
+class ForecastModel:
+    """A trained forecasting model, ready to foresee; `vidgru.load_forecast` makes it."""
+
+    def __init__(self, loaded: LoadedForecast, device: torch.device) -> None:
+        self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
+        self.network = loaded.network.to(device)
+        self.device = device
+
+    def forecast(
+        self, source: str | Path, ahead: int | None = None, at: Sequence[float] = ()
+    ) -> tuple[Forecast, ...]:
+        """Return what comes after each second `at` in a source, in the order of time.
+
+        All is as `forecast_steps` says.
+        """
+        steps = self.forecast_steps(source, ahead, at)
+        return tuple(item for item in steps if isinstance(item, Forecast))
+
+    def steps(
+        self, source: str | Path
+    ) -> Generator[Progress | Forecast, None, tuple[Forecast, ...]]:
+        """See `forecast_steps`; returns what comes after the end, as `forecast` does."""
+        found = []
+        for item in self.forecast_steps(source):
+            if isinstance(item, Forecast):
+                found.append(item)
+            yield item
+        return tuple(found)
+
+    def forecast_steps(
+        self, source: str | Path, ahead: int | None = None, at: Sequence[float] = ()
+    ) -> Generator[Progress | Forecast, None, None]:
+        """Foresee `ahead` frames (left out: as many as the model learned to) after seconds `at`.
+
+        Without any `at`, after the end. They are foreseen from the last `spec.frames` frames at or
+        before that second; where there are fewer, a warning says so. Each forecast comes as soon as
+        what really came after it is known, if it is. The source, a video or a folder of images, is
+        read once, in order, at about `spec.fps`, and only as far as needed; memory does not grow
+        with its length. Raises VideoError, also for an `at` beyond the end, once all before have
+        come; and OptionError.
+        """
+        config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
+        ahead = config.ahead or self.spec.ahead
+        look, rate = self._look(source)
+        pace = Pace(source, rate)
+        wanted = deque(sorted(set(config.at)))
+        seen: deque[Frame] = deque(maxlen=self.spec.frames)
+        waiting: list[_Open] = []
+        size = self.spec.size, self.spec.size
+        for frame in sample_frames(source, rate, size=size, opened=pace.begin):
+            while wanted and frame.time > wanted[0] + TOLERANCE:
+                wanted.popleft()
+                waiting.append(self._begin(source, seen, ahead))
+            for one in waiting:
+                one.came.append(frame)
+            yield from (self._told(source, one, look, rate) for one in waiting if one.whole)
+            waiting = [one for one in waiting if not one.whole]
+            if config.at and not wanted and not waiting:
+                return
+            seen.append(frame)
+            yield pace.progress(1)
+        end = seen[-1].time + 1 / rate
+        asked = wanted if config.at else [end]
+        reached = [second for second in asked if second <= end + TOLERANCE]
+        waiting += [self._begin(source, seen, ahead) for _ in reached]
+        yield from (self._told(source, one, look, rate) for one in waiting)
+        if len(reached) < len(asked):
+            late = asked[len(reached)]
+            raise VideoError(
+                f"{source} ends at {end:.2f} s: nothing can be foreseen after {late:g} s."
+            )
+
+    def stream(self, source: str | Path, ahead: int | None = None) -> Iterator[ForecastMoment]:
+        """Yield what is foreseen at each sampled frame of a video or folder of images.
+
+        Memory stays constant, however long it goes on; `RollingForecast` tells from which frames.
+        Live sources (the str "camera:0", "rtsp://...", "http://...") are read as `live_frames`
+        says; after a reconnect it begins afresh. Raises VideoError, OptionError.
+        """
+        ahead = ForecastConfig(ahead=ahead).ahead or self.spec.ahead
+        size = self.spec.size, self.spec.size
+        if isinstance(source, str) and is_live(source):
+            return self._watch(source, ahead, size)
+        _, rate = self._look(source)
+        return self.follow(sample_frames(source, rate, size=size), rate, ahead)
+
+    def follow(
+        self, frames: Iterable[Frame], fps: float, ahead: int | None = None
+    ) -> Iterator[ForecastMoment]:
+        """Yield what is foreseen at each of a stream's frames.
+
+        Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
+        """
+        ahead = ForecastConfig(ahead=ahead).ahead
+        rolling = RollingForecast(self.network, self.spec.frames)
+        for frame in frames:
+            told, seen = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)
+            yield ForecastMoment(frame.time, seen, fps, _pixels(self._sound(told)))
+
+    def _watch(self, source: str, ahead: int, size: tuple[int, int]) -> Iterator[ForecastMoment]:
+        with closing(live_frames(source, self.spec.fps, size, log_event)) as frames:
+            for _, session in groupby(frames, key=lambda frame: frame.connection):
+                yield from self.follow(session, self.spec.fps, ahead)
+
+    def _look(self, source: str | Path) -> tuple[Look, float]:
+        look = first_look(source)
+        return look, even_rate(look.fps, self.spec.fps)
+
+    def _clip(self, frames: Sequence[Frame]) -> Tensor:
+        """Return frames as the network sees them, floats (1, T, C, S, S)."""
+        pixels = np.stack([frame.rgb for frame in frames])[None]
+        return as_clip(pixels, self.spec.channels).to(self.device)
+
+    def _sound(self, told: Tensor) -> Tensor:
+        # Each weight by itself may be finite, yet too large.
+        if not torch.isfinite(told).all():
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
+        return told.cpu()
+
+    def _begin(self, source: str | Path, frames: Iterable[Frame], ahead: int) -> _Open:
+        """Foresee what comes after the frames seen so far."""
+        seen = list(frames)
+        if len(seen) < self.spec.frames:
+            log.warning(
+                "%s: up to %.2f s there are %d of the %d frames that the model wants to see, so "
+                "the forecast is a poorer one.",
+                source, seen[-1].time, len(seen), self.spec.frames,
+            )  # fmt: skip
+        with torch.inference_mode():
+            return _Open(seen, self._sound(self.network(self._clip(seen), ahead)))
+
+    def _told(self, source: str | Path, one: _Open, look: Look, rate: float) -> Forecast:
+        """Return a forecast, compared with what really came."""
+        start, seen = one.seen[-1].time, self._clip(one.seen).cpu()
+        came = self._clip(one.came).cpu() if one.came else seen[:, :0]
+        rows: list[_Row] = [(None, None, None)] * one.told.shape[1]
+        if count := len(one.came):
+            told = (one.told[:, :count], *guesses(seen, count))
+            compared = torch.stack([errors(guess, came)[0] for guess in told], dim=1)  # (n, 3, 4)
+            rows[:count] = [
+                (FrameErrors(*model), FrameErrors(*copy), FrameErrors(*linear))
+                for model, copy, linear in compared.tolist()
+            ]
+        frames = [
+            ForecastFrame(number, round(start + number / rate, 6), *row)
+            for number, row in enumerate(rows, 1)
+        ]
+        times = tuple(round(frame.time, 6) for frame in one.seen)
+        return Forecast(
+            str(source), times[-1], rate, look.width, look.height, str(self.path), times,
+            tuple(frames), _pixels(seen), _pixels(one.told), _pixels(came),
+        )  # fmt: skip
+
+
+def _pixels(clip: Tensor) -> Pixels:
+    """Return the pixels (T, S, S, C) of one clip (1, T, C, S, S)."""
+    return clip[0].permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def load_forecast(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> ForecastModel:
+    """Open a run folder or file of a forecasting model, or the newest such run in ./runs.
+
+    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    ModelError or OptionError.
+    """
+    chosen = prepare_inference(device, threads)
+    noun = "trained model that foresees frames"
+    found = newest_run(RUNS, "forecast", noun) if path is None else Path(path)
+    return ForecastModel(read_model(found), chosen)

@@ -1,0 +1,185 @@
+"""The network that foresees frames: what is seen, two recurrences over maps, what comes next."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidgru.nn.cells import ConvGRUCell, State
+from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder
+from vidgru.nn.inputs import MEAN, STD, changes
+from vidgru.nn.unroll import unroll
+from vidgru.tasks.forecast.spec import FORECAST_CELL
+
+WAYS = 2  # copies of the last frame, each moved in its own way; beside them, one stays
+STAYS = 1.0  # logit that the copy that stays shows, at first
+DETAIL = 8  # maps at full size that say which copy shows where
+PART = 16  # frames that are read together
+FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
+
+
+class ForecastState(NamedTuple):
+    """All that a forecasting network remembers between two frames, seen or foreseen."""
+
+    frame: Tensor  # (B, C, S, S), the last one
+    change: Tensor  # (B, 3, S, S), how it differed from the one before
+    fine: State
+    coarse: State
+
+
+class ForecastNetwork(nn.Module):
+    """Frames in; after each, the frame that comes next, made of the last one's parts moved on.
+
+    Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
+    a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
+    3), and of one that is painted anew. `forward(clip, ahead)` gives the same numbers as repeated
+    `see(frame, state)` and then repeated `tell(state)` and `see` of what that told.
+    """
+
+    grid: Tensor
+
+    def __init__(self, size: int, hidden: int, channels: int) -> None:
+        super().__init__()
+        self.size, self.hidden, self.channels = size, hidden, channels
+        coarse = hidden * 3 // 2
+        # Those of a classifier, which can begin with what they learn here.
+        self.main = FrameEncoder(6, MAIN_WIDTHS)
+        self.side = FrameEncoder(3, SIDE_WIDTHS)
+        seen = [main + side for main, side in zip(MAIN_WIDTHS, SIDE_WIDTHS, strict=True)]
+        self.fine = ConvGRUCell(seen[1], hidden, size // FORECAST_CELL)
+        self.down = _convolve(hidden, coarse, 2)
+        self.coarse = ConvGRUCell(coarse + seen[2] + seen[3], coarse, size // (2 * FORECAST_CELL))
+        self.up = nn.ConvTranspose2d(coarse, hidden, 4, stride=2, padding=1)
+        self.mix = _convolve(2 * hidden, hidden)
+        self.move = nn.Conv2d(hidden, 2 * WAYS, 3, padding=1)
+        self.grow = nn.ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
+        self.show = nn.Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
+        shares = nn.Conv2d(16, WAYS + 2, 3, padding=1)
+        with torch.no_grad():
+            shares.bias[0] += STAYS  # type: ignore[index]
+        self.choose = nn.Sequential(
+            nn.Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
+            nn.LeakyReLU(0.1, inplace=True),
+            shares,
+        )
+        # At first the copies lie close to where they were, yet apart.
+        nn.init.zeros_(self.move.weight)
+        nn.init.normal_(self.move.bias, std=0.3)  # type: ignore[arg-type]
+        # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
+        middles = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
+        places = np.stack(np.meshgrid(middles, middles, indexing="xy"))  # x, then y: (2, S, S)
+        self.register_buffer("grid", torch.from_numpy(places), persistent=False)
+
+    def initial_state(self, frame: Tensor) -> ForecastState:
+        """Return the state before the first frame (B, C, S, S), as if it had been seen before."""
+        batch = frame.shape[0]
+        still = frame.new_zeros(batch, 3, *frame.shape[2:])
+        return ForecastState(
+            frame, still, self.fine.initial_state(batch), self.coarse.initial_state(batch)
+        )
+
+    def read(self, clip: Tensor, state: ForecastState | None = None) -> ForecastState:
+        """Return the state after the frames of a clip (B, T, C, S, S)."""
+        if state is None:
+            state = self.initial_state(clip[:, 0])
+        batch, steps = clip.shape[:2]
+        shown = (clip.expand(-1, -1, 3, -1, -1) - MEAN) / STD
+        before = (state.frame.expand(-1, 3, -1, -1) - MEAN) / STD
+        moved = changes(torch.cat([before[:, None], shown], dim=1))[:, 1:]
+        if steps:
+            moved[:, 0, 3:] = state.change
+        fine, coarse = self._look(moved.flatten(0, 1), shown.flatten(0, 1))
+        fines, last_fine = unroll(self.fine, fine.view(batch, steps, *fine.shape[1:]), state.fine)
+        coarse = torch.cat([self.down(fines.flatten(0, 1)), coarse], dim=1)
+        _, last_coarse = unroll(
+            self.coarse, coarse.view(batch, steps, *coarse.shape[1:]), state.coarse
+        )
+        return ForecastState(clip[:, -1], moved[:, -1, :3], last_fine, last_coarse)
+
+    def _look(self, moved: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the recurrences read of frames (N, 6, S, S) and (N, 3, S, S)."""
+        fines, coarses = [], []
+        for encoder, frames in ((self.main, moved), (self.side, shown)):
+            maps = frames.contiguous(memory_format=torch.channels_last)
+            maps = encoder.layers[:FINE](maps)
+            fines.append(maps)
+            maps = encoder.layers[FINE:COARSE](maps)
+            far = functional.interpolate(encoder.layers[COARSE:](maps), maps.shape[2:])
+            coarses += [maps, far]
+        return torch.cat(fines, dim=1), torch.cat(coarses, dim=1)
+
+    def see(self, frame: Tensor, state: ForecastState | None = None) -> ForecastState:
+        """Return the state after one more frame (B, C, S, S), seen or foreseen."""
+        return self.read(frame[:, None], state)
+
+    def tell(self, state: ForecastState) -> Tensor:
+        """Return the frame (B, C, S, S) that comes next."""
+        fine, coarse = state.fine[0], state.coarse[0]
+        known = self.mix(torch.cat([fine, functional.leaky_relu(self.up(coarse), 0.1)], dim=1))
+        detail = self.show(functional.leaky_relu(self.grow(known), 0.1))
+        shown = functional.pixel_shuffle(detail, 2)
+        detail, paint = shown[:, :DETAIL], shown[:, DETAIL:].float().sigmoid()
+        # In cells, of which a picture, from -1 to 1, is so many wide.
+        ways = self.move(known).float() * (2 * FORECAST_CELL / self.size)
+        ways = functional.interpolate(ways, scale_factor=FORECAST_CELL, mode="bilinear")
+        batch = state.frame.shape[0]
+        at = (ways.reshape(batch * WAYS, 2, *ways.shape[2:]) + self.grid).permute(0, 2, 3, 1)
+        frame = state.frame.float()
+        moved = functional.grid_sample(
+            frame.repeat_interleave(WAYS, 0), at, padding_mode="border", align_corners=False
+        )
+        # Without a field, what is still stays sharp.
+        copies = torch.cat([frame, moved.view(batch, -1, *frame.shape[2:])], dim=1)
+        share = self.choose(torch.cat([detail, copies.to(detail.dtype)], dim=1)).float()
+        share = share.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
+        copies = copies.view(batch, WAYS + 1, *frame.shape[1:])
+        blend: Tensor = (share[:, :-1] * copies).sum(1) + share[:, -1] * paint
+        return blend
+
+    def forward(
+        self, clip: Tensor, ahead: int, truth: Tensor | None = None, shown: Tensor | None = None
+    ) -> Tensor:
+        """Return the frames (B, ahead, C, S, S) that come after a clip (B, T, C, S, S).
+
+        Each is foreseen from those foreseen before it; where `shown`, bool (B, ahead), is set, the
+        next is foreseen from the frame of `truth` (B, ahead, C, S, S) instead.
+        """
+        # What learns looks at all frames together; what answers, at a bounded number.
+        state, told = None, list[Tensor]()
+        most = clip.shape[1] if self.training else PART
+        for start in range(0, clip.shape[1], max(most, 1)):
+            state = self.read(clip[:, start : start + most], state)
+        if state is None:
+            raise ValueError("A clip without frames.")
+        # In training, too, norms are those of seen frames: what answers has no others.
+        self.main.eval()
+        self.side.eval()
+        for step in range(ahead):
+            if step:
+                frame = told[-1]
+                if truth is not None and shown is not None:
+                    real = shown[:, step - 1].view(-1, 1, 1, 1)
+                    frame = torch.where(real, truth[:, step - 1], frame)
+                state = self.see(frame, state)
+            told.append(self.tell(state))
+        self.main.train(self.training)
+        self.side.train(self.training)
+        return torch.stack(told, dim=1)
+
+    def step(
+        self, frame: Tensor, state: ForecastState | None = None
+    ) -> tuple[Tensor, ForecastState]:
+        """Return the frame that comes next, and the state, after one more frame (B, C, S, S)."""
+        state = self.see(frame, state)
+        return self.tell(state), state
+
+
+def _convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3x3 convolution with a norm that a single frame has, too."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.GroupNorm(4, outputs),
+        nn.LeakyReLU(0.1, inplace=True),
+    )

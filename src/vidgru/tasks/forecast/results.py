@@ -1,0 +1,126 @@
+"""Frames that are foreseen of videos: frozen dataclasses with `to_dict()`."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from vidgru.core.results import ToDict
+from vidgru.tasks.forecast.scores import ForecastScores, FrameErrors, HorizonScores, mean_errors
+
+if TYPE_CHECKING:  # every verb's help would pay for it
+    import numpy as np
+    from numpy.typing import NDArray
+
+Pixels: TypeAlias = "NDArray[np.float32]"
+
+
+@dataclass(frozen=True)
+class ForecastFrame(ToDict):
+    """One frame that was foreseen.
+
+    number: 1 is the frame after the last one seen; seconds: its time in the source; model, copy,
+    linear: how far it is from what really came, and two guesses beside it (see `HorizonScores`);
+    None where the source ends before; file: its picture, None where none was written.
+    """
+
+    number: int
+    seconds: float
+    model: FrameErrors | None = None
+    copy: FrameErrors | None = None
+    linear: FrameErrors | None = None
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Forecast(ToDict):
+    """The frames that are foreseen after a moment of a video.
+
+    at: time of the last frame seen, in seconds; fps: frames/s that were sampled; width, height: of
+    the source's pictures, in pixels; model: the file that told; seen: times of the frames seen, in
+    seconds; frames: those foreseen. Pixels go from 0 to 1, (frames, S, S, C) with one or three
+    channels, squashed to the model's square: shown of the frames seen, told of those foreseen, came
+    of what really came, as far as the source goes on.
+    """
+
+    _keys = ("source", "at", "fps", "width", "height", "model", "seen", "frames")  # no pixels
+
+    source: str
+    at: float
+    fps: float
+    width: int
+    height: int
+    model: str
+    seen: tuple[float, ...]
+    frames: tuple[ForecastFrame, ...]
+    shown: Pixels = dataclasses.field(compare=False, repr=False)
+    told: Pixels = dataclasses.field(compare=False, repr=False)
+    came: Pixels = dataclasses.field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class ForecastMoment(ToDict):
+    """What is foreseen at one frame of a stream.
+
+    time: of the last frame seen, in seconds; seen: how many frames it is told from; fps: frames/s;
+    told: the frames foreseen (frames, S, S, C), pixels from 0 to 1.
+    """
+
+    _keys = ("time", "seen", "fps", "seconds")
+
+    time: float
+    seen: int
+    fps: float
+    told: Pixels = dataclasses.field(compare=False, repr=False)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Times of the frames foreseen, in seconds."""
+        return tuple(self.time + number / self.fps for number in range(1, len(self.told) + 1))
+
+
+@dataclass(frozen=True)
+class Foreseen(ToDict):
+    """What was foreseen of one source, and written into a folder.
+
+    forecasts: how many; scores: their mean errors, of those of which most frames really came; None
+    where nothing is known of what came.
+    """
+
+    source: str
+    folder: Path
+    forecasts: int
+    scores: ForecastScores | None
+
+
+def mean_scores(several: Sequence[Sequence[ForecastFrame]], fps: float) -> ForecastScores | None:
+    """Return the mean errors of forecasts at a rate, of those of which most frames really came.
+
+    So every horizon is the mean over the same forecasts. None where nothing is known of any.
+    """
+    known = [_known(frames) for frames in several]
+    most = max(map(len, known), default=0)
+    if most == 0:
+        return None
+    chosen = [horizons for horizons in known if len(horizons) == most]
+    means = [
+        HorizonScores(
+            number,
+            number / fps,
+            *(mean_errors([errors[guess] for errors in row]) for guess in range(3)),
+        )
+        for number, row in enumerate(zip(*chosen, strict=True), 1)
+    ]
+    return ForecastScores(len(chosen), tuple(means))
+
+
+def _known(
+    frames: Sequence[ForecastFrame],
+) -> list[tuple[FrameErrors, FrameErrors, FrameErrors]]:
+    """Return the errors of model, copy and linear of the frames that really came."""
+    return [
+        (frame.model, frame.copy, frame.linear)
+        for frame in frames
+        if frame.model is not None and frame.copy is not None and frame.linear is not None
+    ]

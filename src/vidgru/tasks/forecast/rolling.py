@@ -1,0 +1,36 @@
+"""Foresee frames at every frame of a stream, with states that never grow old."""
+
+import torch
+from torch import Tensor
+
+from vidgru.tasks.forecast.network import ForecastNetwork, ForecastState
+
+
+class RollingForecast:
+    """Drives a forecasting network frame by frame, in constant memory.
+
+    In training a state is `frames` old when it is told from; one that is carried on for ever grows
+    into what was never learned. So two states go along, begun so many frames apart, and the older
+    one tells: it has seen the last `frames` to 2 * `frames` frames, or all while there are fewer.
+    """
+
+    def __init__(self, network: ForecastNetwork, frames: int) -> None:
+        self.network, self.frames = network, frames
+        self._states: list[tuple[ForecastState, int]] = []  # older first, with their ages
+
+    @torch.inference_mode()
+    def push(self, frame: Tensor, ahead: int) -> tuple[Tensor, int]:
+        """Take one more frame (B, C, S, S) and return those foreseen (B, ahead, C, S, S).
+
+        The second result is how many frames they are told from.
+        """
+        begun = [(self.network.see(frame, state), age + 1) for state, age in self._states]
+        if not self._states or self._states[-1][1] == self.frames:
+            begun.append((self.network.see(frame), 1))
+        self._states = begun[-2:]
+        state, age = self._states[0]
+        told = [self.network.tell(state)]
+        while len(told) < ahead:
+            state = self.network.see(told[-1], state)
+            told.append(self.network.tell(state))
+        return torch.stack(told, dim=1), age

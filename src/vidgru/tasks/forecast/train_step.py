@@ -1,0 +1,124 @@
+"""The training loop for forecasts, and how a network is asked about whole clips."""
+
+from collections.abc import Iterator, Sequence
+from typing import Unpack
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.data.augment import Frames
+from vidgru.engine.distributed import part, rank, total, world
+from vidgru.engine.train_step import Learner, Settings
+from vidgru.tasks.forecast.metrics import Tally, loss
+from vidgru.tasks.forecast.network import ForecastNetwork
+from vidgru.tasks.forecast.scores import ForecastScores
+from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
+
+# Share of the training in which networks are shown what came ever less often, and then never.
+SHOWN = 0.3
+ASKED = 32  # windows that are looked at together, of the usual size
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
+
+
+class ForecastTrainer(Learner):
+    """Learn to foresee frames from pieces of videos without gaps; see `Learner`.
+
+    Windows lie anywhere in the pieces, of which each comes once before any comes again; half of
+    them are mirrored. Frames foreseen are fed back, or at first sometimes what really came
+    (scheduled sampling, Bengio et al. 2015, linear).
+    """
+
+    def __init__(
+        self,
+        network: ForecastNetwork,
+        pieces: Sequence[Frames],
+        spec: ForecastSpec,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(network, len(pieces), **settings)
+        self.network, self.pieces, self.spec = network, pieces, spec
+
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        clip = self._draw()
+        often = max(0.0, 1 - done / SHOWN)
+        draws = torch.rand(self.batch_size, self.spec.ahead, generator=self.generator)
+        own = part(self.batch_size)
+        shown = (draws < often)[own].to(self.device)
+        self._begin(done)
+        seen, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            told = self.network(seen, self.spec.ahead, true, shown)
+        share = len(clip) / self.batch_size
+        return self._follow(share * loss(told.float(), true))
+
+    def _draw(self) -> Tensor:
+        """Return this process's own part of a batch: frames (b, T, C, S, S) from 0 to 1."""
+        pieces = [self.pieces[number] for number in self._choose()]
+        places = torch.rand(len(pieces), generator=self.generator).tolist()
+        mirrored = torch.rand(len(pieces), generator=self.generator) < 0.5
+        own, steps = part(len(pieces)), self.spec.window
+        frames = []
+        for number in range(own.start, own.stop):
+            piece = pieces[number]
+            start = int(places[number] * (len(piece) - steps + 1))
+            window = piece[start : start + steps]
+            frames.append(window[:, :, ::-1] if mirrored[number] else window)
+        return as_clip(np.stack(frames), self.spec.channels).to(self.device)
+
+    def measure(self, pieces: Sequence[Frames], fps: float, most: int) -> ForecastScores | None:
+        """Return how good the network is on so many windows of pieces at most, evenly spread.
+
+        fps: of the pieces. Several processes share out the windows. None without any window.
+        """
+        self.network.eval()
+        places = list(windows(pieces, self.spec))
+        places = places[:: -(-len(places) // most) or 1]
+        tally = Tally(self.spec.ahead)
+        add_windows(tally, self.network, pieces, places[rank() :: world()], self.spec)
+        for sums in tally.sums.values():
+            total(sums)
+        return tally.scores(fps)
+
+
+def as_clip(frames: Frames, channels: int) -> Tensor:
+    """Return floats from 0 to 1 (B, T, C, H, W) of uint8 (B, T, H, W, 3)."""
+    clip = torch.from_numpy(frames).movedim(-1, -3)
+    if channels == 3:
+        return clip.contiguous().float() / 255
+    grey = torch.zeros(clip[:, :, :1].shape)
+    for channel, share in enumerate(LUMA):
+        grey += clip[:, :, channel : channel + 1].float() * share
+    return grey / 255
+
+
+def windows(pieces: Sequence[Frames], spec: ForecastSpec) -> Iterator[tuple[int, int]]:
+    """Yield (piece, first frame) of windows that follow upon each other in pieces."""
+    for number, piece in enumerate(pieces):
+        for start in range(0, len(piece) - spec.window + 1, spec.window):
+            yield number, start
+
+
+def asked(spec: ForecastSpec) -> int:
+    """Return how many windows are looked at together: fewer where pictures are large."""
+    return max(1, ASKED * FORECAST_SIZE**2 // spec.size**2)
+
+
+@torch.inference_mode()
+def add_windows(
+    tally: Tally,
+    network: ForecastNetwork,
+    pieces: Sequence[Frames],
+    places: Sequence[tuple[int, int]],
+    spec: ForecastSpec,
+) -> None:
+    """Let a network in eval mode foresee windows of pieces, and add its errors to a tally."""
+    device = next(network.parameters()).device
+    together = asked(spec)
+    for first in range(0, len(places), together):
+        some = places[first : first + together]
+        frames = np.stack([pieces[number][at : at + spec.window] for number, at in some])
+        clip = as_clip(frames, spec.channels)
+        seen, true = clip[:, : spec.frames], clip[:, spec.frames :]
+        tally.add(seen, network(seen.to(device), spec.ahead).cpu(), true)

@@ -1,0 +1,132 @@
+"""Train a network to foresee frames."""
+
+import logging
+from collections.abc import Generator
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.data.augment import Frames
+from vidgru.data.dataset import Gathered
+from vidgru.engine.distributed import is_main
+from vidgru.engine.plots import Curve, plot_curves
+from vidgru.engine.trainer import Course, Numbers, TrainRun
+from vidgru.tasks.forecast.network import ForecastNetwork
+from vidgru.tasks.forecast.scores import ForecastScores, ForecastTrainResult
+from vidgru.tasks.forecast.spec import ForecastSpec
+from vidgru.tasks.forecast.train_step import ForecastTrainer
+from vidgru.video.sample import even_rate
+
+FEWEST_STEPS = 300  # one takes about half a second
+USUAL_EPOCHS = 10
+VALIDATIONS = 10
+MOST_VALIDATED, MOST_MEASURED = 128, 1000  # windows that are looked at on the way, and in the end
+
+TOO_SHORT = "%d clips are left out: they have not the %d frames of a window; the first is %s."
+
+log = logging.getLogger("vidgru")
+
+CURVE = Curve("val_mse", "validation MSE, sum over a frame")
+
+Steps = Generator[Progress, None, ForecastTrainResult]
+
+
+class ForecastTraining(Course[ForecastTrainResult]):
+    """One training of a forecasting model from first step to finished run folder."""
+
+    columns = ("val_mse", "val_ssim")
+
+    def __init__(
+        self,
+        run: TrainRun[Any, Any],
+        data: Gathered,
+        network: ForecastNetwork,
+        spec: ForecastSpec,
+        device: torch.device,
+    ) -> None:
+        super().__init__(run, data, spec)
+        self.spec = spec
+        self.pieces = {part: self._pieces(part) for part in data.parts}
+        for part, what in (("train", "training"), ("val", "validation")):
+            if not self.pieces[part]:
+                raise DataError(
+                    f"No {what} clip has the {spec.window} frames of a window, {spec.frames} seen "
+                    f"and {spec.ahead} foreseen: give longer clips, or smaller --frames and "
+                    "--ahead."
+                )
+        self.trainer = ForecastTrainer(
+            network,
+            [run for piece in self.pieces["train"] for run in self._runs(piece)],
+            spec,
+            **self.settings(device),
+        )
+        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.scores: ForecastScores | None = None
+
+    def _pieces(self, part: str) -> list[Frames]:
+        """Return the pieces of a part's clips that hold a window; warns of clips without any."""
+        clips, window = self.data.parts[part], self.spec.window
+        short = [clip.name for clip in clips if self.data.frames[clip].shape[1] < window]
+        if short and len(short) < len(clips):
+            log.warning(TOO_SHORT, len(short), window, short[0])
+        pieces = [piece for clip in clips for piece in self.data.frames[clip]]
+        return [piece for piece in pieces if len(piece) >= window]
+
+    def _runs(self, piece: Frames) -> list[Frames]:
+        """Return a piece in parts of about two windows, so that long clips count for more."""
+        return np.array_split(piece, max(1, len(piece) // (2 * self.spec.window)))
+
+    def _measure(self, part: str, most: int) -> ForecastScores | None:
+        rates = [self.data.facts[clip].fps for clip in self.data.parts[part]]
+        fps = even_rate(median(rates or [self.spec.fps]), self.spec.fps)
+        return self.trainer.measure(self.pieces[part], fps, most)
+
+    def validations(self) -> int:
+        """Return how often to validate."""
+        return VALIDATIONS
+
+    def measure(self) -> tuple[Numbers, float]:
+        """Return how far frames are off on validation clips; the lower, the better."""
+        self.scores = self._measure("val", MOST_VALIDATED)
+        if self.scores is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        mean = self.scores.mean("model")
+        return {"val_mse": mean.mse, "val_ssim": mean.ssim}, -mean.mse
+
+    def note(self) -> str:
+        """Return how good the best weights are, for people who wait."""
+        return "" if self.best is None else f", validation MSE {-self.best:.1f} at best"
+
+    def write_model(self) -> None:
+        """Write the model file of the best weights so far."""
+        self.save(self.scores)
+
+    def finish(self) -> ForecastTrainResult:
+        """Evaluate the best weights, and write the model and the plot."""
+        network = self.trainer.network
+        network.load_state_dict(self.best_weights)
+        validation = self._measure("val", MOST_MEASURED)
+        test = self._measure("test", MOST_MEASURED)
+        self.save(validation, test)
+        if is_main():
+            plot_curves(self.run / "curves.png", self.rows, CURVE)
+        if validation is None:
+            raise DataError("There are no clips to tell how good the model is.")
+        return ForecastTrainResult(
+            validation=validation,
+            test=test,
+            fps=self.spec.fps,
+            frames=self.spec.frames,
+            ahead=self.spec.ahead,
+            size=self.spec.size,
+            channels=self.spec.channels,
+            train_clips=sum(
+                self.data.frames[clip].shape[1] >= self.spec.window
+                for clip in self.data.parts["train"]
+            ),
+            **self.outcome(),
+        )

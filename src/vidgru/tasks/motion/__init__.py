@@ -1,0 +1,1 @@
+"""Predict what moves, and where to."""

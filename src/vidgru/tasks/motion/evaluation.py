@@ -1,0 +1,51 @@
+"""Tell how good a model of motion is on clips that it did not learn from."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.data.cache import Sampling
+from vidgru.data.decode import readings_of, without_stills
+from vidgru.engine.held_out import hold_videos
+from vidgru.tasks.motion.flow import flow_steps
+from vidgru.tasks.motion.footage import Stored
+from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.model_file import LoadedMotion
+from vidgru.tasks.motion.scores import MotionEvaluation
+from vidgru.tasks.motion.train_step import add_clip
+
+
+def evaluate_motion_steps(
+    folder: Path, model: LoadedMotion, device: torch.device
+) -> Generator[Progress, None, MotionEvaluation]:
+    """Evaluate on the videos below a folder; parts and left-out clips are as for classifiers.
+
+    Raises DataError when nothing is left to tell from.
+    """
+    spec = model.spec
+    sampling = Sampling(spec.fps, spec.size, spec.frames, even=True)
+    held = yield from hold_videos(folder, model.path, sampling)
+    known = without_stills(replace(readings_of(held.clips), skipped=held.skipped))
+    flows = yield from flow_steps(known, sampling)
+    footage = Stored([(known.frames[c], flows[c], known.facts[c]) for c in known.frames], spec.fps)
+    tally, network = Tally(), model.network.to(device)
+    for number, piece in enumerate(footage, 1):
+        add_clip(tally, network, piece, spec)
+        yield Progress("evaluating", number, len(footage))
+    scores = tally.scores()
+    if scores.error is None:
+        raise DataError(f"No clip in {folder} is long enough to tell how good the model is.")
+    return MotionEvaluation(
+        model=model.path,
+        folder=folder,
+        part=held.part,
+        clips=len(known.frames),
+        scores=scores,
+        trained_on=held.trained_on,
+        validated_on=held.validated_on,
+        skipped=known.skipped,
+    )

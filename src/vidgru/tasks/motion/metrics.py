@@ -1,0 +1,133 @@
+"""How far motion fields are off, beside what guesses without a model come to."""
+
+import torch
+from torch import Tensor
+
+from vidgru.tasks.motion.fields import SLACK, Told, at_times, known_times, lengths_of, targets
+from vidgru.tasks.motion.flow import MOVING
+from vidgru.tasks.motion.network import FIELDS
+from vidgru.tasks.motion.results import AHEAD
+from vidgru.tasks.motion.scores import EndpointErrors, FieldScores, MotionScores
+
+BACK = 0.25  # seconds over which acceleration is measured
+ANGLE_BINS, SPEED_BINS, FASTEST = 3600, 4000, 4.0  # of 180 degrees, and of relative errors up to
+MODEL, ZERO, PERSISTENCE, ACCELERATION = range(4)
+
+
+def guesses(velocity: Tensor, rate: float) -> Tensor:
+    """Return (T, 4, FIELDS, grid, grid, 2): nothing yet, zero, persistence, constant acceleration.
+
+    velocity: measured (T, grid, grid, 2). Each guess knows it up to its own time and no further;
+    the acceleration needs `BACK` seconds.
+    """
+    steps = len(velocity)
+    earlier = at_times(velocity[None], torch.arange(steps, dtype=torch.float64)[None] - BACK * rate)
+    change = (velocity - earlier[0]) / BACK
+    found = velocity.new_zeros(steps, 4, FIELDS, *velocity.shape[1:])
+    for place, ahead in enumerate((0.0, *AHEAD)):
+        found[:, PERSISTENCE, place] = velocity
+        found[:, ACCELERATION, place] = velocity + ahead * change
+    return found
+
+
+class Tally:
+    """Errors added up, clip by clip, in constant memory.
+
+    All are told about the same cells and times: those that every guess can tell about. `sums` can
+    be added to those of other tallies.
+    """
+
+    def __init__(self) -> None:
+        sizes: dict[str, tuple[int, ...]] = {
+            "pieces": (1,),
+            "count": (FIELDS,),
+            "below": (FIELDS,),
+            "spread": (FIELDS,),
+        }
+        sizes |= {"widths": (4, FIELDS), "pixels": (4, FIELDS)}
+        sizes |= {"angles": (ANGLE_BINS,), "speeds": (SPEED_BINS,)}
+        self.sums = {name: torch.zeros(size, dtype=torch.float64) for name, size in sizes.items()}
+
+    def add(self, told: Told, fields: Tensor, rate: float, width: int, height: int) -> None:
+        """Take what is told of a clip, of each frame (T, ...), and what is known of it.
+
+        fields: (T, grid, grid, 5), velocity in widths/s and heights/s as it was, and as it was
+        measured, and what moves; rate: frames/s; width and height: of the source in pixels.
+        """
+        steps, aspect = len(fields), height / width
+        rates = torch.tensor([rate], dtype=torch.float64)
+        known = known_times(torch.tensor([steps]), rates, steps)[0]
+        known &= torch.arange(steps)[:, None] >= 1 + BACK * rate - SLACK
+        velocity = fields[..., :2].double()
+        target = targets(velocity[None], rates, steps)[0]
+        said = guesses(fields[..., 2:4].double(), rate)
+        said[:, MODEL] = told.velocity.double()
+        errors = lengths_of(said - target[:, None], aspect)  # (T, 4, FIELDS, grid, grid)
+        errors *= known[:, None, :, None, None]
+        total = errors.sum((0, 3, 4))
+        cells = fields.shape[1] * fields.shape[2]
+        spread = told.spread.double()
+        self.sums["pieces"] += 1
+        self.sums["count"] += known.sum(0) * cells
+        self.sums["widths"] += total
+        self.sums["pixels"] += total * width
+        self.sums["spread"] += (spread * known[..., None, None]).sum((0, 2, 3))
+        below = (errors[:, MODEL] < spread) & known[..., None, None]
+        self.sums["below"] += below.sum((0, 2, 3))
+        self._add_directions(said[:, MODEL, 0], velocity, known[:, 0], aspect)
+
+    def _add_directions(self, said: Tensor, true: Tensor, known: Tensor, aspect: float) -> None:
+        """Take how far directions and speeds are off, of cells that move."""
+        speed, told = lengths_of(true, aspect), lengths_of(said, aspect)
+        moving = (speed >= MOVING) & known[:, None, None]
+        scale = torch.tensor([1.0, aspect], dtype=torch.float64)
+        a, b = (said * scale)[moving], (true * scale)[moving]
+        cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+        angles = torch.atan2(cross.abs(), (a * b).sum(1)).rad2deg()
+        off = (told - speed)[moving].abs() / speed[moving]
+        for name, values, most in (("angles", angles, 180.0), ("speeds", off, FASTEST)):
+            bins = len(self.sums[name])
+            places = (values * (bins / most)).long().clamp(0, bins - 1)
+            self.sums[name] += torch.bincount(places, minlength=bins)
+
+    def scores(self) -> MotionScores:
+        """Return what all that was added comes to."""
+        fields = tuple(self._field(place, ahead) for place, ahead in enumerate((0.0, *AHEAD)))
+        return MotionScores(
+            pieces=int(self.sums["pieces"]),
+            fields=fields,
+            angle=_median(self.sums["angles"], 180.0),
+            speed=_median(self.sums["speeds"], FASTEST),
+        )
+
+    def _field(self, place: int, ahead: float) -> FieldScores:
+        count = float(self.sums["count"][place])
+        if count == 0:
+            return FieldScores(ahead, 0, None, None, None, None)
+        widths, pixels = (
+            EndpointErrors(
+                means[MODEL],
+                means[ZERO],
+                means[PERSISTENCE] if ahead else None,
+                means[ACCELERATION] if ahead else None,
+            )
+            for means in (
+                (self.sums[name][:, place] / count).tolist() for name in ("widths", "pixels")
+            )
+        )
+        return FieldScores(
+            seconds=ahead,
+            cells=int(count),
+            widths=widths,
+            pixels=pixels,
+            covered=float(self.sums["below"][place]) / count,
+            spread=float(self.sums["widths"][MODEL, place] / self.sums["spread"][place]),
+        )
+
+
+def _median(counts: Tensor, most: float) -> float | None:
+    """Return the middle of the bin in which half of the values are reached; None without any."""
+    if not counts.any():
+        return None
+    place = int(torch.searchsorted(counts.cumsum(0), counts.sum() / 2))
+    return (place + 0.5) * most / len(counts)

@@ -1,0 +1,327 @@
+"""Tell what moves in videos, and where it goes next."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.core.errors import ModelError, OutputError, VideoError
+from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.engine.device import prepare_inference
+from vidgru.engine.inference import Pace, each
+from vidgru.engine.model_file import shipped
+from vidgru.nn.cells import State
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.motion.fields import read_outputs
+from vidgru.tasks.motion.flow import Field, FlowMeter, cell_means
+from vidgru.tasks.motion.model_file import SHIPPED_MOTION, LoadedMotion
+from vidgru.tasks.motion.model_file import load_motion as read_model
+from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
+from vidgru.tasks.motion.save import save_motion
+from vidgru.tasks.motion.summary import tell_second
+from vidgru.video.cadence import find_cadence
+from vidgru.video.cuts import mark_cuts
+from vidgru.video.facts import Facts
+from vidgru.video.heat import read_picture, save_heat
+from vidgru.video.read import Frame
+from vidgru.video.sample import (
+    FASTEST,
+    LOOKED_AT,
+    even_rate,
+    first_look,
+    log_warnings,
+    read_ahead,
+    sample_frames,
+)
+
+CHUNK = 32  # frames that go through the network together, a power of two,
+CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+GLIMPSE = 2  # samples from one frame to the next, which jitter explains,
+KEPT_UP = 0.5  # or for longer ones the share of the way that it would have gone
+SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
+
+
+class Probe(NamedTuple):
+    """What is known of a source before it is read.
+
+    width, height: in pixels; rate: looks/s; start: seconds of the first frame to sample; looks: at
+    each sampled frame, as one that is shown for long is better looked at twice or more.
+    """
+
+    width: int
+    height: int
+    rate: float
+    start: float = 0.0
+    looks: int = 1
+
+
+class MotionModel:
+    """A trained model of motion, ready to tell what moves; `vidgru.load_motion` makes it."""
+
+    def __init__(self, loaded: LoadedMotion, device: torch.device) -> None:
+        self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
+        self.network = loaded.network.to(device)
+        self.device = device
+        self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
+
+    def fields(self, source: str | Path) -> Iterator[MotionField]:
+        """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
+
+        The first frame of each shot has none, as there is nothing before it to move from. Memory
+        stays constant. Raises VideoError, also for what has only one frame; OptionError.
+        """
+        probe = self.probe(source)
+        return chain.from_iterable(self._read(source, probe, Pace(source, probe.rate)))
+
+    def analyse(self, source: str | Path) -> Motion:
+        """Return what moves in a video or folder of images, as `analyse_steps` finds it out."""
+        return run_to_end(self.analyse_steps(source))
+
+    def steps(self, source: str | Path) -> Generator[Progress | MotionSecond, None, Motion]:
+        """See `analyse_steps`."""
+        return self.analyse_steps(source)
+
+    def analyse_steps(self, source: str | Path) -> Generator[Progress | MotionSecond, None, Motion]:
+        """Find out what moves in a source, yielding each second, and how far that is.
+
+        A last part of less than half a second belongs to the second before. Frames are read once,
+        in order; memory grows by no more than what is yielded. Raises VideoError, OptionError.
+        """
+        probe = self.probe(source)
+        pace, grid = Pace(source, probe.rate), self.spec.grid
+        seconds: list[MotionSecond] = []
+        heat, count = np.zeros((grid, grid)), 0
+
+        def tell(fields: list[MotionField], number: int, end: float) -> MotionSecond:
+            nonlocal heat, count
+            told, hot = tell_second(fields, probe.width, probe.height, float(number), end)
+            heat, count = heat + hot, count + len(fields)
+            seconds.append(told)
+            return told
+
+        before: list[MotionField] = []  # of the last whole second,
+        now: list[MotionField] = []  # and of the one that goes on
+        first = number = 0  # when they began
+        for fields in self._read(source, probe, pace):
+            for field in fields:
+                # What is seen at a frame happened since the frame before.
+                at = int(max(field.time - 0.5 / probe.rate, 0))
+                if at > number and now:
+                    if before:
+                        yield tell(before, first, first + 1.0)
+                    before, now, first = now, [], number
+                number = at
+                now.append(field)
+            yield pace.progress(0)
+        end = pace.seconds
+        if not now:
+            raise VideoError(f"{source} is too short to tell what moves: {end:.2f} s.")
+        if before and end - number < SHORTEST and first + 1 == number:
+            before, now = [], before + now
+            number = first
+        if before:
+            yield tell(before, first, first + 1.0)
+        yield tell(now, number, max(end, now[-1].time))
+        return Motion(
+            str(source), probe.width, probe.height, probe.rate / probe.looks,
+            round(pace.frames / probe.looks), str(self.path),
+            tuple(seconds), tuple(tuple(row) for row in (heat / count).round(3).tolist()),
+        )  # fmt: skip
+
+    def probe(self, source: str | Path) -> Probe:
+        """Return what the first frames of a source tell of it.
+
+        Raises VideoError when there is only one, OptionError for what is live.
+        """
+        look = first_look(source)
+        if look.frames == 1:
+            raise VideoError(f"{source} has only one frame: nothing moves.")
+        wanted = self.spec.fps if look.frames == LOOKED_AT else FASTEST
+        probe = Probe(look.width, look.height, min(even_rate(look.fps, wanted), FASTEST))
+        if (cadence := find_cadence(source)) is None:
+            return probe
+        rate = cadence.rate / max(1, int(round(cadence.rate / wanted, 3)))
+        looks = math.ceil(round(wanted / rate, 3))
+        return probe._replace(rate=rate * looks, start=cadence.middle, looks=looks)
+
+    def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
+        """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
+
+        The fields are found anew. Raises VideoError, OutputError, OptionError.
+        """
+        probe = self.probe(motion.source)
+        read = self._read(motion.source, probe, Pace(motion.source, probe.rate), lambda facts: None)
+        starts = [second.start for second in motion.seconds]
+
+        def caption(time: float) -> str:
+            return motion.seconds[max(bisect_right(starts, time) - 1, 0)].words
+
+        yield from save_motion(motion.source, chain.from_iterable(read), path, caption)
+
+    @torch.inference_mode()
+    def _read(
+        self,
+        source: str | Path,
+        probe: Probe,
+        pace: Pace,
+        tell: Callable[[Facts], None] = log_warnings,
+    ) -> Iterator[list[MotionField]]:
+        """Yield the fields of some frames at a time, and count frames read."""
+        side = self.spec.size, self.spec.size
+        frames = sample_frames(
+            source, probe.rate / probe.looks, size=side, start=probe.start, opened=pace.begin,
+            tell=tell,
+        )  # fmt: skip
+        looked = mark_cuts(_looked_at(frames, probe))
+        rate = torch.tensor([probe.rate], device=self.device)
+        last: Tensor | None = None  # frame of the shot, (1, 3, S, S)
+        state: State | None = None
+        for chunk in read_ahead(_measured(looked, probe.rate, probe.looks), self._most):
+            found: list[MotionField] = []
+            for shown, new in _pieces(chunk):
+                if new:
+                    last = state = None
+                pixels = torch.from_numpy(np.stack([seen.frame.rgb for seen in shown]))
+                flow = torch.from_numpy(np.stack([seen.flow for seen in shown]))
+                clip = normalise(pixels.to(self.device))[None]  # (1, T, 3, S, S)
+                maps = self.network.encode(clip, flow.to(self.device)[None], last)
+                outputs, state = self.network.decide(maps, rate, state)
+                fields = self._told(outputs[0], [seen.frame.time for seen in shown], probe)
+                found += fields[1:] if new else fields
+                last = clip[:, -1].clone()
+            pace.frames += len(chunk)
+            yield found
+
+    def _told(self, outputs: Tensor, times: Sequence[float], probe: Probe) -> list[MotionField]:
+        """Return fields from outputs (T, outputs, grid, grid)."""
+        # Each weight by itself may be finite, yet too large.
+        if not torch.isfinite(outputs).all():
+            raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
+        told = read_outputs(outputs.cpu())
+        velocity = (told.velocity * torch.tensor([probe.width, probe.height])).numpy()
+        spread = (told.spread * probe.width).numpy()
+        moving = told.moving.sigmoid().numpy()
+        # Copies: what a chunk shares would stay as long as one of its fields.
+        return [
+            MotionField(time, v.copy(), s.copy(), m.copy())
+            for time, v, s, m in zip(times, velocity, spread, moving, strict=True)
+        ]
+
+
+class _Seen(NamedTuple):
+    """A sampled frame, whether a shot begins with it, and the flow in it (F, F, 2)."""
+
+    frame: Frame
+    new: bool
+    flow: Field
+
+
+def _looked_at(frames: Iterator[Frame], probe: Probe) -> Iterator[Frame]:
+    """Yield each frame as often as it is looked at, with the times of that."""
+    if probe.looks == 1:
+        yield from frames
+        return
+    for frame in frames:
+        for look in range(probe.looks):
+            time = frame.time + (look - (probe.looks - 1) / 2) / probe.rate
+            if time >= 0:
+                yield Frame(frame.rgb, time, frame.index)
+
+
+def _measured(frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1) -> Iterator[_Seen]:
+    """Yield frames with the flow in them, those that are held when it is known what comes next.
+
+    What is held for a moment, because the next frame comes late, goes on to move. Where it is held
+    for longer, it does if the next frame shows that; else frames were left out as nothing moved.
+    """
+    meter, flow, last = FlowMeter(rate), None, -1
+    held: list[Frame] = []
+    for frame, new in frames:
+        if not new and flow is not None and frame.index == last:
+            held.append(frame)
+            continue
+        since = len(held) + 1
+        if new:
+            meter = FlowMeter(rate)
+        measured = cell_means(meter.next(frame.rgb))
+        moved = since <= GLIMPSE * looks
+        if flow is not None:
+            went_on = KEPT_UP * since * np.abs(flow).sum()
+            moved = moved or (not new and 0 < went_on <= np.abs(measured).sum())
+            yield from _held(held, flow, moved)
+        # When it went on after it stood still, and how fast, the next frame shows.
+        flow = measured / np.float32(since) if moved else np.zeros_like(measured)
+        last = frame.index
+        yield _Seen(frame, new, flow)
+        held = []
+    if flow is not None:
+        yield from _held(held, flow, len(held) < GLIMPSE * looks)
+
+
+def _held(frames: Sequence[Frame], flow: Field, moved: bool) -> Iterator[_Seen]:
+    still = flow if moved else np.zeros_like(flow)
+    return (_Seen(frame, False, still) for frame in frames)
+
+
+def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
+    """Yield the frames of each shot in a chunk, and whether the shot begins with them.
+
+    As powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.
+    """
+    begins = [n for n, seen in enumerate(chunk) if seen.new and n]
+    for start, end in pairwise([0, *begins, len(chunk)]):
+        new = chunk[start].new
+        while start < end:
+            size = 1 << ((end - start).bit_length() - 1)
+            yield chunk[start : start + size], new
+            start, new = start + size, False
+
+
+def load_motion(
+    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
+) -> MotionModel:
+    """Open a run folder or file of a model of motion, or the model that comes with vidgru.
+
+    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    ModelError or OptionError.
+    """
+    chosen = prepare_inference(device, threads)
+    found = shipped(SHIPPED_MOTION, "motion") if path is None else Path(path)
+    return MotionModel(read_model(found), chosen)
+
+
+def save_video(
+    model: MotionModel, motion: Motion, path: Path
+) -> Generator[Progress, None, Failure | None]:
+    """Write a video with arrows for its motion, or return why that cannot be done."""
+    try:
+        yield from model.save_steps(motion, path)
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
+
+
+def save_heatmap(motion: Motion, path: Path) -> Failure | None:
+    """Write a picture of where things moved, or return why that cannot be done."""
+    try:
+        picture = read_picture(motion.source, motion.seconds[-1].end)
+        save_heat(path, picture, np.array(motion.heat, np.float32))
+    except (VideoError, OutputError) as error:
+        return Failure(motion.source, str(error))
+    return None
+
+
+def analyse_each(
+    model: MotionModel, sources: Sequence[Path | Failure]
+) -> Iterator[Progress | MotionSecond | Motion | Failure]:
+    """Yield what moves in each source, second by second and then in all, or why that is unknown.
+
+    Progress comes in between.
+    """
+    return each(sources, model.analyse_steps)

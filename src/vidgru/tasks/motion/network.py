@@ -1,0 +1,166 @@
+"""The network that follows motion: what is seen and how it moves, recurrence, fields ahead."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidgru.nn.cells import ConvGRUCell, State
+from vidgru.nn.encoders import convolve
+from vidgru.nn.inputs import DIFFERENCE_GAIN
+from vidgru.nn.unroll import unroll
+from vidgru.tasks.motion.results import AHEAD
+from vidgru.tasks.motion.spec import CELL, FINE
+
+FIELDS = 1 + len(AHEAD)
+OUTPUTS = 3 * FIELDS + 1  # x, y and log spread of each field; then how much moves
+SCALE = 0.2  # widths/s that the network calls 1: a usual speed
+SEEN, MAPS = 24, 64
+KNOWN = 2 + 3 * len(AHEAD)  # maps of the flow: as it is, and where it will have come to
+MOVES = 0.05  # in units of SCALE
+PACE = 12.5  # frames/s that the network calls 0
+
+
+class MotionState(NamedTuple):
+    """All that a motion network remembers between two frames of a stream."""
+
+    frame: Tensor  # (B, 3, S, S), the last one
+    core: State
+
+
+class MotionNetwork(nn.Module):
+    """Frames and the flow between them in; after each frame, motion fields now and ahead.
+
+    Outputs (B, T, OUTPUTS, grid, grid); `tasks.motion` says in which units. `flow` is measured, in
+    widths/s and heights/s: (B, T, S / FINE, S / FINE, 2). `rate` (B,) is in frames/s. What is told
+    of now is the flow with a correction, which is nothing before any training.
+    `forward(clip, flow, rate)` and repeated `step(frame, flow, rate, state)` give the same numbers.
+    """
+
+    places: Tensor
+
+    def __init__(self, size: int, hidden: int) -> None:
+        super().__init__()
+        self.size, self.grid = size, size // CELL
+        # Looks matter at half the resolution at which motion is measured.
+        self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, SEEN, 2))
+        self.flow = convolve(6, SEEN)
+        self.join = nn.Sequential(convolve(2 * SEEN, MAPS, 2), convolve(MAPS, MAPS))
+        self.core = ConvGRUCell(MAPS + 3 + KNOWN + 3, hidden, self.grid)
+        self.head = nn.Sequential(
+            nn.Conv2d(hidden + 3, hidden, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, hidden, 3, padding=2, dilation=2),
+            nn.ReLU(inplace=True),
+        )
+        self.tell = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
+        nn.init.zeros_(self.tell.weight)
+        nn.init.zeros_(self.tell.bias)  # type: ignore[arg-type]
+        # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
+        places = np.linspace(-1, 1, self.grid, dtype=np.float32)
+        grid = np.stack(np.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
+        self.register_buffer("places", torch.from_numpy(grid), persistent=False)
+
+    def encode(self, clip: Tensor, flow: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return maps (B, T, MAPS + 3 + KNOWN, grid, grid) of normalised clips (B, T, 3, S, S).
+
+        The last ones are of the flow. `before` (B, 3, S, S) is the frame before the first; left
+        out, that counts as unchanged.
+        """
+        batch, steps = clip.shape[:2]
+        small = _halved(clip)
+        first = small[:, :1] if before is None else _halved(before[:, None])
+        changes = (small - torch.cat([first, small[:, :-1]], dim=1)) * DIFFERENCE_GAIN
+        look = self.look(torch.cat([small, changes], dim=2).flatten(0, 1))  # (B T, SEEN, S/8, S/8)
+        moved = flow.flatten(0, 1).permute(0, 3, 1, 2) / SCALE  # (B T, 2, F, F)
+        speed = moved.norm(dim=1, keepdim=True)
+        fine = torch.cat([bend(moved), (speed > MOVES).to(moved.dtype)], dim=1)
+        most = torch.cat([bend(speed), bend(moved)], dim=1)
+        told = torch.cat([functional.avg_pool2d(fine, 2), functional.max_pool2d(most, 2)], dim=1)
+        maps = self.join(torch.cat([look, self.flow(told)], dim=1)).to(clip.dtype)
+        coarse = functional.avg_pool2d(moved, CELL // FINE)  # (B T, 2, grid, grid)
+        pace = torch.log1p(coarse.norm(dim=1, keepdim=True))
+        # It enters what is told as it is, so that short numbers would show.
+        with torch.autocast(moved.device.type, enabled=False):
+            carried = [carry(moved, seconds, self.grid) for seconds in AHEAD]
+        known = torch.cat([maps, bend(coarse), pace, coarse, *carried], dim=1)
+        return known.view(batch, steps, *known.shape[1:])
+
+    def decide(
+        self, maps: Tensor, rate: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Return outputs (B, T, OUTPUTS, grid, grid) from the maps of `encode`, and the state."""
+        batch, steps = maps.shape[:2]
+        pace = torch.log2(rate.to(maps.dtype) / PACE).view(batch, 1, 1, 1, 1)
+        known = torch.cat(
+            [
+                self.places.expand(batch, steps, -1, -1, -1),
+                pace.expand(-1, steps, 1, self.grid, self.grid),
+            ],
+            dim=2,
+        )
+        ys, state = unroll(self.core, torch.cat([maps, known], dim=2), state)
+        outputs = self.tell(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
+        outputs, stays, comes = outputs.split([OUTPUTS, FIELDS, len(AHEAD)], dim=1)
+        flow = maps.flatten(0, 1)[:, -KNOWN:]
+        now = flow[:, None, :2]  # (B T, 1, 2, grid, grid)
+        carried = flow[:, 2:].reshape(-1, len(AHEAD), 3, self.grid, self.grid)[:, :, :2]
+        stays, comes = 2 * stays.sigmoid()[:, :, None], comes.sigmoid()[:, :, None]
+        here, ahead = stays[:, :1] * now, stays[:, 1:] / 2 * now + comes * carried
+        told = outputs[:, : 3 * FIELDS].reshape(-1, FIELDS, 3, self.grid, self.grid)
+        vectors = told[:, :, :2] + torch.cat([here, ahead], dim=1)
+        told = torch.cat([vectors, told[:, :, 2:]], dim=2).flatten(1, 2)
+        outputs = torch.cat([told, outputs[:, 3 * FIELDS :]], dim=1)
+        return outputs.view(batch, steps, *outputs.shape[1:]), state
+
+    def forward(self, clip: Tensor, flow: Tensor, rate: Tensor) -> Tensor:
+        """Return outputs (B, T, OUTPUTS, grid, grid) for a clip (B, T, 3, S, S)."""
+        return self.decide(self.encode(clip, flow), rate)[0]
+
+    def step(
+        self, frame: Tensor, flow: Tensor, rate: Tensor, state: MotionState | None = None
+    ) -> tuple[Tensor, MotionState]:
+        """Return outputs (B, OUTPUTS, grid, grid) after one more frame (B, 3, S, S), and the state.
+
+        flow: (B, S / FINE, S / FINE, 2).
+        """
+        before = None if state is None else state.frame
+        maps = self.encode(frame[:, None], flow[:, None], before)
+        outputs, core = self.decide(maps, rate, None if state is None else state.core)
+        return outputs[:, 0], MotionState(frame, core)
+
+
+def carry(moved: Tensor, seconds: float, grid: int) -> Tensor:
+    """Return where things that go on as they do come to: (N, 3, grid, grid).
+
+    moved: (N, 2, F, F), in units of SCALE. Each fine cell takes its velocity to the cells that it
+    comes to lie on, by the share of them that it covers. The third map counts fine cells that move.
+    """
+    fine = moved.shape[-1]
+    side = grid / fine  # of a fine cell, in cells
+    middles = (torch.arange(fine, device=moved.device, dtype=moved.dtype) + 0.5) * side
+    cells = torch.arange(grid, device=moved.device, dtype=moved.dtype) + 0.5
+    way = moved * (seconds * SCALE * grid)
+    x, y = middles + way[:, 0], middles[:, None] + way[:, 1]  # (N, F, F)
+    over = [
+        (((1 + side) / 2 - (at.flatten(1)[:, None] - cells[:, None]).abs()) / side).clamp(0, 1)
+        for at in (y, x)
+    ]  # (N, grid, F F), of each fine cell
+    moves = (moved.norm(dim=1, keepdim=True) > MOVES).to(moved.dtype)
+    taken = torch.cat([moved, moves], dim=1).flatten(2)  # (N, 3, F F)
+    across = over[1][:, None] * taken[:, :, None]  # (N, 3, grid, F F)
+    return side * side * torch.einsum("nyp,ncxp->ncyx", over[0], across)
+
+
+def _halved(clip: Tensor) -> Tensor:
+    """Return pictures (B, T, C, H / 2, W / 2) of (B, T, C, H, W)."""
+    batch, steps, channels, height, width = clip.shape
+    half = functional.avg_pool2d(clip.flatten(0, 1), 2)
+    return half.view(batch, steps, channels, height // 2, width // 2)
+
+
+def bend(values: Tensor) -> Tensor:
+    """Return values with large ones made smaller, so that slow motion counts beside fast."""
+    return values.sign() * torch.log1p(4 * values.abs()) / 1.6

@@ -1,0 +1,58 @@
+"""What can be set where motion is told."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vidgru.core.options import option
+from vidgru.engine.model_config import ModelConfig
+from vidgru.engine.train_config import MapTrainConfig
+from vidgru.tasks.contract import About
+from vidgru.tasks.motion.spec import MOTION_SECONDS
+
+
+@dataclass(frozen=True)
+class MotionTrainConfig(MapTrainConfig):
+    """How `train` learns how things move. None means: chosen from the data."""
+
+    defaults: ClassVar = {
+        "size": "for motion that of the model it begins with",
+        "frames": f"for motion {MOTION_SECONDS:g} seconds",
+    }
+
+    task: str = option("motion", "What to learn.", choices=("motion",))
+
+
+@dataclass(frozen=True)
+class MotionConfig(ModelConfig):
+    """How `motion` tells what moves."""
+
+    model: str | None = option(
+        None,
+        "Run folder or model file of `vidgru train --task motion`. Default: the model that comes"
+        " with vidgru.",
+        metavar="RUN",
+    )
+    save: str | None = option(
+        None,
+        "Also write the video with arrows drawn on it, thin for the motion now and bold for that"
+        " in half a second: an .mp4 or .webm file, or for several sources a folder.",
+        metavar="FILE|DIR",
+    )
+    heatmap: str | None = option(
+        None,
+        "Also write a picture that shows where things moved, apart from the camera: a .png file, or"
+        " for several sources a folder.",
+        metavar="FILE|DIR",
+    )
+
+
+ABOUT = About(
+    name="motion",
+    learns="how things move and will move",
+    command="motion",
+    summary="Tell what moves in videos, and where it goes next.",
+    noun="a model of motion",
+    use="is a model of motion: use `vidgru motion`",
+    subject="motion",
+    train_config=MotionTrainConfig,
+)

@@ -1,0 +1,153 @@
+"""What moves in a video, and where it goes next: frozen dataclasses with `to_dict()`."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from vidgru.core.results import ToDict
+
+if TYPE_CHECKING:  # every verb's help would pay for it
+    import numpy as np
+    from numpy.typing import NDArray
+
+AHEAD = (0.25, 0.5, 1.0)  # seconds: what is predicted beside what is seen now
+COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+WAYS = ("up", "up and right", "right", "down and right", "down", "down and left", "left",
+        "up and left")  # fmt: skip
+
+Field: TypeAlias = "NDArray[np.float32]"
+
+
+@dataclass(frozen=True, eq=False)
+class MotionField:
+    """Motion at one frame and ahead of it, for each cell of a coarse grid over the picture.
+
+    time: of the frame, in seconds; velocity: (1 + len(AHEAD), grid, grid, 2), mean over the cell in
+    pixels/s of the source, x to the right and y down, first now (since the frame before), then
+    so many seconds ahead; spread: (1 + len(AHEAD), grid, grid), how far off the velocity is on
+    average, in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included.
+    """
+
+    time: float
+    velocity: Field
+    spread: Field
+    moving: Field
+
+
+@dataclass(frozen=True)
+class Heading(ToDict):
+    """Where something goes, and how fast.
+
+    degrees: clockwise from up, as on a compass: 0 up, 90 right, 180 down, 270 left; speed: in
+    pixels/s of the source; share: the speed in widths of the picture a second.
+    """
+
+    _keys = ("compass", ...)
+
+    degrees: float
+    speed: float
+    share: float
+
+    @property
+    def compass(self) -> str:
+        """The nearest of N, NE, E, SE, S, SW, W, NW; N is up."""
+        return COMPASS[round(self.degrees / 45) % 8]
+
+    @property
+    def way(self) -> str:
+        """The same in words: up, up and right, right, ..."""
+        return WAYS[round(self.degrees / 45) % 8]
+
+
+@dataclass(frozen=True)
+class Camera(ToDict):
+    """How the camera itself moves.
+
+    pan: where it turns to, None where that is nowhere; the picture's contents go the other way;
+    zoom: factor a second by which things grow, above 1 where they come nearer; turn: degrees a
+    second, clockwise.
+    """
+
+    _keys = ("words", ...)
+
+    pan: Heading | None = None
+    zoom: float = 1.0
+    turn: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The same in words: "still", or such as "pans right, zooms in, turns clockwise"."""
+        said = [] if self.pan is None else [f"pans {self.pan.way}"]
+        if self.zoom != 1:
+            said.append("zooms in" if self.zoom > 1 else "zooms out")
+        if self.turn:
+            said.append("turns clockwise" if self.turn > 0 else "turns counterclockwise")
+        return ", ".join(said) or "still"
+
+
+@dataclass(frozen=True)
+class Ahead(ToDict):
+    """What moves so many seconds ahead, apart from the camera, as predicted.
+
+    heading: None where nothing is to move; spread: how far off a moving cell's velocity is on
+    average, in pixels/s; centre: of the moving cells, (x, y) as shares of the picture.
+    """
+
+    seconds: float
+    heading: Heading | None = None
+    spread: float = 0.0
+    centre: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class MotionSecond(ToDict):
+    """What moves in about a second of a video, from start to end in seconds.
+
+    motion: where most of what moves in the picture goes, camera included; objects: the same apart
+    from the camera; both None where nothing moves; moving: share of the picture that moves apart
+    from the camera; camera: how that moves; ahead: from the last frame on; field: (grid, grid, 2),
+    mean velocity of each cell, x to the right and y down, in pixels/s, camera included.
+    """
+
+    _sources: ClassVar = {"field": "_rounded_field"}
+
+    start: float
+    end: float
+    motion: Heading | None
+    moving: float
+    objects: Heading | None
+    camera: Camera
+    ahead: tuple[Ahead, ...]
+    field: Field = dataclasses.field(compare=False)
+
+    @property
+    def words(self) -> str:
+        """What moves apart from the camera, and how the camera does, in a line."""
+        things = "nothing moves"
+        if self.objects is not None:
+            things = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
+        return f"{things}; camera {self.camera.words}"
+
+    @property
+    def _rounded_field(self) -> list[Any]:
+        rounded: list[Any] = self.field.astype(float).round(2).tolist()
+        return rounded
+
+
+@dataclass(frozen=True)
+class Motion(ToDict):
+    """What moves in a video, second by second.
+
+    width, height: of its pictures, in pixels; fps: frames/s that were looked at; frames: how many;
+    model: the file that told; heat: mean speed of what moves apart from the camera, over the whole
+    video, for each cell (row, column), in pixels/s.
+    """
+
+    source: str
+    width: int
+    height: int
+    fps: float
+    frames: int
+    model: str
+    seconds: tuple[MotionSecond, ...]
+    heat: tuple[tuple[float, ...], ...]

@@ -1,0 +1,64 @@
+"""Draw on videos what moves where, and save them."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+from vidgru.core.results import Progress
+from vidgru.tasks.motion.arrows import FieldOverlay
+from vidgru.tasks.motion.results import MotionField
+from vidgru.video.read import Frame, Image
+from vidgru.video.redraw import Draw, redraw
+from vidgru.video.sample import TOLERANCE
+
+
+def save_motion(
+    source: str | Path,
+    fields: Iterator[MotionField],
+    path: str | Path,
+    captions: Callable[[float], str] | None = None,
+) -> Generator[Progress, None, None]:
+    """Write the video of a source with arrows for its motion, as `redraw` does.
+
+    Each frame shows the latest of the fields, whose times must rise, by its time; before the first
+    field of a shot there are no arrows. Fields are taken as the frames go on, but those of a second
+    together, and one more, before the second's first frame is drawn: so `captions(time)`, called
+    for each frame, can tell of the whole second that the time lies in. No more of them are held.
+    """
+
+    def prepare(size: tuple[int, int]) -> Draw:
+        overlay, shown = FieldOverlay(size), _InTime(fields)
+
+        def draw(frame: Frame) -> Image:
+            field = shown.at(frame.time)
+            return overlay.draw(frame.rgb, field, captions(frame.time) if captions else "")
+
+        return draw
+
+    yield from redraw(source, path, prepare)
+
+
+class _InTime:
+    """Tells which field a time has, for times that rise."""
+
+    def __init__(self, fields: Iterator[MotionField]) -> None:
+        self.fields = fields
+        self.now: MotionField | None = None
+        self.last, self.gap = math.inf, math.inf
+        self.coming: deque[MotionField] = deque()
+
+    def at(self, time: float) -> MotionField | None:
+        while not self.coming or self.coming[-1].time < int(time) + 1:
+            field = next(self.fields, None)
+            if field is None:
+                break
+            self.coming.append(field)
+            if field.time > self.last:
+                self.gap = min(self.gap, field.time - self.last)
+            self.last = field.time
+        while self.coming and self.coming[0].time <= time + TOLERANCE:
+            self.now = self.coming.popleft()
+        # The first frames of a shot have no field, and none of the shot before.
+        old = self.now is not None and time - self.now.time > 1.5 * self.gap
+        return None if old else self.now

@@ -1,0 +1,116 @@
+"""Tables of how good a model of motion is. Names from strangers are made harmless first."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from vidgru.engine.results import PARTS
+from vidgru.tasks.motion.scores import MotionEvaluation, MotionScores, MotionTrainResult
+from vidgru.terminal.results import (
+    figure,
+    held_out,
+    print_end,
+    print_tables,
+    splitting,
+    trained,
+    worth,
+)
+from vidgru.terminal.tables import open_console, percent
+
+
+def show(result: MotionTrainResult | MotionEvaluation) -> None:
+    """Print what a training or an evaluation came to."""
+    if isinstance(result, MotionTrainResult):
+        show_motion_training(result)
+    else:
+        show_motion_evaluation(result)
+
+
+def show_motion_training(result: MotionTrainResult) -> None:
+    """Print how far motion is off, where the model lies, and what to type next."""
+    parts = held_out(result.validation, result.test)
+    print_tables((_table(*part) for part in parts), result.skipped)
+    sentences = (
+        _usefulness(*parts[-1]),
+        splitting(result.split),
+        _spread(result.validation),
+        _now(result.validation),
+        trained(result, f", beginning with {result.began_with}"),
+    )
+    print_end(sentences, result, "motion")
+
+
+def show_motion_evaluation(result: MotionEvaluation) -> None:
+    """Print how far motion is off on clips that were not learned from."""
+    scores, what = result.scores, PARTS[result.part]
+    print_tables([_table(scores, what)], result.skipped)
+    for sentence in (_usefulness(scores, what), _spread(scores), _now(scores)):
+        if sentence:
+            open_console().print(Text(sentence))
+
+
+def _table(scores: MotionScores, what: str) -> Table:
+    """Return a table with a row for each field."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"how far velocities are off on {what}, in pixels/s (and % of the width a second)",
+        title_justify="left",
+    )
+    table.add_column("")
+    for title in ("model", "zero", "persistence", "acceleration", "model / best other"):
+        table.add_column(title, justify="right")
+    for field in scores.fields:
+        name = f"+{field.seconds:g} s" if field.seconds else "now"
+        cells = ["-"] * 5
+        if field.pixels is not None and field.widths is not None:
+            cells = [
+                "-" if pixels is None or share is None else f"{pixels:.1f} ({100 * share:.1f})"
+                for pixels, share in (
+                    (getattr(field.pixels, guess), getattr(field.widths, guess))
+                    for guess in ("model", "zero", "persistence", "acceleration")
+                )
+            ]
+            cells.append("-" if field.ratio is None else f"{field.ratio:.2f}")
+        table.add_row(name, *cells)
+    return table
+
+
+def _usefulness(scores: MotionScores, what: str) -> str:
+    """Return whether and where a model is better than the guesses; "" where it always is."""
+    mean = scores.mean_ahead
+    if mean is None:
+        return ""
+    guess = {
+        mean.acceleration: "motion that goes on to change",
+        mean.persistence: "motion that goes on",
+        mean.zero: "nothing moving",  # last, so that of equals it is named
+    }[mean.best_guess]
+    own, best = (figure(100 * error) for error in (mean.model, mean.best_guess))
+    when = "ahead" if any(scores.ahead) else "now"
+    return worth(
+        mean.useful,
+        "error",
+        f"its mean error {when} on {what}, {own} % of the width a second, is not below that of "
+        f"{guess}, {best} %",
+        {f"+{seconds:g} s": errors.useful for seconds, errors in scores.ahead.items()},
+    )
+
+
+def _spread(scores: MotionScores) -> str:
+    """Return how well the spread tells the error, in a sentence."""
+    told = [field for field in scores.fields if field.covered is not None]
+    if not told:
+        return ""
+    shares = ", ".join(percent(field.covered) for field in told)
+    means = ", ".join(f"{field.spread:.2f}" for field in told)
+    return f"Errors below the spread that is told: {shares}; mean error / mean spread: {means}."
+
+
+def _now(scores: MotionScores) -> str:
+    """Return how far directions and speeds are off, in a sentence."""
+    if scores.angle is None:
+        return ""
+    return (
+        f"Where things move, the direction now is off by {scores.angle:.1f} degrees and the speed "
+        f"by {percent(scores.speed)} (medians)."
+    )

@@ -1,0 +1,163 @@
+"""From motion fields to what moves: the camera's motion apart from that of things."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidgru.tasks.motion.camera import (
+    SPREAD,
+    Array,
+    Similarity,
+    View,
+    fit_camera,
+    heading,
+    lengths,
+    tell_camera,
+)
+from vidgru.tasks.motion.results import AHEAD, Ahead, Field, Heading, MotionField, MotionSecond
+
+SLOW = 0.015  # widths/s: what is slower in a cell, beside the spread there, is no thing's motion
+SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
+AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
+FASTER = 3.0  # times its fastest cell, which it fills in part, that a thing goes ahead at most
+LEAST_MOVING = 0.001  # of the picture: less is noise
+LEAST_SHARE = 0.05  # of a cell that moves: less tells no speed
+SECTORS = 72  # of the compass, to find the way that most goes
+
+
+def _main_way(vectors: Array) -> NDArray[np.bool_]:
+    """Return which vectors (N, 2) go the way, to 45 degrees, that most of all goes."""
+    angles = np.arctan2(vectors[:, 1], vectors[:, 0])
+    speed = lengths(vectors)
+    sector = 2 * np.pi / SECTORS
+    counts = np.bincount(np.floor(angles / sector).astype(int) % SECTORS, speed, SECTORS)
+    near = SECTORS // 8 - 1  # whole sectors, within 45 degrees of the middle
+    around = np.sum([np.roll(counts, n) for n in range(-near, near + 1)], axis=0)
+    middle = (around.argmax() + 0.5) * sector
+    # The peak is broad: its middle is where its own vectors point to on average.
+    for _ in range(2):
+        chosen = np.cos(angles - middle) >= np.cos(np.pi / 4)
+        x, y = vectors[chosen].sum(0) if chosen.any() else (np.cos(middle), np.sin(middle))
+        middle = np.arctan2(y, x)
+    return np.asarray(np.cos(angles - middle) >= np.cos(np.pi / 4), bool)
+
+
+def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
+    """Return the main way of cells' velocities (N, 2) that shares (N,) of the cells make up."""
+    if not len(vectors):
+        return None
+    chosen = _main_way(vectors)
+    # Cells that a thing fills tell its speed best; of others, the velocity is a part of its own.
+    weight = shares[chosen] ** 3
+    x, y = weight @ vectors[chosen] / max(float(weight @ shares[chosen]), 1e-9)
+    return heading(float(x), float(y), width)
+
+
+class Things(NamedTuple):
+    """What moves apart from the camera in some frames: velocity (frames, cells, 2) where not 0."""
+
+    velocity: Array
+    share: Array  # (frames, cells) of the cell that it fills
+
+
+def _things(velocity: Array, least: Array, camera: Array, moving: Array) -> Things:
+    """Return what is left of the velocity without the camera's (frames, cells, 2).
+
+    What is slower than `least` (frames, cells) is nothing; `moving` (frames, cells) is the share of
+    each cell that moves, which is that of things only for a still camera.
+    """
+    rest = velocity - camera
+    speed, carried = lengths(rest), lengths(camera)
+    there = speed > least + SLACK * carried
+    rest = rest * there[..., None]
+    # With the camera, all moves. Then the fastest cells are taken to be full.
+    full = np.quantile(speed[there], 0.9) if there.any() else 1.0
+    filled = np.clip(speed / max(full, 1e-9), LEAST_SHARE, 1)
+    known = np.clip(moving, LEAST_SHARE, 1)
+    share = np.where(carried.max(-1, keepdims=True) > 0, filled, known)
+    return Things(rest, share * there)
+
+
+def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) -> Ahead:
+    """Return what is predicted, for velocities (cells, 2) apart from the camera's.
+
+    `area` is how many cells what moves now would fill. It goes on to fill as many.
+    """
+    speed = lengths(rest)
+    there = speed > SLOW * view.width + AHEAD_SPREAD * spread
+    if speed[there].sum() <= LEAST_MOVING * len(speed) * SLOW * view.width or not there.any():
+        return Ahead(seconds)
+    vectors = rest[there]
+    chosen = _main_way(vectors)
+    x, y = vectors[chosen].sum(0)
+    total, length = speed[there][chosen].sum(), np.hypot(x, y)
+    fills = area * total / speed[there].sum()
+    # It may leave the picture. No cell is faster than what moves in it.
+    least = float((speed[there][chosen] ** 2).sum()) / total * length / total
+    most = FASTER * float(speed[there][chosen].max())
+    fast = min(max(length / fills if fills else 0.0, least), most)
+    scale = fast / max(length, 1e-9)
+    weight = speed[there] / speed[there].sum()
+    x0, y0 = float(view.x[there] @ weight), float(view.y[there] @ weight)
+    return Ahead(
+        seconds,
+        heading(float(x * scale), float(y * scale), view.width),
+        float(spread[there] @ weight),
+        (x0 / view.width + 0.5, y0 / view.height + 0.5),
+    )
+
+
+def tell_second(
+    fields: Sequence[MotionField], width: int, height: int, start: float, end: float
+) -> tuple[MotionSecond, Field]:
+    """Return what the fields of a second, at least one, tell of it; and heat (grid, grid).
+
+    Heat is the speed of what moves apart from the camera, summed over the fields, in pixels/s.
+    """
+    grid, count = fields[0].moving.shape[0], len(fields)
+    view = View.of(grid, width, height)
+    velocity = _stacked([f.velocity for f in fields]).reshape(count, 1 + len(AHEAD), grid**2, 2)
+    spread = _stacked([f.spread for f in fields]).reshape(count, 1 + len(AHEAD), grid**2)
+    moving = _stacked([f.moving for f in fields]).reshape(count, grid**2)
+    now, sure = velocity[:, 0], spread[:, 0]
+    moved, moves = fit_camera(view, now, sure)
+    panned = moves.mean() >= 0.5  # else the camera is still, and something large passed
+    if panned:
+        mean = [part[moves].mean() for part in moved]
+        moved = Similarity(*(np.where(moves, p, m) for p, m in zip(moved, mean, strict=True)))
+    else:
+        moved = Similarity(*(np.zeros_like(part) for part in moved))
+    camera, least = view.flow(moved), SLOW * width + SPREAD * sure
+    things = _things(now, least, camera, moving)
+    share = float(things.share.mean())
+    seen = things.share > 0
+    objects = _main(things.velocity[seen], things.share[seen], width)
+    if share < LEAST_MOVING:
+        share, objects = 0.0, None
+    apparent = _things(now, least, np.zeros_like(now), moving)
+    seen = apparent.share > 0
+    motion = None
+    if apparent.share.mean() >= LEAST_MOVING:
+        motion = _main(apparent.velocity[seen], apparent.share[seen], width)
+    later, off = velocity[-1, 1:], spread[-1, 1:]  # (len(AHEAD), cells, ...)
+    if panned:
+        going, goes = fit_camera(view, later, off)
+        kept = (np.where(goes, g, m[-1]) for g, m in zip(going, moved, strict=True))
+        later = later - view.flow(Similarity(*kept))
+    least = SLOW * width + AHEAD_SPREAD * sure[-1:]
+    area = float(_things(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
+    area = max(area, share * grid**2)
+    ahead = [_ahead(view, *told, area) for told in zip(AHEAD, later, off, strict=True)]
+    mean_field = now.mean(0).reshape(grid, grid, 2).astype(np.float32)
+    second = MotionSecond(
+        start, end, motion, share, objects, tell_camera(view, moved), tuple(ahead),
+        mean_field,
+    )  # fmt: skip
+    heat = lengths(things.velocity).sum(0).reshape(grid, grid)
+    return second, heat.astype(np.float32)
+
+
+def _stacked(parts: Sequence[Any]) -> Array:
+    return np.stack(parts).astype(np.float64)

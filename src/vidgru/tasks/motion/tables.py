@@ -1,0 +1,94 @@
+"""How what moves in videos is told: rows to read and rows to keep."""
+
+from vidgru.core.text import clock, printable
+from vidgru.tasks.motion.results import AHEAD, Ahead, Camera, Heading, Motion, MotionSecond
+from vidgru.terminal.tables import percent
+
+TITLES = (
+    f"{'time':>7}  {'moves':<9}{'speed':>10}  {'of width':>9}  {'moving':>8}  "
+    + "".join(f"{f'+{seconds:g} s':<15}" for seconds in AHEAD)
+    + "camera"
+)
+HEADING = ("compass", "degrees", "speed", "share")
+COLUMNS = (
+    "source",
+    "start",
+    "end",
+    *HEADING,
+    "moving",
+    *(f"motion_{name}" for name in HEADING),
+    *(f"pan_{name}" for name in HEADING),
+    "zoom",
+    "turn",
+    *(f"{name}_{s:g}s" for s in AHEAD for name in (*HEADING, "spread", "x", "y")),
+    "error",
+)
+
+
+def row_of(second: MotionSecond) -> str:
+    """Return the row that a person reads of a second."""
+    moves, speed, share = "-", "-", "-"
+    if (thing := second.objects) is not None:
+        moves = f"{thing.compass:<2} {_bearing(thing):>3}°"
+        speed, share = f"{thing.speed:.0f} px/s", f"{percent(thing.share)}/s"
+    ahead = "".join(f"{_coming(one):<15}" for one in second.ahead)
+    return (
+        f"{clock(second.start, 0):>7}  {moves:<9}{speed:>10}  {share:>9}  "
+        f"{percent(second.moving):>8}  {ahead}{_camera(second.camera)}"
+    )
+
+
+def _bearing(heading: Heading) -> int:
+    return round(heading.degrees) % 360
+
+
+def _coming(ahead: Ahead) -> str:
+    if ahead.heading is None:
+        return "-"
+    return f"{ahead.heading.compass:<2} {ahead.heading.speed:.0f} px/s"
+
+
+def _camera(camera: Camera) -> str:
+    """Return how a camera moves, each part with its measure."""
+    measures = []
+    if camera.pan is not None:
+        measures.append(f"{camera.pan.speed:.0f} px/s")
+    if camera.zoom != 1:
+        measures.append(f"{camera.zoom:.2f} x/s")
+    if camera.turn:
+        measures.append(f"{abs(camera.turn):.0f}°/s")
+    parts = zip(camera.words.split(", "), measures, strict=False)
+    return ", ".join(f"{words} {measure}" for words, measure in parts) or camera.words
+
+
+def title_of(source: str) -> str:
+    """Return what stands above the rows of a source."""
+    return f"{printable(source)}\n{TITLES}"
+
+
+def foot_of(motion: Motion) -> str:
+    """Return what stands below the rows of a source."""
+    end = clock(motion.seconds[-1].end)
+    size = f"{motion.width}x{motion.height} pixels"
+    return f"{end} in all, {size}, {motion.frames} frames at {motion.fps:.4g}/s.\n"
+
+
+def cells_of(source: str, second: MotionSecond) -> list[str]:
+    """Return the row of a second in a table."""
+    camera = second.camera
+    row = [source, f"{second.start:.3f}", f"{second.end:.3f}"]
+    row += [*_cells(second.objects), f"{second.moving:.6f}", *_cells(second.motion)]
+    row += [*_cells(camera.pan), f"{camera.zoom:.6f}", f"{camera.turn:.3f}"]
+    for ahead in second.ahead:
+        x, y = ahead.centre or (0.0, 0.0)
+        there = [f"{ahead.spread:.3f}", f"{x:.4f}", f"{y:.4f}"]
+        row += [*_cells(ahead.heading), *(there if ahead.heading else ["", "", ""])]
+    return [*row, ""]
+
+
+def _cells(heading: Heading | None) -> list[str]:
+    if heading is None:
+        return [""] * len(HEADING)
+    return [
+        heading.compass, f"{heading.degrees:.2f}", f"{heading.speed:.3f}", f"{heading.share:.6f}"
+    ]  # fmt: skip

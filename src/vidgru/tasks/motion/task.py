@@ -1,0 +1,114 @@
+"""Motion: predict velocities now and up to a second ahead, on a grid."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidgru.core.results import Progress
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import Gathered, gather
+from vidgru.data.folder import Clip
+from vidgru.data.sampling import FEWEST, probe, suit
+from vidgru.engine.initial_weights import Beginning, begin_with
+from vidgru.engine.model_config import EvaluateConfig
+from vidgru.engine.trainer import TrainRun
+from vidgru.nn.choices import MAP_CORE
+from vidgru.tasks.contract import Steps, Task
+from vidgru.tasks.motion import model_file
+from vidgru.tasks.motion.evaluation import evaluate_motion_steps
+from vidgru.tasks.motion.flow import Flow, flow_steps
+from vidgru.tasks.motion.model import MotionModel
+from vidgru.tasks.motion.model_file import LoadedMotion
+from vidgru.tasks.motion.network import MotionNetwork
+from vidgru.tasks.motion.options import ABOUT, MotionTrainConfig
+from vidgru.tasks.motion.results import Motion
+from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
+from vidgru.tasks.motion.spec import MOTION_HIDDEN, MOTION_SECONDS, MOTION_SIZE, MotionSpec
+from vidgru.tasks.motion.training import MotionTraining
+
+MOST_FRAMES = 48  # of a window
+
+Data = tuple[Gathered, dict[Clip, Flow]]
+Run = TrainRun[MotionTrainConfig, Beginning]
+
+
+class MotionTask(Task[MotionTrainConfig, MotionSpec, Beginning, Data]):
+    """See `Task`."""
+
+    about, answer = ABOUT, Motion
+
+    def read_spec(self, content: dict[str, Any]) -> MotionSpec | None:
+        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        return model_file.read_spec(content)
+
+    def network(self, spec: MotionSpec) -> MotionNetwork:
+        """Return a new network with random weights."""
+        return MotionNetwork(spec.size, spec.hidden)
+
+    def start(self, config: MotionTrainConfig, run: Path | None = None) -> Beginning:
+        """Return the model that comes with vidgru, if there is one of the wanted size.
+
+        Raises ModelError when it is damaged.
+        """
+        path = model_file.SHIPPED_MOTION
+        shipped = model_file.load_motion(path) if path.is_file() else None
+        return begin_with(shipped, config.size, Beginning(MOTION_SIZE, MOTION_HIDDEN))
+
+    def sampling(self, clips: list[Clip], config: MotionTrainConfig, start: Beginning) -> Sampling:
+        """Return a sampling whose windows hold what is told ahead, or else most clips whole."""
+        rates, seconds = probe(clips)
+        fps, _ = suit(rates, seconds, config.fps, None)
+        lasts = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
+        frames = config.frames or min(MOST_FRAMES, max(FEWEST, round(lasts * fps)))
+        return Sampling(fps, start.size, frames, even=True)
+
+    def settings(
+        self, config: MotionTrainConfig, sampling: Sampling, start: Beginning
+    ) -> dict[str, Any]:
+        """Return the settings that a config may leave open."""
+        return {
+            "core": MAP_CORE,
+            "hidden": start.hidden,
+            "fps": sampling.fps,
+            "frames": sampling.window,
+            "size": start.size,
+        }
+
+    def prepare(
+        self, clips: list[Clip], sampling: Sampling, config: MotionTrainConfig, folder: Path
+    ) -> Generator[Progress, None, Data]:
+        """Decode and split clips, and measure the motion in them."""
+        data = yield from gather(clips, sampling, config, folder)
+        return data, (yield from flow_steps(data, sampling))
+
+    def spec(self, run: Run, data: Data) -> MotionSpec:
+        """Return what the model file will say of the network that is to be trained."""
+        return MotionSpec(ABOUT.name, **self.settings(run.config, run.sampling, run.start))
+
+    def trainer(
+        self, run: Run, data: Data, spec: MotionSpec, network: Any, device: torch.device
+    ) -> MotionTraining:
+        """Return what trains a network, from the run's checkpoint on if there is one."""
+        return MotionTraining(run, *data, network, spec, device)
+
+    def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
+        """Return a model that is ready to answer."""
+        return MotionModel(model, device)
+
+    def evaluate(
+        self, folder: Path, config: EvaluateConfig, model: LoadedMotion, device: torch.device
+    ) -> Steps:
+        """Tell how good a model is on clips that it did not learn from."""
+        return evaluate_motion_steps(folder, model, device)
+
+    def show(self, result: MotionTrainResult | MotionEvaluation) -> None:
+        """Print what a training or an evaluation came to."""
+        from vidgru.tasks.motion.score_tables import show
+
+        show(result)
+
+
+TASK = MotionTask()

@@ -1,0 +1,179 @@
+"""The training loop for motion, and how a network follows whole clips."""
+
+import math
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidgru.data.augment import AUGMENTATIONS, random_light
+from vidgru.engine.distributed import part, rank, total, world
+from vidgru.engine.train_step import Learner, Settings
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.motion.fields import Told, known_times, loss, read_outputs, targets
+from vidgru.tasks.motion.footage import Footage, seen_through
+from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.network import MotionNetwork
+from vidgru.tasks.motion.results import AHEAD
+from vidgru.tasks.motion.scores import MotionScores
+from vidgru.tasks.motion.spec import FINE, MotionSpec
+
+CHUNK = 32  # frames that are encoded together
+CLOSEST = 0.75  # share of the picture's width and height that training shows at least
+WHOLE = 0.5  # share of the windows that show the whole picture
+LIGHT = AUGMENTATIONS["light"]
+
+
+class MotionTrainer(Learner):
+    """Learn how things move, and will move, from footage; see `Learner`.
+
+    Windows lie anywhere in the footage, of which each piece comes once before any comes again. They
+    show a part of the picture, mirrored half the time, and the motion in it is that of the part.
+    """
+
+    def __init__(
+        self,
+        network: MotionNetwork,
+        footage: Sequence[Footage],
+        spec: MotionSpec,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(network, len(footage), **settings)
+        self.network, self.footage, self.spec = network, footage, spec
+
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        frames, flow, fields, known, rate, aspect = self._draw()
+        own = part(self.batch_size)
+        counts = known.sum(), known[..., 0].sum()
+        self._begin(done)
+        told = self._told(frames, flow, rate[own])
+        wanted = targets(fields, rate[own], self.spec.frames).to(self.device)
+        found = loss(told, wanted, known[own].to(self.device), aspect[own].to(self.device), counts)
+        return self._follow(found)
+
+    def _told(self, frames: Tensor, flow: Tensor, rate: Tensor) -> Told:
+        # Only the convolutions gain from short numbers; recurrent kernels lose.
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            maps = self.network.encode(frames, flow)
+        outputs, _ = self.network.decide(maps, rate.to(self.device))
+        return read_outputs(outputs)
+
+    def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return a batch: frames (b, T, 3, S, S), the flow in them (b, T, F, F, 2) and fields.
+
+        Fields (b, N, grid, grid, 3) begin with the frames and go on after them. These are of this
+        process's own part. Of all the batch: what is known (B, T, FIELDS), rate (B,) and aspect
+        (B,).
+        """
+        pieces = [self.footage[number] for number in self._choose()]
+        places = torch.rand(len(pieces), generator=self.generator).tolist()
+        views = random_parts(len(pieces), self.generator)
+        light = random_light(len(pieces), LIGHT, self.generator)
+        steps, own = self.spec.frames, part(len(pieces))
+        rate = torch.tensor([piece.rate for piece in pieces])
+        aspect = torch.tensor([piece.aspect for piece in pieces])
+        starts, lengths = [], []
+        for piece, place in zip(pieces, places, strict=True):
+            length = len(piece.frames)
+            starts.append(int(place * (max(length - steps, 0) + 1)))
+            # What comes after the window is not seen, but known.
+            lengths.append(min(length - starts[-1], steps + math.ceil(AHEAD[-1] * piece.rate)))
+        known = known_times(torch.tensor(lengths), rate, steps)
+        longest = max(lengths[own])
+        frames = np.empty((len(lengths[own]), steps, self.spec.size, self.spec.size, 3), np.uint8)
+        fields = torch.zeros(len(frames), longest, self.spec.grid, self.spec.grid, 3)
+        fine = self.spec.size // FINE
+        flow = torch.zeros(len(frames), steps, fine, fine, 2)
+        for row, number in enumerate(range(own.start, own.stop)):
+            piece, start, length = pieces[number], starts[number], lengths[number]
+            seen, shown = seen_through(
+                views[number],
+                piece.frames[start : start + min(length, steps)],
+                fields_of(piece, start, start + length),
+                self.spec.size,
+            )
+            frames[row, : len(seen)], frames[row, len(seen) :] = seen, seen[-1]
+            # In the first frame of a window nothing is known to move.
+            flow[row, 1 : len(seen)] = torch.from_numpy(shown[1 : len(seen), ..., 2:4])
+            fields[row, :length] = pooled(shown[..., [0, 1, 4]], self.spec.grid)
+        bright = normalise(torch.from_numpy(frames).to(self.device))
+        factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
+        seen_as = bright.mul_(factor).add_(offset)
+        return seen_as, flow.to(self.device), fields, known, rate, aspect
+
+    def measure(self, footage: Sequence[Footage], most: int | None = None) -> MotionScores:
+        """Return how good the network is on footage, of each piece's first `most` frames.
+
+        Several processes share out the pieces.
+        """
+        self.network.eval()
+        tally = Tally()
+        for number in range(rank(), len(footage), world()):
+            add_clip(tally, self.network, footage[number], self.spec, most)
+        for sums in tally.sums.values():
+            total(sums)
+        return tally.scores()
+
+
+def random_parts(batch: int, generator: torch.Generator) -> Tensor:
+    """Return views (B, 2, 3) of all or parts of a picture, half of them mirrored; see `cut`."""
+    share = CLOSEST + (1 - CLOSEST) * torch.rand(batch, generator=generator)
+    # What happens at the borders can be learned only where they are seen.
+    share = torch.where(torch.rand(batch, generator=generator) < WHOLE, 1.0, share)
+    mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    views = torch.zeros(batch, 2, 3)
+    views[:, 0, 0], views[:, 1, 1] = share * mirror, share
+    # The part lies within the picture, which goes from -1 to 1.
+    room = (1 - share)[:, None]
+    views[:, :, 2] = room * (2 * torch.rand(batch, 2, generator=generator) - 1)
+    return views
+
+
+def fields_of(piece: Footage, start: int, end: int) -> NDArray[np.float32]:
+    """Return velocity, measured velocity and what moves in some frames, float32 (N, F, F, 5)."""
+    shown = slice(start, end)
+    parts = piece.velocity[shown], piece.measured[shown], piece.moving[shown, ..., None]
+    return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
+    """Return the means over cells of a coarser grid (N, grid, grid, C) of fields (N, F, F, C)."""
+    count, side = fields.shape[:2]
+    fine = side // grid
+    known = torch.from_numpy(np.ascontiguousarray(fields))
+    return known.view(count, grid, fine, grid, fine, -1).mean((2, 4))
+
+
+@torch.inference_mode()
+def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> Told:
+    """Return what a network in eval mode tells of a piece's first `most` frames, one by one."""
+    device = next(network.parameters()).device
+    rates = torch.tensor([piece.rate], device=device)
+    frames, flow = piece.frames[:most], piece.measured[:most]
+    before, state, found = None, None, []
+    for start in range(0, len(frames), CHUNK):
+        shown = slice(start, start + CHUNK)
+        # Copies, since torch wants no array that is read-only.
+        clip = normalise(torch.from_numpy(np.array(frames[shown])).to(device))[None]
+        moved = torch.from_numpy(np.array(flow[shown], np.float32)).to(device)[None]
+        outputs, state = network.decide(network.encode(clip, moved, before), rates, state)
+        before = clip[:, -1]
+        found.append(outputs[0].cpu())
+    return read_outputs(torch.cat(found))
+
+
+def add_clip(
+    tally: Tally,
+    network: MotionNetwork,
+    piece: Footage,
+    spec: MotionSpec,
+    most: int | None = None,
+) -> None:
+    """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
+    told = follow(network, piece, most)
+    fields = pooled(fields_of(piece, 0, len(piece.frames[:most])), spec.grid)
+    tally.add(told, fields, piece.rate, piece.width, piece.height)

@@ -1,0 +1,125 @@
+"""Finds a task by its name."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+from vidgru.core.errors import ModelError, OptionError
+from vidgru.core.options import make
+from vidgru.tasks.contract import About, Task
+
+# A task is a package, see `tasks.contract`, and one line here. The first one is learned if nothing
+# else is asked for.
+PACKAGES = {
+    "classify": "vidgru.tasks.classify",
+    "motion": "vidgru.tasks.motion",
+    "forecast": "vidgru.tasks.forecast",
+    "scenes": "vidgru.tasks.scenes",
+}
+
+AnyTask = Task[Any, Any, Any, Any]
+
+
+def about(name: str) -> About:
+    """Return what the command line says of a task; raises ValueError for an unknown one."""
+    found: About = _module(name, "options").ABOUT
+    return found
+
+
+def find_task(name: str) -> AnyTask:
+    """Return the task of a name; raises ValueError for an unknown one."""
+    found: AnyTask = _module(name, "task").TASK
+    return found
+
+
+def _module(name: str, role: str) -> Any:
+    if name not in PACKAGES:
+        raise ValueError(f"There is no task {name!r}.")
+    return importlib.import_module(f"{PACKAGES[name]}.{role}")
+
+
+def load(path: Path, name: str | None = None) -> Any:
+    """Read a model file or a run folder, of any task or of one.
+
+    Raises ModelError for anything but a whole model, or one of another task.
+    """
+    from vidgru.engine.model_file import read_model
+
+    loaded = read_model(path, find_task)
+    if name not in (None, loaded.spec.task):
+        raise ModelError(f"{loaded.path} {about(loaded.spec.task).use}.")
+    return loaded
+
+
+def train_config(options: dict[str, Any], preset: str | None = None) -> Any:
+    """Return the config of a training from options given by name, `task` among them or not.
+
+    They replace those of a preset. Raises OptionError, also for an option or a preset of another
+    task.
+    """
+    name = options.get("task", usual())
+    if not isinstance(name, str) or name not in PACKAGES:
+        raise OptionError(f"Invalid --task {name!r}. Choose one of: {', '.join(PACKAGES)}.")
+    settings = _preset(about(name), preset)
+    if options.get("minutes") is not None:
+        settings.pop("epochs", None)
+    return _config(about(name), "train_config", {**settings, **options}, f"--task {name}")
+
+
+def evaluate_config(name: str, options: dict[str, Any]) -> Any:
+    """Return the config of evaluating a task's model from options given by name.
+
+    Raises OptionError, as `train_config` does.
+    """
+    return _config(about(name), "evaluate_config", options, about(name).noun)
+
+
+def usual() -> str:
+    """Return the task that is learned if nothing else is asked for."""
+    return next(iter(PACKAGES))
+
+
+def presets() -> dict[str, About]:
+    """Return the names of all presets, and which task each is of."""
+    return {preset: task for task in map(about, PACKAGES) for preset in task.presets}
+
+
+def options_of(kind: str) -> dict[str, list[About]]:
+    """Return all options of the tasks' configs of a kind, and which tasks use each."""
+    found: dict[str, list[About]] = {}
+    for task in map(about, PACKAGES):
+        config = getattr(task, kind)
+        for item in dataclasses.fields(config):
+            if item.name not in config.unused:
+                found.setdefault(item.name, []).append(task)
+    return found
+
+
+def _preset(task: About, preset: str | None) -> dict[str, Any]:
+    if preset is None:
+        return {}
+    if preset not in presets():
+        raise OptionError(f"Invalid --preset {preset!r}. Choose one of: {', '.join(presets())}.")
+    if preset not in task.presets:
+        _refuse("--preset", presets()[preset], f"--task {task.name}")
+    return dict(task.presets[preset])
+
+
+def _config(task: About, kind: str, options: dict[str, Any], without: str) -> Any:
+    users, own = options_of(kind), dict(options)
+    for name, value in options.items():
+        if name in users and task not in users[name]:
+            other = users[name][0]
+            fields = dataclasses.fields(getattr(other, kind))
+            if value != next(item.default for item in fields if item.name == name):
+                _refuse("--" + name.replace("_", "-"), other, without)
+            del own[name]
+    return make(getattr(task, kind), own)
+
+
+def _refuse(option: str, other: About, without: str) -> None:
+    """Raise OptionError for an option that only another task has."""
+    if other.name == usual():
+        raise OptionError(f"{option} is for {other.subject} only: leave it out with {without}.")
+    raise OptionError(f"{option} is for {other.subject}: add --task {other.name}, or leave it out.")

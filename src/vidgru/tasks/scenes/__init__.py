@@ -1,0 +1,1 @@
+"""Find where scenes begin and end."""

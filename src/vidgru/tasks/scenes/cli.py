@@ -1,0 +1,86 @@
+"""`vidgru scenes`: tell where scenes of videos begin and end, and write what is made of them."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidgru.tasks.scenes.options import ScenesConfig, refuse_without_scenes
+from vidgru.tasks.scenes.results import Scenes
+from vidgru.terminal.options import (
+    config_options,
+    given,
+    json_option,
+    quiet_option,
+    source_arguments,
+)
+
+if TYPE_CHECKING:
+    from vidgru.tasks.scenes.save import Places
+
+
+@click.command("scenes")
+@source_arguments
+@config_options(ScenesConfig)
+@json_option
+@quiet_option
+def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Tell where scenes of videos begin and end.
+
+    SOURCE is a video, a folder of images, or a folder to search for videos. Each scene has a row:
+    when it begins and ends, its frames, how long it is, with what transition it begins (a cut, or a
+    dissolve, fade or wipe and how many frames that takes), and how sure that is. A scene that
+    begins gradually begins in the middle of its transition. Apart from transitions, no scene is
+    shorter than 8 frames.
+    """
+    config = ScenesConfig(**options)
+    if config.objects:
+        refuse_without_scenes(given(click.get_current_context(), options))
+    from vidgru.video.find import find_videos
+
+    found = find_videos(sources)
+    if config.objects:
+        from vidgru.tools.changes.options import ChangesConfig
+        from vidgru.tools.changes.tables import tell_changes
+
+        if not quiet:
+            note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
+            print(note, file=sys.stderr)
+        names = [item.name for item in fields(ChangesConfig)]
+        changes = ChangesConfig(**{name: getattr(config, name) for name in names})
+        failed = tell_changes(sources, found, changes, as_json, quiet)
+    else:
+        from vidgru.tasks.scenes.model import divide_each, load_scenes
+        from vidgru.tasks.scenes.save import plan
+        from vidgru.tasks.scenes.tables import COLUMNS, rows_of, show_scenes
+        from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+
+        planned = plan(sources, found, config)
+        model = load_scenes(config.model, device=config.device, threads=config.threads)
+        output = Output(
+            as_json=as_json,
+            json_types=(Scenes,),
+            show={Scenes: show_scenes},
+            table=CsvFile(config.csv, COLUMNS, {Scenes: rows_of}),
+            save={Scenes: lambda item: _save(item, planned[Path(item.source)], quiet)},
+        )
+        failed = print_sources(
+            divide_each(model, found, config.threshold),
+            len(found),
+            output,
+            quiet=quiet,
+            interrupted="{done} of {total} sources were done to their end.",
+        )
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _save(scenes: Scenes, places: "Places", quiet: bool) -> bool:
+    """Write what was planned of a source; return whether that failed."""
+    from vidgru.tasks.scenes.save import save_scenes
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.source_loop import print_saved
+
+    return print_saved(follow(save_scenes(scenes, places), quiet), quiet)

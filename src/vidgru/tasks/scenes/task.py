@@ -1,0 +1,95 @@
+"""Scenes: find the boundaries between them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidgru.data.cache import Sampling
+from vidgru.data.dataset import Gathered
+from vidgru.data.folder import Clip
+from vidgru.engine.initial_weights import Beginning, begin_with
+from vidgru.engine.model_config import EvaluateConfig
+from vidgru.engine.trainer import TrainRun
+from vidgru.nn.choices import CORE, stored_side
+from vidgru.tasks.contract import Steps, Task
+from vidgru.tasks.scenes import model_file
+from vidgru.tasks.scenes.evaluation import evaluate_scenes_steps
+from vidgru.tasks.scenes.model import ScenesModel
+from vidgru.tasks.scenes.model_file import LoadedScenes
+from vidgru.tasks.scenes.network import SceneNetwork
+from vidgru.tasks.scenes.options import ABOUT, SceneTrainConfig
+from vidgru.tasks.scenes.results import Scenes
+from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
+from vidgru.tasks.scenes.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec
+from vidgru.tasks.scenes.training import SceneTraining
+from vidgru.video.sample import FASTEST
+
+UNDECIDED = 0.5  # threshold before one was chosen
+
+Run = TrainRun[SceneTrainConfig, Beginning]
+
+
+class ScenesTask(Task[SceneTrainConfig, SceneSpec, Beginning, Gathered]):
+    """See `Task`."""
+
+    about, answer = ABOUT, Scenes
+
+    def read_spec(self, content: dict[str, Any]) -> SceneSpec | None:
+        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        return model_file.read_spec(content)
+
+    def network(self, spec: SceneSpec) -> SceneNetwork:
+        """Return a new network with random weights."""
+        return SceneNetwork(spec.size, spec.hidden, spec.histogram)
+
+    def start(self, config: SceneTrainConfig, run: Path | None = None) -> Beginning:
+        """Return the model that comes with vidgru, if there is one of the wanted size.
+
+        Raises ModelError when it is damaged.
+        """
+        path = model_file.SHIPPED_SCENES
+        shipped = model_file.load_scenes(path) if path.is_file() else None
+        return begin_with(shipped, config.size, Beginning(SCENE_SIZE, SCENE_HIDDEN))
+
+    def sampling(self, clips: list[Clip], config: SceneTrainConfig, start: Beginning) -> Sampling:
+        """Return a sampling of every frame, at whatever rate, of which views are cut."""
+        side = stored_side(start.size)
+        return Sampling(FASTEST, side, config.frames or SCENE_FRAMES, even=True)
+
+    def settings(
+        self, config: SceneTrainConfig, sampling: Sampling, start: Beginning
+    ) -> dict[str, Any]:
+        """Return the settings that a config may leave open."""
+        sizes = {"hidden": start.hidden, "frames": sampling.window, "size": start.size}
+        return {"core": CORE, **sizes, "histogram": SceneSpec.histogram}
+
+    def spec(self, run: Run, data: Gathered) -> SceneSpec:
+        """Return what the model file will say of the network that is to be trained."""
+        settings = self.settings(run.config, run.sampling, run.start)
+        return SceneSpec(ABOUT.name, threshold=UNDECIDED, **settings)
+
+    def trainer(
+        self, run: Run, data: Gathered, spec: SceneSpec, network: Any, device: torch.device
+    ) -> SceneTraining:
+        """Return what trains a network, from the run's checkpoint on if there is one."""
+        return SceneTraining(run, data, network, spec, device)
+
+    def open(self, model: LoadedScenes, device: torch.device) -> ScenesModel:
+        """Return a model that is ready to answer."""
+        return ScenesModel(model, device)
+
+    def evaluate(
+        self, folder: Path, config: EvaluateConfig, model: LoadedScenes, device: torch.device
+    ) -> Steps:
+        """Tell how good a model is on clips that it did not learn from."""
+        return evaluate_scenes_steps(folder, model, device)
+
+    def show(self, result: SceneTrainResult | SceneEvaluation) -> None:
+        """Print what a training or an evaluation came to."""
+        from vidgru.tasks.scenes.score_tables import show
+
+        show(result)
+
+
+TASK = ScenesTask()

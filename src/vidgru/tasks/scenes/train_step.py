@@ -1,0 +1,164 @@
+"""The training loop for scenes, and how a network is measured on joined shots."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple, Unpack
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgru.data.augment import Frames
+from vidgru.engine.distributed import part, rank, total, world
+from vidgru.engine.train_step import Learner, Settings
+from vidgru.tasks.scenes.finder import TOGETHER, TokenStream, Watcher
+from vidgru.tasks.scenes.metrics import count
+from vidgru.tasks.scenes.network import SceneNetwork
+from vidgru.tasks.scenes.reader import Reader, loss, tellable
+from vidgru.tasks.scenes.results import Boundary
+from vidgru.tasks.scenes.scores import COUNTS, TOLERANCES, SceneScores, scores_of
+from vidgru.tasks.scenes.spec import SceneSpec
+from vidgru.tasks.scenes.transitions import Joined, join_shots
+from vidgru.video.read import Image
+
+THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(2, 19))
+WIDEST = TOLERANCES[-1]
+SEED = 77  # of those windows, whatever the training's
+
+Families = Sequence[Sequence[Frames]]
+
+
+class Measured(NamedTuple):
+    """How good a network is on joined shots, at the threshold that is best there or was given."""
+
+    loss: float
+    threshold: float
+    scores: SceneScores
+
+
+class SceneTrainer(Learner):
+    """Learn to find boundaries in windows that are joined out of shots; see `Learner`.
+
+    shots: families of shots that look alike, each of them one clip's. Each window is made from a
+    seed of its own, so that it is the same in whatever thread or process. The next batch is made
+    while the network learns from this one.
+    """
+
+    def __init__(
+        self,
+        network: SceneNetwork,
+        shots: Families,
+        spec: SceneSpec,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(network, len(shots), **settings)
+        self.network, self.shots, self.spec = network, shots, spec
+        self._pool = ThreadPoolExecutor(torch.get_num_threads())
+        self._coming: tuple[list[int], list[Future[Joined]]] = ([], [])
+
+    def step(self, done: float) -> float:
+        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        frames, boundary, inside, kind = self._draw()
+        known = torch.tensor([kind.numel(), (kind >= 0).sum()])
+        number, number_known = total(known).tolist()
+        counts = number, number_known
+        self._begin(done)
+        # Only the convolutions gain from short numbers; what is compared needs the long ones.
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            features = self.network.encode(frames)
+        seen = self.network.see(frames, features.float())
+        early, late = self.network.decide(self.network.tokens(seen))
+        targets = boundary.to(self.device), inside.to(self.device), kind.to(self.device)
+        losses = [loss(told, *targets, counts) for told in (early, late, (early + late) / 2)]
+        return self._follow(torch.stack(losses).sum())
+
+    def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return this process's own part of a batch: frames (b, T, S, S, 3), and what is wanted.
+
+        That is, of each frame (b, T): boundary, inside and kind, as of `Joined`.
+        """
+        seeds = self._seeds(self.generator)
+        windows = self._coming[1] if self._coming[0] == seeds else self._start(seeds)
+        # A copy of the generator tells what comes next, and leaves its state as it is.
+        ahead = torch.Generator()
+        ahead.set_state(self.generator.get_state())
+        coming = self._seeds(ahead)
+        self._coming = coming, self._start(coming)
+        frames, boundary, inside, kind = stacked([window.result() for window in windows])
+        return frames.to(self.device), boundary, inside, kind
+
+    def _seeds(self, generator: torch.Generator) -> list[int]:
+        seeds = torch.randint(2**63 - 1, (self.batch_size,), generator=generator)
+        return seeds[part(self.batch_size)].tolist()
+
+    def _start(self, seeds: Sequence[int]) -> list[Future[Joined]]:
+        return [self._pool.submit(self._join, self.shots, [seed]) for seed in seeds]
+
+    def _join(self, shots: Families, seed: Sequence[int]) -> Joined:
+        generator = np.random.default_rng(seed)
+        return join_shots(generator, shots, self.spec.frames, self.spec.size)
+
+    @torch.inference_mode()
+    def measure(self, shots: Families, windows: int, threshold: float | None = None) -> Measured:
+        """Return how good the network is on so many windows of shots, always the same ones.
+
+        Without a threshold, it is the one that gives the best F1 there. Several processes share out
+        the windows.
+        """
+        self.network.eval()
+        thresholds = THRESHOLDS if threshold is None else (threshold,)
+        counts = torch.zeros(len(thresholds), len(TOLERANCES), len(COUNTS), dtype=torch.int64)
+        losses = torch.zeros(1, dtype=torch.float64)
+        numbers = range(rank(), windows, world())
+        for first in range(0, len(numbers), self.batch_size):
+            some = numbers[first : first + self.batch_size]
+            joined = list(self._pool.map(lambda n: self._join(shots, (SEED, n)), some))
+            frames, boundary, inside, kind = stacked(joined)
+            early, both = (told.cpu() for told in self.network(frames.to(self.device)))
+            for row, window in enumerate(joined):
+                own = slice(row, row + 1)
+                for told in (early, both):
+                    losses += loss(told[own], boundary[own], inside[own], kind[own])
+                for number, limit in enumerate(thresholds):
+                    counts[number] += torch.tensor(_count(read(both[row], limit), window))
+        loss_of_all = total(losses).item() / windows
+        scores = [scores_of(rows) for rows in total(counts).tolist()]
+        best = max(range(len(scores)), key=lambda n: (scores[n].f1, -abs(thresholds[n] - 0.5)))
+        return Measured(loss_of_all, thresholds[best], scores[best])
+
+
+def stacked(windows: Sequence[Joined]) -> list[Tensor]:
+    """Return frames (B, T, S, S, 3), boundary, inside and kind (B, T) of windows."""
+    names = ("frames", "boundary", "inside", "kind")
+    return [torch.from_numpy(np.stack([getattr(w, name) for w in windows])) for name in names]
+
+
+def _count(found: Sequence[Boundary], window: Joined) -> list[list[int]]:
+    """Count as `count` does, without what lies too near to the ends of a window to be told."""
+    told = [true for true in window.boundaries if tellable(true, len(window.frames))]
+    # What is found of the others is neither right nor false.
+    others = [true for true in window.boundaries if true not in told]
+    spans = [range(t.start - WIDEST, max(t.end, t.start + 1) + WIDEST) for t in others]
+    return count([b for b in found if not any(b.frame in span for span in spans)], told)
+
+
+def read(outputs: Tensor, threshold: float) -> list[Boundary]:
+    """Return the boundaries that outputs (T, 6) of a whole video tell."""
+    reader = Reader(threshold)
+    return reader.push(outputs) + reader.finish()
+
+
+@torch.inference_mode()
+def find_ahead(
+    network: SceneNetwork, frames: Iterable[Image], threshold: float
+) -> Iterator[Boundary]:
+    """Yield the boundaries among frames uint8 (S, S, 3) as a `Watcher` tells them, but faster."""
+    watcher, stream, reader = Watcher(network, threshold), TokenStream(network), Reader(threshold)
+    device = next(network.parameters()).device
+    source = iter(frames)
+    while chunk := list(islice(source, TOGETHER)):
+        tokens = stream.push(torch.from_numpy(np.stack(chunk)).to(device))
+        yield from reader.push(watcher.outputs(tokens))
+    yield from reader.push(watcher.outputs(stream.finish()))
+    yield from reader.finish()

@@ -1,0 +1,1 @@
+"""The toolkit of all commands: options, progress, tables, the loop over sources."""

@@ -1,0 +1,43 @@
+"""What all tables have in common."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from vidgru.core.results import ToDict
+from vidgru.core.text import printable
+
+
+def open_console() -> Console:
+    """Return where tables are printed."""
+    console = Console(highlight=False)
+    # Where no terminal sets a width, lines stay whole for whoever reads them.
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def shown(text: str) -> Text:
+    """Return a stranger's words as they may stand in a table."""
+    return Text(printable(text), overflow="fold")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, with one decimal."""
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def print_result(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Print the one result of a command: as JSON, or as `show` does."""
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    else:
+        show(result)
+
+
+def print_plain(result: ToDict) -> None:
+    """Print the plain values of a result, one a line."""
+    for name, value in result.to_dict().items():
+        print(printable(f"{name}: {value}"))

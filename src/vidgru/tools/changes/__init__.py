@@ -1,0 +1,1 @@
+"""What appeared, vanished or moved for good before a fixed camera."""

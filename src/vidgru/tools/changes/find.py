@@ -1,0 +1,195 @@
+"""Tell what changed for good before a fixed camera."""
+
+import logging
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidgru.core.errors import OutputError, VideoError
+from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.engine.inference import each
+from vidgru.tools.changes.detect import MOST, SIDE, Watch
+from vidgru.tools.changes.persistence import LAST, Region
+from vidgru.tools.changes.results import Box, Change, Changes
+from vidgru.video.heat import Marked, mark_picture, read_picture, save_heat
+from vidgru.video.read import Image, Video, open_video, shrink
+from vidgru.video.sample import log_warnings
+from vidgru.video.write import write_image
+
+log = logging.getLogger("vidgru")
+
+SLOWEST = 4.0  # looks/s at least at a long video; a short one has MOST looks, or all frames
+STAGE = "looking for changes"
+STEP = 16  # looks between two words of progress
+HEAT = 256  # cells of the heat map's longer side
+PICTURES = "{number:03d}-{kind}-{when}.jpg"
+
+
+def find_changes(source: str | Path) -> Changes:
+    """Return what changed for good in a video or folder of images, as `change_steps` finds it."""
+    return run_to_end(change_steps(source))
+
+
+def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
+    """Find out what changed for good before a fixed camera, telling how far that is.
+
+    A change is for good when it lasts until the end, six looks at least, or for twelve looks (for
+    a tenth of them where that is less, and eight at least). What somebody seems to bring and take
+    must stay for a tenth of them, from 8 to 32, and what comes and goes bit by bit for a quarter,
+    from 8 to 80. Of what was there at the beginning, four looks do. All
+    pictures of a folder are looked at; of a video's frames so many that there are 320 looks, or
+    four a second where that is more. A change is told at the first look that shows it. Frames are
+    read once, in order, in constant memory. Raises VideoError, OptionError.
+    """
+    watch = Watch()
+    looked: dict[int, tuple[int, float]] = {}  # frame and time of the last looks
+    changes: list[Change] = []
+    looks = 0
+    with open_video(source) as video:
+        every = _every(video)
+        wanted = round((video.seconds or 0) * video.fps)
+        size: tuple[int, int] | None = None
+        width = height = 0
+
+        def told(items: Iterator[Region | int]) -> None:
+            for item in items:
+                if isinstance(item, Region):
+                    changes.append(_change(item, looked, (width, height), size or (1, 1)))
+                else:
+                    frame, time = looked[item]
+                    log.warning(
+                        "%s: the camera moves or the scene changes at frame %d (%.2f s): what"
+                        " changed is told before and after that.", source, frame, time,
+                    )  # fmt: skip
+
+        while (time := video.grab()) is not None:
+            if (video.frames_read - 1) % every:
+                continue
+            if size is None:
+                first = video.retrieve()
+                height, width = first.shape[:2]
+                scale = min(SIDE / max(width, height), 1)
+                size = max(round(width * scale), 1), max(round(height * scale), 1)
+                look = shrink(first, size)
+            else:
+                look = _fitting(video, size, (width, height))
+            looked[looks] = video.frames_read - 1, time
+            looked.pop(looks - 2 * MOST, None)
+            looks += 1
+            told(watch.push(look))
+            if looks % STEP == 0:
+                yield Progress(STAGE, video.frames_read, max(wanted, video.frames_read))
+        if looks < 2 * LAST:
+            counted = f"{looks} frame" + "s" * (looks != 1)
+            raise VideoError(
+                f"{source} has only {counted}: {2 * LAST} are needed to tell what changes for good."
+            )
+        told(watch.finish())
+        facts = video.facts()
+    log_warnings(facts)
+    changes.sort(key=lambda change: change.frame)
+    return Changes(str(source), facts.frames, facts.fps, width, height, every, tuple(changes))
+
+
+def _every(video: Video) -> int:
+    """Return that one frame of how many is looked at."""
+    if Path(video.source).is_dir() or video.seconds is None:
+        return max(1, round(video.fps / SLOWEST)) if not Path(video.source).is_dir() else 1
+    frames = video.seconds * video.fps
+    return max(1, min(int(frames / MOST), int(video.fps / SLOWEST)))
+
+
+def _fitting(video: Video, size: tuple[int, int], whole: tuple[int, int]) -> Image:
+    """Return the next look; pictures of another size than the first are stretched."""
+    if not Path(video.source).is_dir():
+        return video.retrieve(size)
+    picture = video.retrieve()
+    height, width = picture.shape[:2]
+    if (width, height) != whole:
+        text = f"{video.source}: the pictures are not all of one size, and were stretched to it."
+        if text not in video.warnings:
+            video.warnings.append(text)
+    return shrink(picture, size)
+
+
+def _change(
+    region: Region,
+    looked: dict[int, tuple[int, float]],
+    whole: tuple[int, int],
+    size: tuple[int, int],
+) -> Change:
+    frame, time = looked[region.look]
+    across, down = whole[0] / size[0], whole[1] / size[1]
+
+    def scaled(box: tuple[int, int, int, int]) -> Box:
+        x, y = round(box[0] * across), round(box[1] * down)
+        right, low = round((box[0] + box[2]) * across), round((box[1] + box[3]) * down)
+        return Box(x, y, max(right - x, 1), max(low - y, 1))
+
+    before = None if region.before is None else scaled(region.before)
+    sure = round(region.confidence, 3)
+    return Change(frame, round(time, 3), region.kind, sure, scaled(region.box), before)
+
+
+def changes_each(sources: Sequence[Path | Failure]) -> Iterator[Progress | Changes | Failure]:
+    """Yield what changed in each source, or why that is unknown, with progress in between."""
+    return each(sources, change_steps)
+
+
+def save_heatmap(found: Changes, path: Path) -> Failure | None:
+    """Write a picture of where things changed, or return why that cannot be done."""
+    scale = HEAT / max(found.width, found.height)
+    heat = np.zeros((max(round(found.height * scale), 1), max(round(found.width * scale), 1)))
+    for change in found.changes:
+        for box in _boxes(change):
+            x, y = int(box.x * scale), int(box.y * scale)
+            heat[y : y + int(box.height * scale) + 1, x : x + int(box.width * scale) + 1] += 1
+    marks = [_marked(found, change, number) for number, change in enumerate(found.changes, 1)]
+    try:
+        picture = read_picture(found.source, found.frames / found.fps)
+        flat = [mark for both in marks for mark in both]
+        save_heat(path, picture, heat, "changes", "nothing changed for good", flat)
+    except (VideoError, OutputError) as error:
+        return Failure(found.source, str(error))
+    return None
+
+
+def _boxes(change: Change) -> list[Box]:
+    return [box for box in (change.before, change.box) if box is not None]
+
+
+def _marked(found: Changes, change: Change, number: int) -> list[Marked]:
+    """Return the boxes of a change; where a thing came from has no words, and dashed edges."""
+    return [
+        Marked(
+            box.x / found.width, box.y / found.height,
+            box.width / found.width, box.height / found.height,
+            "" if box is change.before else f"{number} {change.kind}", box is change.before,
+        )
+        for box in _boxes(change)
+    ]  # fmt: skip
+
+
+def save_images(found: Changes, folder: Path) -> Failure | None:
+    """Write the last frame looked at before each change and its own, with its boxes, as pictures.
+
+    They are called <number>-<kind>-before.jpg and -after.jpg. Returns why that cannot be done.
+    """
+    wanted: dict[int, list[tuple[int, Change, str]]] = {}
+    for number, change in enumerate(found.changes, 1):
+        for frame, when in ((change.frame - found.every, "before"), (change.frame, "after")):
+            wanted.setdefault(max(frame, 0), []).append((number, change, when))
+    try:
+        with open_video(found.source) as video:
+            while wanted and video.grab() is not None:
+                jobs = wanted.pop(video.frames_read - 1, ())
+                picture = video.retrieve() if jobs else None
+                for number, change, when in jobs:
+                    if picture is not None:
+                        drawn = mark_picture(picture, _marked(found, change, number))
+                        name = PICTURES.format(number=number, kind=change.kind, when=when)
+                        write_image(folder / name, drawn)
+    except (VideoError, OutputError) as error:
+        return Failure(found.source, str(error))
+    return None

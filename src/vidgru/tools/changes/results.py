@@ -1,0 +1,49 @@
+"""What changed for good before a fixed camera: frozen dataclasses with `to_dict()`."""
+
+from dataclasses import dataclass
+
+from vidgru.core.results import ToDict
+
+
+@dataclass(frozen=True)
+class Box(ToDict):
+    """A part of the picture: its upper left corner and its sides, in pixels of the source."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Change(ToDict):
+    """Something that is there for good, or no more.
+
+    frame: the first one that shows it so, with its time in seconds; kind: one of CHANGES, where
+    `changed` is what is neither; confidence: from 0 to 1; box: where it is, or was when it
+    vanished; before: where it was when it moved, else None.
+    """
+
+    frame: int
+    seconds: float
+    kind: str
+    confidence: float
+    box: Box
+    before: Box | None = None
+
+
+@dataclass(frozen=True)
+class Changes(ToDict):
+    """What changed for good in one source of a fixed camera.
+
+    frames: that it has; fps: frames/s; width, height: of its pictures, in pixels; every: one frame
+    of so many was looked at; changes: in order of time.
+    """
+
+    source: str
+    frames: int
+    fps: float
+    width: int
+    height: int
+    every: int
+    changes: tuple[Change, ...]

@@ -1,0 +1,90 @@
+"""`vidgru extract`: write frames of videos as images."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidgru.core.errors import OptionError
+from vidgru.core.results import Failure
+from vidgru.core.text import printable
+from vidgru.terminal.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.extract.results import ExtractedFrame
+
+
+@click.command("extract")
+@source_arguments
+@click.option("-o", "--out", required=True, metavar="DIR", help="Folder for the images.")
+@config_options(ExtractConfig)
+@json_option
+@quiet_option
+def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Write frames of videos as images, with their times in DIR/frames.csv.
+
+    SOURCE is a video, an image, a folder of images, or a folder to search for videos. One SOURCE
+    is written straight into DIR, several into a folder each. Without --fps, --every and --count,
+    every frame is written. Under torchrun, each process takes a part of the sources, and a source
+    that fails does not make the exit code 1.
+    """
+    config = ExtractConfig(**options)
+    from tqdm import tqdm
+
+    from vidgru.core.torchrun import launched, number
+    from vidgru.terminal.source_loop import Output, print_items
+    from vidgru.tools.extract.extract import extract
+
+    if as_json and launched() > 1:
+        raise OptionError("Under torchrun, leave out --json: each process writes a table.")
+    ends: list[_End] = []
+    output = Output(as_json=as_json, json_types=(ExtractedFrame,), show={_End: _show})
+    # disable=None: no bar where stderr is not a terminal.
+    with (
+        closing(extract(sources, out, config)) as results,
+        tqdm(results, unit=" frames", disable=quiet or number() > 0 or None) as shown,
+    ):
+        failures = print_items(_with_ends(shown, ends), output)
+    if launched() > 1:
+        from vidgru.engine.distributed import exchange
+
+        own = [failures, len(ends), sum(end.frames for end in ends)]
+        found = [json.loads(text) for text in exchange(json.dumps(own))]
+        failures, read, frames = map(sum, zip(*found, strict=True))
+        text = f"{frames} frames of {read} sources by {launched()} processes"
+        print(f"{text}, {failures} failed" if failures else text, flush=True)
+        exchange("")  # all stay until the first one has printed
+    # Of an exit code, torchrun would end the other processes and start all of them anew.
+    elif failures:
+        click.get_current_context().exit(1)
+
+
+@dataclass(frozen=True)
+class _End:
+    """How many frames of a source were written, and where."""
+
+    source: str
+    frames: int
+    folder: Path
+
+
+def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failure | _End]:
+    """Yield what a bar shows, and after the frames of each source an end, which is also kept."""
+    for source, items in groupby(shown, key=lambda item: item.source):
+        shown.set_description(printable(source))
+        frames, folder = 0, Path()
+        for item in items:
+            if isinstance(item, ExtractedFrame):
+                frames, folder = frames + 1, item.file.parent
+            yield item
+        if frames:
+            ends.append(_End(source, frames, folder))
+            yield ends[-1]
+
+
+def _show(end: _End) -> None:
+    print(printable(f"{end.source}: {end.frames} frames in {end.folder}"))

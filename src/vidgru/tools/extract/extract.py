@@ -1,0 +1,193 @@
+"""Write frames of videos and image folders as image files, with a table of their times."""
+
+import io
+import os
+import re
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidgru.core.address import refuse_live
+from vidgru.core.errors import OutputError, VideoError
+from vidgru.core.files import begin_table, write_bytes
+from vidgru.core.results import Failure
+from vidgru.core.torchrun import launched, number, own_share, shared_name
+from vidgru.data.pool import cores
+from vidgru.tools.extract.choose import choose_frames
+from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.extract.results import ExtractedFrame
+from vidgru.video.find import Sources, find_sources, listed, place
+from vidgru.video.read import Video
+from vidgru.video.write import JPEG_SIDE, write_image
+
+TABLE = "frames.csv"
+TABLES = re.compile(r"frames(-\d+-of-\d+)?\.csv")  # of a process under torchrun
+FRAME_FILE = re.compile(r"\d{7,}_\d{6,}\.\d{3}s\.(jpg|png)")
+WORKERS = min(4, cores())
+WAITING_BYTES = 1 << 28  # of pixels that wait for their encoder
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: Path
+    folder: Path  # relative to the output folder
+
+
+def extract(
+    sources: Sources, out: str | Path, config: ExtractConfig
+) -> Generator[ExtractedFrame | Failure, None, None]:
+    """Write frames into the folder `out` and yield each when its file is complete.
+
+    A source is a video, an image, a folder of images, or a folder that is searched for videos; a
+    single path is one, too. One source is written straight into `out`; of several, each into a
+    folder of its own there. frames.csv in `out`, and in each of these folders, lists files,
+    sources, source frame indices and seconds; it is written at the end, also when the reading is
+    broken off. A source that cannot be read gives a Failure after its frames, and the next one
+    follows. Under torchrun, each process has its share of the sources, and lists them in a
+    frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when the
+    disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
+    """
+    sources = listed(sources)
+    for path in (*sources, out):
+        refuse_live(path)
+    out = Path(out)
+    jobs = list(_jobs([Path(source) for source in sources]))
+    _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
+    # A single source is one process's own.
+    alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()
+    table = TABLE if alone else shared_name("frames", ".csv")
+    if launched() > 1:
+        from vidgru.engine.distributed import exchange
+
+        exchange("")  # what the others write is not to be found by this one's check
+    written: list[ExtractedFrame] = []
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for job in own_share(jobs):
+                if isinstance(job, Failure):
+                    yield job
+                else:
+                    yield from _extract_one(job, out, config, pool, written)
+        if config.overwrite and written and number() == 0:
+            _remove_other_tables(out, table)
+    finally:
+        _write_table(out / table, written)
+
+
+def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
+    taken: set[str] = set()
+    for source in sources:
+        for found in find_sources([source]):
+            if isinstance(found, Failure):
+                yield found
+            elif found != source:  # but in it
+                yield _Job(found, place(found.relative_to(source), taken, avoid=TABLES))
+            elif len(sources) == 1:
+                yield _Job(source, Path())
+            else:
+                name = os.path.basename(os.path.abspath(source))
+                keep = os.path.isdir(source)
+                yield _Job(source, place(Path(name), taken, keep, avoid=TABLES))
+
+
+def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise OutputError(f"Cannot write to {out}: it is a file, not a folder.")
+    for job in jobs:
+        if os.path.realpath(job.source) == os.path.realpath(out / job.folder):
+            raise OutputError(
+                f"{job.source} cannot be read and written at once: choose another -o."
+            )
+    for folder in [] if overwrite else sorted({out, *(out / job.folder for job in jobs)}):
+        found = _files(folder, TABLES) or _files(folder, FRAME_FILE)
+        if found:
+            raise OutputError(
+                f"{found[0]} is there already. Choose another folder, or give --overwrite."
+            )
+
+
+def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [folder / each for each in sorted(os.listdir(folder)) if name.fullmatch(each)]
+
+
+def _extract_one(
+    job: _Job,
+    out: Path,
+    config: ExtractConfig,
+    pool: ThreadPoolExecutor,
+    written: list[ExtractedFrame],
+) -> Iterator[ExtractedFrame | Failure]:
+    folder, source, first = out / job.folder, str(job.source), len(written)
+    waiting: deque[tuple[Future[None], ExtractedFrame]] = deque()
+
+    def finish_oldest() -> ExtractedFrame:
+        waiting[0][0].result()
+        written.append(waiting.popleft()[1])
+        return written[-1]
+
+    failure = None
+    try:
+        try:
+            read: list[Video] = []
+            for frame in choose_frames(job.source, config, read.append):
+                if config.format == "jpg" and max(frame.rgb.shape) > JPEG_SIDE:
+                    raise VideoError(
+                        f"Frames of {source} are too large for jpg: give --format png, or --size."
+                    )
+                while len(waiting) > min(2 * WORKERS, WAITING_BYTES // frame.rgb.nbytes):
+                    yield finish_oldest()
+                file = folder / f"{frame.index:07d}_{frame.time:010.3f}s.{config.format}"
+                time = round(frame.time, 6)
+                item = ExtractedFrame(
+                    file, source, frame.index, time, read[-1].reader, read[-1].why
+                )
+                waiting.append((pool.submit(write_image, file, frame.rgb, config.quality), item))
+        except VideoError as error:
+            failure = Failure(source, str(error))
+        while waiting:
+            yield finish_oldest()
+    finally:
+        # What was finished before an interruption belongs into the table.
+        written += [item for future, item in waiting if future.exception() is None]
+        if job.folder != Path():
+            _write_table(folder / TABLE, written[first:])
+    if failure is None and len(written) == first:
+        last = "the end" if config.end is None else f"{config.end:g} s"
+        failure = Failure(
+            source,
+            f"Nothing to extract from {source}: no frame from {config.start or 0:g} s to {last}.",
+        )
+    if failure:
+        yield failure
+    elif config.overwrite:
+        _remove_old(folder, written[first:])
+
+
+def _remove_old(folder: Path, kept: list[ExtractedFrame]) -> None:
+    """Remove an earlier extraction's frames: beside the new ones they would belie the table."""
+    names = {item.file.name for item in kept}
+    for file in _files(folder, FRAME_FILE):
+        if file.name not in names:
+            file.unlink(missing_ok=True)
+
+
+def _remove_other_tables(out: Path, own: str) -> None:
+    """Remove the tables of an earlier extraction by another number of processes."""
+    for file in _files(out, TABLES):
+        if re.sub(r"-\d+-", "-", file.name) != re.sub(r"-\d+-", "-", own):
+            file.unlink(missing_ok=True)
+
+
+def _write_table(path: Path, frames: list[ExtractedFrame]) -> None:
+    if not frames:
+        return
+    text = io.StringIO()
+    add = begin_table(text, ("file", "source", "index", "seconds"))
+    for item in frames:
+        file = item.file.relative_to(path.parent).as_posix()
+        add((file, item.source, f"{item.index}", f"{item.seconds:.6f}"))
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

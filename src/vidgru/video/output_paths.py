@@ -1,0 +1,116 @@
+"""Where files go that are made of sources: one file, or a folder that looks like theirs."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vidgru.core.errors import OptionError, OutputError
+from vidgru.core.files import check_file
+from vidgru.core.results import Failure
+from vidgru.video.find import place
+
+
+def keep_apart(paths: Iterable[Path], sources: Iterable[Path]) -> None:
+    """Raise OptionError for a file to write that is one of the sources."""
+    read = {key: source for source in sources for key in _keys(source)}
+    for path in paths:
+        for key in _keys(path):
+            if key in read:
+                raise OptionError(
+                    f"{read[key]} cannot be read and written at once: write elsewhere."
+                )
+
+
+def _keys(path: Path) -> list[str | tuple[int, int]]:
+    """Return what two names of one file have in common."""
+    keys: list[str | tuple[int, int]] = [os.path.realpath(path)]
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        keys.append((found.st_dev, found.st_ino))
+    return keys
+
+
+def check_csv(
+    table: str | None, found: Sequence[Path | Failure], others: Iterable[Path] = ()
+) -> None:
+    """Raise OptionError or OutputError for a --csv that is no file, a source, or another output."""
+    if table is None:
+        return
+    check_file(Path(table))
+    keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
+    if Path(table) in others:
+        raise OptionError(f"{table} would be written twice: give --csv another name.")
+
+
+def plan_files(
+    option: str,
+    target: str | None,
+    suffixes: Sequence[str],
+    sources: Sequence[str | Path],
+    found: Sequence[Path | Failure],
+    new: bool = True,
+) -> dict[Path, Path]:
+    """Return the file to write for each video that was found for sources, as an option wants.
+
+    `target` is the file itself, or a folder: an existing one, a name without a suffix or with a
+    slash at its end. There, files are called like their sources, with the first of the suffixes,
+    and lie as deep as those in a folder of sources. Raises OptionError, also for another suffix,
+    for a file where there are several videos, and for one that is a source; and OutputError for
+    a file that is there already in the folder, if they must be `new`.
+    """
+    if target is None:
+        return {}
+    if not target:
+        raise OptionError(f"{option} is empty: give a file or a folder.")
+    videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
+    path = Path(target)
+    made: list[Path] = []  # with names that nobody gave
+    if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
+        taken: set[str] = set()
+        names = {video: place(*_name(video, sources, taken)) for video in videos}
+        plan = {v: path / name.parent / f"{name.name}{suffixes[0]}" for v, name in names.items()}
+        made = list(plan.values())
+    elif path.suffix.lower() not in suffixes:
+        endings = " or ".join(suffixes)
+        raise OptionError(f"Cannot write {path}: the name must end with {endings}, or be a folder.")
+    elif len(videos) > 1:
+        raise OptionError(f"{option} {path} is one file for {len(videos)} videos: give a folder.")
+    else:
+        plan = dict.fromkeys(videos, path)
+    keep_apart(plan.values(), videos)
+    if new and (there := [file for file in made if os.path.lexists(file)]):
+        raise OutputError(f"{there[0]} is there already. Give {option} another folder.")
+    return plan
+
+
+def plan_folders(
+    target: str | None, ending: str, sources: Sequence[str | Path], found: Sequence[Path | Failure]
+) -> dict[Path, Path]:
+    """Return the folder for what is made of each video that was found for sources.
+
+    `target` is the folder itself, and of several videos that of their folders, which are called
+    like the sources and lie as deep as those in a folder of sources. Left out, each has a folder
+    in the current one, called like it with an ending.
+    """
+    videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
+    if target is not None and len(videos) == 1:
+        return {videos[0]: Path(target)}
+    taken: set[str] = set()
+    plan = {}
+    for video in videos:
+        name, _, keep = _name(video, sources, taken)
+        if target is None:
+            name = Path(f"{name.name if keep else place(Path(name.name), set())}{ending}")
+        plan[video] = Path(target or "") / place(name, taken, keep or target is None)
+    return plan
+
+
+def _name(
+    video: Path, sources: Sequence[str | Path], taken: set[str]
+) -> tuple[Path, set[str], bool]:
+    """Return what `place` needs for a video: its path from the source that it was found in."""
+    for source in map(Path, sources):
+        if video != source and video.is_relative_to(source):
+            return video.relative_to(source), taken, False
+    return Path(os.path.basename(os.path.abspath(video))), taken, video.is_dir()

@@ -1,0 +1,90 @@
+"""Write the video of a source anew, with something drawn on each frame."""
+
+import logging
+from collections.abc import Callable, Generator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+
+from vidgru.core.results import Progress
+from vidgru.video.facts import Facts, Gaps
+from vidgru.video.file_clock import file_clock
+from vidgru.video.output_paths import keep_apart
+from vidgru.video.read import Frame, Image, open_video
+from vidgru.video.record import check_suffix, open_recorder
+from vidgru.video.sample import sample_frames
+
+log = logging.getLogger("vidgru")
+
+LOOKED_AT = 100  # frames, to find out the frame rate
+FASTEST = 60  # frames/s for a variable frame rate,
+MOST = 240  # and for a constant one
+LEAST = 1  # so that what is drawn changes
+
+Draw = Callable[[Frame], Image]
+
+
+def redraw(
+    source: str | Path,
+    path: str | Path,
+    prepare: Callable[[tuple[int, int]], Draw],
+    seconds: float | None = None,
+) -> Generator[Progress, None, None]:
+    """Write what `prepare(size)` draws on the frames of a source, telling of each frame.
+
+    The video has the source's size (see `open_recorder`, also for the files it writes) and true
+    timing, to half a frame: at a constant rate from 1 to 240 frames/s, every frame once. Where the
+    rate varies, it has the fastest one, 60 frames/s at most, and each frame is held for as long as
+    it is shown; frames that come faster are left out, with a warning. A file that is there is
+    replaced. A picture that begins later than the sound of its source begins as late here. Memory
+    does not grow with the length. `seconds` is how long the source is; left out, it is what the
+    source says. Raises VideoError, OutputError, and OptionError for a file that is no .mp4 or
+    .webm, or is the source itself.
+    """
+    path = Path(path)
+    check_suffix(path)
+    keep_apart([path], [Path(source)])
+    size, fps, start, declared = _looks(source)
+    total = max(round((seconds or declared or 0) * fps), 1)
+    draw = prepare(size)
+    shown, last, began = 0, -1, monotonic()
+    told: list[Facts] = []
+    with open_recorder(path, size, fps, file_clock(source).start) as recorder:
+        # Pictures in a folder may differ in size.
+        frames = sample_frames(source, float(fps), size=size, start=start, tell=told.append)
+        for done, frame in enumerate(frames, 1):
+            recorder.write(draw(frame))
+            shown, last = shown + (frame.index != last), frame.index
+            speed = frame.time / max(monotonic() - began, 1e-3)
+            yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
+    for facts in told:
+        # Whatever else is wrong with it was said when it was predicted.
+        if shown < 0.99 * facts.frames:
+            log.warning(
+                "%s has %d frames, some faster than %g a second: %s shows %d of them.",
+                source, facts.frames, float(fps), path, shown,
+            )  # fmt: skip
+
+
+def _looks(source: str | Path) -> tuple[tuple[int, int], Fraction, float, float | None]:
+    """Return (width, height), the rate of its first frames, the first sample, declared seconds."""
+    with open_video(source) as video:
+        times = [video.grab() or 0.0]
+        height, width = video.retrieve().shape[:2]
+        while len(times) < LOOKED_AT and (time := video.grab()) is not None:
+            times.append(time)
+        fps, seconds = video.fps, video.seconds
+    gaps, counted = sorted(b - a for a, b in pairwise(times)), Gaps()
+    for gap in gaps:
+        counted.add(gap)
+    if gaps and counted.variable:
+        # A tenth of the gaps may be shorter, as single ones are often wrong.
+        fps = min(max(fps if fps <= FASTEST else 0, 1 / gaps[len(gaps) // 10]), FASTEST)
+    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # what is declared is wrong
+        fps = len(gaps) / times[-1]
+    # 1001: television's rates are 30000/1001 and the like.
+    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
+    # In the middle of frames, times that are off by a little do no harm.
+    middle = 0.5 / float(rate) if len(times) == 1 or times[-1] * rate >= 1 else 0.0
+    return (width, height), rate, middle, seconds
