@@ -10,6 +10,8 @@ import numpy as np
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from vidgru.tasks.scenes.results import Boundary, Scenes, divide
+
 Frames = NDArray[np.uint8]
 FLIPS = {  # a, b, c, d of the display matrix, and what it does to a picture
     "as it is": ((1, 0, 0, 1), lambda image: image),
@@ -160,3 +162,13 @@ def two_moments(count: int, height: int = 48, width: int = 64) -> Frames:
             left = 4 + (2 * number + field) * 6 % (width - 16)
             frame[field::2, left : left + 8] = 220
     return frames
+
+
+def cuts_at(times: list[tuple[int, float]], frames: int, seconds: float, **more: Any) -> Scenes:
+    """Return scenes that begin at these (frame, seconds), each by a cut."""
+    pairs = [(Boundary(frame, "cut", 1.0, frame, frame), time) for frame, time in times]
+    about = {"source": "v.mp4", "fps": frames / seconds, "variable": False} | more
+    return Scenes(
+        about["source"], "m", frames, about["fps"], about["variable"], seconds, 9, 9,
+        divide(pairs, frames, seconds),
+    )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
+from films import cuts_at
 from helpers import noise, retime, turn, write_clip, write_images
 from numpy.typing import NDArray
 
@@ -362,15 +363,6 @@ def test_an_edit_list_gives_the_source_again() -> None:
     assert text.count("* FROM CLIP NAME: film.mkv\n") == 4
     assert text.count("* TO CLIP NAME: film.mkv\n") == 3
     assert text.count("* COMMENT: FADE\n") == 1
-
-
-def cuts_at(times: list[tuple[int, float]], frames: int, seconds: float, **more: Any) -> Scenes:
-    pairs = [(Boundary(frame, "cut", 1.0, frame, frame), time) for frame, time in times]
-    about = {"source": "v.mp4", "fps": frames / seconds, "variable": False} | more
-    return Scenes(
-        about["source"], "m", frames, about["fps"], about["variable"], seconds, 9, 9,
-        divide(pairs, frames, seconds),
-    )  # fmt: skip
 
 
 def test_timecodes_of_edit_lists_count_frames_at_the_rounded_rate() -> None:

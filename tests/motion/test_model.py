@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import Done
 from helpers import noise, retime, save_model, turn, write_clip, write_images
-from test_moves import CAR, Thing, scene
+from motion_fields import CAR, Thing, scene
 
 import vidgru as library
 from vidgru import MotionField, TrainResult

@@ -40,7 +40,7 @@ from vidgru.tasks.scenes.transitions import join_shots
 from vidgru.video.read import open_video
 
 SIZE = 48
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

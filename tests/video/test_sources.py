@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Done
-from helpers import make_folder, save_model
-from test_forecast import SPEC, network
+from helpers import build, make_folder, save_model
 
 import vidgru as library
 from vidgru import TrainResult
@@ -16,6 +15,7 @@ from vidgru.core.address import NO_FILE
 from vidgru.core.errors import DataError
 from vidgru.core.results import Failure
 from vidgru.data.folder import read_folder, read_videos
+from vidgru.tasks.forecast.spec import ForecastSpec
 from vidgru.video.find import find_sources
 
 Vidgru = Callable[..., Done]
@@ -23,6 +23,8 @@ SENTENCE = (
     "Cannot read {}: it is the root of a file system, which is never searched. "
     "Give the folder that holds the videos."
 )
+
+SPEC = ForecastSpec("forecast", "convgru", 8, 10.0, 4, 3, 32, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,7 @@ def test_no_verb_searches_a_root(
     vidgru: Vidgru, trained: TrainResult, link: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, words: list[str],
 ) -> None:  # fmt: skip
-    save_model(tmp_path / "forecast.safetensors", network().state_dict(), SPEC, {})
+    save_model(tmp_path / "forecast.safetensors", build(SPEC).state_dict(), SPEC, {})
     names = {"RUN": str(trained.run), "FORECAST": str(tmp_path / "forecast.safetensors")}
     words = [names.get(word, word) for word in words]
     monkeypatch.chdir(tmp_path)

@@ -2,69 +2,23 @@
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
 from helpers import make_folder, moving_squares, running
+from torchrun import Done, command, environment, run, vidgru, written
 
-import vidgru as package
 from vidgru import resume
 from vidgru.engine.model_file import load_checkpoint
 
 SCRIPT = str(Path(__file__).with_name("together.py"))
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 OPTIONS = ["--size", "16", "--epochs", "8", "--batch-size", "5", "--threads", "1"]
 STEPS = 16  # of 10 clips, 8 times
-SAID = "Warning: 1 class has fewer than 5 clips: right (4).\n"  # every time, by the first process
-
-
-class Done(NamedTuple):
-    """What torchrun came to: its exit code, and what each process wrote."""
-
-    code: int
-    out: list[str]
-    err: list[str]
-
-
-def command(place: Path, *words: object, processes: int = 2, restarts: int = 0) -> list[str]:
-    given = ["--nproc-per-node", processes, "--max-restarts", restarts, "-r", 3, "--log-dir", place]
-    return [*TORCHRUN, *map(str, (*given, *words))]
-
-
-def environment() -> dict[str, str]:
-    """Return the environment, in which the program that is tested is found from any folder."""
-    found = str(Path(package.__file__).parents[1])
-    return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
-
-
-def written(place: Path, name: str, processes: int = 2) -> list[str]:
-    """Return what each process wrote, after a restart the later one."""
-    (attempts,) = [folder for folder in place.iterdir() if folder.is_dir()]
-    last = max(attempts.glob("attempt_*"))
-    texts = [(last / str(n) / f"{name}.log").read_text() for n in range(processes)]
-    return [texts[0].replace(SAID, ""), *texts[1:]]
-
-
-def run(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
-    place = tmp_path / f"log{len(list(tmp_path.iterdir()))}"
-    all_words = command(place, *words, processes=processes, restarts=restarts)
-    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
-    with running(all_words, cwd=tmp_path, env=environment(), **pipes) as process:
-        process.communicate()
-    out, err = (written(place, name, processes) for name in ("stdout", "stderr"))
-    return Done(process.returncode, out, err)
-
-
-def vidgru(tmp_path: Path, *words: object, processes: int = 2, restarts: int = 0) -> Done:
-    return run(tmp_path, "-m", "vidgru", *words, processes=processes, restarts=restarts)
 
 
 @pytest.fixture(scope="module")

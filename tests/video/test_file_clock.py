@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from conftest import Done
-from test_scenes import cuts_at
+from films import cuts_at
 
 from vidgru import TrainResult
 from vidgru.tasks.scenes.edl import edit_list, write_edl

@@ -32,7 +32,7 @@ def model() -> Iterator[MotionModel]:
 def test_the_file_is_small_and_tells_how_it_was_made(model: MotionModel) -> None:
     assert SHIPPED_MOTION.stat().st_size <= 1_000_000
     recipe = model.metrics["recipe"]
-    assert (Path(__file__).parents[1] / "scripts" / recipe["script"]).is_file()
+    assert (Path(__file__).parents[2] / "scripts" / recipe["script"]).is_file()
     assert recipe["seed"] == 1
     assert model.spec.grid == 8
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from conftest import Done
 from helpers import children, noise, running, write_clip, write_images
-from test_distributed import environment, run
-from test_distributed import vidgru as torchrun
+from torchrun import environment, run
+from torchrun import vidgru as torchrun
 
 from vidgru import TrainResult
 from vidgru.core import torchrun as shares

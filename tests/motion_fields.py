@@ -1,0 +1,60 @@
+"""Motion fields whose truth is known: dense velocities, averaged over cells."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidgru.tasks.motion.results import AHEAD, MotionField
+
+WIDTH, HEIGHT, GRID, FINE = 1280, 720, 8, 20
+
+
+class Thing(NamedTuple):
+    """A rectangle, in shares of the picture, and its velocity in pixels/s."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    vx: float
+    vy: float
+
+
+def scene(
+    things: Sequence[Thing] = (),
+    *,
+    pan: tuple[float, float] = (0, 0),
+    zoom: float = 1,
+    turn: float = 0,
+    noise: float = 0,
+    spread: float = 10,
+    seed: int = 0,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    time: float = 0.5,
+) -> MotionField:
+    """Return the field of a scene; pan is the camera's, in pixels/s, turn in degrees/s."""
+    places = (np.arange(GRID * FINE) + 0.5) / (GRID * FINE)
+    y, x = np.meshgrid(places, places, indexing="ij")
+    px, py, log, spin = (x - 0.5) * width, (y - 0.5) * height, math.log(zoom), -math.radians(turn)
+    dense = np.stack([-pan[0] + log * px - spin * py, -pan[1] + log * py + spin * px], -1)
+    for thing in things:
+        inside = (x >= thing.left) & (x < thing.right) & (y >= thing.top) & (y < thing.bottom)
+        dense[inside] = thing.vx, thing.vy
+    moving = cells(np.hypot(*dense.transpose(2, 0, 1)) > 1e-6)
+    velocity = np.stack([cells(dense[..., 0]), cells(dense[..., 1])], -1)
+    velocity = velocity + np.random.default_rng(seed).normal(0, noise, velocity.shape)
+    fields = np.repeat(velocity[None], 1 + len(AHEAD), 0).astype(np.float32)
+    return MotionField(
+        time, fields, np.full(fields.shape[:3], spread, np.float32), moving.astype(np.float32)
+    )
+
+
+def cells(dense: NDArray[np.generic]) -> NDArray[np.float64]:
+    return dense.astype(float).reshape(GRID, FINE, GRID, FINE).mean((1, 3))
+
+
+CAR = Thing(0.2, 0.5, 0.45, 0.8, 300, 0)
