@@ -27,6 +27,8 @@ def config_options(
         for item in reversed(dataclasses.fields(config)):
             if item.name not in without:
                 text = texts.get(item.name, item.metadata["help"])
+                if usual := getattr(config, "defaults", {}).get(item.name):
+                    text = f"{text} Default: {usual}."
                 choices = item.metadata.get("choices", ())
                 command = _option(item, hints[item.name], text, choices)(command)
         return command
