@@ -12,6 +12,7 @@ from vidgru.engine.distributed import agree, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, Loaded, save_model
 from vidgru.engine.results import RANDOM
+from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.registry import find_task, load
@@ -51,9 +52,10 @@ class Encoders(InitialWeights):
     def keep(self, run: Path) -> None:
         """Write a copy into the run folder; raises OutputError."""
         if is_main():
-            model, confidence = self.model, asdict(Confidence())
-            weights = model.network.state_dict()
-            save_model(run / COPY_NAME, weights, model.spec, model.metrics, confidence=confidence)
+            model, weights = self.model, self.model.network.state_dict()
+            own = isinstance(model, LoadedModel)
+            more = {"confidence": asdict(Confidence())} if own else {}
+            save_model(run / COPY_NAME, weights, model.spec, model.metrics, **more)
 
 
 def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
