@@ -298,6 +298,24 @@ def test_a_dissolve_is_read_with_its_length() -> None:
     assert read(told) == [Boundary(24, "dissolve", 0.8, 18, 30)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "chance", "found"),
+    [
+        ("dissolve", 0.46, True),
+        ("dissolve", 0.44, False),
+        ("wipe", 0.59, False),
+        ("fade", 0.59, False),
+    ],
+)
+def test_a_dissolve_counts_from_three_quarters_of_the_threshold(
+    kind: str, chance: float, found: bool
+) -> None:
+    told = rows(60, {25: chance}, [(18, 30)], dict.fromkeys(range(18, 30), kind))
+    assert [b.kind for b in read(told, 0.6)] == [kind] * found
+    # One of a single frame is a cut, and counts as one.
+    assert read(rows(60, {25: 0.59}, [(25, 26)], {25: "dissolve"}), 0.6) == []
+
+
 def test_within_a_transition_there_is_but_one_boundary() -> None:
     told = rows(90, {25: 0.7, 40: 0.8}, [(18, 50)], dict.fromkeys(range(90), "wipe"))
     assert read(told) == [Boundary(34, "wipe", 0.8, 18, 50)]

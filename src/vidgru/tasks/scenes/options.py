@@ -50,7 +50,8 @@ class ScenesConfig(ModelConfig):
     )
     threshold: float | None = option(
         None,
-        "Confidence from which a boundary counts. Default: the one that the model found best.",
+        "Confidence from which a boundary counts, dissolves from three quarters of it. Default: the"
+        " one that the model found best.",
         above=0,
         below=1,
     )

@@ -15,6 +15,9 @@ WITHIN, WHICH = 0.3, 0.2  # weights in the loss: within a transition, and of whi
 NEAR = 4  # frames: of boundaries so near to each other, the surest counts
 CLEAR = 8
 LONGEST = 100  # frames on either side of a boundary that a transition may last
+# Share of the threshold from which a dissolve counts. A network is less sure of where in a slow
+# transition the boundary is, and what passes by is taken for cuts and wipes, never for dissolves.
+DISSOLVE = 0.75
 
 
 def loss(
@@ -48,11 +51,11 @@ def tellable(boundary: Boundary, frames: int) -> bool:
 class Reader:
     """Reads boundaries from outputs that come frame by frame, in constant memory.
 
-    A boundary is the surest frame of those within NEAR, if it is sure enough; within one gradual
-    transition, there is but one. A scene shows itself clearly for CLEAR frames, at least: of a cut
-    and a gradual transition that leave less, the cut counts, and of two gradual ones, the first.
-    So do the first and the last one. Boundaries are told as soon as nothing that comes can change
-    them.
+    A boundary is the surest frame of those within NEAR, if it is sure enough, for a dissolve a
+    little less; within one gradual transition, there is but one. A scene shows itself clearly for
+    CLEAR frames, at least: of a cut and a gradual transition that leave less, the cut counts, and
+    of two gradual ones, the first. So do the first and the last one. Boundaries are told as soon as
+    nothing that comes can change them.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -119,12 +122,15 @@ class Reader:
     def _chance(self, frame: int) -> float:
         return self._row(frame)[BOUNDARY]
 
+    def _enough(self, kind: str) -> float:
+        return self.threshold * (DISSOLVE if kind == "dissolve" else 1)
+
     def _peak(self, frame: int) -> bool:
         here = self._chance(frame)
         before = range(max(self._first, frame - NEAR), frame)
         after = range(frame + 1, min(self._end, frame + NEAR + 1))
         return (
-            here >= self.threshold
+            here >= self._enough(KINDS[self._kind(frame)])
             and all(self._chance(other) < here for other in before)
             and all(self._chance(other) <= here for other in after)
         )
@@ -147,6 +153,8 @@ class Reader:
         if end - start < 2:
             kind, start, end = "cut", frame, frame
         if (start < self._clear + CLEAR and kind != "cut") or self._end < end + CLEAR:
+            return []
+        if self._chance(frame) < self._enough(kind):
             return []
         self._clear = end
         return [Boundary((start + end) // 2, kind, round(self._chance(frame), 4), start, end)]
