@@ -90,6 +90,16 @@ def test_one_process_writes_and_speaks(whole: tuple[Path, Done], uneven: Path) -
         assert len(list(csv.DictReader(file))) == 13
 
 
+@pytest.mark.parametrize("task", ["forecast", "scenes"])
+def test_tasks_without_classes_train_in_two_processes_too(tmp_path: Path, task: str) -> None:
+    for number in range(6):
+        moving_squares(tmp_path / "films" / f"{number}.avi", 1, number, 40)
+    words = ["--task", task, "--epochs", 1, "--batch-size", 2, "--threads", 1]
+    done = vidgru(tmp_path, "train", "films", *words, "--size", 32, "--val", 0.4, "--out", "run")
+    assert (done.code, done.err) == (0, ["", ""])
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
 def test_one_process_finds_what_two_found(whole: tuple[Path, Done], tmp_path: Path) -> None:
     # Going on after the end evaluates the same weights once more, here in one process.
     before = (whole[0] / "model.safetensors").read_bytes()
