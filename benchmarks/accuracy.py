@@ -12,14 +12,13 @@ at the last epoch, whatever it was, by up to four windows of each clip (metrics.
 
 import argparse
 import csv
-import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import mean
+
+from shared import run_vidgru
 
 COLUMNS = {"ut_interaction": "seq_group", "mouse_behavior": "cage"}
 
@@ -47,11 +46,9 @@ def lay_out(data: Path, name: str, held: set[str], place: Path) -> None:
 
 def train(folder: Path, run: Path, options: list[str]) -> tuple[dict[str, float], float]:
     """Return accuracies and wall seconds of one `vidgru train`, its decoding included."""
-    command = [sys.executable, "-m", "vidgru", "train", str(folder), "--out", str(run), "--json"]
     start = time.perf_counter()
-    done = subprocess.run([*command, "-q", *options], capture_output=True, text=True, check=True)
+    result = run_vidgru("train", folder, "--out", run, "-q", *options)
     seconds = time.perf_counter() - start
-    result = json.loads(done.stdout)
     with open(run / "metrics.csv", newline="") as file:
         last = list(csv.DictReader(file))[-1]
     return {

@@ -13,18 +13,15 @@ had another budget: 200 epochs of 10,000 clips on a GPU (ConvLSTM in OpenSTL, Ta
 """
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from shared import run_vidgru
 
 SIDE, FPS, STEP = 64, 10.0, 0.1
 LEARNED, TESTED = (0, 6000), (6000, 7000)
@@ -76,16 +73,6 @@ def write_videos(folder: Path, digits: Images, count: int, frames: int, seed: in
     making.rename(folder)
 
 
-def vidgru(*words: object) -> dict[str, Any]:
-    """Return what a command prints as JSON; its progress shows."""
-    command = [sys.executable, "-m", "vidgru", *map(str, words), "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(done.returncode)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 def main() -> None:
     """Draw, train, evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -105,8 +92,8 @@ def main() -> None:
         write_videos(train, images[slice(*LEARNED)], args.videos, 40, seed=1)
         write_videos(test, images[slice(*TESTED)], TESTS, 20, seed=2)
         words = ("--task", "forecast", "--minutes", args.minutes, "--out", folder / "run")
-        made = vidgru("train", train, *words, *options)
-        told = vidgru("evaluate", test, "--model", folder / "run")
+        made = run_vidgru("train", train, *words, *options)
+        told = run_vidgru("evaluate", test, "--model", folder / "run")
     if told["scores"]["windows"] != TESTS:
         raise SystemExit(f"Only {told['scores']['windows']} of {TESTS} clips could be tested.")
     means = told["scores"]["mean"]

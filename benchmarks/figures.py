@@ -6,12 +6,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import cv2
-import numpy as np
+from made_things import Image, Vector
 from numpy.random import Generator
-from numpy.typing import NDArray
-
-Image = NDArray[np.float32]
-Vector = NDArray[np.float64]
 
 # Of both feet: when in the stride it comes down, and the share of the stride that it stands; then
 # where in the stride the body is fastest, and by which share of its speed.

@@ -1,7 +1,7 @@
 """Made films in which much changes and no scene ends, and dark ones in which scenes do.
 
 `scenes.py --made` measures on them. The films are drawn otherwise than those that the shipped model
-learned from: places and people are those of `changes.py` in the style `rooms`.
+learned from: places and people are those of `made_places.py` in the style `rooms`.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-from changes import Picture, ground, paste, sprite
+from made_places import Picture, ground, paste, sprite
 from numpy.typing import NDArray
 
 from vidgru.video.read import Image

@@ -3,9 +3,9 @@
     python benchmarks/panel.py DATA... [--folds 2] [--seeds 1] [--out DIR] [--json] [TRAIN OPTIONS]
     python benchmarks/panel.py DATA... --compare OLD.json
 
-Each DATA is a folder that holds one of the sets below, by its name, or one of several of them:
-{names}. The sets that are drawn (`made_sets.py`: {made}) are always part of it, and
-so are the sample videos. `--only NAME` takes single ones.
+Each DATA is a folder that has the name of one of the sets in panel_sets.py, or one that holds
+several. The sets that `made_sets.py` draws are always part of the panel, and so are the sample
+videos; `--only NAME` takes single ones. Write train options with `=`, as in `--epochs=20`.
 
 A fold is a list of clips, train and test, by the groups that stand in the set's groups.csv; `vidgru
 train` splits its own validation clips off, and `vidgru evaluate` measures the test clips, which no
@@ -18,14 +18,13 @@ same --jobs can be compared, their seconds tell nothing.
 """
 
 import argparse
-import csv
 import json
 import math
 import os
-import subprocess
+import shutil
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,19 +32,9 @@ from statistics import mean, stdev
 from typing import Any
 
 import made_sets
+from panel_sets import REAL, SAMPLES, lists_of
+from shared import run_vidgru
 
-from vidgru.data.folder import Clip, read_folder
-
-# Set: column of its groups.csv (None: clip by clip), and how many folds there are.
-REAL: dict[str, tuple[str | None, int]] = {
-    "ut_interaction": ("seq_group", 5),
-    "mouse_behavior": ("cage", 2),
-    "hand_signs_seq": ("group", 2),
-    "sky_visible": ("auto_scene", 4),
-    "lips_two_words": (None, 4),
-    "home_falls": ("subject", 4),
-}
-SAMPLES = "sample_videos"
 MAX_ERROR = 0.05
 # 97.5 % quantile of Student's t, by degrees of freedom.
 T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
@@ -69,69 +58,6 @@ class Row:
     seconds: float
 
 
-def folds_of(clips: Sequence[Clip], count: int) -> list[set[str]]:
-    """Return the groups held out in each fold: large ones first, where their classes are fewest."""
-    members: dict[str, Counter[str]] = defaultdict(Counter)
-    for clip in clips:
-        members[clip.group or clip.name][clip.label] += 1
-    held: list[set[str]] = [set() for _ in range(count)]
-    counts = [Counter[str]() for _ in range(count)]
-    for group, own in sorted(members.items(), key=lambda item: (-item[1].total(), item[0])):
-        fold = min(
-            range(count),
-            key=lambda k: (sum(n * counts[k][c] for c, n in own.items()), counts[k].total()),
-        )
-        held[fold].add(group)
-        counts[fold] += own
-    return held
-
-
-def write_list(path: Path, rows: Sequence[tuple[Clip, str]]) -> Path:
-    """Write clips and their parts as a list that `vidgru train` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A single group cannot be split; what it is held against has another.
-    groups = {clip.group for clip, part in rows if part != "test"}
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", "split", "group"])
-        for clip, part in rows:
-            group = clip.group if len(groups) > 1 else ""
-            table.writerow([clip.path.resolve(), clip.label, part, group])
-    return path
-
-
-def lists_of(name: str, folder: Path, folds: int, out: Path) -> Iterator[Path]:
-    """Yield the list of each fold."""
-    if name in made_sets.SETS:
-        for fold in range(folds):
-            place = out / "made" / f"{name}-{fold}"
-            if not place.exists():
-                made_sets.make(name, half := place.with_suffix(".part"), fold)
-                half.rename(place)
-            clips = read_folder(place)
-            rows = [(clip, "test" if clip.part == "test" else "") for clip in clips]
-            yield write_list(out / f"{name}-{fold}.csv", rows)
-    elif name == SAMPLES:
-        rows = [(clip, clip.part or "") for clip in read_folder(folder)]
-        yield write_list(out / f"{name}-0.csv", rows)
-    else:
-        column, count = REAL[name]
-        clips = read_folder(folder, column)
-        for fold, held in enumerate(folds_of(clips, count)[:folds]):
-            rows = [(c, "test" if (c.group or c.name) in held else "") for c in clips]
-            yield write_list(out / f"{name}-{fold}.csv", rows)
-
-
-def vidgru(*words: object) -> dict[str, Any]:
-    """Return what a command prints as JSON."""
-    command = [sys.executable, "-m", "vidgru", *map(str, words), "--json", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
 def measure(
     name: str, source: Path, fold: int, seed: int, threads: int, more: Sequence[str]
 ) -> Row:
@@ -140,9 +66,11 @@ def measure(
     kept = run / "row.json"
     if kept.exists():
         return Row(**json.loads(kept.read_text()))
-    subprocess.run(["rm", "-rf", "--", str(run)], check=True)  # noqa: S607
-    trained = vidgru("train", source, "--out", run, "--seed", seed, "--threads", threads, *more)
-    found = vidgru("evaluate", source, "--model", run, "--max-error", MAX_ERROR)
+    if run.exists():
+        shutil.rmtree(run)
+    words = ("--out", run, "--seed", seed, "--threads", threads, "-q", *more)
+    trained = run_vidgru("train", source, *words)
+    found = run_vidgru("evaluate", source, "--model", run, "--max-error", MAX_ERROR, "-q")
     scores, sure = found["scores"], found["answered"]
     row = Row(
         name,
@@ -228,6 +156,8 @@ def compare(rows: Sequence[Row], old: Path) -> None:
             around = "" if half is None else f" +- {half:.3f}"
             print(f"{name:<16}{mean(gains):+.3f}{around} over {len(gains)} folds and seeds")
             shifts.append(mean(gains))
+    if not shifts:
+        raise SystemExit(f"{old} has no fold and seed of this panel.")
     half = interval(shifts)
     print(f"mean of {len(shifts)} sets {mean(shifts):+.3f} +- {half or 0.0:.3f}")
 

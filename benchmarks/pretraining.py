@@ -18,14 +18,14 @@ import csv
 import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
+
+from shared import run_vidgru, write_list
 
 from vidgru.data.folder import Clip, read_folder
 
@@ -58,25 +58,9 @@ def few_of(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
     return chosen
 
 
-def write_list(path: Path, parts: Mapping[str, Sequence[Clip]]) -> Path:
-    """Write a list of clips as `vidgru train` reads it."""
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", "split", "group"])
-        for part, clips in parts.items():
-            for clip in clips:
-                table.writerow([clip.path.resolve(), clip.label, part, clip.group])
-    return path
-
-
 def train(source: Path, run: Path, *options: object) -> dict[str, float]:
     """Return the test scores of one `vidgru train`; of a forecasting model, none."""
-    command = [sys.executable, "-m", "vidgru", "train", source, "--out", run, "--json", "-q"]
-    words = [str(word) for word in (*command, *options)]
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    test: dict[str, float] = json.loads(done.stdout)["test"]
+    test: dict[str, float] = run_vidgru("train", source, "--out", run, "-q", *options)["test"]
     return test
 
 
@@ -160,9 +144,10 @@ def main() -> None:
                 check_unseen(model, tested)
             for count in given.clips:
                 for seed in range(given.seeds):
-                    parts = {"train": few_of(rest, count, seed), "test": tested}
+                    rows = [(clip, "train") for clip in few_of(rest, count, seed)]
+                    rows += [(clip, "test") for clip in tested]
                     name = f"{count}-{seed}"
-                    source = write_list(place / f"{name}.csv", parts)
+                    source = write_list(place / f"{name}.csv", rows)
                     # So few clips can often not be split by groups; those tested are apart anyway.
                     common = ["--seed", seed, "--group-by", "none", *more]
                     plain = train(source, place / name, *common)

@@ -1,15 +1,13 @@
-"""Strangers' files: only a VidgruError may come of them. benchmarks/fuzz.py tries many more."""
+"""Strangers' files: only a VidgruError may come of them. tests/fuzz/ tries many more."""
 
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
-import fuzz
 import pytest
 import torch
 from helpers import build, noise, save_model, write_clip, write_images
@@ -35,47 +33,6 @@ from vidgru.video.read import open_video
 from vidgru.video.sample import sample_frames, sample_indices
 
 SPEC = ModelSpec("classify", ("a", "b"), "diff", "gru", 8, 10.0, 8, 16)
-
-
-@pytest.fixture(scope="module")
-def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fuzz.Child]:
-    home = tmp_path_factory.mktemp("fuzz")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIDGRU_CACHE", str(home))  # the maker sets its own
-        fuzz.make_home(home)
-        child = fuzz.Child(home, home / "child", 1, 60.0)
-        yield child
-        child.close()
-
-
-@pytest.mark.parametrize("name", fuzz.LOADERS)
-def test_changed_files(child: fuzz.Child, name: str) -> None:
-    found = [child.run(name, number) for number in range(40 if name == "video" else 20)]
-    assert [one for one in found if one[1] not in ("loaded", "refused")] == []
-
-
-def test_the_fuzzer_sees_what_is_bad(
-    child: fuzz.Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def tried(does: Callable[[Path, Path], object]) -> tuple[str, str]:
-        monkeypatch.setitem(fuzz.LOADERS, "bad", replace(fuzz.LOADERS["image"], load=does))
-        return fuzz.attempt(tmp_path, "bad", tmp_path / "x")
-
-    def refuse(path: Path, home: Path) -> None:
-        raise ModelError(f"{path} is bad")
-
-    def name_nothing(path: Path, home: Path) -> None:
-        raise ModelError("bad")
-
-    assert tried(lambda path, home: None) == ("loaded", "")
-    assert tried(refuse) == ("refused", f"{tmp_path}/x is bad")
-    assert tried(name_nothing) == ("foreign", "unclear: 'bad'")
-    assert tried(lambda path, home: {}["a"])[0] == "foreign"
-    # A process that ends, and one that does not.
-    for command, end in (("exit 3", "crash"), ("exec sleep 60", "hang")):
-        other = fuzz.Child(tmp_path, tmp_path, 0, 0.3)
-        other.command, other.starting = ["sh", "-c", f"read x; echo x; {command}"], 0.0
-        assert other.run("bad", 0)[:2] == (tmp_path / "bad" / "x", end)
 
 
 CHECKPOINTS: dict[str, Callable[[dict[str, Any]], object]] = {
