@@ -458,7 +458,7 @@ def test_light_imports(clip: Path, out: Path) -> None:
             main(sys.argv[1:])
         except SystemExit:
             pass
-        print(sorted({"cv2", "torch", "tqdm", "rich"} & set(sys.modules)))"""
+        print(sorted({"PIL", "cv2", "torch", "tqdm", "rich"} & set(sys.modules)))"""
     run = [sys.executable, "-c", code, "extract"]
     help_text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
     assert help_text.splitlines()[-1] == "[]"
