@@ -458,7 +458,7 @@ def test_light_imports(clip: Path, out: Path) -> None:
             main(sys.argv[1:])
         except SystemExit:
             pass
-        print(sorted({"cv2", "torch", "tqdm", "rich"} & set(sys.modules)))"""
+        print(sorted({"PIL", "cv2", "torch", "tqdm", "rich"} & set(sys.modules)))"""
     run = [sys.executable, "-c", code, "extract"]
     help_text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
     assert help_text.splitlines()[-1] == "[]"
@@ -484,3 +484,13 @@ def test_names_that_a_spreadsheet_would_compute(
         while (time := video.grab()) is not None:
             times.append(time)
     assert times == pytest.approx([0.0, 0.7, 1.4])
+
+
+def test_no_garbage_is_looked_for_at_the_end() -> None:
+    code = """if 1:
+        import atexit, gc
+        atexit.register(lambda: print(len(gc.get_objects())))  # is called last
+        from vidgru.cli.main import main
+        main(["--version"])"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 1000

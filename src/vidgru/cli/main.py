@@ -1,5 +1,7 @@
 """The `vidgru` command: finds the verb, and turns every expected error into one sentence."""
 
+import atexit
+import gc
 import importlib
 import logging
 import os
@@ -72,6 +74,8 @@ def main(args: list[str] | None = None) -> None:
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]
     logging.getLogger("vidgru").handlers = [_Warnings()]
+    # Otherwise Python looks through all modules for garbage once more, only to end.
+    atexit.register(gc.freeze)
     if _is_silent(words) and not debug:
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         # Waiting for the others, it would not see a signal otherwise.

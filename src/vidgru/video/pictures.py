@@ -12,9 +12,9 @@ import numpy as np
 
 from vidgru.core.errors import VideoError
 from vidgru.video.grey import GreyScale, is_deep_grey, is_tiff_with_alpha
-from vidgru.video.pages import PictureSequence, decode_alone, holds_several
 from vidgru.video.source import MAX_IMAGE_BYTES, Image, Video
 
+# `pages` is imported where a picture asks for it: Pillow takes 12 ms, which videos need not pay.
 # ruff: noqa: SIM905
 IMAGE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 IMAGE_FOLDER_FPS = 25.0  # for pictures that come without times
@@ -38,6 +38,8 @@ def decode_image(data: bytes) -> Any:
     if not data or _lacks_chunks(data):
         return None
     if is_tiff_with_alpha(data):
+        from vidgru.video.pages import decode_alone
+
         return decode_alone(data)
     how = cv2.IMREAD_COLOR
     if is_deep_grey(data):
@@ -99,6 +101,8 @@ class Pictures(Video):
         return None
 
     def _read(self, path: Path) -> Image | None:
+        from vidgru.video.pages import holds_several
+
         data, self._data = self._data or read_bytes(path), None
         if data is not None and len(self._paths) > 1 and holds_several(data):
             self.warnings.append(f"Skipped {path}: it holds several pictures; read it on its own.")
@@ -161,6 +165,8 @@ def open_pictures(source: Path, paths: list[Path]) -> Video:
     """
     if paths != [source]:
         return Pictures(source, paths, _extracted_times(source, paths))
+    from vidgru.video.pages import PictureSequence, holds_several
+
     data = read_bytes(source)
     if data is not None and holds_several(data):
         return PictureSequence(source, data)

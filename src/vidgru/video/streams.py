@@ -325,7 +325,9 @@ def _seconds(film: VideoStream, container: InputContainer) -> float | None:
 
 def _aspect(film: VideoStream) -> Fraction:
     """Return the width of a pixel by its height; 1 where it is nearly that, or no sane value."""
-    aspect = film.sample_aspect_ratio or Fraction(1)
+    aspect = film.sample_aspect_ratio
+    if not aspect or aspect == 1:
+        return Fraction(1)
     sane = Fraction(1, WIDEST) <= aspect <= WIDEST and abs(aspect - 1) > SQUARE
     fits = film.width * aspect * film.height <= MAX_PIXELS
     return aspect if sane and fits else Fraction(1)
