@@ -1,12 +1,15 @@
 """Fixtures that several test files of the classifier use."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from helpers import moving_squares
+from quick_workers import SCRIPT
 
 from vidgru import TrainResult
+from vidgru.tasks.classify import many
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,26 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(trained: TrainResult, tmp_path: Path) -> Path:
     """Return a copy of the run folder that a test may change."""
     return Path(shutil.copytree(trained.run, tmp_path / "run"))
+
+
+@pytest.fixture
+def quick_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let children answer that need no torch; return their command."""
+    (tmp_path / "worker.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "worker.py")]
+    monkeypatch.setattr(many, "WORKER", command)
+    monkeypatch.chdir(tmp_path)
+    return command
+
+
+@pytest.fixture
+def main(quick_workers: list[str], tmp_path: Path) -> Path:
+    """Return a script that is `vidgru` with such children."""
+    path = tmp_path / "main.py"
+    path.write_text(
+        "from vidgru.cli.main import main\n"
+        "from vidgru.tasks.classify import many\n"
+        f"many.WORKER = {quick_workers}\n"
+        "main()\n"
+    )
+    return path
