@@ -10,6 +10,7 @@ from quick_workers import SCRIPT
 
 from vidgru import TrainResult
 from vidgru.tasks.classify import many
+from vidgru.video import live
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,15 @@ def main(quick_workers: list[str], tmp_path: Path) -> Path:
         "main()\n"
     )
     return path
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """Return a clip of a square that moves right for ever, when looped: 24 steps lead around."""
+    return moving_squares(tmp_path / "right.avi", 2, 5, count=48)
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.02)
+    monkeypatch.setattr(live, "LONGEST_RETRY", 0.08)
