@@ -1,16 +1,14 @@
-"""`vidgru predict`: the same answers as in training, for every kind of source, and how it fails."""
+"""`vidgru predict`: what it answers for every kind of source, and how it fails."""
 
 import csv
 import json
 import os
 import shutil
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,13 +20,8 @@ from vidgru import TrainResult
 from vidgru.core.results import Failure
 from vidgru.tasks.classify import model as predict
 from vidgru.tasks.classify.model_file import load_model
-from vidgru.tasks.classify.network import Network, NetworkConfig
-from vidgru.tasks.classify.results import Prediction
-from vidgru.tasks.classify.spec import Confidence, ModelSpec
-from vidgru.tasks.classify.tables import csv_columns, rows_of
-from vidgru.terminal.source_loop import CsvFile, Output, print_items
+from vidgru.tasks.classify.spec import Confidence
 from vidgru.video.find import find_sources
-from vidgru.video.read import Frame
 
 Vidgru = Callable[..., Done]
 ONE = ("--threads", 1)  # two threads would wait for other tests
@@ -295,39 +288,6 @@ def test_the_temperature_divides_outputs(trained: TrainResult, video: Path, tmp_
     assert two.probabilities == pytest.approx(roots / roots.sum())
 
 
-def keep(items: list[Prediction | Failure], labels: tuple[str, ...], table: Path) -> None:
-    columns = csv_columns(labels, False)
-    print_items(items, Output(table=CsvFile(str(table), columns, {Prediction: rows_of})))
-
-
-def test_csv_with_words_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
-    words = ("=1+1", "-0.5", "\t@x", "a=b")
-    answers = [
-        Prediction("+1.avi", words, tuple(shares), (), 8, 1.0)
-        for shares in np.eye(len(words)).tolist()
-    ]
-    keep([*answers, Failure("-2.avi", "-2.avi is no video.")], words, tmp_path / "t.csv")
-    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
-        head, *rows = csv.reader(file)
-    assert [row[0] for row in rows] == ["./+1.avi"] * 4 + ["./-2.avi"]
-    # What is a number is one, whatever it is called.
-    assert [row[1] for row in rows] == ["'=1+1", "-0.5", "'\t@x", "a=b", ""]
-    assert rows[-1][-1] == "'-2.avi is no video."
-    assert not [cell for cell in head if cell.startswith(("=", "\t"))]
-
-
-def test_csv_with_classes_called_as_its_columns(tmp_path: Path) -> None:
-    labels = ("error", "source", "label", "confidence", "p_error")
-    answer = Prediction("a.avi", labels, (0.1, 0.2, 0.3, 0.25, 0.15), (), 8, 1.0)
-    keep([answer], labels, tmp_path / "t.csv")
-    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
-        head, row = csv.reader(file)
-    assert len(set(head)) == len(head)
-    found = dict(zip(head, row, strict=True))
-    assert (found["source"], found["label"], found["error"]) == ("a.avi", "label", "")
-    assert [float(found[f"p_{label}"]) for label in labels] == [0.1, 0.2, 0.3, 0.25, 0.15]
-
-
 def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path) -> None:
     sources = sorted((data / "left").iterdir()) + sorted((data / "right").iterdir())
     plain = library.load(trusted(trained, tmp_path, Confidence(3.0)), threads=1)
@@ -411,90 +371,3 @@ def test_a_class_called_unsure(trained: TrainResult, video: Path, tmp_path: Path
     assert (said.label, said.likeliest, said.unsure) == ("unsure", "unsure", False)
     nothing = library.load(path, threads=1, max_error=0.01).predict(video)
     assert (nothing.label, nothing.likeliest, nothing.unsure) == ("unsure", "unsure", True)
-
-
-def bilinear(image: np.ndarray, size: int, share: float) -> np.ndarray:
-    """Return the middle `share` of a square picture as (size, size, 3), plainly written out."""
-    side = len(image)
-    # Centres of the new pixels, in numbers of the old ones.
-    at = ((np.arange(size) + 0.5) / size - 0.5) * share * side + side / 2 - 0.5
-    low = np.clip(np.floor(at).astype(int), 0, side - 1)
-    high, part = np.clip(low + 1, 0, side - 1), at - low
-    rows = image[low] * (1 - part)[:, None, None] + image[high] * part[:, None, None]
-    return rows[:, low] * (1 - part)[None, :, None] + rows[:, high] * part[None, :, None]
-
-
-def test_it_is_what_the_network_says_of_the_frames(tmp_path: Path) -> None:
-    """Sampling, cutting, normalising and the network, written out beside the program."""
-    # As large as stored frames, so that nothing is resized; soft, so that rounding costs little.
-    soft = [cv2.resize(f, (24, 24), interpolation=cv2.INTER_LINEAR) for f in noise(28, 4, 4)]
-    clip = write_clip(tmp_path / "clip.avi", np.stack(soft), 20)
-    spec = ModelSpec("classify", ("a", "b", "c"), "both", "gru", 32, 10.0, 14, 16)
-    torch.manual_seed(0)
-    network = Network(NetworkConfig(spec.input, spec.core, 3, spec.hidden))
-    for _ in range(20):  # batch norms that know what pictures look like
-        network.train()(torch.randn(4, 14, 3, 16, 16))
-    network.head.weight.data *= 10  # it shall tell clips apart
-    save_model(tmp_path / "model.safetensors", network.state_dict(), spec, {})
-
-    def direct(chosen: list[np.ndarray]) -> list[float]:
-        seen = np.stack([bilinear(frame.astype(float), 16, 0.9) for frame in chosen])
-        normal = torch.from_numpy((seen / 255 - 0.45) / 0.25).float().permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            return list(network.eval()(normal[None])[0, -1].log_softmax(0).tolist())
-
-    said = library.load(tmp_path, threads=1).predict(clip)
-    assert len(said.windows) == 1
-    logs = np.log(said.probabilities)
-    # OpenCV rounds pixels, and places to 32nds of one.
-    assert logs == pytest.approx(np.array(direct(soft[::2])), abs=0.02)
-    for other in (soft[1::2], soft[:14], soft[::-2]):
-        assert np.abs(np.subtract(direct(other), logs)).max() > 0.1
-
-
-def test_predict_agrees_with_the_scores_of_training(trained: TrainResult, data: Path) -> None:
-    with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
-        held = [row for row in csv.DictReader(table) if row["split"] == "val"]
-    model = library.load(trained.run, threads=1)
-    said = [model.predict(data / row["path"]) for row in held]
-    scores = model.metrics["validation"]
-    right = [p.label == row["label"] for p, row in zip(said, held, strict=True)]
-    assert scores["accuracy"] == np.mean(right)
-    true = [
-        dict(zip(p.labels, p.probabilities, strict=True))[row["label"]]
-        for p, row in zip(said, held, strict=True)
-    ]
-    assert scores["loss"] == pytest.approx(-np.log(true).mean(), abs=1e-5)
-    confusion = np.zeros((2, 2), int)
-    for prediction, row in zip(said, held, strict=True):
-        confusion[trained.labels.index(row["label"]), trained.labels.index(prediction.label)] += 1
-    assert scores["confusion"] == confusion.tolist()
-
-
-def test_a_long_video_is_never_held_in_memory(
-    trained: TrainResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alive = most = 0
-
-    def gone() -> None:
-        nonlocal alive
-        alive -= 1
-
-    def endless(
-        source: Path, fps: float, *, size: tuple[int, int], opened: object
-    ) -> Iterator[Frame]:
-        nonlocal alive, most
-        assert (fps, size) == (10, (24, 24))
-        for n in range(3000):
-            picture = np.full((24, 24, 3), n % 256, np.uint8)
-            weakref.finalize(picture, gone)
-            alive += 1
-            most = max(most, alive)
-            yield Frame(picture, n / fps, n)
-
-    monkeypatch.setattr(predict, "sample_frames", endless)
-    said: Prediction = library.load(trained.run, threads=1).predict("long.mp4")
-    assert said.frames == 3000
-    assert said.windows[-1].end == pytest.approx(300)
-    # What is looked at, what comes next, and what was looked at before until that is let go.
-    assert most <= 3 * predict.CHUNK

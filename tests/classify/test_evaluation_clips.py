@@ -1,0 +1,144 @@
+"""`vidgru evaluate`: which clips it judges by, and what damage to a run folder costs."""
+
+import csv
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Done
+from helpers import moving_squares
+
+import vidgru as library
+from vidgru import TrainResult
+from vidgru.core.errors import ModelError
+from vidgru.data.cache import Sampling, cache_key, content_of
+
+Vidgru = Callable[..., Done]
+ONE = ("--threads", 1)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_what_was_learned_from_is_left_out_wherever_it_lies(
+    trained: TrainResult,
+    run: Path,
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    held = {row["path"] for row in rows if row["split"] == "val"}
+    count = len(rows) - len(held)
+    said = library.evaluate(data, run, threads=1)
+    assert {answer.clip for answer in said.answers} == held
+    assert said.trained_on == count
+    assert said.scores == replace(trained.validation)
+    assert said.calibration == trained.calibration
+    first, second, *more = warnings(caplog)
+    assert first == f"Left out {count} of 12 clips: the model learned from them."
+    assert second == (
+        f"{len(held)} of the {len(held)} clips are those that the model was validated on, and "
+        "chosen by: that flatters."
+    )
+    assert all("every answer is unsure" in sentence for sentence in more)
+
+    caplog.clear()
+    for number, row in enumerate(rows):
+        place = tmp_path / "moved" / row["label"] / f"renamed{number}.avi"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data / row["path"], place)
+    moving_squares(tmp_path / "moved" / "left" / "new.avi", -2, 77)
+    again = library.evaluate(tmp_path / "moved", run, threads=1)
+    assert again.trained_on == count
+    assert len(again.answers) == len(held) + 1
+    assert f"{len(held)} of the {len(held) + 1} clips are those" in warnings(caplog)[1]
+
+
+def test_a_clip_that_was_also_learned_from_counts_as_such(
+    run: Path, data: Path, fresh: Path
+) -> None:
+    clip = next(iter((fresh / "left").iterdir()))
+    said = library.evaluate(fresh, run, threads=1)
+    with open(run / "split.csv", newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    content = content_of(cache_key(clip, Sampling(1.0, 16, 4)))
+    row = dict(rows[0], content=content)
+    for parts in (("train", "val"), ("val", "train")):
+        with open(run / "split.csv", "w", newline="", encoding="utf-8") as table:
+            writer = csv.DictWriter(table, list(row))
+            writer.writeheader()
+            writer.writerows([dict(row, split=part) for part in parts])
+        again = library.evaluate(fresh, run, threads=1)
+        assert again.trained_on == 1
+        assert len(again.answers) == len(said.answers) - 1
+
+
+def test_nothing_left(vidgru: Vidgru, run: Path, data: Path, tmp_path: Path) -> None:
+    with open(run / "split.csv", newline="", encoding="utf-8") as table:
+        for row in csv.DictReader(table):
+            if row["split"] == "train":
+                place = tmp_path / "old" / row["path"]
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(data / row["path"], place)
+    count = len(list((tmp_path / "old").rglob("*.avi")))
+    done = vidgru("evaluate", tmp_path / "old", "--model", run, *ONE)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: The model learned from all {count} clips in {tmp_path / 'old'}: give clips that "
+        "are new to it.\n"
+    )
+
+
+def test_a_bare_model_file_cannot_tell(
+    trained: TrainResult, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(shutil.copy(trained.model, tmp_path / "model.safetensors"))
+    said = library.evaluate(data, path, threads=1)
+    assert (len(said.answers), said.trained_on) == (12, None)
+    expected = (
+        f"There is no split.csv of this version beside {path}: clips that it learned from cannot "
+        "be told apart, and count like the others."
+    )
+    assert warnings(caplog)[0] == expected
+    # One that does not know contents is no help either.
+    (tmp_path / "split.csv").write_text("path,label,split,group\na,left,train,\n")
+    caplog.clear()
+    assert len(library.evaluate(data, path, threads=1).answers) == 12
+    assert warnings(caplog)[0] == expected
+
+
+def test_a_damaged_split(run: Path, fresh: Path) -> None:
+    for content in (b"path,content\na,b\n", b'path,split,content\n"' + b"x" * 200_000):
+        (run / "split.csv").write_bytes(content)
+        with pytest.raises(ModelError) as error:
+            library.evaluate(fresh, run, threads=1)
+        assert str(error.value) == (
+            f"Cannot tell what {run} learned from: {run / 'split.csv'} is damaged."
+        )
+
+
+@pytest.mark.parametrize(("parts", "chosen"), [(("val", "test"), "test"), (("val",), "val")])
+def test_of_a_folder_with_parts(
+    run: Path, fresh: Path, data: Path, tmp_path: Path, parts: tuple[str, ...], chosen: str
+) -> None:
+    shutil.copytree(data, tmp_path / "all" / "train")
+    for part in parts:
+        shutil.copytree(fresh, tmp_path / "all" / part)
+    said = library.evaluate(tmp_path / "all", run, threads=1)
+    assert said.part == chosen
+    assert len(said.answers) == 8
+    assert all(answer.clip.startswith(f"{chosen}/") for answer in said.answers)
+
+
+def test_damaged_curves(run: Path, fresh: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (run / "metrics.csv").write_text("epoch,val_loss\n1,many\n")
+    library.evaluate(fresh, run, threads=1)
+    wanted = f"The report shows no curves: {run / 'metrics.csv'} is damaged."
+    assert wanted in warnings(caplog)
+    assert "validation accuracy" not in (run / "report.html").read_text(encoding="utf-8")
