@@ -160,7 +160,10 @@ NOT_USEFUL = (
 def test_whether_it_is_useful(
     scores: MotionScores, useful: bool | None, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = MotionEvaluation(Path("m"), Path("clips"), "all", 1, scores, 0, 0, ())
+    found = MotionEvaluation(
+        model=Path("m"), folder=Path("clips"), part="all", clips=1, scores=scores,
+        trained_on=0, validated_on=0, skipped=(),
+    )  # fmt: skip
     assert (scores.useful, found.to_dict()["useful"]) == (useful, useful)
     show_motion_evaluation(found)
     said = " ".join(capsys.readouterr().out.split())
