@@ -58,3 +58,15 @@ def cells(dense: NDArray[np.generic]) -> NDArray[np.float64]:
 
 
 CAR = Thing(0.2, 0.5, 0.45, 0.8, 300, 0)
+Cell = tuple[int, int, int]  # which field, row, column
+
+
+def field(
+    time: float = 0.0, cells: dict[Cell, tuple[float, float]] | None = None, spread: float = 0.0
+) -> MotionField:
+    shape = (1 + len(AHEAD), GRID, GRID)
+    velocity = np.zeros((*shape, 2), np.float32)
+    for cell, way in (cells or {}).items():
+        velocity[cell] = way
+    moving = (np.abs(velocity[0]).sum(-1) > 0).astype(np.float32)
+    return MotionField(time, velocity, np.full(shape, spread, np.float32), moving)

@@ -133,7 +133,7 @@ RATCHETS: list[tuple[Callable[[], int], int, int]] = [
     (to_dict_methods, 2, 3),
     (median_source_file, 135, 135),
     (largest_source_file, 396, 380),
-    (largest_test_file, 985, 400),
+    (largest_test_file, 400, 400),
     (largest_benchmark, 463, 250),
     (kilobytes_of_readme, 57, 8),
 ]

@@ -1,58 +1,23 @@
 """What changed for good before a fixed camera: found in scenes whose changes are known."""
 
-import csv
-import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import Done
+from changed_scenes import HEIGHT, OTHER, THING, WIDTH, folder, put, still, taken
 from helpers import noise, write_clip, write_images
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vidgru import Box, Change, Changes, Failure, find_changes
-from vidgru.core.errors import OptionError, OutputError, VideoError
+from vidgru.core.errors import OptionError, VideoError
 from vidgru.tasks.scenes.options import ScenesConfig
 from vidgru.tools.changes.detect import MOST, Watch, find, median_of_nine, steady
 from vidgru.tools.changes.find import change_steps, changes_each, save_heatmap, save_images
-from vidgru.tools.changes.options import ChangesConfig
 from vidgru.tools.changes.persistence import Region
-from vidgru.tools.changes.tables import COLUMNS, tell_changes
-from vidgru.video.find import find_sources
-
-Frames = NDArray[np.uint8]
-WIDTH, HEIGHT = 160, 96
-THING = Box(40, 30, 24, 16)
-OTHER = Box(112, 60, 24, 16)
-
-
-def still(count: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return frames (T, H, W, 3) of a textured place where nothing happens."""
-    rng = np.random.default_rng(seed)
-    place = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT, WIDTH, 3)), (0, 0), 2.0)
-    return np.repeat((110 + 60 * place)[None], count, 0).astype(np.float32)
-
-
-def put(frames: NDArray[np.float32], box: Box, seed: int = 1) -> None:
-    """Lay a checked thing into frames."""
-    rng = np.random.default_rng(seed)
-    checks = cv2.resize(rng.uniform(20, 230, (4, 6, 3)), (box.width, box.height))
-    frames[:, box.y : box.y + box.height, box.x : box.x + box.width] = checks
-
-
-def taken(frames: NDArray[np.float32], seed: int = 2) -> Frames:
-    """Return frames as a camera takes them, with noise."""
-    rng = np.random.default_rng(seed)
-    return np.clip(frames + rng.normal(0, 2, frames.shape), 0, 255).astype(np.uint8)
-
-
-def folder(path: Path, frames: Frames) -> Path:
-    return write_images(path, frames, [f"{n:04d}.png" for n in range(len(frames))])
 
 
 def near(one: Box, other: Box, by: int = 3) -> bool:
@@ -275,36 +240,6 @@ def test_live_sources_are_refused() -> None:
     assert str(error.value).startswith("camera:0 is no file or folder.")
 
 
-def test_the_command_line_tells_and_writes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frames = still(40)
-    put(frames[17:], THING)
-    source = folder(tmp_path / "seq", taken(frames))
-    table, heat, images = (tmp_path / name for name in ("t.csv", "heat.png", "pictures"))
-    config = ChangesConfig(csv=str(table), heatmap=str(heat), images=str(images))
-    found = find_sources([source])
-    assert tell_changes([str(source)], found, config, False, False) is False
-    out, err = capsys.readouterr()
-    assert "appeared" in out
-    assert out.rstrip().endswith(f"{source}: 1 change for good in 40 frames at 25/s.")
-    assert err == f"Saved: {heat}\nSaved: {images}\n"
-    (row,) = csv.DictReader(table.read_text("utf-8").splitlines())
-    assert tuple(row) == COLUMNS
-    assert (row["frame"], row["seconds"], row["kind"]) == ("17", "0.680", "appeared")
-    assert (row["before_x"], row["error"]) == ("", "")
-    names = sorted(path.name for path in images.iterdir())
-    assert names == ["001-appeared-after.jpg", "001-appeared-before.jpg"]
-    picture = cv2.imread(str(heat))
-    assert picture is not None
-    middle = picture[3 * THING.y + 24, 3 * THING.x + 10].astype(int)
-    assert np.ptp(middle) > 20  # coloured
-    assert np.ptp(picture[280, 20].astype(int)) < 3  # grey
-
-    with pytest.raises(OutputError, match=r"001-appeared-before.jpg is there already\. Choose"):
-        tell_changes([str(source)], found, config, False, False)
-
-
 def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> None:
     grey = np.full((20, HEIGHT, WIDTH, 3), 110, np.uint8)
     before, after = Box(10, 40, 40, 30), Box(90, 50, 40, 30)
@@ -325,52 +260,6 @@ def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> 
         assert 0.1 < (old < 80).mean() < 0.7
 
 
-def test_names_that_a_spreadsheet_would_compute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    frames = still(40)
-    put(frames[17:], THING)
-    folder(Path("=1+1"), taken(frames))
-    folder(Path("-short"), taken(still(3)))
-    done = vidgru("changes", "--csv", "t.csv", "-q", "--", "=1+1", "-short")
-    assert done.code == 1
-    one, other = csv.DictReader(Path("t.csv").read_text("utf-8").splitlines())
-    assert (one["source"], other["source"]) == ("./=1+1", "./-short")
-    assert other["error"].startswith("'-short has only 3 frames")
-
-
-def test_json_has_an_object_for_each_source(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = folder(tmp_path / "seq", taken(still(20)))
-    missing = tmp_path / "none.mp4"
-    found = find_sources([source, missing])
-    config = ChangesConfig()
-    assert tell_changes([str(source), str(missing)], found, config, True, True) is True
-    out, err = capsys.readouterr()
-    first, second = map(json.loads, out.splitlines())
-    assert (first["source"], first["frames"], first["changes"]) == (str(source), 20, [])
-    assert second == {
-        "source": str(missing),
-        "error": f"Cannot read {missing}: no such file or folder.",
-    }
-    assert err == f"Error: {second['error']}\n"
-
-
-def test_the_old_name_does_the_same_and_says_the_new_one(
-    tmp_path: Path, vidgru: Callable[..., Done]
-) -> None:
-    frames = still(40)
-    put(frames[17:], THING)
-    source = folder(tmp_path / "seq", taken(frames))
-    new, old = vidgru("changes", source, "--json"), vidgru("scenes", source, "--objects", "--json")
-    assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
-    assert json.loads(new.out)["changes"][0]["frame"] == 17
-    note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
-    assert (new.err, old.err) == ("", f"{note}\n")
-
-
 def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     change = Change(3, 0.12, "appeared", 1.0, THING)
@@ -389,15 +278,6 @@ def test_what_objects_does_not_use_is_refused(name: str, value: object) -> None:
     with pytest.raises(OptionError) as error:
         ScenesConfig(objects=True, **{name: value})  # type: ignore[arg-type]
     assert str(error.value) == f"--objects does not use --{name}: leave it out."
-
-
-@pytest.mark.parametrize(("name", "value"), [("device", "auto"), ("threads", "1")])
-def test_what_objects_does_not_use_is_refused_at_its_default_too(
-    name: str, value: str, vidgru: Callable[..., Done]
-) -> None:
-    done = vidgru("scenes", "none.mp4", "--objects", f"--{name}", value)
-    assert (done.code, done.out) == (2, "")
-    assert done.err == f"Error: --objects does not use --{name}: leave it out.\n"
 
 
 def test_options_that_do_not_go_together() -> None:

@@ -1,0 +1,114 @@
+"""The network of forecasts: clips at once and frame by frame, and what it learns."""
+
+import pytest
+import torch
+from forecast_clips import clip_of
+
+from vidgru.tasks.forecast.metrics import loss
+from vidgru.tasks.forecast.network import WAYS, ForecastNetwork
+
+
+def network(channels: int = 3, size: int = 32) -> ForecastNetwork:
+    torch.manual_seed(1)
+    return ForecastNetwork(size, 8, channels).eval()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_clip_at_once_is_frame_by_frame(channels: int) -> None:
+    net, clip = network(channels), clip_of(2, 6, channels)
+    state, told = None, []
+    with torch.no_grad():
+        for frame in clip.unbind(1):
+            state = net.see(frame, state)
+        assert state is not None
+        for _ in range(4):
+            told.append(net.tell(state))
+            state = net.see(told[-1], state)
+        assert torch.allclose(net(clip, 4), torch.stack(told, dim=1), atol=1e-5)
+
+
+def test_reading_goes_on_where_it_stopped() -> None:
+    net, clip = network(), clip_of(2, 7)
+    with torch.no_grad():
+        whole, parts = net.read(clip), net.read(clip[:, 3:], net.read(clip[:, :3]))
+    for one, other in zip(
+        (whole.frame, whole.change, *whole.fine, *whole.coarse),
+        (parts.frame, parts.change, *parts.fine, *parts.coarse),
+        strict=True,
+    ):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_step_tells_the_next_frame() -> None:
+    net, clip = network(), clip_of(1, 3)
+    state = None
+    with torch.no_grad():
+        for frame in clip.unbind(1):
+            told, state = net.step(frame, state)
+        assert torch.allclose(told, net(clip, 1)[:, 0], atol=1e-5)
+
+
+def test_what_is_shown_replaces_what_was_foreseen() -> None:
+    net, clip = network(), clip_of(2, 8)
+    seen, true = clip[:, :4], clip[:, 4:]
+    shown = torch.zeros(2, 4, dtype=torch.bool)
+    shown[1] = True
+    with torch.no_grad():
+        told, free = net(seen, 4, true, shown), net(seen, 4)
+        assert torch.allclose(told[0], free[0], atol=1e-6)
+        for ahead in range(4):
+            one = net(clip[1:, : 4 + ahead], 1)[:, 0]
+            assert torch.allclose(told[1:, ahead], one, atol=1e-5)
+    assert not torch.allclose(told[1, 1:], free[1, 1:], atol=1e-4)
+
+
+def test_pixels_stay_between_0_and_1() -> None:
+    net = network()
+    with torch.no_grad():
+        for weights in net.parameters():
+            weights.mul_(5)
+        told = net(clip_of(1, 4).round(), 5)
+    assert told.min() >= 0
+    assert told.max() <= 1 + 1e-6
+
+
+def test_copies_move_where_their_fields_say() -> None:
+    """With a field of one cell to the right, what is 4 pixels to the right comes here."""
+    net, frame = network(1), clip_of(1, 1, 1)
+    with torch.no_grad():
+        net.move.bias.copy_(torch.tensor([1.0, 0.0] * WAYS))  # type: ignore[union-attr]
+        net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
+        net.choose[2].bias.copy_(torch.tensor([-50.0] + [50.0] * WAYS + [-50.0]))  # type: ignore[operator, union-attr]
+        told = net(frame, 1)[0, 0, 0]
+    assert torch.allclose(told[:, :28], frame[0, 0, 0, :, 4:], atol=1e-5)
+    assert torch.allclose(told[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
+
+
+def test_norms_are_learned_from_seen_frames_alone() -> None:
+    clip, kept = clip_of(2, 4), []
+    for ahead in (1, 5):
+        net = network().train()
+        net(clip, ahead)
+        kept.append({name: value.clone() for name, value in net.named_buffers()})
+        assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+    assert any("running_mean" in name and value.abs().sum() > 0 for name, value in kept[0].items())
+
+
+def test_what_is_still_stays_to_the_bit() -> None:
+    net, frame = network(3), clip_of(1, 1)
+    with torch.no_grad():
+        net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
+        net.choose[2].bias.copy_(torch.tensor([200.0] + [-200.0] * (WAYS + 1)))  # type: ignore[operator, union-attr]
+        assert torch.equal(net(frame, 4), frame.expand(-1, 4, -1, -1, -1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_parameter_learns(channels: int) -> None:
+    net = network(channels).train()
+    with torch.no_grad():
+        net.move.weight.normal_(std=0.1)  # it begins at zero, through which nothing passes
+    loss(net(clip_of(2, 4, channels), 3), clip_of(2, 3, channels)).backward()  # type: ignore[no-untyped-call]
+    for name, weights in net.named_parameters():
+        assert weights.grad is not None, name
+        assert weights.grad.abs().sum() > 0, name

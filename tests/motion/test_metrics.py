@@ -1,0 +1,188 @@
+"""How good motion is: errors beside those of guesses, and whether training was of use."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from vidgru.tasks.motion.fields import Told
+from vidgru.tasks.motion.metrics import Tally, guesses
+from vidgru.tasks.motion.network import FIELDS
+from vidgru.tasks.motion.results import AHEAD
+from vidgru.tasks.motion.score_tables import show_motion_evaluation, show_motion_training
+from vidgru.tasks.motion.scores import (
+    EndpointErrors,
+    FieldScores,
+    MotionEvaluation,
+    MotionScores,
+    MotionTrainResult,
+)
+
+Run = MotionTrainResult
+
+
+def field_of(values: list[float]) -> torch.Tensor:
+    """Return a field that is the same all over, and moves right at these speeds (T, 2, 2, 5)."""
+    field = torch.zeros(len(values), 2, 2, 5)
+    field[..., 0] = field[..., 2] = torch.tensor(values)[:, None, None]
+    return field
+
+
+def told(fields: torch.Tensor, off: float, spread: float) -> Told:
+    velocity = fields[:, None, ..., :2].repeat(1, FIELDS, 1, 1, 1)
+    velocity[..., 0] += off
+    return Told(velocity, torch.full(velocity.shape[:-1], spread), torch.zeros(len(fields), 2, 2))
+
+
+def test_steady_motion_is_what_persistence_guesses() -> None:
+    tally, fields = Tally(), field_of([0.0, *[0.3] * 29])
+    tally.add(told(fields, 0.1, 0.2), fields, 10.0, 200, 100)
+    found = tally.scores()
+    assert found.pieces == 1
+    for field, ahead in zip(found.fields, (0.0, *AHEAD), strict=True):
+        # From 1 + 0.25 * 10 on, so that acceleration can be told of, to the end.
+        last = math.floor(29 - ahead * 10 + 1e-6)
+        assert field.cells == 4 * (last - 3)
+        assert field.widths is not None
+        assert field.pixels is not None
+        assert field.widths.model == pytest.approx(0.1)
+        assert field.widths.zero == pytest.approx(0.3)
+        assert field.pixels.zero == pytest.approx(60)
+        if ahead:
+            assert field.widths.persistence == pytest.approx(0, abs=1e-6)
+            assert field.widths.acceleration == pytest.approx(0, abs=1e-6)
+        else:
+            assert (field.widths.persistence, field.widths.acceleration) == (None, None)
+        assert field.covered == 1
+        assert field.spread == pytest.approx(0.5)
+    assert found.error == pytest.approx(0.1)
+    assert found.angle == pytest.approx(0, abs=0.05)
+    assert found.speed == pytest.approx(1 / 3, abs=0.001)
+
+
+def test_accelerated_motion_is_what_acceleration_guesses() -> None:
+    fields = field_of([0.0, *(0.1 + 0.02 * t for t in range(29))])
+    tally = Tally()
+    tally.add(told(fields, 0.0, 0.01), fields, 10.0, 100, 100)
+    for field, ahead in list(zip(tally.scores().fields, (0.0, *AHEAD), strict=True))[1:]:
+        assert field.widths is not None
+        assert field.widths.acceleration == pytest.approx(0, abs=1e-6)
+        assert field.widths.persistence == pytest.approx(0.02 * 10 * ahead)
+        # The model says what is now; that is off as persistence is, and more than it thinks.
+        assert field.widths.model == pytest.approx(0.2 * ahead)
+        assert field.ratio is not None
+        assert field.covered == 0
+    said = guesses(fields[..., :2].double(), 10.0)
+    assert said[20, 3, 2, 0, 0, 0] == pytest.approx(0.1 + 0.02 * 24)
+
+
+def test_down_counts_by_the_width() -> None:
+    fields = torch.zeros(20, 2, 2, 5)
+    fields[1:, ..., 1] = 0.4  # heights/s
+    tally = Tally()
+    tally.add(told(torch.zeros_like(fields), 0.0, 0.1), fields, 10.0, 100, 50)
+    found = tally.scores()
+    assert found.fields[0].pixels is not None
+    assert found.fields[0].pixels.model == pytest.approx(0.4 * 50)
+    assert found.speed == pytest.approx(1, abs=0.001)
+    tally = Tally()
+    right = fields.roll(-1, -1)  # as far to the right, in widths/s
+    assert right[1, 0, 0].tolist() == pytest.approx([0.4, 0, 0, 0, 0])
+    tally.add(told(right, 0.0, 0.1), fields, 10.0, 100, 50)
+    assert tally.scores().angle == pytest.approx(90, abs=0.06)
+
+
+def test_clips_too_short_to_tell() -> None:
+    tally, fields = Tally(), field_of([0.1, 0.1])
+    tally.add(told(fields, 0, 0.1), fields, 10.0, 100, 100)
+    found = tally.scores()
+    assert found.error is None
+    assert (found.angle, found.speed) == (None, None)
+    assert {(field.cells, field.widths, field.ratio) for field in found.fields} == {(0, None, None)}
+
+
+def test_the_ratio_is_to_the_best_guess() -> None:
+    errors = EndpointErrors(0.2, 0.5, 0.4, 0.8)
+    assert FieldScores(0.5, 1, errors, errors, 0.5, 1.0).ratio == 0.5
+    nothing = EndpointErrors(0.2, 0.0, 0.4, 0.8)
+    assert FieldScores(0.5, 1, nothing, nothing, 0.5, 1.0).ratio is None
+
+
+def of_errors(*rows: tuple[float, ...], now: tuple[float, float] = (0.1, 0.4)) -> MotionScores:
+    """Return scores of errors now, and ahead by 0.25, 0.5 ... s; model and guesses in a row."""
+    errors = [EndpointErrors(*now, None, None), *(EndpointErrors(*row) for row in rows)]
+    fields = [
+        FieldScores(seconds, 1, each, each, None, None)
+        for seconds, each in zip((0.0, *AHEAD), errors, strict=False)
+    ]
+    return MotionScores(1, tuple(fields), None, None)
+
+
+BETTER, WORSE = (0.1, 0.3, 0.2, 0.4), (0.3125, 0.4, 0.25, 0.5)
+NOT_USEFUL = (
+    "Not useful yet: its mean error ahead on {}, 31.25 % of the width a second, is not below that "
+    "of motion that goes on, 25 %. Train longer (--minutes or --epochs) or on more clips."
+)
+
+
+@pytest.mark.parametrize(
+    ("scores", "useful", "sentence"),
+    [
+        (of_errors(BETTER, BETTER, BETTER), True, ""),
+        (of_errors(BETTER, BETTER, BETTER, now=(0.5, 0.4)), True, ""),
+        # What is told now does not make up for it, however good it is.
+        (of_errors(WORSE, WORSE, WORSE, now=(0.0, 9.0)), False, NOT_USEFUL.format("clips")),
+        # No better than the best is not better.
+        (
+            of_errors((0.2, 0.2, 0.3, 0.4)),
+            False,
+            "Not useful yet: its mean error ahead on clips, 20 % of the width a second, is not "
+            "below that of nothing moving, 20 %. Train",
+        ),
+        (
+            of_errors(BETTER, BETTER, (0.5, 0.7, 0.6, 0.4)),
+            True,
+            "Useful up to +0.5 s only: elsewhere the error",
+        ),
+        (
+            of_errors((0.19, 0.3, 0.2, 0.4), WORSE, WORSE),
+            False,
+            "of motion that goes on, 23.33 %, though it is up to +0.25 s. Train longer",
+        ),
+        # Of clips too short to tell of anything ahead.
+        (of_errors(now=(0.5, 0.4)), False, "Not useful yet: its mean error now on clips, 50 % of"),
+        (of_errors(), True, ""),
+        (MotionScores(1, (FieldScores(0.0, 0, None, None, None, None),), None, None), None, ""),
+    ],
+)
+def test_whether_it_is_useful(
+    scores: MotionScores, useful: bool | None, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = MotionEvaluation(
+        model=Path("m"), folder=Path("clips"), part="all", clips=1, scores=scores,
+        trained_on=0, validated_on=0, skipped=(),
+    )  # fmt: skip
+    assert (scores.useful, found.to_dict()["useful"]) == (useful, useful)
+    show_motion_evaluation(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert sentence in said
+    assert sentence or "seful" not in said
+
+
+def test_a_test_set_tells_whether_training_was_of_use(
+    learned: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = of_errors(BETTER), of_errors(WORSE)
+    for validation, test, sentence in (
+        (good, bad, NOT_USEFUL.format("test clips")),
+        (bad, None, NOT_USEFUL.format("validation clips")),
+        (bad, good, ""),
+    ):
+        result = replace(learned, validation=validation, test=test)
+        assert result.to_dict()["useful"] is (sentence == "")
+        show_motion_training(result)
+        said = " ".join(capsys.readouterr().out.split())
+        assert sentence in said
+        assert ("Not useful yet" in said) == bool(sentence)
