@@ -134,8 +134,8 @@ RATCHETS: list[tuple[Callable[[], int], int, int]] = [
     (median_source_file, 135, 135),
     (largest_source_file, 396, 380),
     (largest_test_file, 400, 400),
-    (largest_benchmark, 463, 250),
-    (kilobytes_of_readme, 57, 8),
+    (largest_benchmark, 250, 250),
+    (kilobytes_of_readme, 6, 8),
 ]
 
 
