@@ -342,7 +342,7 @@ def test_opencv_keeps_its_own_messages_to_itself(tmp_path: Path, first: str) -> 
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "Cannot read no.mp4: not a video that OpenCV can open.\n"
+    assert done.stdout == "Cannot read no.mp4: not a video that can be opened.\n"
     assert done.stderr == ""
 
 

@@ -73,7 +73,7 @@ def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path:
     (clips / "2.avi").write_text("no video")
     words = ["extract", clips, "-o", out, "--count", 2]
     done = torchrun(tmp_path, *words)
-    bad = f"Error: Cannot read {clips / '2.avi'}: not a video that OpenCV can open.\n"
+    bad = f"Error: Cannot read {clips / '2.avi'}: not a video that can be opened.\n"
     assert (done.code, done.err, done.out[1]) == (0, [bad, ""], "")
     assert done.out[0].splitlines()[-1] == "10 frames of 5 sources by 2 processes, 1 failed"
     rows = []

@@ -179,7 +179,7 @@ def test_a_bad_file_costs_its_own_line(
     )
     assert code == 1
     broken, fine = map(json.loads, out.splitlines())
-    sentence = f"Cannot read {tmp_path / 'clips' / 'a.mp4'}: not a video that OpenCV can open."
+    sentence = f"Cannot read {tmp_path / 'clips' / 'a.mp4'}: not a video that can be opened."
     assert broken == {"source": str(tmp_path / "clips" / "a.mp4"), "error": sentence}
     assert err == f"Error: {sentence}\n"
     assert [segment["label"] for segment in fine["segments"]] == ["right", "left"]
@@ -215,7 +215,7 @@ def test_subtitles_are_written(
     assert lines[3] == "00:00:00.000 --> 00:00:04.000"
     assert lines[4].startswith("right ")
     code, _, err = vidgru("predict", clips, "--model", good.run, "--subtitles", tmp_path / "subs")
-    sentence = f"Cannot read {clips}/bad.mp4: not a video that OpenCV can open."
+    sentence = f"Cannot read {clips}/bad.mp4: not a video that can be opened."
     assert (code, err) == (1, f"Error: {sentence}\nSaved: {tmp_path}/subs/deep/two.srt\n")
     assert [
         path.relative_to(tmp_path / "subs").as_posix() for path in (tmp_path / "subs").rglob("*.*")

@@ -241,7 +241,7 @@ def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_pat
     bad.write_text("not a video")
     done = vidgru("train", folder, *QUICK, "--out", tmp_path / "run")
     assert done.code == 0
-    assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that OpenCV can open.\n")
+    assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that can be opened.\n")
     assert "Unreadable clips, skipped and named above: 1.\n" in done.out
     assert "left/bad.mp4" not in names_of(tmp_path / "run")
     said = json.loads(vidgru("train", folder, *QUICK, "--json", "--out", tmp_path / "again").out)

@@ -253,7 +253,7 @@ def test_one_bad_clip_costs_only_itself(tmp_path: Path, clip: Path) -> None:
     bad.write_text("no video")
     results = run(clip, bad, gone)
     assert results["clip.avi"].segments is not None
-    assert results["bad.mp4"].error == f"Cannot read {bad}: not a video that OpenCV can open."
+    assert results["bad.mp4"].error == f"Cannot read {bad}: not a video that can be opened."
     assert results["gone.mp4"].error == f"Cannot read {gone}: No such file or directory."
 
 

@@ -79,7 +79,7 @@ def test_json_and_one_bad_source(
     done = vidgru("forecast", *sources, *options)
     assert done.code == 1
     sentences = [
-        f"Cannot read {folder}/a.avi: not a video that OpenCV can open.",
+        f"Cannot read {folder}/a.avi: not a video that can be opened.",
         f"{short} ends at 0.30 s: nothing can be foreseen after 0.5 s.",
         f"Cannot read {tmp_path}/empty: the folder holds neither videos nor images.",
     ]
@@ -136,7 +136,7 @@ def test_sources_that_cannot_be_read(
     Path("empty.avi").write_bytes(b"")
     for name, why in (
         ("absent.mp4", "no such file or folder"),
-        ("broken.mp4", "not a video that OpenCV can open"),
+        ("broken.mp4", "not a video that can be opened"),
         ("empty.avi", "the file is empty"),
     ):
         done = vidgru("forecast", name, "--model", model_file)

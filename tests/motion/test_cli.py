@@ -140,11 +140,11 @@ def test_one_bad_source_costs_itself_only(vidgru: Vidgru, known: Path, tmp_path:
     (folder / "b.avi").write_bytes(known.read_bytes())
     done = vidgru("motion", folder, "--json")
     assert done.code == 1
-    assert done.err == f"Error: Cannot read {folder}/a.avi: not a video that OpenCV can open.\n"
+    assert done.err == f"Error: Cannot read {folder}/a.avi: not a video that can be opened.\n"
     bad, good = map(json.loads, done.out.splitlines())
     assert bad == {
         "source": f"{folder}/a.avi",
-        "error": f"Cannot read {folder}/a.avi: not a video that OpenCV can open.",
+        "error": f"Cannot read {folder}/a.avi: not a video that can be opened.",
     }
     assert good["source"] == f"{folder}/b.avi"
 

@@ -41,7 +41,7 @@ def test_json_and_csv(vidgru: Vidgru, network: Network, film: Path, tmp_path: Pa
     broken.write_text("no video")
     done = vidgru("scenes", film, broken, film, "--json", "--csv", table)
     assert done.code == 1
-    sentence = f"Cannot read {broken}: not a video that OpenCV can open."
+    sentence = f"Cannot read {broken}: not a video that can be opened."
     assert done.err == f"Error: {sentence}\n"
     first, failure = map(json.loads, done.out.splitlines())
     assert failure == {"source": str(broken), "error": sentence}

@@ -214,7 +214,7 @@ def test_bad_sources_are_named_and_skipped(tmp_path: Path) -> None:
     good = write_clip(tmp_path / "yes.avi", taken(frames), 10)
     bad, found = changes_each_told([tmp_path / "no.mp4", good])
     path = tmp_path / "no.mp4"
-    assert bad == Failure(str(path), f"Cannot read {path}: not a video that OpenCV can open.")
+    assert bad == Failure(str(path), f"Cannot read {path}: not a video that can be opened.")
     assert isinstance(found, Changes)
     assert [(c.frame, c.seconds) for c in found.changes] == [(12, 1.2)]
 

@@ -131,7 +131,7 @@ def test_one_bad_source_among_many(vidgru: Cli, tmp_path: Path, clip: Path, out:
     assert done.code == 1
     assert done.out == f"{clip}: 20 frames in {out}/clip\n{other}: 3 frames in {out}/other\n"
     assert done.err.splitlines() == [
-        f"Error: Cannot read {tmp_path / 'bad.mp4'}: not a video that OpenCV can open."
+        f"Error: Cannot read {tmp_path / 'bad.mp4'}: not a video that can be opened."
     ]
     assert [row["file"].split("/")[0] for row in table(out)] == ["clip"] * 20 + ["other"] * 3
     assert not (out / "bad").exists()

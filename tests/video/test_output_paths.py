@@ -125,7 +125,7 @@ def test_predict_saves_many_but_those_that_cannot_be_read(
     assert code == 1
     assert err == (
         f"Saved: {tmp_path}/out/a/x.mp4\nSaved: {tmp_path}/out/b.mp4\n"
-        f"Error: Cannot read {clips}/c.mp4: not a video that OpenCV can open.\n"
+        f"Error: Cannot read {clips}/c.mp4: not a video that can be opened.\n"
     )
     assert left_in(tmp_path / "out") == ["a", "b.mp4"]
 

@@ -114,7 +114,7 @@ def test_reading_goes_on_past_damage_and_says_so_once(tmp_path: Path) -> None:
     ("name", "data", "message"),
     [
         ("empty.mp4", b"", "the file is empty"),
-        ("text.mp4", b"hello\n" * 100, "not a video that OpenCV can open"),
+        ("text.mp4", b"hello\n" * 100, "not a video that can be opened"),
         ("text.png", b"hello\n" * 100, "no image in it can be read"),
         ("none.mp4", None, "no such file or folder"),
         ("x" * 300, None, "File name too long"),
@@ -129,6 +129,21 @@ def test_what_cannot_be_read_is_said_in_one_sentence(
         read(tmp_path / name)
     assert name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_why_a_file_cannot_be_opened(clip: Path, tmp_path: Path) -> None:
+    data = clip.read_bytes()
+    bad = {
+        "its codec is unknown": data.replace(b"FFV1", b"WXYZ"),
+        "it is cut short or damaged": data[:200],
+        "it holds no stream": b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08moov",
+    }
+    for why, content in bad.items():
+        path = tmp_path / f"{why}.avi"
+        path.write_bytes(content)
+        with pytest.raises(VideoError) as error:
+            read(path)
+        assert str(error.value) == f"Cannot read {path}: not a video that can be opened: {why}."
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from vidgru.core.errors import VideoError
 from vidgru.video import source
 from vidgru.video.file import VideoFile, sane_fps
 from vidgru.video.source import Image
-from vidgru.video.streams import StreamFacts
+from vidgru.video.streams import StreamFacts, why_unreadable
 
 SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV tells rightly
 UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one picture are below 3
@@ -25,7 +25,10 @@ class OpenCVFile(VideoFile):
         # An absolute path and a fixed backend: a name like `http:x` or `img_%02d.png` stays a name.
         self.capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, options)
         if not self.capture.isOpened():
-            raise VideoError(f"Cannot read {path}: not a video that OpenCV can open.")
+            why = why_unreadable(path)
+            raise VideoError(
+                f"Cannot read {path}: not a video that can be opened{why and f': {why}'}."
+            )
         # Its default changed between OpenCV versions.
         self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         fps = self.capture.get(cv2.CAP_PROP_FPS)

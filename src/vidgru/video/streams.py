@@ -31,6 +31,7 @@ TIMED = 256  # packets whose stamps tell the rate, where what is declared cannot
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 STILL_CODECS = frozenset("bmp mjpeg png tiff webp".split())  # noqa: SIM905
 JOINED_FORMATS = frozenset("flv mpeg mpegts".split())  # noqa: SIM905
+BEGINNINGS = (b"RIFF", b"FLV", b"\x1aE\xdf\xa3")  # of AVI, Flash and Matroska files
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics
 WIDE = 9  # primaries of BT.2020
 WIDEST = 16  # sample aspect ratios beyond it are no such
@@ -158,6 +159,22 @@ def _looked(path: Path, *status: int) -> StreamFacts | None:
             return _look(path, container)
     except (*ERRORS, cv2.error):
         return None
+
+
+def why_unreadable(path: Path) -> str:
+    """Return why a file that OpenCV cannot open cannot be read, or "" where that is not known."""
+    head = b""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+        with open_container(path) as container:
+            if not len(container.streams):
+                return "it holds no stream"
+            unknown = any(stream.codec_context is None for stream in container.streams.video)
+            return "its codec is unknown" if unknown else ""
+    except ERRORS:
+        begun = head[4:] == b"ftyp" or head.startswith(BEGINNINGS)
+        return "it is cut short or damaged" if begun else ""
 
 
 def _look(path: Path, container: InputContainer) -> StreamFacts | None:
