@@ -119,11 +119,18 @@ def test_examples_in_python_have_the_right_types(tmp_path: Path) -> None:
             if language == "python":
                 (tmp_path / f"{page.stem}_{number}.py".replace("-", "_")).write_text(block)
     files = sorted(map(str, tmp_path.iterdir()))
-    # What `evaluate` gives depends on the model's task, which no type tells.
-    command = [sys.executable, "-m", "mypy", "--disable-error-code=union-attr", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        *files,
+    ]  # with the options, and the cache, of `make lint`
     environment = {**os.environ, "MYPYPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(files)} source files" in done.stdout, done.stdout + done.stderr
+    # What `evaluate` gives depends on the model's task, which no type tells.
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line for line in errors if not line.endswith("[union-attr]")] == []
     assert len(files) >= 4
 
 
