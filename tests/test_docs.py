@@ -156,6 +156,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
+    for path in re.findall(r"\b(?:benchmarks|scripts|src|tests)/[\w/.]*\w", text(page)):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_examples_exist(page: Path) -> None:
     """Let the command line parse every example; nothing runs."""
     for words, _ in examples(page):
