@@ -11,6 +11,7 @@ demo: .venv/installed
 	$(BIN)/vidgru evaluate sample_videos
 	$(BIN)/vidgru predict sample_videos/test
 	@echo
+	@echo "The program is $(BIN)/vidgru. To type only vidgru, in this terminal: . $(BIN)/activate"
 	@echo "Next, what moves in one of these clips, and where to:"
 	@echo "$(BIN)/vidgru motion sample_videos/test/left/clip_30.avi"
 

@@ -119,11 +119,18 @@ def test_examples_in_python_have_the_right_types(tmp_path: Path) -> None:
             if language == "python":
                 (tmp_path / f"{page.stem}_{number}.py".replace("-", "_")).write_text(block)
     files = sorted(map(str, tmp_path.iterdir()))
-    # What `evaluate` gives depends on the model's task, which no type tells.
-    command = [sys.executable, "-m", "mypy", "--disable-error-code=union-attr", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        *files,
+    ]  # with the options, and the cache, of `make lint`
     environment = {**os.environ, "MYPYPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(files)} source files" in done.stdout, done.stdout + done.stderr
+    # What `evaluate` gives depends on the model's task, which no type tells.
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line for line in errors if not line.endswith("[union-attr]")] == []
     assert len(files) >= 4
 
 
@@ -146,6 +153,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.is_relative_to(ROOT), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
+    for path in re.findall(r"\b(?:benchmarks|scripts|src|tests)/[\w/.]*\w", text(page)):
+        assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -248,6 +248,7 @@ def test_the_demo_says_what_it_takes_and_what_comes_next(
     assert " GB to download, " in lines[told - 1]
     assert told < [line.startswith("pip install ") for line in lines].index(True)
     assert lines[told] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.endswith(": . .venv/bin/activate")]
     # The command is complete, and is followed.
     shutil.rmtree(tmp_path / ".venv")
     _, _, index = lines[told].partition("=")
