@@ -90,12 +90,11 @@ def test_one_process_writes_and_speaks(whole: tuple[Path, Done], uneven: Path) -
         assert len(list(csv.DictReader(file))) == 13
 
 
-@pytest.mark.parametrize("task", ["forecast", "scenes"])
-def test_tasks_without_classes_train_in_two_processes_too(tmp_path: Path, task: str) -> None:
+def test_a_task_without_classes_trains_in_two_processes_too(tmp_path: Path) -> None:
     for number in range(6):
-        moving_squares(tmp_path / "films" / f"{number}.avi", 1, number, 40)
-    words = ["--task", task, "--epochs", 1, "--batch-size", 2, "--threads", 1]
-    done = vidgru(tmp_path, "train", "films", *words, "--size", 32, "--val", 0.4, "--out", "run")
+        moving_squares(tmp_path / "films" / f"{number}.avi", 1, number, 20)
+    words = ["--task", "forecast", "--epochs", 1, "--batch-size", 2, "--threads", 1]
+    done = vidgru(tmp_path, "train", "films", *words, "--size", 32, "--out", "run")
     assert (done.code, done.err) == (0, ["", ""])
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
