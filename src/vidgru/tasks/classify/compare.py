@@ -10,9 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from vidgru.core.address import refuse_live
-from vidgru.core.errors import OptionError
 from vidgru.core.results import Progress, run_to_end
-from vidgru.core.torchrun import launched
 from vidgru.data.dataset import gather, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.run_folder import (
@@ -44,8 +42,6 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     OutputError. Trainings that are finished when the comparison is broken off are kept, and
     comparison.json compares them.
     """
-    if launched() > 1:
-        raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
     choose_device(config.device)
     refuse_live(folder)
     folder = Path(folder)
