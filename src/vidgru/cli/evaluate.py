@@ -1,13 +1,12 @@
 """`vidgru evaluate`: tell how good a model is on clips that it did not learn from."""
 
-import sys
 from typing import Any
 
 import click
 
-from vidgru.core.text import printable
+from vidgru.engine.model_config import ModelConfig
 from vidgru.tasks.registry import PACKAGES, about, find_task
-from vidgru.terminal.options import given, json_option, quiet_option, task_options
+from vidgru.terminal.options import given, json_option, quiet_option, task_options, tell_model
 
 
 @click.command("evaluate")
@@ -34,8 +33,8 @@ def command(
     from vidgru.terminal.tables import print_result
 
     if chosen.get("model") is None:
-        chosen["model"] = str(newest_run(RUNS))
-        if not quiet:
-            print(f"Model: {printable(chosen['model'])}", file=sys.stderr)
+        path = newest_run(RUNS)
+        tell_model(path, ModelConfig(), quiet)
+        chosen["model"] = str(path)
     result = follow(evaluate_steps(folder, chosen), quiet)
     print_result(result, as_json, find_task(result.task).show)

@@ -7,7 +7,13 @@ import click
 
 from vidgru.engine.model_config import ModelConfig
 from vidgru.tasks.contract import About
-from vidgru.terminal.options import config_options, json_option, quiet_option, source_arguments
+from vidgru.terminal.options import (
+    config_options,
+    json_option,
+    quiet_option,
+    source_arguments,
+    tell_model,
+)
 
 
 def make_command(about: About) -> click.Command:
@@ -31,6 +37,7 @@ def make_command(about: About) -> click.Command:
         task, found = find_task(about.name), find_videos(sources)
         device = prepare_inference(config.device, config.threads)
         path = newest_run(RUNS, about.name, about.noun) if config.model is None else config.model
+        tell_model(Path(path), config, quiet)
         model = task.open(load(Path(path), about.name), device)
         kind = task.answer
         output = Output(as_json=as_json, json_types=(kind,), show={kind: task.show})

@@ -21,7 +21,7 @@ from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.encoders import read_encoders
 from vidgru.tasks.classify.evaluation import evaluate_classes_steps
 from vidgru.tasks.classify.folds import fold_steps
-from vidgru.tasks.classify.learn import Run, learn_steps, settings_of, spec_of
+from vidgru.tasks.classify.learn import Run, settings_of, spec_of
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ABOUT, ClassifyEvaluateConfig, ClassifyTrainConfig
@@ -90,7 +90,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Gathered
     def learn(self, run: Run, data: Gathered) -> Steps:
         """Train a network, after one for each fold if there are any."""
         if data.folds is None:
-            return learn_steps(run, data)
+            return super().learn(run, data)
         return fold_steps(replace(run, config=replace(run.config, folds=data.folds)), data)
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
