@@ -28,6 +28,7 @@ def attempt(
     load: Callable[[], object], named: Path, refusal: type[VidgruError] = VidgruError
 ) -> tuple[str, str]:
     """Load a file; return how that ended, and a note. `named` is what a refusal must name."""
+    before = peak()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -48,7 +49,7 @@ def attempt(
             end = "foreign"
     if warned and end != "foreign":
         end, note = "foreign", f"warning: {warned[0].message}"[:300]
-    if peak() > MEGABYTES:
+    if peak() > max(MEGABYTES, before):  # not what was taken before this file
         end, note = "foreign", f"memory, after {end}: {note}"
     return end, note
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fuzz
+import fuzz_child
 import fuzz_opener
 import pytest
 from fuzz_child import GOOD, Child, attempt
@@ -52,6 +53,16 @@ def test_what_is_bad_is_seen(tmp_path: Path) -> None:
     assert attempt(fail_with(ModelError("bad")), path) == ("foreign", "unclear: 'bad'")
     assert attempt(fail_with(KeyError("a")), path)[0] == "foreign"
     assert attempt(fail_with(ModelError(f"{path} is bad")), path, VideoError)[0] == "foreign"
+
+
+@pytest.mark.parametrize(
+    ("peaks", "end"), [((100, 1600), "foreign"), ((1600, 1600), "loaded"), ((100, 200), "loaded")]
+)
+def test_memory_counts_for_the_file_that_takes_it(
+    peaks: tuple[float, float], end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzz_child, "peak", iter(peaks).__next__)
+    assert attempt(lambda: None, tmp_path)[0] == end
 
 
 @pytest.mark.parametrize(("command", "end"), [("exit 3", "crash"), ("exec sleep 60", "hang")])
