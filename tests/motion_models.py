@@ -1,4 +1,4 @@
-"""Motion models of random weights, and one that says what it is told."""
+"""Motion models of random weights, and one that says what is set."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from motion_fields import Thing, scene
 
 from vidgru import MotionField
-from vidgru.engine.inference import Pace
+from vidgru.engine.inference import ReadingProgress
 from vidgru.tasks.motion.model import MotionModel, Probe
 from vidgru.tasks.motion.model_file import LoadedMotion
 from vidgru.tasks.motion.network import MotionNetwork
@@ -26,7 +26,7 @@ def network() -> MotionNetwork:
         made.train()(clip, flow, torch.tensor([12.5, 10.0]))
     for part in made.head.parameters():
         part.data *= 4
-    torch.nn.init.normal_(made.tell.weight, std=0.3)  # a new network tells nothing of its own
+    torch.nn.init.normal_(made.output.weight, std=0.3)  # a new network tells nothing of its own
     return made.eval()
 
 
@@ -35,7 +35,7 @@ def loaded() -> LoadedMotion:
 
 
 class Known(MotionModel):
-    """Says what it is told of a video of 1280x720 at 12.5 frames/s."""
+    """Says what is set of a video of 1280x720 at 12.5 frames/s."""
 
     def __init__(self, fields: list[MotionField], frames: int) -> None:
         super().__init__(loaded(), torch.device("cpu"))
@@ -46,12 +46,12 @@ class Known(MotionModel):
         super().probe(source)
         return Probe(1280, 720, 12.5)
 
-    def _read(self, source: Any, probe: Any, pace: Pace, tell: Any = None) -> Any:
-        pace.frames += self.count
+    def _read(self, source: Any, probe: Any, reading: ReadingProgress, tell: Any = None) -> Any:
+        reading.frames += self.count
         yield self.known[:7]
         yield self.known[7:]
 
 
-def driving(seconds: float, *things: Thing, **camera: Any) -> list[MotionField]:
+def driving(seconds: float, *object_motion: Thing, **camera: Any) -> list[MotionField]:
     count = round(12.5 * seconds)
-    return [scene(things, time=n / 12.5, **camera) for n in range(1, count)]
+    return [scene(object_motion, time=n / 12.5, **camera) for n in range(1, count)]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.tasks.scenes.model import ScenesModel
-from vidgru.tasks.scenes.results import Boundary, Scenes, divide
+from vidgru.tasks.scenes.results import Boundary, Scenes, scenes_between
 from vidgru.video.read import Image, open_video
 
 SIZE = 16
@@ -21,10 +21,10 @@ PIECES = ".mkv" if FFMPEG else ".mp4"  # of an .mkv
 
 
 class Network:
-    """Finds a cut where the picture changes much, or the boundaries that it is told."""
+    """Finds a cut where the picture changes much, or the boundaries that are set."""
 
     def __init__(self) -> None:
-        self.told: list[Boundary] | None = None
+        self.predicted: list[Boundary] | None = None
         self.seen: list[Image] = []
         self.thresholds: list[float] = []
 
@@ -40,11 +40,11 @@ def watch(
     network: Network, frames: Iterable[Image], threshold: float
 ) -> Iterator[tuple[int, Boundary | None]]:
     network.thresholds.append(threshold)
-    last, waiting = None, list(network.told or [])
+    last, waiting = None, list(network.predicted or [])
     for number, frame in enumerate(frames):
         assert frame.shape == (SIZE, SIZE, 3)
         network.seen.append(frame)
-        if network.told is None and last is not None and changed(frame, last):
+        if network.predicted is None and last is not None and changed(frame, last):
             waiting.append(Boundary(number, "cut", 0.9, number, number))
         last = frame
         late = waiting and waiting[0].frame + LATE <= number
@@ -105,7 +105,7 @@ def open_frames(path: Path) -> Iterator[Any]:
 
 def divided(frames: int = 60, fps: float = 10.0, source: str = "film.mkv") -> Scenes:
     pairs = [(boundary, boundary.frame / fps) for boundary in gradual()]
-    scenes = divide(pairs, frames, frames / fps)
+    scenes = scenes_between(pairs, frames, frames / fps)
     return Scenes(source, "m", frames, fps, False, frames / fps, 64, 48, scenes)
 
 

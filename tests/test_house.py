@@ -244,16 +244,16 @@ def test_the_demo_says_what_it_takes_and_what_comes_next(
     vidgru: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = make_demo(tmp_path)
-    told = [line.startswith("make demo PIP_EXTRA_INDEX_URL=") for line in lines].index(True)
-    assert " GB to download, " in lines[told - 1]
-    assert told < [line.startswith("pip install ") for line in lines].index(True)
-    assert lines[told] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    at = [line.startswith("make demo PIP_EXTRA_INDEX_URL=") for line in lines].index(True)
+    assert " GB to download, " in lines[at - 1]
+    assert at < [line.startswith("pip install ") for line in lines].index(True)
+    assert lines[at] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.endswith(": . .venv/bin/activate")]
     # The command is complete, and is followed.
     shutil.rmtree(tmp_path / ".venv")
-    _, _, index = lines[told].partition("=")
-    again = make_demo(tmp_path, *lines[told].split()[2:])
-    assert lines[told] not in again
+    _, _, index = lines[at].partition("=")
+    again = make_demo(tmp_path, *lines[at].split()[2:])
+    assert lines[at] not in again
     (installed,) = [line for line in again if line.startswith("pip install ")]
     assert installed.endswith(f" {index}")
     # The last line is a command that works as it stands.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidgru.core.results import ToDict
 
 MODULES = (
-    *("core.results", "data.results", "video.facts", "video.results"),
+    *("core.results", "data.results", "video.info", "video.results"),
     *("tools.changes.results", "tools.extract.results"),
     *(f"tasks.classify.{name}" for name in ("results", "scores", "timeline")),
     *(
@@ -76,8 +76,8 @@ def test_all_that_is_nested_becomes_plain() -> None:
     part = Part(Path("a", "b.png"), ((1, 5), (2,)))
     plain = {"largest": 5, "file": "a/b.png", "sizes": [[1, 5], [2]]}
     whole = Whole("w", (part,), None, {3: part}, (0.25, 0.75), object())
-    told = whole.to_dict()
-    assert told == {
+    values = whole.to_dict()
+    assert values == {
         "parts": [plain],
         "best": None,
         "by_count": {3: plain},
@@ -85,9 +85,9 @@ def test_all_that_is_nested_becomes_plain() -> None:
         "name": "w",
     }
     # Programs and people read them in this order.
-    assert list(told) == ["parts", "best", "by_count", "shares", "name"]
-    assert list(told["parts"][0]) == ["largest", "file", "sizes"]
-    assert json.loads(json.dumps(told["parts"])) == told["parts"]
+    assert list(values) == ["parts", "best", "by_count", "shares", "name"]
+    assert list(values["parts"][0]) == ["largest", "file", "sizes"]
+    assert json.loads(json.dumps(values["parts"])) == values["parts"]
     assert Part(None, ((1,),)).to_dict()["file"] is None
 
 

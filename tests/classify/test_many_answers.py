@@ -88,9 +88,9 @@ def test_what_is_refused(vidgru: Vidgru, quick_workers: list[str], tmp_path: Pat
     words = ["predict", folder, "--model", "m", "--out", out]
     assert vidgru(*words).code == 0
     content = out.read_bytes()
-    no = f"Error: Cannot go on with {out}: "
+    no = f"Error: Cannot resume {out}: "
     for more, sentence in (
-        ([], f"Error: {out} is there already. Go on with --resume, or give another --out.\n"),
+        ([], f"Error: {out} is there already. Continue with --resume, or give another --out.\n"),
         (
             ["--resume", "--model", "n"],
             f'{no}it was written with model "m", not "n". Give another --out.\n',
@@ -127,7 +127,7 @@ def test_what_is_refused(vidgru: Vidgru, quick_workers: list[str], tmp_path: Pat
         (1, content.replace(b'"timeline": false', b'"timeline": [0, 1]')),
     ):
         out.write_bytes(foreign)
-        sentence = f"Cannot go on with {out}: line {row} is not an answer of `vidgru predict`."
+        sentence = f"Cannot resume {out}: line {row} is not an answer of `vidgru predict`."
         with (
             pytest.raises(OutputError, match=f"^{re.escape(sentence)}$"),
             answers._opened(out, settings, resume=True),
@@ -204,7 +204,7 @@ def test_broken_off_and_resumed(main: Path, tmp_path: Path) -> None:
         assert before + 5 < have < 100
         assert printed == ""
     assert process.returncode == 130
-    words = f"Stopped: Interrupted. {have} of 100 sources are in {out}. Go on with --resume.\n"
+    words = f"Stopped: Interrupted. {have} of 100 sources are in {out}. Continue with --resume.\n"
     assert said.endswith(words)
     assert "Traceback" not in said
     for path, workers in ((out, "2"), (whole, "1")):

@@ -281,7 +281,7 @@ def test_what_was_answered_before_an_interruption_is_told(
     code, out, err = vidgru("predict", *videos, *words)
     assert code == 130
     sentence = "Interrupted. 2 of 3 sources were answered."
-    assert err == f"\nStopped: {sentence} What is written with --out can be gone on with.\n"
+    assert err == f"\nStopped: {sentence} Those in --out are kept: see --resume.\n"
     assert all(str(video) in out for video in videos[:2])
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert [row.split(",")[0] for row in rows] == [str(video) for video in videos[:2]]

@@ -261,7 +261,7 @@ def test_broken_off_after_a_validation(
     assert (
         done.err.lstrip()
         == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}. "
-        f"Go on with: vidgru train --resume {run}\n"
+        f"Resume with: vidgru train --resume {run}\n"
     )
     assert {path.name for path in run.iterdir()} <= RUN_FILES
     model = load_model(run)

@@ -128,9 +128,9 @@ def test_a_lost_process_ends_the_others_and_resuming_goes_on(
     assert (done.code, done.out, done.err[1]) == (1, ["", ""], "")
     # Torchrun stops the first one, too, when it sees that the other is gone.
     assert done.err[0].lstrip() in (
-        "Error: Another process of this training ended. Go on with --resume, or train anew.\n",
+        "Error: Another process of this training ended. Resume with --resume, or train anew.\n",
         f"Stopped: Interrupted after 12 steps. The best model so far is in {folder}. "
-        f"Go on with: vidgru train --resume {folder}\n",
+        f"Resume with: vidgru train --resume {folder}\n",
     )
     assert 0 < load_checkpoint(folder / "last.ckpt")["steps"] < STEPS
     done = vidgru(tmp_path, "train", "--resume", folder)
@@ -185,7 +185,7 @@ def test_interrupted(tmp_path: Path, uneven: Path) -> None:
     assert said[1] == ""
     assert re.fullmatch(
         r"Stopped: Interrupted after \d+ steps\.( The best model so far is in \S+)? "
-        rf"Go on with: vidgru train --resume {folder}\n",
+        rf"Resume with: vidgru train --resume {folder}\n",
         said[0].lstrip(),
     )
     load_checkpoint(folder / "last.ckpt")

@@ -37,11 +37,13 @@ def stepped(frames: list[np.ndarray], rate: float, width: int, height: int) -> l
             pixels = normalise(torch.from_numpy(small)[None])
             flow = torch.from_numpy(cell_means(meter.next(small)))[None]
             outputs, state = made.step(pixels, flow, torch.tensor([rate]), state)
-        told = read_outputs(outputs[0])
-        scaled = told.velocity.numpy() * np.array([width, height])
-        moving = 1 / (1 + np.exp(-told.moving.numpy()))
+        predicted = read_outputs(outputs[0])
+        scaled = predicted.velocity.numpy() * np.array([width, height])
+        moving = 1 / (1 + np.exp(-predicted.moving.numpy()))
         found.append(
-            np.concatenate([scaled.ravel() / width, told.spread.numpy().ravel(), moving.ravel()])
+            np.concatenate(
+                [scaled.ravel() / width, predicted.spread.numpy().ravel(), moving.ravel()]
+            )
         )
     return found
 
@@ -72,7 +74,7 @@ def test_chunks_give_what_steps_give(
 def test_pieces_are_of_few_sizes() -> None:
     frames = [Frame(np.zeros((1, 1, 3), np.uint8), float(n), n) for n in range(32)]
     flow = np.zeros((8, 8, 2), np.float32)
-    marked = [motion._Seen(frame, frame.index in (0, 9, 10), flow) for frame in frames]
+    marked = [motion._FlowFrame(frame, frame.index in (0, 9, 10), flow) for frame in frames]
     pieces = [([s.frame.index for s in shown], new) for shown, new in motion._pieces(marked)]
     assert [(len(indices), new) for indices, new in pieces] == [
         (8, True), (1, False), (1, True), (16, True), (4, False), (2, False)

@@ -21,9 +21,11 @@ from vidgru.engine.distributed import from_main
 
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
-VERSION = 3
+VERSION = 4
+OLDEST = 3  # that is still read; `renamed` of a network says what has another name since
 SHIPPED = Path(__file__).parents[1] / "models"  # those that come with the package
 
+Value = TypeVar("Value")
 Net = TypeVar("Net")
 Spec = TypeVar("Spec")
 
@@ -101,11 +103,13 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
             kind, spec, content = _read_header(path, header, kind_of)
             # Without memory: a description may ask for far more than there is.
             with torch.device("meta"):
-                wanted = kind.network(spec).state_dict()
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                network = kind.network(spec)
+            wanted = network.state_dict()
+            stored = current_names(network, {name: name for name in file.keys()})  # noqa: SIM118
+            shapes = {new: tuple(file.get_slice(old).get_shape()) for new, old in stored.items()}
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
                 raise ModelError(f"{path} is damaged: its weights do not fit its description.")
-            weights = {name: file.get_tensor(name) for name in wanted}
+            weights = {name: file.get_tensor(stored[name]) for name in wanted}
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"Cannot read the model {path}: it is damaged or cut short.") from error
     for name, tensor in weights.items():
@@ -117,6 +121,17 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
     return kind.loaded(path, network, spec, content)
 
 
+def current_names(network: nn.Module, weights: dict[str, Value]) -> dict[str, Value]:
+    """Return weights by the names that they have today, where a file may have older ones.
+
+    The `renamed` of a network maps names of modules in version 3 to those of today.
+    """
+    renamed: dict[str, str] = getattr(network, "renamed", {})
+    split = ((name.partition("."), value) for name, value in weights.items())
+    found = ((f"{renamed.get(head, head)}{dot}{rest}", value) for (head, dot, rest), value in split)
+    return type(weights)(found)
+
+
 def _read_header(
     path: Path, header: str, kind_of: Callable[[str], Kind]
 ) -> tuple[Kind, Any, dict[str, Any]]:
@@ -126,10 +141,10 @@ def _read_header(
         version = content["version"]
         if type(version) is not int:
             raise TypeError("version")
-        if version != VERSION:
+        if not OLDEST <= version <= VERSION:
             raise ModelError(
                 f"{path} was written by another version of vidgru (format {version}, not "
-                f"{VERSION})."
+                f"{OLDEST} to {VERSION})."
             )
         kind, metrics = kind_of(content["spec"]["task"]), content["metrics"]
         spec = kind.read_spec(content)

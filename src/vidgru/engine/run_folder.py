@@ -110,7 +110,7 @@ def begin_run(
 
 
 @contextmanager
-def go_on_with(
+def resume_run(
     run: Path, read_config: Callable[[dict[str, Any]], Config]
 ) -> Iterator[tuple[Path, Config]]:
     """Give the folder and config that a run began with, and keep other processes out of it.
@@ -120,7 +120,7 @@ def go_on_with(
     path = run / CONFIG_NAME
     # path.is_file() fails on a folder that nobody may look into.
     if is_main() and not os.path.isfile(path):
-        raise ModelError(f"Nothing to go on with in {run}: it is no run folder of `vidgru train`.")
+        raise ModelError(f"Nothing to resume in {run}: it is no run folder of `vidgru train`.")
     try:
         written = json.loads(from_main(path.read_bytes).decode("utf-8", "surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
@@ -130,7 +130,7 @@ def go_on_with(
         *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
         OptionError,
     ) as error:
-        raise ModelError(f"Cannot go on with {run}: its {CONFIG_NAME} is damaged.") from error
+        raise ModelError(f"Cannot resume {run}: its {CONFIG_NAME} is damaged.") from error
     with _alone(run):
         yield folder, config
 

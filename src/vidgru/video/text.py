@@ -41,16 +41,16 @@ def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
         warnings.filterwarnings("ignore", message="Glyph")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
 
-        def fits(count: int) -> bool:
+        def is_narrow(count: int) -> bool:
             line.set_text(shown if count == len(shown) else shown[:count].rstrip() + ELLIPSIS)
             return bool(line.get_window_extent(canvas.get_renderer()).x1 <= width)  # type: ignore[no-untyped-call]
 
-        if len(text) > LONGEST or not fits(len(shown)):
+        if len(text) > LONGEST or not is_narrow(len(shown)):
             low, high = 0, min(len(shown) - 1, LONGEST)
             while low < high:
                 middle = (low + high + 1) // 2
-                low, high = (middle, high) if fits(middle) else (low, middle - 1)
-            fits(low)
+                low, high = (middle, high) if is_narrow(middle) else (low, middle - 1)
+            is_narrow(low)
         end = line.get_window_extent(canvas.get_renderer()).x1  # type: ignore[no-untyped-call]
         figure.patch.set_alpha(0)
         canvas.draw()  # type: ignore[no-untyped-call]

@@ -84,7 +84,7 @@ def _headline(numbers: Numbers) -> str:
     )
     return (
         f'<header id="headline">\n<h1>{numbers("scores", "accuracy")} of '
-        f"{numbers('answers', 'length')} {part} told right</h1>\n"
+        f"{numbers('answers', 'length')} {part} correct</h1>\n"
         f"<p>Model {named(numbers['model',])} on the {PARTS[numbers['part',]]} of "
         f"{named(numbers['folder',])}. {learned}</p>\n"
         f"<p>Accuracy, 95 % interval: {numbers('interval', 0)} to {numbers('interval', 1)}, over "
@@ -126,7 +126,7 @@ def _baselines(numbers: Numbers) -> str:
             '<p class="warn">Something that should not matter tells the classes apart, so part of '
             "this model's accuracy may rest on it.</p>\n"
         )
-    return as_section("baselines", "Beside what needs no learning", *parts)
+    return as_section("baselines", "Baselines", *parts)
 
 
 def _scores(numbers: Numbers) -> str:
@@ -141,7 +141,7 @@ def _scores(numbers: Numbers) -> str:
         if k != "1"
     ]
     rows.append(("Loss: mean of -log p(true class)", numbers("scores", "loss")))
-    return as_section("scores", "In numbers", as_table("scores", ["", ""], rows))
+    return as_section("scores", "Scores", as_table("scores", ["", ""], rows))
 
 
 def _classes(numbers: Numbers) -> str:
@@ -157,10 +157,10 @@ def _classes(numbers: Numbers) -> str:
     ]
     head = ["class", "clips", "recall", "precision", "F1"]
     note = (
-        '<p class="dim">Recall: of the clips of a class, the share told right. Precision: of the '
+        '<p class="dim">Recall: of the clips of a class, the share correct. Precision: of the '
         "clips called so, the share that is. F1: their harmonic mean.</p>\n"
     )
-    return as_section("classes", "Class by class", as_table("classes", head, rows), note)
+    return as_section("classes", "Scores by class", as_table("classes", head, rows), note)
 
 
 def _confusion(numbers: Numbers) -> str:
@@ -180,7 +180,7 @@ def _confusion(numbers: Numbers) -> str:
         "row, the stronger the colour: blue is right, orange is wrong.</p>\n"
     )
     table = as_table("confusion matrix", head, rows, "matrix")
-    return as_section("confusion", "What is taken for what", note, table)
+    return as_section("confusion", "Confusion matrix", note, table)
 
 
 def _calibration(numbers: Numbers) -> str:
@@ -198,11 +198,11 @@ def _calibration(numbers: Numbers) -> str:
             at = ("calibration", key, n)
             span = f"{numbers(*at, 'low')} to {numbers(*at, 'high')}"
             rows.append([span, *(numbers(*at, k) for k in ("count", "confidence", "accuracy"))])
-        head = [when, "clips", "mean confidence", "told right"]
+        head = [when, "clips", "mean confidence", "correct"]
         tables.append(as_table(f"calibration {when}", head, rows))
     return as_section(
         "calibration",
-        "How far confidence can be trusted",
+        "Calibration",
         '<p class="dim">Each column holds answers of a like confidence: on the dashed line, as '
         "many are right as they claim; below it, they claim too much.</p>\n",
         f'<div class="charts">\n{"".join(figures)}</div>\n',
@@ -212,7 +212,7 @@ def _calibration(numbers: Numbers) -> str:
 
 
 def _reliability(numbers: Numbers, key: str, when: str) -> str:
-    x, y = Axis("confidence", 0, 1, share=True), Axis("told right", 0, 1, share=True)
+    x, y = Axis("confidence", 0, 1, share=True), Axis("correct", 0, 1, share=True)
     chart = Chart(f"Reliability {when}", x, y)
     for n, part in enumerate(numbers["calibration", key]):
         if part["confidence"] is None or part["accuracy"] is None:
@@ -241,7 +241,7 @@ def _answered(numbers: Numbers) -> str:
         ("Wrong among the answers", numbers("answered", "error")),
     ]
     table = as_table("answered", ["on these clips", ""], rows)
-    return as_section("answered", "When it may say “unsure”", f"<p>{said}</p>\n", table)
+    return as_section("answered", "Answering only when sure", f"<p>{said}</p>\n", table)
 
 
 def _mistakes(numbers: Numbers, strips: Mapping[str, Sequence[NDArray[np.uint8]]]) -> str:
@@ -264,7 +264,7 @@ def _mistakes(numbers: Numbers, strips: Mapping[str, Sequence[NDArray[np.uint8]]
             f"{strip if images else ''}<figcaption>{named(answer['clip'])}</figcaption></figure>\n"
         )
     if not wrong:
-        figures.append("<p>None: every clip was told right.</p>\n")
+        figures.append("<p>None: every clip was correct.</p>\n")
     if len(worst) < len(wrong):
         figures.append('<p class="dim">There are more; these are the most confident.</p>\n')
     return as_section("mistakes", "Most confident mistakes", *figures)

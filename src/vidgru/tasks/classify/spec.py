@@ -32,7 +32,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Confidence:
-    """What a model file says of how far its confidence can be trusted.
+    """What a model file says of its confidence: calibration and validation answers.
 
     temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
     and whether it was right, for clips that were not learned from, least sure first; none when

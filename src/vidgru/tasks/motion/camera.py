@@ -120,8 +120,8 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
     moved, agrees = _common(view, velocity, trust, slack)
     left = (agrees * lengths(view.flow(moved) - velocity) ** 2).sum(-1)
     there = (agrees * lengths(velocity) ** 2).sum(-1)
-    agree, still = agrees.sum(-1), (trust * (lengths(velocity) <= slack)).sum(-1)
-    most = (agree > AGREE) | (agree > np.maximum(CLEARLY, 2 * still))
+    agreeing, still = agrees.sum(-1), (trust * (lengths(velocity) <= slack)).sum(-1)
+    most = (agreeing > AGREE) | (agreeing > np.maximum(CLEARLY, 2 * still))
     moves = most & (left < (1 - EXPLAINED) * there)
     going = lengths(velocity) > STILL * view.width + 0.5 * spread
     enough = going.mean(-1) >= WIDELY
@@ -182,7 +182,7 @@ def heading(x: float, y: float, width: int) -> Heading:
     return Heading(degrees % 360, speed, speed / width)
 
 
-def tell_camera(view: View, moved: Similarity) -> Camera:
+def camera_motion(view: View, moved: Similarity) -> Camera:
     """Return the camera's motion, from that of the contents; parts too slow to tell are none."""
     x, y, zoom, turn = (float(part.mean()) for part in moved)
     least, radius = STILL * view.width, float(np.hypot(view.x, view.y).mean())
