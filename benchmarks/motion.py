@@ -203,7 +203,7 @@ def main() -> None:
             command = [sys.executable, "-m", "vidgru", "motion", str(clip), "--json"]
             compare(clip, command, given.runs)
             return
-        model = vidgru.load_motion(given.model)
+        model = vidgru.load(given.model or "motion")
         by_cells(model, Path(folder), given.seed, given.scenes)
         by_seconds(model, Path(folder), given.seed, given.scenes)
 

@@ -211,7 +211,7 @@ def main() -> None:
         return
     if not given.folders and not given.made:
         sys.exit("Give folders of clips, --made or --cost.")
-    model = vidgru.load_scenes(given.model)
+    model = vidgru.load(given.model or "scenes")
     if given.made:
         measure_made(given.folders, model)
         return

@@ -13,11 +13,11 @@
         print(segment.start, segment.end, segment.label)
     for moment in vidgru.load(result.run).stream("camera:0"):
         print(moment.time, moment.label)
-    for second in vidgru.load_motion().analyse("new.mp4").seconds:
+    for second in vidgru.load("motion").predict("new.mp4").seconds:
         print(second.objects, second.camera.words, second.ahead)
-    for frame in vidgru.load_forecast("runs/clips-1").forecast("new.mp4")[0].frames:
+    for frame in vidgru.load("runs/clips-2").predict("new.mp4").frames:  # of --task forecast
         print(frame.seconds)
-    for scene in vidgru.load_scenes().scenes("new.mp4").scenes:
+    for scene in vidgru.load("scenes").predict("new.mp4").scenes:
         print(scene.number, scene.start_seconds, scene.begins)
     for change in vidgru.find_changes("yard.mp4").changes:
         print(change.seconds, change.kind, change.box)
@@ -25,17 +25,21 @@
         print(frame.file, frame.seconds)
 
 These are what the command line calls. Every failure is a `vidgru.VidgruError`.
+
+Importing vidgru sets three environment variables where they are not set, which OpenCV reads when it
+is first imported: OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL, OPENCV_IO_MAX_IMAGE_PIXELS. Training
+lets glibc keep freed memory (mallopt), in the whole process.
 """
 
 import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from vidgru.core.errors import VidgruError
-from vidgru.core.options import make
-from vidgru.core.results import Failure
+from vidgru.core.options import make, python_names
+from vidgru.core.results import Failure, OnProgress, Progress
 from vidgru.data.results import Checked
 from vidgru.engine.train_config import TrainConfig
 from vidgru.nn.choices import CORES
@@ -63,13 +67,16 @@ if TYPE_CHECKING:
     from vidgru.tasks.forecast.model import ForecastModel
     from vidgru.tasks.motion.model import MotionModel
     from vidgru.tasks.scenes.model import ScenesModel
+    from vidgru.video.arrays import Frames, Source
 
+Item = TypeVar("Item")
 AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
 AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
 
-# Types that import torch, and so are imported when they are asked for.
+# Types that import torch or numpy, and so are imported when they are asked for.
 _MODELS = {
     "ForecastModel": "vidgru.tasks.forecast.model",
+    "Frames": "vidgru.video.arrays",
     "Model": "vidgru.tasks.classify.model",
     "MotionModel": "vidgru.tasks.motion.model",
     "ScenesModel": "vidgru.tasks.scenes.model",
@@ -94,6 +101,7 @@ __all__ = [
     "ForecastMoment",
     "ForecastTrainConfig",
     "ForecastTrainResult",
+    "Frames",
     "LiveMoment",
     "Model",
     "Moment",
@@ -105,6 +113,7 @@ __all__ = [
     "MotionTrainConfig",
     "MotionTrainResult",
     "Prediction",
+    "Progress",
     "Scene",
     "SceneChange",
     "SceneEvaluation",
@@ -123,9 +132,6 @@ __all__ = [
     "evaluate",
     "extract",
     "load",
-    "load_forecast",
-    "load_motion",
-    "load_scenes",
     "resume",
     "train",
 ]
@@ -146,14 +152,17 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'vidgru' has no attribute {name!r}")
 
 
-def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
-    """Tell what is wrong with a folder of clips, in `.findings`, before training on it.
+def check(
+    folder: str | Path, *, group_by: str | None = None, progress: OnProgress | None = None
+) -> Checked:
+    """Check a folder of clips for what is wrong with it, in `.findings`, before training on it.
 
     Raises DataError when the folder cannot be learned from, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
 
-    return run(folder, CheckConfig(group_by))
+    with python_names():
+        return run(folder, CheckConfig(group_by), progress)
 
 
 @overload
@@ -166,7 +175,13 @@ def train(
 def train(folder: str | Path, *, task: Literal["scenes"], **options: Any) -> SceneTrainResult: ...
 @overload
 def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> TrainResult: ...
-def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> AnyTrainResult:
+def train(
+    folder: str | Path,
+    *,
+    preset: str | None = None,
+    progress: OnProgress | None = None,
+    **options: Any,
+) -> AnyTrainResult:
     """Learn to tell the classes in a folder of clips, or with `task` something else from videos.
 
     task="motion": how things move; task="forecast": which frames come next; task="scenes":
@@ -178,7 +193,8 @@ def train(folder: str | Path, *, preset: str | None = None, **options: Any) -> A
     """
     from vidgru.commands.train import train as run
 
-    result: AnyTrainResult = run(folder, train_config(options, preset))
+    with python_names():
+        result: AnyTrainResult = run(folder, train_config(options, preset), progress)
     return result
 
 
@@ -188,6 +204,7 @@ def compare(
     cores: Sequence[str] = CORES,
     inputs: Sequence[str] = (),
     seeds: int = CompareConfig.seeds,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> Comparison:
     """Train each core with each input on the same clips, each with so many seeds.
@@ -197,98 +214,85 @@ def compare(
     """
     from vidgru.tasks.classify.compare import compare as run
 
-    config = make(
-        ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
-    )
-    return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds))
+    with python_names():
+        config = make(
+            ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
+        )
+        return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds), progress)
 
 
-def resume(
-    run: str | Path,
-) -> AnyTrainResult:
+def resume(run: str | Path, *, progress: OnProgress | None = None) -> AnyTrainResult:
     """Resume a training that was broken off, to the same bits as if it had not been.
 
     Raises ModelError when there is nothing to resume, DataError when the clips have changed.
     """
-    from vidgru.commands.train import resume as resume_checkpoint
+    from vidgru.commands.train import resume as resume_run
 
-    result: AnyTrainResult = resume_checkpoint(run)
+    with python_names():
+        result: AnyTrainResult = resume_run(run, progress)
     return result
 
 
+@overload
+def load(
+    path: Literal["motion"], *, device: str = "auto", threads: int | None = None
+) -> "MotionModel": ...
+@overload
+def load(
+    path: Literal["scenes"], *, device: str = "auto", threads: int | None = None
+) -> "ScenesModel": ...
+@overload
 def load(
     path: str | Path,
     *,
     device: str = "auto",
     threads: int | None = None,
     max_error: float | None = None,
-) -> "Model":
-    """Open a run folder or model file.
+) -> Any: ...
+def load(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    max_error: float | None = None,
+) -> Any:
+    """Open a run folder or model file of any task, or "motion" or "scenes" that come with vidgru.
 
-    `.predict(source)` then gives a `Prediction`, `.timeline(source)` a `Timeline`, and
-    `.stream(source)` a `Moment` at every sampled frame, of a live source, too.
+    Gives a Model, MotionModel, ForecastModel or ScenesModel. Each has `.predict(source)`, which
+    gives a Prediction, Motion, Forecast or Scenes, and `.predict_many(sources)`; a source is a
+    path or Frames. Of its own, Model has `.timeline` and `.stream`, MotionModel `.fields`,
+    ForecastModel `.forecast(source, ahead, at)` and `.stream`, ScenesModel `.scenes(source,
+    threshold)` and `.stream`; streams take live sources, too.
 
-    With `max_error`, a prediction is `unsure` where its confidence is below the threshold that
-    keeps to this share of wrong answers on validation clips. Raises ModelError when the file is not
-    a whole model of vidgru, OptionError.
+    `threads`: CPU threads of torch in this process; None leaves them. With `max_error`, a
+    prediction of classes is `unsure` where its confidence is below the threshold that keeps to this
+    share of wrong answers on validation clips. Raises ModelError, OptionError.
     """
-    from vidgru.tasks.classify.model import load as run
+    from vidgru.tasks.registry import open_model
 
-    return run(path, device=device, threads=threads, max_error=max_error)
-
-
-def load_motion(
-    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
-) -> "MotionModel":
-    """Open a run folder or file of a model of motion, or the model that comes with vidgru.
-
-    `.analyse(source)` then gives a `Motion`, second by second, and `.fields(source)` a
-    `MotionField` at every sampled frame. Raises ModelError, OptionError.
-    """
-    from vidgru.tasks.motion.model import load_motion as run
-
-    return run(path, device=device, threads=threads)
+    with python_names():
+        return open_model(path, device=device, threads=threads, max_error=max_error)
 
 
-def load_forecast(
-    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
-) -> "ForecastModel":
-    """Open a run folder or file of a forecasting model, or the newest such run in ./runs.
-
-    `.forecast(source, ahead=10, at=[2.5])` then gives a `Forecast` for each second, with its
-    pixels, and `.stream(source)` a `ForecastMoment` at every sampled frame. Raises ModelError,
-    OptionError.
-    """
-    from vidgru.tasks.forecast.model import load_forecast as run
-
-    return run(path, device=device, threads=threads)
-
-
-def load_scenes(
-    path: str | Path | None = None, *, device: str = "auto", threads: int | None = None
-) -> "ScenesModel":
-    """Open a run folder or file of a model of scenes, or the model that comes with vidgru.
-
-    `.scenes(source)` then gives `Scenes`, and `.stream(source)` a `SceneChange` for each boundary
-    as soon as it is known, of a live source, too. Raises ModelError, OptionError.
-    """
-    from vidgru.tasks.scenes.model import load_scenes as run
-
-    return run(path, device=device, threads=threads)
-
-
-def detect_changes(source: str | Path) -> Changes:
-    """Tell what appeared, vanished or moved for good in a video or folder of images.
+def detect_changes(source: "Source", *, progress: OnProgress | None = None) -> Changes:
+    """Detect what appeared, vanished or moved for good in a video or folder of images.
 
     The camera must stand still. Raises VideoError.
     """
     from vidgru.tools.changes.find import detect_changes as run
 
-    return run(source)
+    with python_names():
+        return run(source, progress)
 
 
-def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvaluation:
-    """Tell how good a run folder or model file is on labelled clips that it did not learn from.
+def evaluate(
+    folder: str | Path,
+    model: str | Path,
+    *,
+    progress: OnProgress | None = None,
+    **options: Any,
+) -> AnyEvaluation:
+    """Measure how good a run folder or model file is on labelled clips that it did not learn from.
 
     Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
     SceneEvaluation.
@@ -298,7 +302,8 @@ def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvalua
     """
     from vidgru.commands.evaluate import evaluate as run
 
-    result: AnyEvaluation = run(folder, {**options, "model": str(model)})
+    with python_names():
+        result: AnyEvaluation = run(folder, {**options, "model": str(model)}, progress)
     return result
 
 
@@ -313,4 +318,11 @@ def extract(
     """
     from vidgru.tools.extract.extract import extract as run
 
-    return run(sources, out, make(ExtractConfig, options))
+    with python_names():
+        config = make(ExtractConfig, options)
+    return _python_names(run(sources, out, config))
+
+
+def _python_names(items: Iterator[Item]) -> Iterator[Item]:
+    with python_names():
+        yield from items

@@ -10,6 +10,7 @@ from brightness.options import ABOUT
 from vidgru.core.results import ToDict
 from vidgru.data.cache import Sampling
 from vidgru.engine.held_out import decode_held_out_videos
+from vidgru.engine.inference import VideoModel
 from vidgru.engine.model_file import are_whole, is_number
 from vidgru.engine.train_step import TrainStep
 from vidgru.engine.trainer import Trainer
@@ -114,17 +115,16 @@ class BrightnessTask(Task[Any, Spec, Any, Any]):
         return Ready(model)
 
     def evaluate(self, folder: Path, config: Any, model: Any, device: Any) -> Any:
-        sampling = Sampling(model.spec.fps, 16, 4)
-        held = yield from decode_held_out_videos(folder, model.path, sampling)
-        clips = [clip.segments for clip in held.clips]
+        new = yield from decode_held_out_videos(folder, model.path, Sampling(model.spec.fps, 16, 4))
+        clips = [clip.segments for clip in new.clips]
         return Answer(mean_error(model.network, clips, model.spec.later), str(folder))
 
 
-class Ready:
+class Ready(VideoModel[Answer]):
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def steps(self, source: str | Path) -> Any:
+    def steps(self, source: Any) -> Any:
         yield from ()
         frames = [f.rgb for f in sample_frames(source, self.model.spec.fps, size=(16, 16))]
         with torch.inference_mode():

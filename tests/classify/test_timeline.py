@@ -269,14 +269,14 @@ def test_what_was_answered_before_an_interruption_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     videos = [moving_squares(tmp_path / f"{n}.avi", 2, n) for n in range(3)]
-    steps = Model.predict_steps
+    steps = Model.steps
 
     def stop(self: Model, source: Path) -> Generator[Progress, None, Prediction]:
         if source == videos[2]:
             raise KeyboardInterrupt
         return (yield from steps(self, source))
 
-    monkeypatch.setattr(Model, "predict_steps", stop)
+    monkeypatch.setattr(Model, "steps", stop)
     words = ("--model", good.run, "--csv", tmp_path / "t.csv")
     code, out, err = vidgru("predict", *videos, *words)
     assert code == 130

@@ -13,7 +13,6 @@ import torch
 from forecast_models import SIZE, SPEC, direct, make_model
 from helpers import noise, retime, turn, write_clip, write_images
 
-import vidgru as library
 from vidgru import TrainResult
 from vidgru.core.errors import ModelError, OptionError, VideoError
 from vidgru.tasks.forecast import model as forecast
@@ -258,14 +257,14 @@ def test_a_live_stream_begins_afresh_after_a_reconnect(
 def test_models(
     model_file: Path, trained: TrainResult, square: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert library.load_forecast(model_file, threads=1).spec == SPEC
+    assert forecast.load_forecast(model_file, threads=1).spec == SPEC
     with pytest.raises(ModelError, match="tells classes: use `vidgru predict`"):
-        library.load_forecast(trained.run, threads=1)
+        forecast.load_forecast(trained.run, threads=1)
     monkeypatch.chdir(square.parent)
     run = Path("runs") / "one"
     run.mkdir(parents=True)
     (run / "model.safetensors").write_bytes(model_file.read_bytes())
-    found = library.load_forecast(threads=1)
+    found = forecast.load_forecast(threads=1)
     assert found.path == run / "model.safetensors"
     for ask in (found.forecast, found.stream):
         with pytest.raises(OptionError, match=r"^Invalid --ahead 0\. It must be at least 1\.$"):

@@ -14,7 +14,6 @@ from helpers import noise, save_model, write_clip, write_images
 from motion_fields import CAR, scene
 from motion_models import SPEC, Known, driving, network
 
-import vidgru as library
 from vidgru import MotionField, TrainResult
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.tasks.motion import model as motion
@@ -188,18 +187,18 @@ def test_what_cannot_be(
 def test_models(
     model_file: Path, trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert library.load_motion(model_file, threads=1).spec == SPEC
+    assert motion.load_motion(model_file, threads=1).spec == SPEC
     with pytest.raises(ModelError, match="tells classes: use `vidgru predict`"):
-        library.load_motion(trained.run, threads=1)
+        motion.load_motion(trained.run, threads=1)
     shipped = tmp_path / "models" / "motion.safetensors"
     monkeypatch.setattr(motion, "SHIPPED_MOTION", shipped)
     with pytest.raises(ModelError, match=r"^This vidgru comes without its model of motion: inst"):
-        library.load_motion(threads=1)
+        motion.load_motion(threads=1)
     shipped.parent.mkdir()
     shipped.write_bytes(model_file.read_bytes())
-    assert library.load_motion(threads=1).path == shipped
+    assert motion.load_motion(threads=1).path == shipped
     with pytest.raises(OptionError, match=r"^camera:0 is no file"):
-        library.load_motion(threads=1).fields("camera:0")
+        motion.load_motion(threads=1).fields("camera:0")
 
 
 def test_weights_that_overflow(vidgru: Vidgru, tmp_path: Path, clip: Path) -> None:

@@ -25,7 +25,7 @@ from vidgru.video.record import open_recorder
 @pytest.fixture(scope="module")
 def model() -> Iterator[MotionModel]:
     threads = torch.get_num_threads()
-    yield vidgru.load_motion(threads=1)
+    yield vidgru.load("motion", threads=1)
     torch.set_num_threads(threads)
 
 

@@ -255,14 +255,14 @@ def test_interrupted(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = write_clip(tmp_path / "other.mkv", numbered([4, 4]), 10)
-    steps = ScenesModel.scenes_steps
+    steps = ScenesModel.steps
 
     def stopped(self: ScenesModel, source: Path, threshold: float | None) -> Iterator[Any]:
         if source == other:
             raise KeyboardInterrupt
         return steps(self, source, threshold)
 
-    monkeypatch.setattr(ScenesModel, "scenes_steps", stopped)
+    monkeypatch.setattr(ScenesModel, "steps", stopped)
     table = tmp_path / "t.csv"
     done = vidgru("scenes", film, other, "--csv", table)
     assert done.code == 130

@@ -12,7 +12,6 @@ import pytest
 from helpers import noise, retime, turn, write_clip, write_images
 from scene_films import LATE, LENGTHS, SIZE, Network, divided, numbered, open_frames
 
-import vidgru as library
 from vidgru.core.errors import ModelError, OptionError, VideoError
 from vidgru.core.results import Progress
 from vidgru.core.text import timecode
@@ -53,7 +52,7 @@ def test_progress_comes_in_between(
     model: ScenesModel, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verb, "WAIT", 0)
-    progress = list(model.scenes_steps(film))
+    progress = list(model.steps(film))
     assert progress
     assert all(isinstance(item, Progress) for item in progress)
 
@@ -137,7 +136,7 @@ def test_leaving_early_ends_the_reading(
     monkeypatch.setattr(verb, "WAIT", 0)
     monkeypatch.setattr(verb, "CHUNK", 1)
     clip = write_clip(tmp_path / "long.avi", noise(200), 10)
-    steps = model.scenes_steps(clip)
+    steps = model.steps(clip)
     next(steps)
     steps.close()
     assert len(network.seen) < 200
@@ -219,6 +218,6 @@ def test_a_model_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shipped = tmp_path / "shipped"
     shipped.touch()
     monkeypatch.setattr(verb, "SHIPPED_SCENES", shipped)
-    assert library.load_scenes().path == shipped
-    assert library.load_scenes(tmp_path / "mine", device="cpu", threads=1).path == tmp_path / "mine"
+    assert verb.load_scenes().path == shipped
+    assert verb.load_scenes(tmp_path / "mine", device="cpu", threads=1).path == tmp_path / "mine"
     assert asked == [shipped, tmp_path / "mine"]

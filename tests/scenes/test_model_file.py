@@ -80,5 +80,5 @@ def test_weights_that_overflow(part: str, vidgru: Vidgru, films: Path, tmp_path:
         assert done.err.splitlines()[-1] == f"Error: {sentence}"
     if part == "early":
         with pytest.raises(ModelError) as error:
-            list(library.load_scenes(path, device="cpu", threads=1).stream(film))
+            list(library.load(path, device="cpu", threads=1).stream(film))
         assert str(error.value) == sentence

@@ -35,7 +35,7 @@ def test_it_finds_where_sample_videos_are_joined(tmp_path: Path) -> None:
         with open_video(path) as video:
             clips.append(np.stack([frame.rgb for frame in video])[:40])
     lengths = [len(clip) for clip in clips]
-    model = vidgru.load_scenes(threads=torch.get_num_threads())
+    model = vidgru.load("scenes", threads=torch.get_num_threads())
     small = [
         cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         for clip in clips
@@ -49,7 +49,7 @@ def test_it_finds_where_sample_videos_are_joined(tmp_path: Path) -> None:
 
 def predicted(frames: Iterable[NDArray[np.uint8]]) -> list[Boundary]:
     """Return what the shipped model finds."""
-    model = vidgru.load_scenes(threads=torch.get_num_threads())
+    model = vidgru.load("scenes", threads=torch.get_num_threads())
     small = (cv2.resize(f, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for f in frames)
     return list(find(model.network, small, model.spec.threshold))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from vidgru.core.address import refuse_live
 from vidgru.core.options import check_names
-from vidgru.core.results import run_to_end
+from vidgru.core.results import OnProgress, run_to_end
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.model_file import newest_run
@@ -32,6 +32,8 @@ def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
     return (yield from task.evaluate(Path(folder), config, model, device))
 
 
-def evaluate(folder: str | Path, options: dict[str, Any]) -> Any:
+def evaluate(
+    folder: str | Path, options: dict[str, Any], progress: OnProgress | None = None
+) -> Any:
     """Evaluate a model on a folder of clips; see `evaluate_steps`."""
-    return run_to_end(evaluate_steps(folder, options))
+    return run_to_end(evaluate_steps(folder, options), progress)

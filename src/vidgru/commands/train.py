@@ -8,7 +8,7 @@ from typing import Any
 
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import OptionError
-from vidgru.core.results import run_to_end
+from vidgru.core.results import OnProgress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip
 from vidgru.engine.device import choose_device
@@ -94,11 +94,11 @@ def check_processes(config: TrainConfig) -> None:
         )
 
 
-def train(folder: str | Path, config: TrainConfig) -> Any:
+def train(folder: str | Path, config: TrainConfig, progress: OnProgress | None = None) -> Any:
     """Train on a folder of clips and return what came of it; see `train_steps`."""
-    return run_to_end(train_steps(folder, config))
+    return run_to_end(train_steps(folder, config), progress)
 
 
-def resume(run: str | Path) -> Any:
+def resume(run: str | Path, progress: OnProgress | None = None) -> Any:
     """Resume a training and return what came of it; see `resume_steps`."""
-    return run_to_end(resume_steps(run))
+    return run_to_end(resume_steps(run), progress)

@@ -4,13 +4,15 @@ import dataclasses
 import difflib
 import math
 import operator
+import re
 import typing
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, TypeVar
 
 from vidgru.core.address import refuse_live
-from vidgru.core.errors import OptionError
+from vidgru.core.errors import OptionError, VidgruError
 
 PLACES = {"DIR", "FILE", "FILE|DIR", "FOLDER", "RUN"}  # metavars of paths
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -40,6 +42,27 @@ def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
     names = [item.name for item in dataclasses.fields(kind) if item.name not in own]  # type: ignore[arg-type]
     check_names(options, names)
     return kind(**own, **options)
+
+
+# An option of the command line with its value, where it stands in no command that is quoted whole.
+FLAG = re.compile(r"`[^`]*`|(?<![\w-])--(no-)?([a-z][a-z-]*[a-z])(?: (\d[\d.]*|[A-Z]+)\b)?")
+
+
+@contextmanager
+def python_names() -> Iterator[None]:
+    """Let errors call options as Python does: `group_by=COLUMN` for `--group-by COLUMN`."""
+
+    def named(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[0]
+        value = "False" if match[1] else match[3]
+        return match[2].replace("-", "_") + (f"={value}" if value else "")
+
+    try:
+        yield
+    except VidgruError as error:
+        error.args = (FLAG.sub(named, str(error)), *error.args[1:])
+        raise
 
 
 def check_names(options: Iterable[str], names: Collection[str]) -> None:

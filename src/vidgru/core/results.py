@@ -1,12 +1,13 @@
 """What all results are: frozen dataclasses that any program can read with `to_dict()`."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, ClassVar, TypeVar
 
 Result = TypeVar("Result")
+MAX_ITEMS = 3  # items of a long value that its repr has
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,41 @@ class ToDict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON: dicts, lists, texts, numbers and None."""
+        return {key: _plain(value) for key, value in self._values()}
+
+    def _values(self) -> Iterator[tuple[str, Any]]:
         all_fields = [field.name for field in fields(self)]
         keys = [key for part in self._keys for key in (all_fields if part is ... else [part])]
-        return {key: _plain(getattr(self, self._sources.get(key, key))) for key in keys}
+        for key in keys:
+            yield key, getattr(self, self._sources.get(key, key))
+
+    def __init_subclass__(cls) -> None:
+        # Set here, it is not replaced by that of @dataclass, which prints all of a long result.
+        cls.__repr__ = ToDict.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{key}={_short(value)}" for key, value in self._values())
+        return f"{type(self).__name__}({values})"
+
+
+def _short(value: Any) -> str:
+    """Return how a value looks to a person: numbers rounded, most of what is long left out."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Path):
+        return repr(str(value))
+    if isinstance(value, dict):
+        items = [f"{key!r}: {_short(item)}" for key, item in list(value.items())[:MAX_ITEMS]]
+        more = f", ... {len(value)} in all" if len(value) > MAX_ITEMS else ""
+        return f"{{{', '.join(items)}{more}}}"
+    if isinstance(value, list | tuple):
+        if value and isinstance(value[0], ToDict | list | tuple):
+            kind = type(value[0]).__name__ if isinstance(value[0], ToDict) else "rows"
+            return f"<{len(value)} {kind}>"
+        items = [_short(item) for item in value[:MAX_ITEMS]]
+        more = f", ... {len(value)} in all" if len(value) > MAX_ITEMS else ""
+        return f"[{', '.join(items)}{more}]"
+    return repr(value)
 
 
 def _plain(value: Any) -> Any:
@@ -62,11 +95,18 @@ class Progress:
     note: str = ""
 
 
-def run_to_end(steps: Generator[object, None, Result]) -> Result:
-    """Return the result of a job whose progress nobody looks at."""
+OnProgress = Callable[[Progress], object]
+
+
+def run_to_end(
+    steps: Generator[object, None, Result], progress: OnProgress | None = None
+) -> Result:
+    """Return the result of a job; `progress`, where given, is called with each Progress of it."""
     while True:
         try:
-            next(steps)
+            item = next(steps)
+            if progress is not None and isinstance(item, Progress):
+                progress(item)
         except StopIteration as end:
             result: Result = end.value
             return result

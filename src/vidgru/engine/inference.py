@@ -1,20 +1,23 @@
 """One source after another, whatever is done with them."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vidgru.core.errors import VideoError
-from vidgru.core.results import Failure, Progress
-from vidgru.video.read import Video
+from vidgru.core.options import python_names
+from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
+from vidgru.video.find import find_sources
+from vidgru.video.read import Frames, Source, Video
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
 def each(
-    sources: Sequence[Path | Failure], steps: Callable[[Path], Generator[Step, None, Result]]
+    sources: Sequence[Source | Failure], steps: Callable[[Any], Generator[Step, None, Result]]
 ) -> Iterator[Step | Result | Failure]:
     """Yield the steps and the result of each source, or the Failure that says why it has none."""
     for source in sources:
@@ -30,7 +33,7 @@ def each(
 class ReadingProgress:
     """How far the reading of a source is."""
 
-    def __init__(self, source: str | Path, fps: float) -> None:
+    def __init__(self, source: Source, fps: float) -> None:
         self.source, self.fps, self.frames = str(source), fps, 0
         self._begun, self._whole = time.monotonic(), 0.0
 
@@ -51,11 +54,41 @@ class ReadingProgress:
         return Progress(self.source, round(self.seconds), total, f"{speed:.0f} x real time")
 
 
-class VideoModel(Protocol):
-    """A model that is ready to answer."""
+class VideoModel(ABC, Generic[Result]):
+    """A model that is ready to predict; `vidgru.load` opens one."""
 
-    def steps(self, source: str | Path) -> Generator[Any, None, Any]:
-        """Answer for one source, yielding Progress all along and what is known earlier.
+    @abstractmethod
+    def steps(self, source: Source) -> Generator[Any, None, Result]:
+        """Predict for one source, yielding Progress all along and what is known earlier.
 
-        Returns the whole answer. Raises VideoError, OptionError for what is live.
+        Returns the result. Raises VideoError, OptionError for what is live.
         """
+
+    def predict(self, source: Source, *, progress: OnProgress | None = None) -> Result:
+        """Return the result for a video, a folder of images or `Frames`.
+
+        `progress` is called with each Progress. Raises VideoError, OptionError for what is live.
+        """
+        with python_names():
+            return run_to_end(self.steps(source), progress)
+
+    def predict_many(
+        self, sources: Source | Iterable[Source], *, progress: OnProgress | None = None
+    ) -> Iterator[Result | Failure]:
+        """Yield the result of each source, or the Failure that says why there is none, in order.
+
+        A folder stands for the videos in it at any depth, or else for its images as one sequence.
+        Raises OptionError for what is live.
+        """
+        given = [sources] if isinstance(sources, str | Path | Frames) else sources
+        with python_names():
+            found = [
+                part
+                for source in given
+                for part in ([source] if isinstance(source, Frames) else find_sources(source))
+            ]
+            for item in each(found, self.steps):
+                if not isinstance(item, Progress):
+                    yield item
+                elif progress is not None:
+                    progress(item)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from vidgru.core.errors import ModelError
+from vidgru.core.errors import ModelError, OptionError
 from vidgru.core.results import Progress
 from vidgru.engine.model_config import EvaluateConfig
 from vidgru.engine.train_config import TrainConfig
@@ -65,6 +65,7 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
 
     about: About
     answer: type  # of a model for a source
+    shipped: Path | None = None  # the model file that comes with vidgru
 
     @abstractmethod
     def read_spec(self, content: dict[str, Any]) -> Spec | None:
@@ -140,8 +141,18 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     # What is asked of a model.
 
     @abstractmethod
-    def open(self, model: Any, device: "torch.device") -> "VideoModel":
-        """Return a model that is ready to answer."""
+    def open(self, model: Any, device: "torch.device") -> "VideoModel[Any]":
+        """Return a model that is ready to predict."""
+
+    def open_unsure(
+        self, model: Any, device: "torch.device", max_error: float
+    ) -> "VideoModel[Any]":
+        """Return a model that says `unsure` to keep to a share of wrong answers.
+
+        Raises OptionError; where a task tells no classes, always.
+        """
+        does, _, _ = self.about.use.partition(":")
+        raise OptionError(f"--max-error is for models that tell classes, and {model.path} {does}.")
 
     @abstractmethod
     def evaluate(self, folder: Path, config: Any, model: Any, device: "torch.device") -> Steps:

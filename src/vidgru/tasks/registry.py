@@ -52,6 +52,36 @@ def load(path: Path, name: str | None = None) -> Any:
     return loaded
 
 
+def open_model(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    max_error: float | None = None,
+) -> Any:
+    """Open a run folder or model file of any task, or by a task's name the one that is shipped.
+
+    `threads` sets how many torch uses in this process; None leaves that. `max_error` is for models
+    that tell classes. Raises ModelError, OptionError.
+    """
+    from vidgru.engine.device import prepare_inference
+    from vidgru.engine.model_file import shipped
+
+    if isinstance(path, str) and path in PACKAGES:
+        own = find_task(path).shipped
+        if own is None:
+            raise ModelError(
+                f"vidgru comes without a model for {path}: give a run folder or a model file."
+            )
+        path = shipped(own, path)
+    chosen = prepare_inference(device, threads)
+    loaded = load(Path(path))
+    task = find_task(loaded.spec.task)
+    if max_error is None:
+        return task.open(loaded, chosen)
+    return task.open_unsure(loaded, chosen, max_error)
+
+
 def train_config(options: dict[str, Any], preset: str | None = None) -> Any:
     """Return the config of a training from options given by name, `task` among them or not.
 

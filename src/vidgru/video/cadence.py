@@ -1,7 +1,6 @@
 """Find out how often the picture of a video really changes: animation repeats pictures."""
 
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.video.read import Image, Video, open_video, shrink
+from vidgru.video.read import Image, Source, Video, open_video, shrink
 
 SIDE = 64  # pixels of the small pictures that are compared
 LOOKED_AT = 12  # frames after which all is known of most videos
@@ -30,7 +29,7 @@ class Cadence(NamedTuple):
     middle: float
 
 
-def find_cadence(source: str | Path) -> Cadence | None:
+def find_cadence(source: Source) -> Cadence | None:
     """Return how often the picture of a source changes, if each is shown twice or more often.
 
     Looks at 12 frames, and at up to 150 where some are like those before. None where pictures are

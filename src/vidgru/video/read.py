@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidgru.core.address import refuse_live
-from vidgru.core.errors import VideoError
+from vidgru.core.errors import OptionError, VideoError
+from vidgru.video.arrays import ArrayVideo, Frames, Source
 from vidgru.video.file import VideoFile
 from vidgru.video.libav_file import LibavFile
 from vidgru.video.opencv_file import OpenCVFile
@@ -25,7 +26,9 @@ __all__ = [
     "MAX_PIXELS",
     "VIDEO_SUFFIXES",
     "Frame",
+    "Frames",
     "Image",
+    "Source",
     "Video",
     "image_files",
     "natural_key",
@@ -114,15 +117,21 @@ def _why_not_opencv(known: StreamInfo) -> str:
 
 
 @contextmanager
-def open_video(source: str | Path) -> Iterator[Video]:
-    """Open a video file, an image, or a folder of images, and close it at the end.
+def open_video(source: Source) -> Iterator[Video]:
+    """Open a video file, an image, a folder of images or Frames, and close it at the end.
 
     Times are seconds since the first frame. Pictures in a folder are taken in natural order, with
     the times in the folder's frames.csv (see `extract`) or else at 25 frames/s. Rotation flags are
     applied. Raises VideoError when nothing can be read, OptionError for a source that is live.
     """
-    refuse_live(source)
-    video = _open(Path(source))
+    if isinstance(source, Frames):
+        video: Video = ArrayVideo(source)
+    elif not isinstance(source, str | Path):
+        kind = type(source).__name__
+        raise OptionError(f"A source is a path or vidgru.Frames(rgb, fps), not {kind}.")
+    else:
+        refuse_live(source)
+        video = _open(Path(source))
     try:
         yield video
     finally:

@@ -5,12 +5,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
 from vidgru.video.info import VideoInfo
-from vidgru.video.read import Frame, Image, Video, open_video
+from vidgru.video.read import Frame, Image, Source, Video, open_video
 
 log = logging.getLogger("vidgru")
 
@@ -57,7 +56,7 @@ def log_warnings(info: VideoInfo) -> None:
 
 
 def sample_frames(
-    source: str | Path,
+    source: Source,
     fps: float,
     *,
     size: tuple[int, int] | int | None = None,
@@ -88,7 +87,7 @@ def sample_frames(
 
 
 def _one_pass(
-    source: str | Path,
+    source: Source,
     fps: float,
     size: tuple[int, int] | int | None,
     start: float,
@@ -157,7 +156,7 @@ class Look(NamedTuple):
     frames: int
 
 
-def first_look(source: str | Path) -> Look:
+def first_look(source: Source) -> Look:
     """Return what the first frames of a source tell of it; raises VideoError."""
     with open_video(source) as video:
         times = [video.grab() or 0.0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import DataError
-from vidgru.core.results import Progress, run_to_end
+from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.checks import findings, report_ignored, report_shortcuts, worst_first
 from vidgru.data.dataset import choose_groups, classes_of, grouped, read_all, read_source
 from vidgru.data.decode import readings_of
@@ -69,6 +69,6 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     )
 
 
-def check(folder: str | Path, config: CheckConfig) -> Checked:
+def check(folder: str | Path, config: CheckConfig, progress: OnProgress | None = None) -> Checked:
     """Look at every clip of a folder and return what was found; see `check_steps`."""
-    return run_to_end(check_steps(folder, config))
+    return run_to_end(check_steps(folder, config), progress)

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from vidgru.core.address import refuse_live
-from vidgru.core.results import Progress, run_to_end
+from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.run_folder import (
@@ -92,9 +92,14 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
                 RUNS.rmdir()  # only if nothing else is in it
 
 
-def compare(folder: str | Path, config: ClassifyTrainConfig, choice: CompareConfig) -> Comparison:
+def compare(
+    folder: str | Path,
+    config: ClassifyTrainConfig,
+    choice: CompareConfig,
+    progress: OnProgress | None = None,
+) -> Comparison:
     """Train all variants and return how they did; see `compare_steps`."""
-    return run_to_end(compare_steps(folder, config, choice))
+    return run_to_end(compare_steps(folder, config, choice), progress)
 
 
 def fitting(config: ClassifyTrainConfig, choice: CompareConfig) -> CompareConfig:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from vidgru.core.address import is_live
 from vidgru.core.errors import ModelError
-from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.core.options import python_names
+from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.data.augment import straight_view, warp
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import ReadingProgress, each
+from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.model_file import newest_run
 from vidgru.engine.run_folder import RUNS
@@ -32,7 +33,7 @@ from vidgru.tasks.classify.segments import Segmenter
 from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
-from vidgru.video.read import Frame, Image
+from vidgru.video.read import Frame, Image, Source
 from vidgru.video.sample import read_ahead, sample_frames
 
 log = logging.getLogger("vidgru")
@@ -46,8 +47,8 @@ CHUNK = 64  # frames that go through the network together,
 CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
 
 
-class Model:
-    """A trained model, ready to answer; `vidgru.load` makes it."""
+class Model(VideoModel[Prediction]):
+    """A trained model that tells classes; `vidgru.load` opens it."""
 
     def __init__(
         self, loaded: LoadedModel, device: torch.device, max_error: float | None = None
@@ -60,17 +61,9 @@ class Model:
         self.temperature, self.max_error = loaded.confidence.temperature, max_error
         self.threshold = None if max_error is None else threshold_for(loaded, max_error)
 
-    def predict(self, source: str | Path) -> Prediction:
-        """Return what a video, image or folder of images shows, as `predict_steps` finds it out."""
-        return run_to_end(self.predict_steps(source))
-
-    def steps(self, source: str | Path) -> Steps[Prediction]:
-        """See `predict_steps`."""
-        return self.predict_steps(source)
-
     @torch.inference_mode()
-    def predict_steps(self, source: str | Path) -> Steps[Prediction]:
-        """Find out what a source shows, as the mean over its windows, telling how far that is.
+    def steps(self, source: Source) -> Steps[Prediction]:
+        """Predict the class of a video, image, folder of images or Frames, by all its windows.
 
         Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
         below the threshold for the `max_error` that was asked for. Raises VideoError.
@@ -87,7 +80,7 @@ class Model:
         said = self.task.decode(str(source), outputs, times, reading.frames, self.temperature)
         return self._judged(said)
 
-    def stream(self, source: str | Path) -> Iterator[Moment]:
+    def stream(self, source: Source) -> Iterator[Moment]:
         """Yield what a video or folder of images shows at each sampled frame, by those before it.
 
         Memory stays constant, however long it goes on. A live source (the str "camera:0",
@@ -110,12 +103,13 @@ class Model:
             seconds = count / self.spec.fps
             yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
 
-    def timeline(self, source: str | Path) -> Timeline:
+    def timeline(self, source: Source, *, progress: OnProgress | None = None) -> Timeline:
         """Return what a video shows when, as `timeline_steps` finds it out."""
-        return run_to_end(self.timeline_steps(source))
+        with python_names():
+            return run_to_end(self.timeline_steps(source), progress)
 
     @torch.inference_mode()
-    def timeline_steps(self, source: str | Path) -> Steps[Timeline]:
+    def timeline_steps(self, source: Source) -> Steps[Timeline]:
         """Find out what a video or folder of images shows when, telling how far that is.
 
         A window begins about every quarter of a second, and afresh where a new shot begins.
@@ -153,9 +147,7 @@ class Model:
         segments = tuple(segmenter.finish())
         return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds)
 
-    def _sampled(
-        self, source: str | Path, reading: "ReadingProgress | None" = None
-    ) -> Iterator[Frame]:
+    def _sampled(self, source: Source, reading: "ReadingProgress | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side
         opened = reading.begin if reading else lambda video: None
         return sample_frames(source, self.spec.fps, size=size, opened=opened)
@@ -245,4 +237,4 @@ def predict_each(
     """
     if timeline:
         return each(sources, model.timeline_steps)
-    return each(sources, model.predict_steps)
+    return each(sources, model.steps)

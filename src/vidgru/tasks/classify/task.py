@@ -24,7 +24,12 @@ from vidgru.tasks.classify.folds import fold_steps
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel
-from vidgru.tasks.classify.options import ABOUT, ClassifyEvaluateConfig, ClassifyTrainConfig
+from vidgru.tasks.classify.options import (
+    ABOUT,
+    AnswerConfig,
+    ClassifyEvaluateConfig,
+    ClassifyTrainConfig,
+)
 from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Evaluation
@@ -94,8 +99,13 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         return fold_steps(replace(run, config=replace(run.config, folds=data.folds)), data)
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
-        """Return a model that is ready to answer."""
+        """Return a model that is ready to predict."""
         return Model(model, device)
+
+    def open_unsure(self, model: LoadedModel, device: torch.device, max_error: float) -> Model:
+        """Return a model that says `unsure` to keep to a share of wrong answers."""
+        AnswerConfig(max_error=max_error)  # checks it
+        return Model(model, device, max_error)
 
     def evaluate(
         self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device

@@ -78,7 +78,7 @@ def main() -> None:
                 said |= {"frames": model.spec.frames}
             else:
                 kept.sentences = []  # those of opening the model are told once
-                ask = model.timeline_steps if request["timeline"] else model.predict_steps
+                ask = model.timeline_steps if request["timeline"] else model.steps
                 said |= _answer(ask(Path(request["source"])), request["source"], beat)
             return {**said, "warnings": kept.sentences}
         except VidgruError as error:

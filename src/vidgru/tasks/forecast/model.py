@@ -14,9 +14,10 @@ from torch import Tensor
 
 from vidgru.core.address import is_live
 from vidgru.core.errors import ModelError, VideoError
-from vidgru.core.results import Progress
+from vidgru.core.options import python_names
+from vidgru.core.results import OnProgress, Progress
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import ReadingProgress
+from vidgru.engine.inference import ReadingProgress, VideoModel
 from vidgru.engine.model_file import newest_run
 from vidgru.engine.run_folder import RUNS
 from vidgru.tasks.forecast.metrics import baselines, errors
@@ -28,7 +29,7 @@ from vidgru.tasks.forecast.rolling import RollingForecast
 from vidgru.tasks.forecast.scores import FrameErrors
 from vidgru.tasks.forecast.train_step import as_clip
 from vidgru.video.live import live_frames, log_event
-from vidgru.video.read import Frame
+from vidgru.video.read import Frame, Source
 from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
 
 log = logging.getLogger("vidgru")
@@ -49,8 +50,8 @@ class _Open:
         return len(self.ground_truth) == self.predicted.shape[1]
 
 
-class ForecastModel:
-    """A trained forecasting model, ready to forecast; `vidgru.load_forecast` makes it."""
+class ForecastModel(VideoModel[Forecast]):
+    """A trained model that forecasts frames; `vidgru.load` opens it."""
 
     def __init__(self, loaded: LoadedForecast, device: torch.device) -> None:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
@@ -58,28 +59,38 @@ class ForecastModel:
         self.device = device
 
     def forecast(
-        self, source: str | Path, ahead: int | None = None, at: Sequence[float] = ()
+        self,
+        source: Source,
+        ahead: int | None = None,
+        at: Sequence[float] = (),
+        *,
+        progress: OnProgress | None = None,
     ) -> tuple[Forecast, ...]:
         """Return what comes after each second `at` in a source, in the order of time.
 
         All is as `forecast_steps` says.
         """
-        steps = self.forecast_steps(source, ahead, at)
-        return tuple(item for item in steps if isinstance(item, Forecast))
-
-    def steps(
-        self, source: str | Path
-    ) -> Generator[Progress | Forecast, None, tuple[Forecast, ...]]:
-        """See `forecast_steps`; returns what comes after the end, as `forecast` does."""
         found = []
+        with python_names():
+            for item in self.forecast_steps(source, ahead, at):
+                if isinstance(item, Forecast):
+                    found.append(item)
+                elif progress is not None:
+                    progress(item)
+        return tuple(found)
+
+    def steps(self, source: Source) -> Generator[Progress, None, Forecast]:
+        """Forecast the frames after the end of a source; see `forecast_steps`."""
+        found: list[Forecast] = []
         for item in self.forecast_steps(source):
             if isinstance(item, Forecast):
                 found.append(item)
-            yield item
-        return tuple(found)
+            else:
+                yield item
+        return found[-1]
 
     def forecast_steps(
-        self, source: str | Path, ahead: int | None = None, at: Sequence[float] = ()
+        self, source: Source, ahead: int | None = None, at: Sequence[float] = ()
     ) -> Generator[Progress | Forecast, None, None]:
         """Forecast `ahead` frames (left out: as many as the model learned to) after seconds `at`.
 
@@ -121,7 +132,7 @@ class ForecastModel:
                 f"{source} ends at {end:.2f} s: nothing can be forecast after {late:g} s."
             )
 
-    def stream(self, source: str | Path, ahead: int | None = None) -> Iterator[ForecastMoment]:
+    def stream(self, source: Source, ahead: int | None = None) -> Iterator[ForecastMoment]:
         """Yield what is forecast at each sampled frame of a video or folder of images.
 
         Memory stays constant, however long it goes on; `RollingForecast` tells from which frames.
@@ -153,7 +164,7 @@ class ForecastModel:
             for _, session in groupby(frames, key=lambda frame: frame.connection):
                 yield from self.follow(session, self.spec.fps, ahead)
 
-    def _look(self, source: str | Path) -> tuple[Look, float]:
+    def _look(self, source: Source) -> tuple[Look, float]:
         look = first_look(source)
         return look, even_rate(look.fps, self.spec.fps)
 
@@ -168,7 +179,7 @@ class ForecastModel:
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         return predicted.cpu()
 
-    def _begin(self, source: str | Path, frames: Iterable[Frame], ahead: int) -> _Open:
+    def _begin(self, source: Source, frames: Iterable[Frame], ahead: int) -> _Open:
         """Forecast what comes after the frames seen so far."""
         context = list(frames)
         if len(context) < self.spec.frames:
@@ -180,7 +191,7 @@ class ForecastModel:
         with torch.inference_mode():
             return _Open(context, self._sound(self.network(self._clip(context), ahead)))
 
-    def _finished(self, source: str | Path, one: _Open, look: Look, rate: float) -> Forecast:
+    def _finished(self, source: Source, one: _Open, look: Look, rate: float) -> Forecast:
         """Return a forecast, compared with what really came."""
         start, context = one.context[-1].time, self._clip(one.context).cpu()
         ground_truth = self._clip(one.ground_truth).cpu() if one.ground_truth else context[:, :0]

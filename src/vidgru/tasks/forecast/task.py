@@ -95,7 +95,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
         return ForecastTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedForecast, device: torch.device) -> ForecastModel:
-        """Return a model that is ready to answer."""
+        """Return a model that is ready to predict."""
         return ForecastModel(model, device)
 
     def evaluate(

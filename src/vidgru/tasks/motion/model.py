@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from vidgru.core.errors import ModelError, OutputError, VideoError
-from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.core.results import Failure, OnProgress, Progress
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import ReadingProgress, each
+from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_file import shipped
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
@@ -29,7 +29,7 @@ from vidgru.video.cadence import find_cadence
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.info import VideoInfo
-from vidgru.video.read import Frame
+from vidgru.video.read import Frame, Source
 from vidgru.video.sample import (
     FASTEST,
     LOOKED_AT,
@@ -61,8 +61,8 @@ class Probe(NamedTuple):
     looks: int = 1
 
 
-class MotionModel:
-    """A trained model of motion, ready to tell what moves; `vidgru.load_motion` makes it."""
+class MotionModel(VideoModel[Motion]):
+    """A trained model of motion; `vidgru.load` opens it."""
 
     def __init__(self, loaded: LoadedMotion, device: torch.device) -> None:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
@@ -70,7 +70,7 @@ class MotionModel:
         self.device = device
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
 
-    def fields(self, source: str | Path) -> Iterator[MotionField]:
+    def fields(self, source: Source) -> Iterator[MotionField]:
         """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
 
         The first frame of each shot has none, as there is nothing before it to move from. Memory
@@ -79,15 +79,11 @@ class MotionModel:
         probe = self.probe(source)
         return chain.from_iterable(self._read(source, probe, ReadingProgress(source, probe.rate)))
 
-    def analyse(self, source: str | Path) -> Motion:
-        """Return what moves in a video or folder of images, as `analyse_steps` finds it out."""
-        return run_to_end(self.analyse_steps(source))
+    def analyse(self, source: Source, *, progress: OnProgress | None = None) -> Motion:
+        """Do as `predict`: return what moves in a video, a folder of images or Frames."""
+        return self.predict(source, progress=progress)
 
-    def steps(self, source: str | Path) -> Generator[Progress | MotionSecond, None, Motion]:
-        """See `analyse_steps`."""
-        return self.analyse_steps(source)
-
-    def analyse_steps(self, source: str | Path) -> Generator[Progress | MotionSecond, None, Motion]:
+    def steps(self, source: Source) -> Generator[Progress | MotionSecond, None, Motion]:
         """Find out what moves in a source, yielding each second, and how far that is.
 
         A last part of less than half a second belongs to the second before. Frames are read once,
@@ -134,7 +130,7 @@ class MotionModel:
             tuple(seconds), tuple(tuple(row) for row in (heat / count).round(3).tolist()),
         )  # fmt: skip
 
-    def probe(self, source: str | Path) -> Probe:
+    def probe(self, source: Source) -> Probe:
         """Return what the first frames of a source tell of it.
 
         Raises VideoError when there is only one, OptionError for what is live.
@@ -169,7 +165,7 @@ class MotionModel:
     @torch.inference_mode()
     def _read(
         self,
-        source: str | Path,
+        source: Source,
         probe: Probe,
         reading: ReadingProgress,
         report: Callable[[VideoInfo], None] = log_warnings,
@@ -328,4 +324,4 @@ def analyse_each(
 
     Progress comes in between.
     """
-    return each(sources, model.analyse_steps)
+    return each(sources, model.steps)

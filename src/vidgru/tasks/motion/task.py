@@ -39,6 +39,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     """See `Task`."""
 
     about, answer = ABOUT, Motion
+    shipped = model_file.SHIPPED_MOTION
 
     def read_spec(self, content: dict[str, Any]) -> MotionSpec | None:
         """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
@@ -97,7 +98,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         return MotionTrainer(run, *data, network, spec, device)
 
     def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
-        """Return a model that is ready to answer."""
+        """Return a model that is ready to predict."""
         return MotionModel(model, device)
 
     def evaluate(

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import torch
 
 from vidgru.core.address import is_live
-from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.core.options import python_names
+from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import ReadingProgress, each
+from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_file import shipped
 from vidgru.tasks.scenes.finder import find, model_named, watch
 from vidgru.tasks.scenes.model_file import SHIPPED_SCENES, LoadedScenes
@@ -23,7 +24,7 @@ from vidgru.tasks.scenes.options import ScenesConfig
 from vidgru.tasks.scenes.results import Boundary, SceneChange, Scenes, scenes_between
 from vidgru.video.info import VideoInfo
 from vidgru.video.live import live_frames, log_event
-from vidgru.video.read import Image, Video, open_video
+from vidgru.video.read import Image, Source, Video, open_video
 from vidgru.video.sample import log_warnings, read_ahead
 
 CHUNK = 64  # frames that are read while the network looks at those before
@@ -37,23 +38,26 @@ class _TimedFrame(NamedTuple):
     time: float
 
 
-class ScenesModel:
-    """A model that finds boundaries of scenes; `vidgru.load_scenes` makes it."""
+class ScenesModel(VideoModel[Scenes]):
+    """A model that detects boundaries of scenes; `vidgru.load` opens it."""
 
     def __init__(self, loaded: LoadedScenes, device: torch.device) -> None:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
         self.network = loaded.network.to(device)
 
-    def scenes(self, source: str | Path, threshold: float | None = None) -> Scenes:
-        """Return the scenes of a source, as `scenes_steps` finds them."""
-        return run_to_end(self.scenes_steps(source, threshold))
+    def scenes(
+        self,
+        source: Source,
+        threshold: float | None = None,
+        *,
+        progress: OnProgress | None = None,
+    ) -> Scenes:
+        """Return the scenes of a source, as `steps` finds them."""
+        with python_names():
+            return run_to_end(self.steps(source, threshold), progress)
 
-    def steps(self, source: str | Path) -> Generator[Progress, None, Scenes]:
-        """See `scenes_steps`."""
-        return self.scenes_steps(source)
-
-    def scenes_steps(
-        self, source: str | Path, threshold: float | None = None
+    def steps(
+        self, source: Source, threshold: float | None = None
     ) -> Generator[Progress, None, Scenes]:
         """Find the scenes of a video or a folder of images, telling how far that is.
 
@@ -79,7 +83,7 @@ class ScenesModel:
                 reading.stopped = True
         return reading.scenes(str(self.path), job.result())
 
-    def stream(self, source: str | Path, threshold: float | None = None) -> Iterator[SceneChange]:
+    def stream(self, source: Source, threshold: float | None = None) -> Iterator[SceneChange]:
         """Yield each boundary as soon as it is known, from what came so far and a few frames more.
 
         Memory stays constant, however long it goes on. Live sources (the str "camera:0",
@@ -140,7 +144,7 @@ class _Times:
 class _Reading:
     """Reads the frames of a source once, and tells of them afterwards."""
 
-    def __init__(self, source: str | Path, side: int) -> None:
+    def __init__(self, source: Source, side: int) -> None:
         self.source, self.size = source, (side, side)
         self.stopped = False
         self.width = self.height = 0
@@ -210,4 +214,4 @@ def detect_scenes_each(
     model: ScenesModel, sources: Sequence[Path | Failure], threshold: float | None = None
 ) -> Iterator[Progress | Scenes | Failure]:
     """Yield the scenes of each source, or why they are unknown; progress comes in between."""
-    return each(sources, lambda source: model.scenes_steps(source, threshold))
+    return each(sources, lambda source: model.steps(source, threshold))

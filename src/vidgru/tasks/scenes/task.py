@@ -34,6 +34,7 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     """See `Task`."""
 
     about, answer = ABOUT, Scenes
+    shipped = model_file.SHIPPED_SCENES
 
     def read_spec(self, content: dict[str, Any]) -> SceneSpec | None:
         """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
@@ -78,7 +79,7 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
         return SceneTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedScenes, device: torch.device) -> ScenesModel:
-        """Return a model that is ready to answer."""
+        """Return a model that is ready to predict."""
         return ScenesModel(model, device)
 
     def evaluate(

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from vidgru.core.errors import OutputError, VideoError
-from vidgru.core.results import Failure, Progress, run_to_end
+from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.engine.inference import each
 from vidgru.tools.changes.detect import MAX_LOOKS, SIDE, ChangeDetector
 from vidgru.tools.changes.persistence import LAST, Region
 from vidgru.tools.changes.results import Box, Change, Changes
 from vidgru.video.heat import Marked, mark_picture, read_picture, save_heat
-from vidgru.video.read import Image, Video, open_video, shrink
+from vidgru.video.read import Image, Source, Video, open_video, shrink
 from vidgru.video.sample import log_warnings
 from vidgru.video.write import write_image
 
@@ -26,12 +26,12 @@ HEAT = 256  # cells of the heat map's longer side
 PICTURES = "{number:03d}-{kind}-{when}.jpg"
 
 
-def detect_changes(source: str | Path) -> Changes:
+def detect_changes(source: Source, progress: OnProgress | None = None) -> Changes:
     """Return what changed for good in a video or folder of images, as `change_steps` finds it."""
-    return run_to_end(change_steps(source))
+    return run_to_end(change_steps(source), progress)
 
 
-def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
+def change_steps(source: Source) -> Generator[Progress, None, Changes]:
     """Find out what changed for good before a fixed camera, telling how far that is.
 
     A change is for good when it lasts until the end, six looks at least, or for twelve looks (for

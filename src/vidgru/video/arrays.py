@@ -1,0 +1,67 @@
+"""Frames in memory as a source: arrays that a program has already."""
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from vidgru.core.errors import VideoError
+from vidgru.video.source import MAX_PIXELS, Image, Video
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Frames:
+    """Frames in memory, as a source for any model: rgb uint8 (T, H, W, 3), at fps frames/s.
+
+    name: what results and messages call them. Raises VideoError for another type or shape.
+    """
+
+    rgb: Image
+    fps: float
+    name: str = "frames in memory"
+
+    def __post_init__(self) -> None:
+        rgb = self.rgb
+        if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 4:
+            raise VideoError(f"Cannot read {self.name}: give rgb as a numpy array of uint8.")
+        if rgb.shape[-1] != 3 or not rgb.size or rgb[0].size > 3 * MAX_PIXELS:
+            raise VideoError(
+                f"Cannot read {self.name}: rgb is (frames, height, width, 3), not {rgb.shape}."
+            )
+        if not 0 < self.fps < 1e5:
+            raise VideoError(f"Cannot read {self.name}: fps is {self.fps}, not above 0.")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        frames, height, width, _ = self.rgb.shape
+        return f"Frames({frames} of {width}x{height}, {self.fps:g} frames/s, {self.name!r})"
+
+
+Source: TypeAlias = str | Path | Frames
+
+
+class ArrayVideo(Video):
+    """Frames in memory, as what a file is read by."""
+
+    def __init__(self, frames: Frames) -> None:
+        super().__init__(frames.name, frames.fps)
+        self.codec = "memory"
+        self._frames, self._numbers = frames.rgb, count()
+        self.height, self.width = frames.rgb.shape[1:3]
+
+    @property
+    def seconds(self) -> float:
+        """How long the frames last."""
+        return len(self._frames) / self.fps
+
+    def grab(self) -> float | None:
+        """Move to the next frame; return its time in seconds, or None at the end."""
+        number = next(self._numbers)
+        return self._count(number / self.fps) if number < len(self._frames) else None
+
+    def _bgr(self) -> Image:
+        return np.ascontiguousarray(self._frames[self.frames_read - 1, :, :, ::-1])
