@@ -1,4 +1,4 @@
-"""How well the default training tells clips of unseen groups apart.
+"""How well the default training classifies clips of groups that it was not trained on.
 
     python benchmarks/accuracy.py ut_interaction PATH [--folds 5] [--seed 0] [TRAIN OPTIONS]
     python benchmarks/accuracy.py mouse_behavior PATH

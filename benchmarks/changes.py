@@ -1,12 +1,12 @@
-"""Measure how well changes for good are told from light and passers-by.
+"""Measure how well lasting changes are detected, despite light and passers-by.
 
     python benchmarks/changes.py [--seeds 0 1 ...] [--style shapes|rooms] [--keep DIR]
 
 Each seed makes one sequence of a fixed camera, as a folder of JPEGs (even seeds) or an MP4 (odd
 ones), with 3 to 9 changes, light that wanders and is switched, people who walk through or wait,
-sensor noise and shake. A change is found when its moment is told to 3 frames (from when nobody
-stands before it any more, too) and the boxes overlap by 0.3 of their union. What is told beyond
-that is false. Thresholds were chosen on `shapes` with seeds below 100 and on `rooms` with seeds 200
+sensor noise and shake. A change is found when its moment is right to 3 frames (or to 3 frames
+after nobody hides it any more) and the boxes overlap by 0.3 of their union. All other detections
+are false. Thresholds were chosen on `shapes` with seeds below 100 and on `rooms` with seeds 200
 to 207, and one of them on `rooms` with seed 305.
 """
 
@@ -29,23 +29,23 @@ LATE = 3  # frames
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Return the share of the union of two boxes that both have."""
+    """Return the intersection of two boxes as a share of their union."""
     w = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     h = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     both = max(w, 0) * max(h, 0)
     return both / (one.width * one.height + other.width * other.height - both)
 
 
-def matches_structure(told: Change, true: Planted) -> bool:
-    """Return whether what is told is a planted change; of what moved, either place will do."""
-    in_time = true.frame - LATE <= told.frame <= true.seen + LATE
+def matches(change: Change, true: Planted) -> bool:
+    """Return whether a detection is a planted change; of what moved, either place counts."""
+    in_time = true.frame - LATE <= change.frame <= true.seen + LATE
     boxes = [box for box in (true.box, true.before) if box is not None]
     if true.before is not None:
         a, b = true.box, true.before
         x, y = min(a.x, b.x), min(a.y, b.y)
         right, low = max(a.x + a.width, b.x + b.width), max(a.y + a.height, b.y + b.height)
         boxes.append(Box(x, y, right - x, low - y))
-    mine = [box for box in (told.box, told.before) if box is not None]
+    mine = [box for box in (change.box, change.before) if box is not None]
     return in_time and max(overlap(a, b) for a in boxes for b in mine) >= 0.3
 
 
@@ -72,12 +72,12 @@ def main() -> None:
                 frames = sum(1 for _ in video)
             decoding = time.perf_counter() - begin
             begin = time.perf_counter()
-            told = list(detect_changes(path).changes)
+            detected = list(detect_changes(path).changes)
             took = time.perf_counter() - begin
             found, kinds, lost = 0, 0, []
-            left = list(told)
+            left = list(detected)
             for true in planted:
-                hits = [one for one in left if matches_structure(one, true)]
+                hits = [one for one in left if matches(one, true)]
                 if not hits:
                     lost.append(true)
                     continue

@@ -1,14 +1,14 @@
-"""How well frames of moving digits are forecast: the field's usual measure of such models.
+"""How well frames of moving digits are forecast: the standard benchmark of such models.
 
     python benchmarks/digits.py DIGITS.npz [--minutes 30] [--videos 3000] [--folder DIR] [OPTIONS]
 
-DIGITS.npz holds `images`, uint8 (N, 28, 28), N at least 7,000: the first 6,000 are learned from,
-those from 6,000 to 6,999 are only tested. Two digits at a time cross a square of 64x64 pixels by a
-tenth of their way a frame and bounce off its borders, as in Srivastava et al. 2015; where they
-overlap, the brighter pixel shows. Videos of 40 frames to learn from and 1,000 of 20 to test are
-written as files into DIR (or a temporary folder), `vidgru train --task forecast` learns from the
+DIGITS.npz holds `images`, uint8 (N, 28, 28), N at least 7,000: the first 6,000 are for training,
+those from 6,000 to 6,999 only for the test. Two digits at a time cross a square of 64x64 pixels by
+a tenth of their path a frame and bounce off its borders, as in Srivastava et al. 2015; where they
+overlap, the brighter pixel shows. Training videos of 40 frames and 1,000 test videos of 20 are
+written as files into DIR (or a temporary folder), `vidgru train --task forecast` trains on the
 former, and `vidgru evaluate` forecasts frames 11 to 20 of the latter from the first ten. OPTIONS go
-to the training. The table sets that beside a frame that stays, and beside a published result, which
+to the training. The table compares that with a frame that stays, and with a published result, which
 had another budget: 200 epochs of 10,000 clips on a GPU (ConvLSTM in OpenSTL, Tan et al. 2023).
 """
 
@@ -32,7 +32,7 @@ Images = NDArray[np.uint8]
 
 
 def path_of(rng: np.random.Generator, frames: int, room: int) -> NDArray[np.int64]:
-    """Return left and top (frames, 2) of a thing that bounces, in pixels from 0 to `room`."""
+    """Return left and top (frames, 2) of a bouncing digit, in pixels from 0 to `room`."""
     place, angle = rng.random(2), rng.random() * 2 * np.pi
     speed = STEP * np.array([np.cos(angle), np.sin(angle)])
     outputs = np.empty((frames, 2))
@@ -57,7 +57,7 @@ def draw(rng: np.random.Generator, digits: Images, frames: int) -> Images:
 
 
 def write_videos(folder: Path, digits: Images, count: int, frames: int, seed: int) -> None:
-    """Write clips as lossless videos, unless the folder is there already."""
+    """Write clips as lossless videos, unless the folder exists already."""
     if folder.is_dir():
         return
     making = folder.with_name(f"{folder.name}.part")

@@ -1,11 +1,11 @@
-"""How many copies of clips are found, and which pairs of a set are taken for the same footage.
+"""How many copies of clips are found, and which pairs of a set count as the same footage.
 
     python benchmarks/duplicates.py FOLDER... [--kinds half,mirrored] [--pairs pairs/]
 
 Of every clip of a set, copies of each kind are encoded into a temporary folder; a kind's copies are
 searched together with the originals. Then what all clips of a set may share (a black first frame, a
-fade-in, a title) is put before, over or behind each of them, where no pair may come up. With
---pairs, those of the sets themselves are drawn, one picture a pair, to be looked at.
+fade-in, a title) is put before, over or after each of them, where no pair may be reported. With
+--pairs, those of the sets themselves are drawn, one picture a pair, for inspection.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Kind = Callable[[Pixels, float], tuple[Pixels, float]]
 
 
 def resized(frames: Pixels, across: float, down: float) -> Pixels:
-    """Return frames with both sides scaled, and even, as codecs want them."""
+    """Return frames with both sides scaled, and even, as codecs require."""
     height, width = frames.shape[1:3]
     size = max(16, int(width * across) // 2 * 2), max(16, int(height * down) // 2 * 2)
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
@@ -127,7 +127,7 @@ def read(clips: list[Clip]) -> Readings:
 
 
 def search(data: Readings) -> tuple[list[Duplicate], float]:
-    """Return what is found and the CPU seconds that it took."""
+    """Return the pairs found and the CPU seconds of the search."""
     start = time.process_time()
     found = find_duplicates(list(data.frames), data.frames, data.keys)
     return found, time.process_time() - start
@@ -156,7 +156,7 @@ def draw(path: Path, pair: Duplicate, frames: dict[Clip, Segments]) -> None:
 
 
 def measure(source: Path, args: argparse.Namespace, work: Path) -> None:
-    """Print a set's own pairs, and what is found of copies of each kind."""
+    """Print a set's own pairs, and those found among copies of each kind."""
     folders = any(path.is_dir() for path in source.iterdir())
     clips = read_source(source, labelled=folders)
     clips = clips[:: max(1, len(clips) // args.most)]

@@ -59,7 +59,7 @@ def now() -> int:
 
 
 def serve(url: str, codec: str) -> None:
-    """Draw frames and let FFmpeg send them, for ever; this is a process of its own."""
+    """Draw frames and let FFmpeg send them, endlessly; this is a process of its own."""
     formats = {
         "h264": ["libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30"],
         "mjpeg": ["mjpeg", "-q:v", "4"],
@@ -113,7 +113,7 @@ class Server:
         threading.Timer(AWAY, self.away.clear).start()
 
     def close(self) -> None:
-        """End it for good."""
+        """End it finally."""
         self.done.set()
         self.process.terminate()
         self.process.wait()
@@ -133,7 +133,7 @@ def describe(name: str, values: list[float]) -> None:
 
 
 def measure(model: str, seconds: float, codec: str) -> None:
-    """Watch for so long, and print what came of it."""
+    """Read the stream for some seconds, and print the results."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}/live"

@@ -1,11 +1,11 @@
-"""How many frames each recurrent core can remember: the first frame alone tells the class.
+"""How many frames each recurrent core can remember: only the first frame shows the class.
 
     python benchmarks/long_dependencies.py [--lengths 8 16 ...] [--cores gru ...] [--out DIR]
 
 A clip shows a bright blob that drifts over noise, bounces off the edges and changes its brightness.
 In the first frame it is red, green, blue or yellow, which is the class; from the second on it is
-white. The answer is made from the core's output after the last frame alone. All cores start as
-torch starts its own, train equally many steps on the same clips, and answer the same new ones.
+white. The prediction is made from the core's output after the last frame alone. All cores start as
+torch starts its own, train equally many steps on the same clips, and predict the same new ones.
 
 Training clips grow from 2 frames to the full length over three quarters of the steps; with
 --full-length they have it from the start, so that a core must also find the one frame that matters
@@ -75,7 +75,7 @@ class Network(nn.Module):
 
     def __init__(self, core: str) -> None:
         super().__init__()
-        # No batch norm: its statistics would be those of the frames that tell nothing.
+        # No batch norm: its statistics would be those of the uninformative frames.
         self.encoder = nn.Sequential(
             nn.Conv2d(3, FEATURES, 4, stride=4),
             nn.ReLU(),
@@ -84,7 +84,7 @@ class Network(nn.Module):
             nn.LayerNorm(FEATURES),
         )
         self.head = nn.Linear(HIDDEN, CLASSES)
-        # Last, so that with the same seed the others start alike whatever the core.
+        # Last, so that with the same seed the other layers start alike whatever the core.
         self.core = CORES[core](FEATURES, HIDDEN)
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def training_frames(frames: int, done: float) -> int:
 
 
 def accuracy(job: Job, steps: int, full_length: bool) -> float:
-    """Return the accuracy on new clips after training for so many steps."""
+    """Return the accuracy on new clips after training for some steps."""
     core, frames, seed = job
     torch.manual_seed(seed)
     network = Network(core)
@@ -147,7 +147,7 @@ def plot(path: Path, found: dict[Job, float], cores: Sequence[str], lengths: Seq
     axes = figure.add_subplot()
     for number, (core, marker) in enumerate(zip(cores, "osD^v", strict=False)):
         cells = [[100 * value for value in over_seeds(found, core, n)] for n in lengths]
-        # A little aside of one another, since many lie at 100 % together.
+        # Slightly shifted, since many lie at 100 % together.
         places = [n * 2 ** (0.05 * (number - (len(cores) - 1) / 2)) for n in lengths]
         (line,) = axes.plot(places, [mean(c) for c in cells], marker=marker, label=core)
         band = [min(c) for c in cells], [max(c) for c in cells]
@@ -176,7 +176,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     found: dict[Job, float] = {}
     # Networks this small gain nothing from a second thread; two of them at once do. Short clips
-    # first, so that an interrupted run still tells something.
+    # first, so that an interrupted run still has results.
     with ProcessPoolExecutor(
         options.processes, get_context("spawn"), initializer=prepare, initargs=(1,)
     ) as pool:

@@ -1,4 +1,4 @@
-"""Draw sequences of a fixed camera in which things appear, vanish and move: for `changes.py`.
+"""Draw sequences of a fixed camera in which objects appear, vanish and move: for `changes.py`.
 
 The same seed and style draw the same bytes.
 """
@@ -34,7 +34,7 @@ class Thing:
 
 @dataclass
 class Planted:
-    """A change that a sequence has; `seen` is its first frame in which nobody hides it."""
+    """A change in a sequence; `seen` is its first frame in which nobody hides it."""
 
     frame: int
     kind: str
@@ -46,7 +46,7 @@ class Planted:
 def plan(
     rng: np.random.Generator, place: Picture, frames: int, style: str
 ) -> tuple[list[Thing], list[Planted]]:
-    """Return the things that are there at some time, and the changes that this means."""
+    """Return the objects that are there at some time, and the changes that result."""
     height, width = place.shape[:2]
     things: list[Thing] = []
     planted: list[Planted] = []
@@ -159,7 +159,7 @@ def hidden(box: Box, people: list[Walker], frame: int) -> bool:
 
 
 def write(folder: Path, seed: int, style: str) -> tuple[Path, list[Planted]]:
-    """Write a sequence, unless it is there; return where it is, and its changes."""
+    """Write a sequence, unless it exists; return its path, and its changes."""
     as_video = seed % 2 == 1
     path = folder / f"{style}-{seed}{'.mp4' if as_video else ''}"
     pictures, planted, _ = make(seed, style)

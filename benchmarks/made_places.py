@@ -1,4 +1,4 @@
-"""Draw what a fixed camera sees: a place, things that lie about, people who pass, and light.
+"""Draw the view of a fixed camera: a place, objects that lie about, passers-by, and light.
 
 `made_changes.py` and `made_scenes.py` put these together. Pictures are float32 (H, W, 3) in the
 range of uint8; sprites have opacity as a fourth channel. Style `shapes` is textures, plain walls
@@ -88,7 +88,7 @@ def ground(rng: np.random.Generator, width: int, height: int, style: str) -> Pic
 
 
 def sprite(rng: np.random.Generator, width: int, height: int, style: str) -> Picture:
-    """Return something that may lie about."""
+    """Return an object that may lie about."""
     if style == "shapes":
         return trimmed(shape(rng), width, height)
     rgba = np.zeros((height, width, 4), np.float32)
@@ -113,7 +113,7 @@ def sprite(rng: np.random.Generator, width: int, height: int, style: str) -> Pic
 
 
 def thing_at(rng: np.random.Generator, place: Picture, rgba: Picture, x: int, y: int) -> None:
-    """Bring a sprite's colours to a contrast that a person sees, little every fourth time."""
+    """Bring a sprite's colours to a visible contrast, a low one every fourth time."""
     h, w = rgba.shape[:2]
     under, inside = place[y : y + h, x : x + w], rgba[..., 3] > 128
     off = (rgba[..., :3] - under)[inside].mean(0)
@@ -175,7 +175,7 @@ class Walker:
 def walkers(
     rng: np.random.Generator, width: int, height: int, frames: int, style: str
 ) -> list[Walker]:
-    """Return people and cars who go through; some wait on their way."""
+    """Return people and cars who pass; some wait on their way."""
     found = []
     for _ in range(int(rng.integers(2, 3 + frames // 25))):
         tall = int(height * rng.uniform(0.08, 0.4))

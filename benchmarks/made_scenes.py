@@ -1,7 +1,7 @@
-"""Made films in which much changes and no scene ends, and dark ones in which scenes do.
+"""Drawn films in which much changes and no scene ends, and dark ones in which scenes do.
 
-`scenes.py --made` measures on them. The films are drawn otherwise than those that the shipped model
-learned from: places and people are those of `made_places.py` in the style `rooms`.
+`scenes.py --made` measures on them. The films are drawn unlike those that the shipped model was
+trained on: places and people are those of `made_places.py` in the style `rooms`.
 """
 
 import math
@@ -39,14 +39,14 @@ def arm(rng: np.random.Generator, long: int) -> Picture:
 
 
 def thing(rng: np.random.Generator) -> Picture:
-    """Return someone or something, from a tenth of the view to more than all of its height."""
+    """Return a person or an object, from a tenth of the view to more than all of its height."""
     tall = int(HEIGHT * math.exp(rng.uniform(math.log(0.1), math.log(1.1))))
     wide = int(tall * (rng.uniform(0.3, 0.6) if rng.random() < 0.6 else rng.uniform(1, 2.2)))
     return sprite(rng, min(max(wide, 8), int(0.8 * WIDTH)), tall, "rooms")
 
 
 def passing(rng: np.random.Generator) -> Iterator[Image]:
-    """Yield the frames of a film of a fixed camera in whose view THINGS things happen.
+    """Yield the frames of a film of a fixed camera in whose view THINGS events happen.
 
     They cross it at any speed, reach into it from a border, come and stay, go, cast a shadow, or
     bring something. No scene ends.
@@ -65,7 +65,7 @@ def passing(rng: np.random.Generator) -> Iterator[Image]:
 
 
 def _act(rng: np.random.Generator, way: str, start: int) -> Callable[[Picture, int], None]:
-    """Return what lays one thing over the picture of a frame."""
+    """Return what draws one object over the picture of a frame."""
     rgba = arm(rng, int(rng.uniform(0.3, 0.9) * HEIGHT)) if way == "reach" else thing(rng)
     h, w = rgba.shape[:2]
     frames = int(math.exp(rng.uniform(math.log(5), math.log(70))))

@@ -7,12 +7,12 @@ Writes OUTPUT/NAME/{train,test}/CLASS/clip_NN.mp4, the same bytes for the same s
 gaits       figures that walk, hop or limp. Of two classes, chosen by the seed (0: walk and hop),
             all clips of train go one way, those of one class right and of the other left; the
             third class goes both ways, and so does every class in test
-directions  things that move left or right or turn clockwise or counterclockwise
+directions  objects that move left or right or turn clockwise or counterclockwise
 letters     E, F, G, L, R and S, which drift over clutter; their mirror images are no letters
-places      a thing shakes at the left, right, top or bottom; others of its kind may stand still
+places      an object shakes at the left, right, top or bottom; others of its kind may stand still
 
 Size, rate, length, light, noise and camera (half of the clips have a moving one) are the same in
-every class of a part, clip for clip, in another order: none of them tells the class.
+every class of a part, clip for clip, in another order: none of them predicts the class.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from made_things import SCALE, Image, Vector, blob, lay, letter, seen_against, t
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-# Draws what happens into a picture, at a time in seconds; the vector is the camera's shift.
+# Draws the content into a picture, at a time in seconds; the vector is the camera's shift.
 Draw = Callable[[Image, float, Vector], None]
 
 PARTS = ("train", "test")
@@ -39,7 +39,7 @@ CENTRES = {"left": (0.17, 0.5), "right": (0.83, 0.5), "top": (0.5, 0.2), "bottom
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided of a clip before it is drawn; heading is 1 to the right, -1 to the left."""
+    """What is fixed about a clip before it is drawn; heading is 1 to the right, -1 to the left."""
 
     label: str
     heading: int
@@ -59,7 +59,7 @@ class Plan:
 
 
 def plans(name: str, part: str, seed: int, clips: int) -> list[Plan]:
-    """Return the plans of a part, class by class, so many clips of each."""
+    """Return the plans of a part, class by class, `clips` of each."""
     source, classes = (seed, list(SETS).index(name), PARTS.index(part)), SETS[name][0]
     rng = np.random.default_rng(source)
     shared = []
@@ -82,7 +82,7 @@ def plans(name: str, part: str, seed: int, clips: int) -> list[Plan]:
 
 
 def scenery(rng: Generator, plan: Plan) -> Image:
-    """Return the ground, larger than the picture by a margin, with things that stand on it."""
+    """Return the ground, larger than the picture by a margin, with objects that stand on it."""
     wide, high = (SCALE * (side + 2 * MARGIN) for side in (plan.width, plan.height))
     ground = texture(rng, high, wide, int(rng.integers(6, 12)), 25)
     ground += texture(rng, high, wide, int(rng.integers(40, 70)), 16)
@@ -103,7 +103,7 @@ def scenery(rng: Generator, plan: Plan) -> Image:
 
 
 def directions(rng: Generator, plan: Plan) -> Draw:
-    """Draw a thing that moves or turns; what it does not do is frozen at a random moment."""
+    """Draw an object that moves or turns; what it does not do is frozen at a random moment."""
     thing, size, path = blob(rng), rng.uniform(0.17, 0.3) * plan.height, rng.uniform(0.35, 0.5)
     left, top, frozen = rng.uniform(0.2, 0.8 - path), rng.uniform(0.3, 0.7), rng.uniform()
     begun, turn = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(90, 220)) * plan.seconds
@@ -134,7 +134,7 @@ def letters(rng: Generator, plan: Plan) -> Draw:
 
 
 def places(rng: Generator, plan: Plan) -> Draw:
-    """Draw a thing that shakes in its place, and others that stay still in some of the others."""
+    """Draw an object that shakes in its place, and others that stay still in some other places."""
     things = []
     for label, centre in CENTRES.items():
         at = (centre + rng.uniform(-0.05, 0.05, 2)) * (plan.width, plan.height)
@@ -191,7 +191,7 @@ def render(name: str, plan: Plan) -> list[NDArray[np.uint8]]:
 
 
 def make(name: str, folder: Path, seed: int, clips: int = 32, test_clips: int = 16) -> None:
-    """Write one set below the folder, so many clips of each class to learn from and to test."""
+    """Write one set below the folder, as many training and test clips of each class as given."""
     for part, count in zip(PARTS, (clips, test_clips), strict=True):
         if (folder / part).exists():
             raise SystemExit(f"{folder / part} is there already")

@@ -12,7 +12,7 @@ Vector = NDArray[np.float64]
 Thing = tuple[Image, Image]  # its colours, and a soft mask of where it is
 
 SCALE = 2  # pictures are drawn this much larger, then averaged down: smooth sub-pixel motion
-HALF, REACH = 60, 48  # half the side of a thing's own canvas, and its radius on there
+HALF, REACH = 60, 48  # half the side of an object's own canvas, and its radius there
 
 
 def texture(rng: Generator, height: int, width: int, cells: int, contrast: float) -> Image:
@@ -35,7 +35,7 @@ def soft(colours: Image, mask: Image) -> Thing:
 
 
 def blob(rng: Generator) -> Thing:
-    """Return a random polygon or blob in two far-apart colours: a plain one hides its turning."""
+    """Return a random polygon or blob in two very different colours, so that its turning shows."""
     around = np.linspace(0, 2 * math.pi, rng.choice([3, 4, 5, 6, 90, 90]), endpoint=False)
     radius = np.ones_like(around)
     for waves in (2, 3, 4):
@@ -63,7 +63,7 @@ def letter(rng: Generator, text: str, light: float) -> Thing:
 
 
 def lay(picture: Image, thing: Thing, at: Vector, size: float, angle: float) -> None:
-    """Lay a thing of that radius in pixels, turned clockwise by an angle, on the picture."""
+    """Draw an object of that radius in pixels, turned clockwise by an angle, on the picture."""
     zoom = SCALE * size / REACH
     cos, sin = zoom * math.cos(angle), zoom * math.sin(angle)
     turn = np.array([[cos, -sin], [sin, cos]])

@@ -1,8 +1,8 @@
-"""How much faster two processes predict many clips than one, and what a kill in the middle costs.
+"""How much faster two processes predict many clips than one, and the cost of a kill in the middle.
 
     python benchmarks/many.py FOLDER --model RUN [--clips 500] [--runs 3]
 
-Fills a folder with so many copies (hard links) of the videos in FOLDER, and times whole commands,
+Fills a folder with copies (hard links) of the videos in FOLDER, and times whole commands,
 in turns and by medians: `vidgru predict --out` with `--workers 1` and with `--workers 2`, and
 without `--out`, where all is done in one process. Then it kills the second kind with SIGKILL when
 half of the lines are written, resumes, and compares the file with an uninterrupted one.
@@ -43,7 +43,7 @@ def seconds(command: list[str]) -> float:
 
 
 def kill_in_the_middle(command: list[str], out: Path, lines: int) -> int:
-    """Kill a command when its file has so many lines; return how many it has then."""
+    """Kill a command when its file has a number of lines; return how many it has then."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             if out.exists() and out.read_bytes().count(b"\n") >= lines:

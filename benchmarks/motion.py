@@ -1,13 +1,13 @@
-"""How well the model of motion that comes with vidgru sees and forecasts, and what that costs.
+"""How well the model of motion that comes with vidgru detects and predicts, and its cost.
 
     python benchmarks/motion.py [--seed N] [--scenes N]
     python benchmarks/motion.py --cost [--clip FILE]
 
-The first generates videos of seeds that the model has not learned from, writes them as files at
-several sizes and rates, lets the model read those and compares with the true motion: of each cell
-that moves, the angle and speed now; on scenes whose shapes bounce or turn, the error half a second
-ahead, beside that of persistence, which knows the true motion now. Then the same by whole seconds,
-as `vidgru motion` tells them, for scenes with a single shape or nothing but a moving camera. The
+The first generates videos of seeds that the model was not trained on, writes them as files at
+several sizes and rates, lets the model read those and compares with the true motion: of each moving
+cell, the angle and speed now; on scenes whose shapes bounce or turn, the error half a second
+ahead, compared with that of persistence, which knows the true motion now. Then the same by whole
+seconds, as `vidgru motion` prints them, for scenes with a single shape or only a moving camera. The
 second compares `vidgru motion` with decoding alone, as benchmarks/predict.py does for predict; left
 out, the clip is 1920x1080 and drawn with the ffmpeg program.
 """
@@ -40,7 +40,7 @@ SIZES = (320, 426)  # widths
 RATES = (24.0, 25.0, 30.0, 12.5)  # frames/s
 SECONDS = 3.0
 SETTLED = 0.5  # seconds that a state has to settle
-SLOW = 0.03  # widths/s: what is slower has no direction to speak of
+SLOW = 0.03  # widths/s: slower motion has no clear direction
 GRID = 8
 
 Numbers = NDArray[np.float64]
@@ -96,14 +96,14 @@ def angle(a: Numbers, b: Numbers) -> Numbers:
 
 
 class MotionPrediction(NamedTuple):
-    """A field that the model tells at a frame, and the flow measured there (GRID, GRID, 2)."""
+    """A field that the model predicts at a frame, and the flow measured there (GRID, GRID, 2)."""
 
     field: MotionField
     flow: Numbers
 
 
 def predicted(model: MotionModel, video: Video) -> Iterator[MotionPrediction]:
-    """Yield what the model tells of a video once its state has settled."""
+    """Yield the predictions for a video once the state has settled."""
     rate, side = model.probe(video.path).rate, model.spec.size
     height, width = video.shot.frames.shape[1:3]
     meter, flows = FlowMeter(rate), {}
@@ -116,7 +116,7 @@ def predicted(model: MotionModel, video: Video) -> Iterator[MotionPrediction]:
 
 
 def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
-    """Print how far fields are off: of all scenes now, of bouncing and turning shapes ahead."""
+    """Print the errors of fields: of all scenes now, of bouncing and turning shapes ahead."""
     angles: dict[str, list[Numbers]] = {"model": [], "flow alone": []}
     speeds: dict[str, list[Numbers]] = {"model": [], "flow alone": []}
     for video in videos(folder, seed, count):
@@ -127,9 +127,9 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
                 continue
             length = np.linalg.norm(known, axis=-1)
             moves = length > SLOW * width
-            for name, said in zip(angles, (field.velocity[0].astype(float), flow), strict=True):
-                angles[name].append(angle(said, known)[moves])
-                off = np.abs(np.linalg.norm(said, axis=-1) - length) / np.maximum(length, 1e-9)
+            for name, velocity in zip(angles, (field.velocity[0].astype(float), flow), strict=True):
+                angles[name].append(angle(velocity, known)[moves])
+                off = np.abs(np.linalg.norm(velocity, axis=-1) - length) / np.maximum(length, 1e-9)
                 speeds[name].append(off[moves])
     for name in angles:
         print(
@@ -156,7 +156,7 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
 
 
 def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
-    """Print how far the direction and speed of whole seconds are off, for simple scenes."""
+    """Print the errors of direction and speed of whole seconds, for simple scenes."""
     for name, wanted in (
         ("one shape, still camera", {"camera": "still", "kinds": ("constant",), "most": 1}),
         ("panning camera", {"camera": "pan", "most": 0}),
@@ -169,7 +169,7 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
                 flat = (video.shot.velocity[frames] * [width, height]).reshape(-1, 2)
                 length = np.linalg.norm(flat, axis=1)
                 moving = flat[length > SLOW * width]
-                # A shape that is hardly in the picture has no direction to be told.
+                # A shape that is hardly in the picture has no direction.
                 if len(moving) < 0.01 * len(flat):
                     continue
                 if second.motion is None:
@@ -178,8 +178,8 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
                     continue
                 mean = moving.mean(0)
                 bearing = math.radians(second.motion.degrees)
-                said = np.array([math.sin(bearing), -math.cos(bearing)])
-                angles.append(float(angle(said, mean)))
+                direction = np.array([math.sin(bearing), -math.cos(bearing)])
+                angles.append(float(angle(direction, mean)))
                 speeds.append(abs(second.motion.speed / float(np.linalg.norm(mean)) - 1))
         print(
             f"seconds, {name}: angle error {np.median(angles):.2f} degrees, speed error "
@@ -188,7 +188,7 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the chosen measurement."""
     parser = argparse.ArgumentParser(description="Measure the model of motion.")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--scenes", type=int, default=40)

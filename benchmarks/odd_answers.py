@@ -1,7 +1,7 @@
-"""Whether vidgru gives the right answers for the made files of a folder with an expected.csv.
+"""Whether vidgru gives the right answers for the files of a folder with an expected.csv.
 
-Its rows are file, what it is, right answer. What is checked here are the numbers of these answers;
-motion and scenes are told by the models that come with vidgru. `odd_files.py FOLDER` runs it.
+Its rows are file, what it is, right answer. This script checks the numbers in these answers;
+motion and scenes come from the models shipped with vidgru. `odd_files.py FOLDER` runs it.
 """
 
 import csv
@@ -24,7 +24,7 @@ Check = Callable[[Path], str]  # returns what is wrong, or nothing
 
 
 def read(path: Path) -> tuple[VideoInfo, list[float], list[Image]]:
-    """Return what a file is, and all times and pictures of it."""
+    """Return the info of a file, and all its times and pictures."""
     with open_video(path) as video:
         frames = list(video)
         return video.info(), [frame.time for frame in frames], [frame.rgb for frame in frames]
@@ -41,7 +41,7 @@ def frames(
     count: int, seconds: float, grey: float | None = None, warnings: Sequence[str] = (),
     last: float | None = None, size: tuple[int, int] | None = None,
 ) -> Check:  # fmt: skip
-    """Return a check of frames read, of how long they last and look, and of what is warned of."""
+    """Return a check of the number of frames, their times and pixels, and the warnings."""
 
     def check(path: Path) -> str:
         info, times, pictures = read(path)
@@ -79,8 +79,8 @@ def cuts(*expected: int) -> Check:
     """Return a check of where scenes begin."""
 
     def check(path: Path) -> str:
-        (told,) = vidgru("scenes", str(path))
-        scenes: list[dict[str, int]] = told["scenes"]  # type: ignore[assignment]
+        (result,) = vidgru("scenes", str(path))
+        scenes: list[dict[str, int]] = result["scenes"]  # type: ignore[assignment]
         starts = [scene["start"] for scene in scenes[1:]]
         return "" if starts == list(expected) else f"cuts {starts}"
 
@@ -88,11 +88,11 @@ def cuts(*expected: int) -> Check:
 
 
 def heading(degrees: float, speed: float, share: float = 0.2) -> Check:
-    """Return a check of where the thing in a film goes, and how fast in shown pixels/s."""
+    """Return a check of the direction and speed (shown pixels/s) of the object in a film."""
 
     def check(path: Path) -> str:
-        (told,) = vidgru("motion", str(path))
-        seconds: list[dict[str, dict[str, float]]] = told["seconds"]  # type: ignore[assignment]
+        (result,) = vidgru("motion", str(path))
+        seconds: list[dict[str, dict[str, float]]] = result["seconds"]  # type: ignore[assignment]
         moves = [second["objects"] for second in seconds[:2] if second["objects"]]
         good = [
             abs((move["degrees"] - degrees + 180) % 360 - 180) < 10
@@ -117,7 +117,7 @@ def extracted(count: int) -> Check:
 
 
 def round_circles(path: Path) -> str:
-    """Check that what is drawn round is read round."""
+    """Check that circles stay round."""
     grey = cv2.cvtColor(read(path)[2][10], cv2.COLOR_RGB2GRAY)
     edges = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
     shapes, _ = cv2.findContours(edges, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
@@ -127,7 +127,7 @@ def round_circles(path: Path) -> str:
 
 
 def edit_list(*words: str) -> Check:
-    """Return a check that the edit list of a film's scenes says such words."""
+    """Return a check that the edit list of a film's scenes contains such words."""
 
     def check(path: Path) -> str:
         with tempfile.TemporaryDirectory() as out:
@@ -171,12 +171,12 @@ CHECKS: dict[str, Sequence[Check]] = {
 
 
 def check_answers(folder: Path) -> int:
-    """Print what each file's answers are, right or wrong; return how many files are not right."""
+    """Print each file's answers, right or wrong; return how many files are not right."""
     with open(folder / "expected.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.reader(table))[1:]
     bad = 0
     for name, what, answer in rows:
-        wrong = [said for check in CHECKS[name] if (said := check(folder / name))]
+        wrong = [fault for check in CHECKS[name] if (fault := check(folder / name))]
         bad += bool(wrong)
         print(f"{name:18}{'WRONG: ' + '; '.join(wrong) if wrong else 'right':8}  {what}: {answer}")
     print(f"\n{len(rows) - bad} of {len(rows)} files right")

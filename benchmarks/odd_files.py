@@ -1,9 +1,9 @@
 """Run every file of a folder through `vidgru extract`, and `predict` with --model, one by one.
 
 Each must give its frames, or exit 1 with one clear sentence: no traceback, no hang, no silence, no
-huge memory. Where the folder holds a manifest.csv (columns file, read_frames and size, as a plain
-reader saw them), frames and picture sizes are compared with it. Where it holds an expected.csv of
-right answers, these are checked instead (odd_answers.py). Exits 1 when any file does not.
+huge memory. Where the folder holds a manifest.csv (columns file, read_frames and size, from a plain
+reader), frames and picture sizes are compared with it. Where it holds an expected.csv of
+right answers, these are checked instead (odd_answers.py). Exits 1 when any file fails.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Run:
     stderr: str
 
     def problem(self) -> str:
-        """Return what is wrong with how it ended, or nothing."""
+        """Return what is wrong with how it ended, or ""."""
         says = [line for line in self.stderr.splitlines() if line.startswith("Error: ")]
         if self.code < 0:
             return "hung" if self.seconds >= SECONDS else f"died of signal {-self.code}"
@@ -69,7 +69,7 @@ def run(*words: str) -> Run:
 
 
 def unlike(expected: dict[str, str] | None, done: Run, folder: Path) -> str:
-    """Return how the extracted frames differ from the manifest's row, or nothing."""
+    """Return how the extracted frames differ from the manifest's row, or ""."""
     if expected is None:
         return ""
     frames = int(expected["read_frames"])

@@ -7,14 +7,14 @@ Each DATA is a folder that has the name of one of the sets in panel_sets.py, or 
 several. The sets that `made_sets.py` draws are always part of the panel, and so are the sample
 videos; `--only NAME` takes single ones. Write train options with `=`, as in `--epochs=20`.
 
-A fold is a list of clips, train and test, by the groups that stand in the set's groups.csv; `vidgru
+A fold is a list of clips, train and test, by the groups in the set's groups.csv; `vidgru
 train` splits its own validation clips off, and `vidgru evaluate` measures the test clips, which no
-training saw. A drawn set is drawn anew for each fold. DIR keeps each fold's figures, and a panel
-that was broken off goes on there; `panel.json` in it is what --compare takes. A change of the
+training used. A drawn set is drawn anew for each fold. DIR keeps each fold's figures, and an
+interrupted panel resumes there; `panel.json` in it is what --compare takes. A change of the
 recipe is kept only if the mean over the sets rises and no set falls by more than 0.02.
 
---jobs 2 runs two trainings at once, with as many threads less each: accuracies of panels with the
-same --jobs can be compared, their seconds tell nothing.
+--jobs 2 runs two trainings at once, each with half the threads: accuracies of panels with the
+same --jobs can be compared, their seconds cannot.
 """
 
 import argparse
@@ -42,7 +42,7 @@ T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 
 @dataclass(frozen=True)
 class Row:
-    """What one training of one fold came to, on clips that it did not see."""
+    """The figures of one training of one fold, on held-out clips."""
 
     name: str
     fold: int

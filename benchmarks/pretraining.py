@@ -1,16 +1,17 @@
-"""How much an encoder that learned to forecast frames helps a classifier with few labels.
+"""How much an encoder trained to forecast frames helps a classifier with few labels.
 
     python benchmarks/pretraining.py FOLDER --group-by seq_group [--minutes 10] [TRAIN OPTIONS]
     python benchmarks/pretraining.py FOLDER --group-by seq_group --init RUN
 
-The groups of FOLDER's clips are shared out to folds; those of a --held one are only tested. First a
-forecasting model learns, for --minutes, from the clips of all other groups, without their labels;
-or --init names one, which must not have seen the tested clips. Then for each number of labelled
-clips a class, and each seed, `vidgru train` learns from the same clips twice: from random weights,
-and with --init. The seed chooses the clips among those of the other groups, and is the training's.
-Of these few, training itself keeps a part to validate with. A table gives the accuracy on all
-tested clips: mean and standard deviation over seeds and folds, and the same of the paired
-differences. Further options go to both trainings of classes, for example --epochs or --threads.
+The groups of FOLDER's clips are split into folds; those of a --held one are only for the test.
+First a forecasting model is trained, for --minutes, on the clips of all other groups, without their
+labels; or --init names one, which must not have been trained on the test clips. Then for each
+number of labelled clips a class, and each seed, `vidgru train` trains on the same clips twice: from
+random weights, and with --init. The seed chooses the clips among those of the other groups, and is
+the training's. Of these few, training itself holds a part out for validation. A table gives the
+accuracy on all test clips: mean and standard deviation over seeds and folds, and the same of the
+paired differences. Further options go to both classifier trainings, for example --epochs or
+--threads.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def held_out(clips: Sequence[Clip], folds: int, fold: int) -> set[str]:
 
 
 def few_of(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
-    """Return so many clips of each class, chosen by a seed; of too few, an error."""
+    """Return `count` clips of each class, chosen by a seed; fails if there are too few."""
     members = defaultdict(list)
     for clip in clips:
         members[clip.label].append(clip)
@@ -65,7 +66,7 @@ def train(source: Path, run: Path, *options: object) -> dict[str, float]:
 
 
 def pretrain(clips: Sequence[Clip], place: Path, minutes: float, options: Sequence[str]) -> Path:
-    """Return the run of a forecasting model that learned from clips without their labels."""
+    """Return the run of a forecasting model trained on clips without their labels."""
     source = place / "unlabelled.csv"
     with open(source, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
@@ -77,7 +78,7 @@ def pretrain(clips: Sequence[Clip], place: Path, minutes: float, options: Sequen
 
 
 def check_unseen(model: Path, tested: Sequence[Clip]) -> None:
-    """Refuse a model that saw tested clips, as far as its run folder tells."""
+    """Refuse a model that was trained on test clips, as far as its run folder shows."""
     try:
         folder = Path(json.loads((model / "config.json").read_text())["folder"])
         with open(model / "split.csv", newline="", encoding="utf-8") as file:
@@ -148,7 +149,7 @@ def main() -> None:
                     rows += [(clip, "test") for clip in tested]
                     name = f"{count}-{seed}"
                     source = write_list(place / f"{name}.csv", rows)
-                    # So few clips can often not be split by groups; those tested are apart anyway.
+                    # So few clips often cannot be split by groups; test clips are apart anyway.
                     common = ["--seed", seed, "--group-by", "none", *more]
                     plain = train(source, place / name, *common)
                     begun = train(source, place / f"{name}-init", *common, "--init", model)

@@ -3,7 +3,7 @@
     python benchmarks/resume.py FOLDER [--runs 20] [--kills 2] [TRAIN OPTIONS]
 
 Trains on FOLDER once without interruption, and then `--runs` times with SIGKILL at `--kills` random
-moments each, going on with `vidgru train --resume` every time; compares the model files' bytes.
+moments each, resuming with `vidgru train --resume` every time; compares the model files' bytes.
 Moments are spread over the time that the first training took, start of the program included.
 """
 
@@ -19,7 +19,7 @@ TRAIN = [sys.executable, "-m", "vidgru", "train"]
 
 
 def kill_and_resume(begin: list[str], run: Path, moments: list[float]) -> int:
-    """Train into `run`, killed after so many seconds each time; return how often it was killed."""
+    """Train into `run`, killed after these seconds; return how often it was killed."""
     kills = 0
     for moment in [*moments, None]:
         # Killed before there was a run folder, it has to begin anew.

@@ -1,4 +1,4 @@
-"""How well scene boundaries are found in joined clips, beside PySceneDetect, and what that costs.
+"""How well scene boundaries are found in joined clips, compared with PySceneDetect, and the cost.
 
     python benchmarks/scenes.py FOLDER... [--seeds N] [--clips N] [--trim N] [--model RUN]
     python benchmarks/scenes.py FOLDER... --made [--model RUN]
@@ -6,16 +6,16 @@
 
 Takes clips of a single shot each, at any depth below each FOLDER. For each seed it joins some in
 random order to one video, once by hard cuts and once by dissolves, and lets `vidgru scenes` find
-the boundaries: as files are read, in both directions, and as streams are, forward only. Beside
-them, in the same run, the detectors `detect-adaptive` and `detect-content` of PySceneDetect with
-its own settings (pip install -c constraints.txt -e '.[benchmark]'). A boundary is found where
-something was found within its transition, or at most 0, 1 or 2 frames beside it; each one once.
-Clips cut out of a broadcast may begin or end within transitions of their own, which count as false
-where they are found; --trim leaves out so many frames at both ends. Of joins by cuts there is one
-more line, for what vidgru tells as cuts, without what it tells as dissolves and the like.
-The second tells what is found where no scene ends: in films of `made_scenes.py` in which 200 things
-pass a fixed camera or a plain grey fades, in each clip by itself, and in some with three flashes
-each; and the cuts of clips that are joined at 8 % of their brightness.
+the boundaries: as in files, in both directions, and as in streams, forward only. In the same run
+the detectors `detect-adaptive` and `detect-content` of PySceneDetect, with its own settings, are
+measured on them (pip install -c constraints.txt -e '.[benchmark]'). A boundary is found where a
+detection lies within its transition, or at most 0, 1 or 2 frames away; each one once.
+Clips cut from a broadcast may begin or end within transitions of their own, which count as false
+where they are found; --trim leaves out some frames at both ends. Of joins by cuts there is one
+more line, for what vidgru reports as cuts, without what it reports as dissolves and the like.
+The second measures detections where no scene ends: in films of `made_scenes.py` in which 200
+objects pass a fixed camera or a plain grey fades, in each clip by itself, and in some with three
+flashes each; and the cuts of clips that are joined at 8 % of their brightness.
 The third compares `vidgru scenes` with decoding alone, as benchmarks/predict.py does for predict;
 left out, the clip is 1920x1080 and drawn with the ffmpeg program.
 """
@@ -67,7 +67,7 @@ def with_scenedetect(name: str) -> Callable[[Path], Found]:
 
 
 def ways(model: ScenesModel) -> dict[str, Callable[[Path], Found]]:
-    """Return all that finds boundaries, by name."""
+    """Return all detectors, by name."""
     return {
         "vidgru": lambda path: [s.begins for s in model.scenes(path).scenes if s.begins],
         "vidgru, told as cuts": lambda path: [
@@ -139,7 +139,7 @@ def videos(
 
 
 def measure_made(folders: Sequence[Path], model: ScenesModel) -> None:
-    """Print what is found in made films, and in clips of single shots as they are."""
+    """Print the detections in drawn films, and in clips of single shots as they are."""
 
     def predicted(name: str, films: Iterable[Iterable[Image]]) -> None:
         kinds: Counter[str] = Counter()
@@ -191,7 +191,7 @@ def line(name: str, scores: SceneScores) -> str:
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the chosen measurement."""
     parser = argparse.ArgumentParser(description="Scene boundaries, beside PySceneDetect.")
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--seeds", type=int, default=5)

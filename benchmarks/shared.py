@@ -12,7 +12,7 @@ from vidgru.data.folder import Clip
 
 
 def run_vidgru(*words: object) -> dict[str, Any]:
-    """Return what a command prints as JSON, or exit with what it says; it shows all unless -q."""
+    """Return what a command prints as JSON, or exit with its message; it shows all unless -q."""
     command = [sys.executable, "-m", "vidgru", *map(str, words), "--json"]
     errors = subprocess.PIPE if "-q" in words else None
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -25,7 +25,7 @@ def run_vidgru(*words: object) -> dict[str, Any]:
 def write_list(path: Path, rows: Sequence[tuple[Clip, str]]) -> Path:
     """Write clips and their parts as a list that `vidgru train` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A single group cannot be split; what it is held against has another.
+    # A single group cannot be split; the test clips have another.
     groups = {clip.group for clip, part in rows if part != "test"}
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)

@@ -1,16 +1,16 @@
-"""How right `predict --timeline` is, what an hour costs, and how long one step takes.
+"""How accurate `predict --timeline` is, what an hour costs, and how long one step takes.
 
     python benchmarks/timeline.py accuracy FOLDER [--seeds 3]
     python benchmarks/timeline.py long FOLDER --model RUN [--minutes 60]
     python benchmarks/timeline.py step VIDEO --model RUN [--model RUN ...]
 
-FOLDER holds labelled clips whose names tell groups (`seq07_...`), as UT-Interaction's do. accuracy:
-seven of the groups are held out, a model is trained on the others with default options, 40 of the
-held-out clips are joined in random order, and its timeline is compared with what was joined: share
-of the frames, boundaries between different labels that are found within 0.5 s (recall), and found
-boundaries that are some (precision). long: clips are joined to videos of 1 and of so many minutes,
-whole commands are run on them, and what each further minute takes is compared with decoding it
-alone. step: one frame after another, in one thread, and how far that is from the whole clip.
+FOLDER holds labelled clips whose names contain groups (`seq07_...`), like UT-Interaction's.
+accuracy: seven of the groups are held out, a model is trained on the others with default options,
+40 of the held-out clips are joined in random order, and its timeline is compared with the truth:
+share of the frames, boundaries between different labels that are found within 0.5 s (recall), and
+found boundaries that are true (precision). long: clips are joined to videos of 1 and of --minutes,
+whole commands are run on them, and the cost of each further minute is compared with decoding it
+alone. step: one frame after another, in one thread, and the distance from the whole clip.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def read(path: Path, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
 
 
 def join(clips: Sequence[Path], path: Path, size: tuple[int, int], frames: int) -> list[str]:
-    """Write clips one after the other, over and over, at most so many frames; return labels."""
+    """Write clips in order, repeated, at most `frames` frames; return labels."""
     labels: list[str] = []
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
     while len(labels) < frames:
@@ -100,12 +100,12 @@ def accuracy(folder: Path, seed: int) -> list[float]:
         begun = time.perf_counter()
         timeline = vidgru.load(run, threads=1).timeline(video)
         seconds = time.perf_counter() - begun
-    said = [
+    labels = [
         next(s.label for s in timeline.segments if n / FPS < s.end or s is timeline.segments[-1])
         for n in range(len(true))
     ]
-    right = statistics.fmean(a == b for a, b in zip(true, said, strict=True))
-    here, there = boundaries(true), boundaries(said)
+    right = statistics.fmean(a == b for a, b in zip(true, labels, strict=True))
+    here, there = boundaries(true), boundaries(labels)
     return [right, near(here, there), near(there, here), seconds]
 
 
@@ -126,7 +126,7 @@ def timeline_cost(video: Path, model: str) -> Cost:
 
 
 def compare(folder: Path, model: str, size: tuple[int, int], minutes: int, runs: int) -> None:
-    """Print what one minute and many cost, and the ratio to decoding alone."""
+    """Print the cost of one minute and of many, and the ratio to decoding alone."""
     with tempfile.TemporaryDirectory() as name:
         place, clips = Path(name), sorted(folder.glob("*/*.avi"))
         random.Random(0).shuffle(clips)

@@ -3,7 +3,7 @@
     python benchmarks/training.py FOLDER [--epochs N]
 
 Trains twice on FOLDER through the library. The second time nothing may be decoded. The time of its
-steps (reading, augmenting, validating and saving included) is set against as many bare steps
+steps (reading, augmenting, validating and saving included) is compared with as many bare steps
 (forward, backward, update) on one batch in memory, taken in turns in the same process.
 """
 
@@ -33,7 +33,7 @@ BLOCK = 20
 def timed_training(
     folder: Path, config: ClassifyTrainConfig, bare: Callable[[], float]
 ) -> tuple[list[float], list[float], str]:
-    """Return seconds a step, of training and of `bare`, in turns; and what the reading said."""
+    """Return seconds a step, of training and of `bare`, in turns; and the log of the reading."""
     steps, note = train_steps(folder, config), ""
     ours: list[float] = []
     theirs: list[float] = []
@@ -54,7 +54,7 @@ def timed_training(
 
 
 def bare_step(config: ClassifyTrainConfig, frames: int, labels: int) -> Callable[[], float]:
-    """Return a function that learns from one and the same batch in memory."""
+    """Return a function that trains on one and the same batch in memory."""
     names = tuple(map(str, range(labels)))
     spec = ModelSpec("classify", names, "both", CORE, HIDDEN, 10.0, frames, config.side)
     trainer = ClassifyTrainStep(

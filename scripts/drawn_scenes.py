@@ -56,7 +56,7 @@ def _noise(rng: np.random.Generator, side: int, slope: float) -> Numbers:
 def _color(rng: np.random.Generator) -> Numbers:
     color = rng.uniform(0, 255, 3)
     grey = color.mean()
-    # Most things are not very colourful.
+    # Most objects are not very colourful.
     mixed: Numbers = grey + (color - grey) * rng.uniform(0.1, 1)
     return mixed
 
@@ -116,7 +116,7 @@ def shape(rng: np.random.Generator) -> NDArray[np.uint8]:
     corners_px = np.round((points + 1) / 2 * SPRITE * 16).astype(np.int32)
     cv2.fillPoly(alpha, [corners_px], 255, cv2.LINE_AA, 4)
     painted = texture(rng, SPRITE)
-    if rng.random() < 0.3:  # nearly plain, as many things are
+    if rng.random() < 0.3:  # nearly plain, as many objects are
         painted = (painted * 0.15 + painted.mean((0, 1)) * 0.85).astype(np.uint8)
     return np.dstack([painted, alpha])
 
@@ -129,7 +129,7 @@ def _affine(x: float, y: float, scale: float, angle: float = 0.0) -> Matrix:
 def _path(
     rng: np.random.Generator, kind: str, radius: float, aspect: float, seconds: float
 ) -> Callable[[float], tuple[float, float]]:
-    """Return the way of a shape's middle, as (x, y) by time, in frame widths."""
+    """Return the path of a shape's middle, as (x, y) by time, in frame widths."""
     x0, y0 = rng.uniform(0.15, 0.85), rng.uniform(0.15, 0.85) * aspect
     speed = math.exp(rng.uniform(math.log(0.04), math.log(0.7)))
     angle = rng.uniform(0, 2 * math.pi)
@@ -161,7 +161,7 @@ def _bounce(value: float, low: float, high: float) -> float:
 
 
 def _camera(rng: np.random.Generator, kind: str, aspect: float) -> Place:
-    """Return where the world is in the frame at a time: the reverse of the camera's own motion."""
+    """Return where the world is in the frame at a time: the inverse of the camera's own motion."""
     middle, back = _affine(0.5, aspect / 2, 1), _affine(-0.5, -aspect / 2, 1)
     speed = math.exp(rng.uniform(math.log(0.03), math.log(0.5)))
     angle = rng.uniform(0, 2 * math.pi)
@@ -198,7 +198,7 @@ def make_scene(
     if camera is None:
         camera = str(rng.choice(CAMERAS, p=[0.45, 0.25, 0.1, 0.1, 0.1]))
     world = _camera(rng, camera, aspect)
-    # The ground is mirrored beyond its borders, so that no camera comes to its end.
+    # The ground is mirrored beyond its borders, so that no camera reaches its end.
     extent = rng.uniform(0.7, 1.6)
     ground = texture(rng, 384)
     layers = [
@@ -216,7 +216,7 @@ def make_scene(
         way = _path(rng, kind, min(radius, 0.45 * min(1, aspect)), aspect, seconds)
         spin = rng.uniform(-1.5, 1.5) if rng.random() < 0.25 else 0.0
         start = rng.uniform(0, 2 * math.pi)
-        # What bounces off the frame's borders does so as the camera sees it.
+        # Shapes bounce off the frame's borders in the moving picture, not in the world.
         seen = (lambda t: np.eye(3)) if kind == "bouncing" else world
 
         def place(
@@ -237,7 +237,7 @@ def make_scene(
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames uint8 (T, H, W, 3) and, for each pixel but in the first, where it came from.
+    """Frames uint8 (T, H, W, 3) and, for each pixel except in the first, where it came from.
 
     velocity: float32 (T, H, W, 2), in widths/s and heights/s, since the frame before.
     """
@@ -249,7 +249,7 @@ class Shot:
 def render(scene: Scene, fps: float, frames: int, size: tuple[int, int], fine: int = 1) -> Shot:
     """Return a scene as frames of `size` (width, height) with the true motion of every pixel.
 
-    A frame's motion is that of what is seen in it, from where this was one frame before. Pictures
+    A frame's motion is that of its contents, from their place one frame before. Pictures
     are drawn `fine` times as large, and averaged.
     """
     width, height = size

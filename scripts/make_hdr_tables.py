@@ -1,8 +1,8 @@
-"""Make the tables that turn PQ and HLG colours into usual ones: src/vidgru/video/hdr_*.png.
+"""Make the tables that convert PQ and HLG colours to standard ones: src/vidgru/video/hdr_*.png.
 
     python scripts/make_hdr_tables.py
 
-Libswscale's own conversion, which OpenCV uses, works its table out for seconds at every opening of
+Libswscale's own conversion, which OpenCV uses, computes its table for seconds at every opening of
 a file; here that is done once. A table has SIDE values of red, green and blue each, from 0 to 255:
 red and green down, blue across.
 """

@@ -1,11 +1,11 @@
-"""Make the model of motion that comes with vidgru, from generated videos alone.
+"""Make the model of motion that comes with vidgru, from generated videos only.
 
     python scripts/make_motion_model.py [--scenes 1500] [--steps 3000] [--seed 1] [--out FILE]
 
 Takes some 4 GB of disk in a temporary folder, and a quarter of an hour on two cores. The recipe,
-the seed and what the model came to on other scenes are written into the file. The same seed gives
+the seed and the scores on other scenes are written into the file. The same seed gives
 the same scenes anywhere; the weights are equal bit for bit on the same machine with as many
-threads, and as good elsewhere.
+threads, and equally good elsewhere.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from vidgru.tasks.motion.training import fit_spread
 FRAMES = 40
 SLOWEST, FASTEST = 8.0, 19.0  # frames/s
 NOISE = 3.0  # grey levels at most
-HELD = 100  # scenes that nothing is learned from
+HELD = 100  # scenes that are not trained on
 
 
 def footage(seed: int, number: int) -> Footage:
@@ -43,7 +43,7 @@ def footage(seed: int, number: int) -> Footage:
     rng = np.random.default_rng([seed, number])
     rate = math.exp(rng.uniform(math.log(SLOWEST), math.log(FASTEST)))
     scene = make_scene(rng, FRAMES / rate)
-    # As pictures of a larger video look when they are made so small.
+    # Downscaled videos look like this.
     shot = render(scene, rate, FRAMES, (MOTION_SIZE, MOTION_SIZE), fine=2)
     noise = rng.normal(0, NOISE * rng.random() ** 2, shot.frames.shape)
     frames = (shot.frames + noise).clip(0, 255).astype(np.uint8)
@@ -56,7 +56,7 @@ def footage(seed: int, number: int) -> Footage:
 
 
 class Kept(Sequence[Footage]):
-    """Footage kept in files, mapped into memory."""
+    """Footage in files, mapped into memory."""
 
     def __init__(self, folder: Path, count: int) -> None:
         side = MOTION_SIZE // FINE
@@ -73,7 +73,7 @@ class Kept(Sequence[Footage]):
         return len(self.info)
 
     def put(self, number: int, piece: Footage) -> None:
-        """Keep one scene."""
+        """Store one scene."""
         self.frames[number] = piece.frames
         parts = piece.velocity, piece.measured, piece.moving[..., None]
         self.fields[number] = np.concatenate(parts, axis=-1)
@@ -95,7 +95,7 @@ def _one(order: tuple[int, int]) -> Footage:
 
 
 def keep(folder: Path, seed: int, count: int) -> Kept:
-    """Return so many scenes, generated into a folder."""
+    """Return `count` scenes, generated into a folder."""
     folder.mkdir()
     kept = Kept(folder, count)
     with ProcessPoolExecutor() as pool:

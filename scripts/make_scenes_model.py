@@ -1,11 +1,11 @@
-"""Make the model of scenes that comes with vidgru, from generated videos alone.
+"""Make the model of scenes that comes with vidgru, from generated videos only.
 
     python scripts/make_scenes_model.py [--families 1800] [--steps 3600] [--seed 1] [--out FILE]
 
-Took 35 minutes with --threads 1, as the shipped model was made, beside other work on two cores. The
-recipe, the seed and what the model came to on other generated videos are written into the file. The
+Took 35 minutes with --threads 1, like the shipped model, with other work on two cores. The
+recipe, the seed and the scores on other generated videos are written into the file. The
 same seed gives the same videos anywhere; the weights are equal bit for bit on the same machine with
-as many --threads, and as good elsewhere.
+as many --threads, and equally good elsewhere.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from vidgru.tasks.scenes.train_step import SceneTrainStep
 FRAMES = 40
 SLOWEST, FASTEST = 4.0, 30.0  # frames/s
 ALIKE = 0.4  # share of the families whose shots show the same place
-SPARSE = 0.35  # share of those over which a camera pans, often fast: small things on plain ground
+SPARSE = 0.35  # share of those over which a camera pans, often fast: small objects on plain ground
 SKY = 0.4  # share of these grounds that are as plain as a sky, with or without a horizon
-HELD = 100  # families that nothing is learned from
+HELD = 100  # families that are not trained on
 WINDOWS = 400  # that it is measured on
 AS_GOOD = 0.01  # by which F1 may be below the best, about the error of such a measure
 
 
 def sparse(rng: np.random.Generator, ground: Layer) -> Layer:
-    """Return a ground without much contrast and with small things on it, as a playing field has."""
+    """Return a ground with low contrast and small objects on it, like a playing field."""
     rgba = ground.rgba.copy()
     middle = rgba.mean((0, 1))
     rgba[:] = middle + (rgba - middle) * rng.uniform(0.05, 0.3)
@@ -80,16 +80,16 @@ def family(order: tuple[int, int]) -> list[Frames]:
     other = make_scene(rng, FRAMES / rate, camera=camera, aspect=first.aspect)
     if camera == "pan":
         first = replace(first, layers=(sparse(rng, first.layers[0]), *first.layers[1:]))
-    if camera is not None:  # the same ground, and other things upon it
+    if camera is not None:  # the same ground, with other objects on it
         ground = replace(other.layers[0], rgba=first.layers[0].rgba)
         other = replace(other, layers=(ground, *other.layers[1:]))
     side = stored_side(SCENE_SIZE)
-    # As pictures of a larger video look when they are made so small.
+    # Downscaled videos look like this.
     return [render(scene, rate, FRAMES, (side, side), fine=2).frames for scene in (first, other)]
 
 
 def families(seed: int, count: int) -> list[list[Frames]]:
-    """Return so many families."""
+    """Return `count` families."""
     with ProcessPoolExecutor() as pool:
         return list(pool.map(family, ((seed, number) for number in range(count)), chunksize=8))
 
@@ -104,40 +104,40 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--out", type=Path, default=SHIPPED_SCENES)
-    told = parser.parse_args()
-    prepare(told.threads)
-    torch.manual_seed(told.seed)
+    given = parser.parse_args()
+    prepare(given.threads)
+    torch.manual_seed(given.seed)
     spec = SceneSpec("scenes", "gru", SCENE_HIDDEN, SCENE_FRAMES, SCENE_SIZE, 0.5)
     began = time.monotonic()
-    shots, held = families(told.seed, told.families), families(told.seed + 1, HELD)
-    print(f"{told.families + HELD} families in {time.monotonic() - began:.0f} s", flush=True)
+    shots, held = families(given.seed, given.families), families(given.seed + 1, HELD)
+    print(f"{given.families + HELD} families in {time.monotonic() - began:.0f} s", flush=True)
     trainer = SceneTrainStep(
         SceneNetwork(SCENE_SIZE, SCENE_HIDDEN),
         shots,
         spec,
-        batch_size=told.batch_size,
-        lr=told.lr,
-        seed=told.seed,
+        batch_size=given.batch_size,
+        lr=given.lr,
+        seed=given.seed,
         device=torch.device("cpu"),
         optimizer="adamw",
     )
     loss = 0.0
-    for step in range(told.steps):
-        loss = 0.98 * loss + 0.02 * trainer.step(step / told.steps)
-        if (step + 1) % 100 == 0 or step + 1 == told.steps:
+    for step in range(given.steps):
+        loss = 0.98 * loss + 0.02 * trainer.step(step / given.steps)
+        if (step + 1) % 100 == 0 or step + 1 == given.steps:
             print(f"{step + 1} loss {loss:.3f} {time.monotonic() - began:.0f} s", flush=True)
     best = trainer.measure(held, WINDOWS)
     near = [round(best.threshold + 0.05 * n, 2) for n in (-2, -1, 0, 1, 2)]
     some = [trainer.measure(held, WINDOWS, threshold) for threshold in near if threshold < 1]
-    # In the middle of those that do as well, neither missing nor inventing more than it must.
+    # In the middle of the equally good ones, which balances misses and false detections.
     as_good = [one for one in some if one.scores.f1 >= best.scores.f1 - AS_GOOD]
     measured = as_good[(len(as_good) - 1) // 2]
     spec = replace(spec, threshold=measured.threshold)
-    recipe = {"script": Path(__file__).name, **{k: v for k, v in vars(told).items() if k != "out"}}
-    told.out.parent.mkdir(exist_ok=True)
+    recipe = {"script": Path(__file__).name, **{k: v for k, v in vars(given).items() if k != "out"}}
+    given.out.parent.mkdir(exist_ok=True)
     metrics = {"recipe": recipe, "validation": measured.scores.to_dict()}
-    save_model(told.out, trainer.network.state_dict(), spec, metrics)
-    print(f"{told.out}: {told.out.stat().st_size} bytes, {measured}")
+    save_model(given.out, trainer.network.state_dict(), spec, metrics)
+    print(f"{given.out}: {given.out.stat().st_size} bytes, {measured}")
 
 
 if __name__ == "__main__":

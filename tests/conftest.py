@@ -27,7 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let a skipped test fail where everything that tests need is said to be there."""
+    """Let a skipped test fail where everything that tests need is supposed to be there."""
     report = yield
     if report.skipped and os.environ.get("VIDGRU_TEST_SKIPS") == "fail":
         report.outcome, report.longrepr = "failed", str(report.longrepr)
@@ -57,7 +57,7 @@ def vidgru(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
 
 
 class Opened(NamedTuple):
-    """An open page, what it asked for but for data of its own, and what its console says."""
+    """An open page, its requests except for data of its own, and its console messages."""
 
     page: "Page"
     requests: list[str]
@@ -87,7 +87,7 @@ def browse() -> Iterator[Callable[..., Opened]]:
         page.on("console", lambda message: opened.complaints.append(message.text))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
         page.goto(path.as_uri())
-        page.screenshot()  # some things are asked for only when they are drawn
+        page.screenshot()  # some are requested only when they are drawn
         return opened
 
     with (

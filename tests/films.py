@@ -29,7 +29,7 @@ FLIPS = {  # a, b, c, d of the display matrix, and what it does to a picture
 
 
 def blocks(count: int, height: int = 48, width: int = 64) -> Frames:
-    """Four differently coloured quarters; the brightness of the first tells the frame's number."""
+    """Four differently coloured quarters; the brightness of the first gives the frame's number."""
     frames = np.zeros((count, height, width, 3), np.uint8)
     frames[:, : height // 2, width // 2 :] = (200, 40, 40)
     frames[:, height // 2 :, : width // 2] = (40, 200, 40)

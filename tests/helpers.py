@@ -82,7 +82,7 @@ def noise(count: int, height: int = 24, width: int = 32, seed: int = 0) -> NDArr
 def moving_squares(path: Path, step: int, seed: int, count: int = 14) -> Path:
     """Write a small clip of a bright square that moves `step` pixels a frame over noise.
 
-    It begins anywhere, so that no single frame tells where it goes, and comes in again on the other
+    It begins anywhere, so that no single frame shows where it goes, and comes in again on the other
     side.
     """
     rng = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ def network() -> MotionNetwork:
         made.train()(clip, flow, torch.tensor([12.5, 10.0]))
     for part in made.head.parameters():
         part.data *= 4
-    torch.nn.init.normal_(made.output.weight, std=0.3)  # a new network tells nothing of its own
+    torch.nn.init.normal_(made.output.weight, std=0.3)  # a new network adds nothing of its own
     return made.eval()
 
 

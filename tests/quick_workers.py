@@ -1,4 +1,4 @@
-"""Processes that answer in an instant, or die or hang, as the names of files tell them to."""
+"""Processes that answer in an instant, or die or hang, as the names of files demand."""
 
 import json
 import time

@@ -30,7 +30,7 @@ def bins(seed: int) -> tuple[Bin, ...]:
 def evaluation(
     labels: tuple[str, ...] = ("left", "right hand", "up"), clips: int = 60, errors: float = 0.2
 ) -> Evaluation:
-    """Make up what a model says; counts, recall and accuracy agree with its answers."""
+    """Make up a model's predictions; counts, recall and accuracy agree with them."""
     rng = np.random.default_rng(1)
     answers, confusion = [], np.zeros((len(labels), len(labels)), int)
     for n in range(clips):

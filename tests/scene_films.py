@@ -67,7 +67,7 @@ def loaded(network: Network) -> ScenesModel:
 
 
 def numbered(lengths: list[int], height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """Return scenes of one shade each, in whose frames eight patches tell the frame's number."""
+    """Return scenes of one shade each, in whose frames eight patches give the frame's number."""
     frames = np.zeros((sum(lengths), height, width, 3), np.uint8)
     shades = np.repeat([(30, 200, 120)[n % 3] for n in range(len(lengths))], lengths)
     frames[:] = shades[:, None, None, None]

@@ -43,8 +43,7 @@ def test_a_folder_of_a_task_s_name_is_reached_by_its_path(
         (
             lambda: vidgru.load("motion", max_error=0.1),  # type: ignore[call-overload]
             vidgru.VidgruError,
-            f"max_error is for models that tell classes, and {SHIPPED_MOTION} is a model of "
-            "motion.",
+            f"max_error is for classifiers, and {SHIPPED_MOTION} is a model of motion.",
         ),
         (
             lambda: vidgru.load("nowhere"),

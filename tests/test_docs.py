@@ -1,4 +1,4 @@
-"""What README.md and the pages of docs/ say: all that there is, and nothing that is not."""
+"""README.md and the pages of docs/ name everything that there is, and nothing else."""
 
 import os
 import re
@@ -128,7 +128,7 @@ def test_examples_in_python_have_the_right_types(tmp_path: Path) -> None:
     environment = {**os.environ, "MYPYPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert f"{len(files)} source files" in done.stdout, done.stdout + done.stderr
-    # What `evaluate` gives depends on the model's task, which no type tells.
+    # What `evaluate` gives depends on the model's task, which no type shows.
     errors = [line for line in done.stdout.splitlines() if ": error: " in line]
     assert [line for line in errors if not line.endswith("[union-attr]")] == []
     assert len(files) >= 4

@@ -14,7 +14,7 @@ from vidgru.tasks.registry import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
-# What tells which task a model, a training or an answer is of.
+# Names of the task of a model, a training or a prediction.
 TASK_TYPES = {
     *("ModelSpec", "MotionSpec", "ForecastSpec", "SceneSpec"),
     "LoadedModel",

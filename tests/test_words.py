@@ -1,5 +1,6 @@
 """The field's words: names that were invented here are not to come back, nor phrases for users."""
 
+import ast
 import io
 import re
 import tokenize
@@ -61,3 +62,44 @@ def test_phrases_for_users() -> None:
         for line in path.read_text("utf-8").splitlines()
         if PHRASES.search(line)
     ] == []
+
+
+# In docstrings and comments: predict, detect, report, or what a file contains.
+DIALECT = re.compile(r"\b(?:told|tells?|said)\b(?! (?:\w+ ){0,2}apart)", re.IGNORECASE)
+
+
+def dialect(source: str) -> list[str]:
+    """Return the docstrings and comments of a module that speak of telling, but help texts."""
+    found = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            # Click shows the docstrings of commands to users.
+            shown = isinstance(node, ast.FunctionDef) and node.name in ("command", "cli")
+            found += [] if shown else [ast.get_docstring(node) or ""]
+    return [text for text in found if DIALECT.search(" ".join(text.split()))]
+
+
+def test_docstrings_and_comments() -> None:
+    assert {
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in (ROOT / "src").rglob("*.py")
+        for text in dialect(path.read_text("utf-8"))
+    } == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("x = 1  # as the file tells", 1),
+        ('"""What is\ntold of a clip."""', 1),
+        ('def f():\n    """Tell what moves."""\nclass A:\n    """What was said."""', 2),
+        ('def command():\n    """Tell what moves."""', 0),
+        ("# classes told apart; nobody can tell any classes apart\nsaid = 1", 0),
+    ],
+)
+def test_dialect_in_docstrings_and_comments_is_found(source: str, count: int) -> None:
+    assert len(dialect(source)) == count

@@ -1,4 +1,4 @@
-"""vidgru: learn from a folder of short videos, then tell what happens in any video.
+"""vidgru: learn from a folder of short videos, then predict what happens in any video.
 
     import vidgru
 
@@ -19,7 +19,7 @@
         print(frame.seconds)
     for scene in vidgru.load("scenes").predict("new.mp4").scenes:
         print(scene.number, scene.start_seconds, scene.begins)
-    for change in vidgru.find_changes("yard.mp4").changes:
+    for change in vidgru.detect_changes("yard.mp4").changes:
         print(change.seconds, change.kind, change.box)
     for frame in vidgru.extract("new.mp4", "frames/", fps=5):
         print(frame.file, frame.seconds)
@@ -136,14 +136,14 @@ __all__ = [
     "train",
 ]
 
-# OpenCV reads these when it is first imported, from whichever of our modules that may be. Its own
-# messages would stand beside our one clear sentence, and a picture header may promise more than
-# memory holds.
+# OpenCV reads these when it is first imported, by whichever of our modules. Its own messages
+# would only repeat our one clear sentence, and a picture header may declare more than memory
+# holds.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
-# Torch and OpenCV are imported when they are needed: together they take about two seconds.
+# Torch and OpenCV are imported on demand: together they take about two seconds.
 
 
 def __getattr__(name: str) -> Any:
@@ -157,7 +157,7 @@ def check(
 ) -> Checked:
     """Check a folder of clips for what is wrong with it, in `.findings`, before training on it.
 
-    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    Raises DataError when the folder cannot be trained on, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
 
@@ -182,14 +182,14 @@ def train(
     progress: OnProgress | None = None,
     **options: Any,
 ) -> AnyTrainResult:
-    """Learn to tell the classes in a folder of clips, or with `task` something else from videos.
+    """Train a classifier on a folder of clips, or with `task` another model on videos.
 
-    task="motion": how things move; task="forecast": which frames come next; task="scenes":
+    task="motion": how objects move; task="forecast": the next frames; task="scenes":
     where scenes begin.
 
     `options` are the fields of `vidgru.ClassifyTrainConfig`, or of another task's config, as on the
     command line; they replace those of a `preset` ("article"). Writes a run folder. Raises
-    DataError when the folder cannot be learned from, OptionError, OutputError.
+    DataError when the folder cannot be trained on, OptionError, OutputError.
     """
     from vidgru.commands.train import train as run
 
@@ -207,10 +207,10 @@ def compare(
     progress: OnProgress | None = None,
     **options: Any,
 ) -> Comparison:
-    """Train each core with each input on the same clips, each with so many seeds.
+    """Train each core with each input on the same clips, with several seeds.
 
     `options` are the fields of `vidgru.ClassifyTrainConfig` otherwise; `seed` is the first one,
-    `minutes` are for each training. Writes a folder of run folders. Raises as `train` does.
+    `minutes` limit each training. Writes a folder of run folders. Raises as `train` does.
     """
     from vidgru.tasks.classify.compare import compare as run
 

@@ -200,7 +200,7 @@ def test_how_many_answers_it_takes(max_error: float) -> None:
 @pytest.mark.parametrize("clips", [24, 60, 120])
 @pytest.mark.parametrize("base", [0.03, 0.08, 0.15])
 def test_thresholds_hold_on_new_clips(clips: int, base: float) -> None:
-    """Label-smoothed confidence that tells right from wrong, and the best of eight epochs."""
+    """Label-smoothed confidence that separates right from wrong, and the best of eight epochs."""
     rng = np.random.default_rng(0)
 
     def draw(count: int, epochs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""`vidgru check`: every planted fault is told, and nothing of clips that have none."""
+"""`vidgru check`: every planted fault is reported, and nothing about clips without any."""
 
 import json
 import shutil
@@ -257,7 +257,7 @@ def test_training_finds_all_decoded(original: Path, monkeypatch: pytest.MonkeyPa
     assert len(run_to_end(build_dataset(clips, sampling, config, original)).frames) == 18
 
 
-def test_a_folder_that_cannot_be_learned_from(folder: Path, vidgru: Run) -> None:
+def test_a_folder_that_cannot_be_trained_on(folder: Path, vidgru: Run) -> None:
     shutil.rmtree(folder / "right")
     done = vidgru("check", folder)
     assert (done.code, done.out) == (1, "")

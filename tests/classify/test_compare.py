@@ -326,7 +326,7 @@ def test_the_library_refuses_what_the_command_refuses(
         library.compare(data, core="gru", cores=["gru", "rnn"], seeds=1, **SETTINGS)
 
 
-def test_all_cores_unless_told_otherwise() -> None:
+def test_all_cores_by_default() -> None:
     assert CompareConfig().variants() == [(core, None) for core in CORES]
 
 

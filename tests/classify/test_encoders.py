@@ -1,4 +1,4 @@
-"""`vidgru train --init`: a classifier that begins with encoders which have learned already."""
+"""`vidgru train --init`: a classifier that starts from trained encoders."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ ROWS = replace(CLASSES, input="rgb", core="gru", frames=1, encoder="rows")
 
 
 def model(path: Path, spec: AnySpec = FORECAST) -> Path:
-    """Write a model with random weights, as if it had learned: norms have seen something, too."""
+    """Write a model with random weights, as if trained: norms have running statistics, too."""
     torch.manual_seed(7)
     network = build(spec)
     weights = {

@@ -263,7 +263,7 @@ def test_the_report(
 
 
 def test_strips_show_the_surest_mistakes(run: Path, tmp_path: Path) -> None:
-    """Clips of one grey each, brighter frame by frame, all of them said to be of a wrong class."""
+    """Clips of one grey each, brighter frame by frame, all of them labelled with a wrong class."""
     model = load_model(run)
     clips, answers = [], []
     for number in range(20):

@@ -24,7 +24,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_what_was_learned_from_is_left_out_wherever_it_lies(
+def test_training_clips_are_left_out_wherever_they_lie(
     trained: TrainResult,
     run: Path,
     data: Path,
@@ -60,9 +60,7 @@ def test_what_was_learned_from_is_left_out_wherever_it_lies(
     assert f"{len(held)} of the {len(held) + 1} clips are those" in warnings(caplog)[1]
 
 
-def test_a_clip_that_was_also_learned_from_counts_as_such(
-    run: Path, data: Path, fresh: Path
-) -> None:
+def test_a_clip_that_was_also_trained_on_counts_as_such(run: Path, data: Path, fresh: Path) -> None:
     clip = next(iter((fresh / "left").iterdir()))
     said = library.evaluate(fresh, run, threads=1)
     with open(run / "split.csv", newline="", encoding="utf-8") as table:

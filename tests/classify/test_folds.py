@@ -47,7 +47,7 @@ def test_each_clip_is_held_out_once(folded: TrainResult) -> None:
     assert set(split_of(folded.run).values()) == {"train"}
 
 
-def test_what_is_told_is_what_the_folds_models_say_at_their_last_epoch(folded: TrainResult) -> None:
+def test_scores_are_those_of_the_folds_models_at_their_last_epoch(folded: TrainResult) -> None:
     right, told = 0, []
     for fold in folded.folds:
         model = load(fold.run)

@@ -69,7 +69,7 @@ def test_rows_of_a_video_are_each_frame_by_itself(vidgru: Vidgru, tmp_path: Path
     assert list(answer["probabilities"].values()) == pytest.approx(wanted)
 
 
-def test_changes_of_single_images_may_be_asked_for(pictures: Path, tmp_path: Path) -> None:
+def test_changes_of_single_images_may_be_requested(pictures: Path, tmp_path: Path) -> None:
     options = {"size": 16, "epochs": 1, "batch_size": 4, "threads": 1, "augment": "none"}
     result = train(pictures, input="both", out=str(tmp_path / "run"), **options)
     spec = load_model(result.run).spec

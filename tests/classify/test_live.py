@@ -215,7 +215,7 @@ def test_time_without_a_stream_is_not_dropped(by_clock: Callable[..., Any]) -> N
     clock = Clock()
     shown = by_clock("rtsp://host/", Flood(clock, 0, 10), Flood(clock, 0, 10))
     before, after = (item for item in shown if isinstance(item, LiveFrame))
-    # Of ten samples the newest is kept, as nobody asked meanwhile.
+    # Of ten samples the newest is kept, as nothing was requested meanwhile.
     assert (before.dropped, after.dropped) == (9, 18)
     assert (before.connection, after.connection) == (0, 1)
     assert after.time - before.time == pytest.approx(60 + 0.04 * 11, abs=0.04)

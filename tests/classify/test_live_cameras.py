@@ -31,7 +31,7 @@ def test_no_such_camera(vidgru: Vidgru, trained: TrainResult) -> None:
 
 
 class Camera:
-    """Stands for cv2.VideoCapture: shows one picture each time that one is asked for."""
+    """Stands for cv2.VideoCapture: returns one picture at each request."""
 
     def __init__(self, pictures: list[np.ndarray], asked: threading.Semaphore) -> None:
         self.pictures, self.asked = iter(pictures), asked
@@ -111,7 +111,7 @@ def test_a_camera_says_what_a_file_says(
         assert moment.dropped == 0
         if len(answers[1]) == len(pictures):
             break
-        # The next one is made when it is asked for; one more tells of the end.
+        # The next one is made on request; one more signals the end.
         asked.release(1 + (len(answers[0]) == 30 and not answers[1]))
     moments.close()
     # It begins afresh.

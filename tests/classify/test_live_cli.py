@@ -119,7 +119,7 @@ def test_a_whole_answer_needs_an_end(trained: TrainResult) -> None:
         (36000, 0, "10:00:00"),
     ],
 )
-def test_a_time_is_told_like_a_clock(seconds: float, digits: int, shown: str) -> None:
+def test_a_time_is_shown_like_a_clock(seconds: float, digits: int, shown: str) -> None:
     assert clock(seconds, digits) == shown
 
 
@@ -162,7 +162,7 @@ def test_lines_for_programs_until_it_is_interrupted(
     assert sum(summary["shares"].values()) == pytest.approx(1)
 
 
-def test_interrupted_while_it_waits_for_a_server_that_says_nothing(trained: TrainResult) -> None:
+def test_interrupted_while_it_waits_for_a_silent_server(trained: TrainResult) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://me:secret@127.0.0.1:{silent.getsockname()[1]}/a"
         with started(url, "--model", trained.run) as process:

@@ -101,7 +101,7 @@ def test_a_server_that_falls_silent(squares: Path, monkeypatch: pytest.MonkeyPat
     assert 0.6 < last[-1] - last[0] < 5
 
 
-def test_a_server_that_never_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "OPEN_SECONDS", 1)
     monkeypatch.setattr(live, "READ_SECONDS", 1)
 

@@ -1,4 +1,4 @@
-"""The made sets: drawn again byte for byte, and nothing tells the class but what should."""
+"""The made sets: drawn again byte for byte, and nothing predicts the class but what should."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_no_clip_of_another_run_is_mixed_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", made_sets.SETS)
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_size_length_rate_light_and_camera_do_not_tell_the_class(name: str, part: str) -> None:
+def test_size_length_rate_light_and_camera_do_not_predict_the_class(name: str, part: str) -> None:
     conditions: dict[str, list[tuple[object, ...]]] = {}
     found = plans(name, part, 5, 16)
     for p in found:
@@ -84,7 +84,7 @@ def test_size_length_rate_light_and_camera_do_not_tell_the_class(name: str, part
     assert sum(bool(one[-1]) for one in first) == 8
     for other in others:
         assert sorted(other, key=str) == sorted(first, key=str)
-        assert other != first  # not clip for clip: a number would tell
+        assert other != first  # not clip for clip: a number would predict the class
     assert all(15 <= p.fps <= 25 and 1.15 <= p.frames / p.fps <= 2.05 for p in found)
     assert len({p.seed for p in found}) == len(found)
 
@@ -124,7 +124,7 @@ def test_figures_go_the_way_that_was_planned(tmp_path: Path) -> None:
     }
 
 
-def test_things_move_and_turn_as_their_class_says() -> None:
+def test_objects_move_and_turn_as_their_class() -> None:
     fixed = [p for p in plans("directions", "test", 0, 6) if not p.moving_camera]
     assert len(fixed) == 4 * 3
     for p in fixed:

@@ -1,4 +1,4 @@
-"""A thousand files: several processes say what one says, and whatever ends them costs nothing."""
+"""A thousand files: several processes predict what one does, and crashes cost nothing."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_workers_say_what_one_process_says(
     assert one.code == 1
     said = [line.split(": ", 1)[0] for line in one.err.splitlines()]
     assert said == ["Warning", "Error", "Error", "Warning", "Warning", "Error"]
-    # A file of answers has the same ones, and with it stands what was asked.
+    # A file of predictions has the same ones, and its settings.
     out = tmp_path / "new" / "results.jsonl"
     done = vidgru("predict", *words, "--out", out)
     assert (done.code, done.err) == (1, one.err)

@@ -1,4 +1,4 @@
-"""What the model says of a video: what its network says of the frames, in little memory."""
+"""The predictions of a model: the network's outputs for the frames, in little memory."""
 
 import csv
 import weakref

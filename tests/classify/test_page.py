@@ -133,7 +133,9 @@ def test_deep_grey_is_scaled_by_what_it_holds(
     assert info.warnings == ()
 
 
-def test_all_pictures_of_a_folder_are_scaled_alike_and_that_is_said_once(tmp_path: Path) -> None:
+def test_all_pictures_of_a_folder_are_scaled_alike_and_reported_once(
+    tmp_path: Path,
+) -> None:
     for number, bright in enumerate((1, 8, 4, 2)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), RAMP * bright // 8)
     got, info = read(tmp_path)
@@ -151,7 +153,7 @@ def test_pages_of_deep_grey(tmp_path: Path) -> None:
     )
 
 
-def test_brighter_pictures_that_come_later_are_told(tmp_path: Path) -> None:
+def test_brighter_pictures_that_come_later_are_reported(tmp_path: Path) -> None:
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number:02}.png"), RAMP // (1 if number == 33 else 8))
     got, info = read(tmp_path)

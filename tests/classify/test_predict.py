@@ -322,7 +322,7 @@ def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
             shown_as = f"{first} {sure} {second} {other}"
         assert line.split()[1:] == shown_as.split()
     assert f"5 of 12 below {100 * limit:.1f} %: unsure." in shown.out
-    # Nine right answers vouch for one wrong in twenty, not for less.
+    # Nine correct answers are enough for one wrong in twenty, not for less.
     fewer = library.load(path, threads=1, max_error=0.049)
     assert fewer.predict(sources[0]).unsure
 

@@ -1,4 +1,4 @@
-"""The report: one page that says what the evaluation says, and does nothing else."""
+"""The report: one page that shows the evaluation, and does nothing else."""
 
 import base64
 import json
@@ -139,7 +139,7 @@ def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
     assert "It did not learn from these clips." in text
 
 
-def test_what_is_unknown_or_empty_is_said_so(tmp_path: Path) -> None:
+def test_what_is_unknown_or_empty_is_shown_so(tmp_path: Path) -> None:
     result = bare()
     check_numbers(report(tmp_path, result, []), result, [])
     text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))

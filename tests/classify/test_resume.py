@@ -54,7 +54,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def same(run: Path, whole: Path) -> None:
-    """Check that what was learned is the same, byte for byte, and so is all that is told of it."""
+    """Check that the weights are the same, byte for byte, and so are all reported figures."""
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     for name in ("split.csv", "confusion.png"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
@@ -193,7 +193,7 @@ def test_other_clips(
         resume(run)
 
 
-def test_nothing_to_go_on_with(vidgru: Vidgru, tmp_path: Path) -> None:
+def test_nothing_to_resume(vidgru: Vidgru, tmp_path: Path) -> None:
     done = vidgru("train", "--resume", tmp_path / "absent")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"Error: Nothing to resume in {tmp_path}/absent")
@@ -220,7 +220,7 @@ def test_a_damaged_checkpoint(
     [["clips"], ["--epochs", 3], ["--preset", "article"], ["--seed", 1]],
     ids=str,
 )
-def test_it_goes_on_as_it_began(vidgru: Vidgru, whole: Path, words: list[object]) -> None:
+def test_it_resumes_as_it_began(vidgru: Vidgru, whole: Path, words: list[object]) -> None:
     done = vidgru("train", "--resume", whole, *words)
     assert (done.code, done.out) == (2, "")
     assert "--resume goes on as the training began: leave out all but" in done.err

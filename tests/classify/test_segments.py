@@ -67,7 +67,7 @@ def test_no_sequence_of_labels_is_likelier(
     segments = push(segmenter, shots)
     assert (segments[0].start, segments[-1].end) == (0, sum(map(len, shots)) / 10)
     assert all(a.end == b.start for a, b in itertools.pairwise(segments))
-    # The pieces before they are judged, and neighbours of one label joined.
+    # The pieces before the threshold is applied, and neighbours of one label joined.
     best = segmenter._score.argmax()
     begin, end, state = segmenter._begins[best], segmenter._frames, int(best)
     while begin:
@@ -129,7 +129,7 @@ def test_a_long_video_keeps_its_digits_and_little_memory() -> None:
     segmenter.end_shot(80_012)
     segments = segmenter.finish()
     assert segments[-1].end == pytest.approx(80_012 / 15)
-    # What comes again is judged again in the same way.
+    # What comes again is labelled again in the same way.
     period = 2000 / 15
     middle = [s for s in segments if 10 * period < s.start < 11 * period]
     again = [s for s in segments if 30 * period < s.start < 31 * period]

@@ -28,7 +28,7 @@ from vidgru.video.read import open_video
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    """Return a training that tells left from right for certain."""
+    """Return a training that distinguishes left and right with certainty."""
     place = tmp_path_factory.mktemp("good")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDGRU_CACHE", str(place / "cache"))
@@ -73,7 +73,7 @@ def test_a_change_without_a_cut_is_found_to_a_quarter_of_a_second(
     assert timeline.segments[0].end == pytest.approx(5, abs=0.3)
 
 
-def test_a_segment_is_judged_like_a_video_of_its_own(good: TrainResult, tmp_path: Path) -> None:
+def test_a_segment_is_unsure_like_a_video_of_its_own(good: TrainResult, tmp_path: Path) -> None:
     model = load(good.run)
     alone = model.predict(joined(tmp_path / "one.avi", [2]))
     (segment,) = model.timeline(tmp_path / "one.avi").segments
@@ -147,7 +147,7 @@ def test_subtitles_are_what_players_read() -> None:
     )
 
 
-def test_the_command_tells_segments(
+def test_the_command_prints_segments(
     good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
 ) -> None:
     video = joined(tmp_path / "two.avi", [2, -2])
@@ -186,7 +186,7 @@ def test_a_bad_file_costs_its_own_line(
     assert fine["segments"][0].keys() >= {"start", "end", "confidence", "probabilities", "unsure"}
 
 
-def test_everything_is_unsure_where_nothing_vouches(
+def test_everything_is_unsure_without_validation_answers(
     good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
 ) -> None:
     video = joined(tmp_path / "two.avi", [2, -2])
@@ -262,7 +262,7 @@ def test_a_table_has_the_same_columns_whatever_could_be_read(
     assert lines[1].count(",") >= header.count(",")
 
 
-def test_what_was_answered_before_an_interruption_is_told(
+def test_what_was_predicted_before_an_interruption_is_printed(
     good: TrainResult,
     tmp_path: Path,
     vidgru: Callable[..., tuple[int, str, str]],
@@ -297,7 +297,7 @@ def test_the_bar_makes_room_in_a_terminal(good: TrainResult, tmp_path: Path) -> 
     with running([*command, "--model", str(good.run)], **streams) as process:
         os.close(theirs)
         seen = b""
-        with contextlib.suppress(OSError):  # how Linux tells of the end
+        with contextlib.suppress(OSError):  # how Linux signals the end
             while part := os.read(ours, 4096):
                 seen += part
         os.close(ours)

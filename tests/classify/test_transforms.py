@@ -1,4 +1,4 @@
-"""Which classes are trained on mirrored and turned clips, decided on clips not learned from."""
+"""Which classes are trained on mirrored and turned clips, decided on held-out clips."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,9 +42,9 @@ def probe(labels: tuple[str, ...], clips: int, **changes: object) -> Probe:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, clips: int, answer: Answer) -> list[set[int]]:
-    """Let networks answer so: class, mirrored?, learned mirrored?, clip. Return who learned what.
+    """Let networks answer so: class, mirrored?, trained mirrored?, clip. Return training clips.
 
-    A clip that a network answers for must not be one that it learned from.
+    A clip that a network predicts must not be one that it was trained on.
     """
     learned: list[set[int]] = []
 
@@ -93,7 +93,7 @@ def test_mirror_images_of_each_other_are_found(monkeypatch: pytest.MonkeyPatch) 
 
 
 def chance_link(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
-    """Answer as for a that goes right in all clips and b that goes left, told by more than that."""
+    """Answer as for a that goes right in all clips and b that goes left, told apart otherwise."""
     if used:
         return one_hot(label if number % 5 else (label + 1) % 3)
     return one_hot(1 - label if mirrored and label < 2 else label)
@@ -107,7 +107,7 @@ def hard(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
 
 
 def hopeless(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
-    """Answer as for a and b that nothing tells apart."""
+    """Answer as for a and b that nothing can tell apart."""
     return [1.0, 1.0, 0.0] if label < 2 else one_hot(2)
 
 
@@ -117,7 +117,7 @@ def test_others_keep_their_mirrored_clips(monkeypatch: pytest.MonkeyPatch, answe
     assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
 
 
-def test_nothing_more_is_asked_where_all_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_more_is_trained_where_all_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = answering(monkeypatch, 12, lambda label, *_: one_hot(label))
     assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
     assert len(learned) == 2
@@ -125,7 +125,7 @@ def test_nothing_more_is_asked_where_all_is_told_apart(monkeypatch: pytest.Monke
 
 def test_a_difference_that_may_be_chance_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(label: int, mirrored: bool, used: bool, number: int) -> list[float]:
-        """Answer so that with mirrored clips three of ten are taken for the other class."""
+        """Answer so that with mirrored clips three of ten are predicted as the other class."""
         if used and label < 2:
             return one_hot(1 - label if number % 10 < 3 else label)
         return mirror_images(label, mirrored, False, number)
@@ -143,10 +143,10 @@ def test_a_difference_that_may_be_chance_proves_nothing(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("later", "found"), [(4, 0), (6, 1)])
-def test_doubtful_pairs_are_asked_again(
+def test_doubtful_pairs_are_checked_again(
     later: int, found: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of twenty clips, seven are taken for the other class, then four (they are told) or six."""
+    """Of twenty clips, seven are predicted as the other class, then four (told apart) or six."""
     asked = []
 
     def look(
@@ -221,7 +221,7 @@ def test_the_same_seed_decides_alike_and_leaves_torch_as_it_was() -> None:
     before = torch.get_rng_state()
     answers = []
     for _ in range(2):
-        generator = transforms._ask(small, "mirror", True, 2)
+        generator = transforms._predict(small, "mirror", True, 2)
         answers.append(run_to_end(generator))
     assert torch.equal(*answers)
     torch.set_rng_state(before)

@@ -80,7 +80,7 @@ def test_it_goes_on_while_there_is_something_to_learn(
     assert int(metrics(result.run)[-1]["step"]) == 50
 
 
-def test_the_last_epoch_is_kept_unless_many_clips_tell_a_better(
+def test_the_last_epoch_is_kept_unless_many_clips_show_a_better(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, shares = training.Classify.scores, iter([0.9, 0.5, 0.7, 0.5, 0.5])

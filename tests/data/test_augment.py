@@ -77,7 +77,7 @@ def test_a_slanted_view_slides_top_and_bottom_apart() -> None:
     assert torch.equal(matrix[:, :, 0], VIEW * torch.tensor([1.0, 0.0]).expand(500, 2))
 
 
-def test_a_turned_view_turns_what_is_seen() -> None:
+def test_a_turned_view_turns_the_picture() -> None:
     frames = np.zeros((1, 40, 40, 3), np.uint8)
     frames[:, :8] = 200  # the upper edge
     seen = warp(frames, straight_view(90), 36)

@@ -60,7 +60,7 @@ def run(*paths: Path, sampling: Sampling = SAMPLING) -> dict[str, Decoded]:
     return {r.clip.name: r for r in decode_clips([as_clip(p) for p in paths], sampling)}
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_the_message_names_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(uid: int) -> None:
         raise KeyError(uid)
 
@@ -89,7 +89,7 @@ def test_the_second_time_nothing_is_decoded(clip: Path, monkeypatch: pytest.Monk
     assert np.array_equal(again.segments, first.segments)
 
 
-def test_facts_and_warnings_are_told_the_second_time_too(tmp_path: Path, clip: Path) -> None:
+def test_info_and_warnings_come_the_second_time_too(tmp_path: Path, clip: Path) -> None:
     first = run(clip)["clip.avi"]
     assert first.info == VideoInfo(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
     assert first.key == cache_key(clip, SAMPLING)

@@ -73,7 +73,9 @@ def test_groups_of_a_list(tmp_path: Path) -> None:
         (["path,label", '"a,x'], "Cannot read"),
     ],
 )
-def test_a_wrong_list_is_told_with_its_line(tmp_path: Path, lines: list[str], message: str) -> None:
+def test_a_wrong_list_is_reported_with_its_line(
+    tmp_path: Path, lines: list[str], message: str
+) -> None:
     path = write(tmp_path / "list.csv", *lines)
     with pytest.raises(DataError, match=message) as caught:
         read_list(path)
@@ -119,7 +121,7 @@ def rows_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_list_is_learned_from_and_its_split_given_back(listed: Path, tmp_path: Path) -> None:
+def test_a_list_is_trained_on_and_its_split_given_back(listed: Path, tmp_path: Path) -> None:
     first = learn(listed, tmp_path / "one")
     rows = rows_of(first.run)
     assert len(rows) == 24
@@ -165,7 +167,7 @@ def test_what_a_split_leaves_out_and_what_it_gets_wrong(
         assert not (tmp_path / "bad").exists()
 
 
-def test_a_split_without_anything_to_learn_from(data: Path, tmp_path: Path) -> None:
+def test_a_split_without_training_clips(data: Path, tmp_path: Path) -> None:
     split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
     with pytest.raises(DataError, match="gives no clip to learn from"):
         apply_split(read_folder(data), split)

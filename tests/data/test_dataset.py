@@ -1,4 +1,4 @@
-"""Splits that do not test on what was learned: footage that is there twice, suggested groups."""
+"""Splits that do not test on training footage: footage that is there twice, suggested groups."""
 
 import shutil
 from dataclasses import replace
@@ -66,7 +66,7 @@ def sides_of(data: Dataset) -> dict[str, str]:
     return {clip.name: part for part, clips in data.parts.items() for clip in clips}
 
 
-def test_copies_stay_on_one_side_and_look_alikes_are_only_told(
+def test_copies_stay_on_one_side_and_look_alikes_are_only_reported(
     folder: Path, certain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     sides = []
@@ -76,7 +76,7 @@ def test_copies_stay_on_one_side_and_look_alikes_are_only_told(
         sides.append(sides_of(data))
         assert sides[-1]["right/3.avi"] == sides[-1]["right/9.avi"]
         assert (data.split.together, data.split.apart) == (1 + certain, 0)
-        # That clips look alike, `check` tells.
+        # Look-alike clips are reported by `check`.
         assert caplog.records == []
     # Both sides get them, and other pairs are parted.
     assert {side["left/copy.avi"] for side in sides} == {"train", "val"}
@@ -156,7 +156,7 @@ def test_cuts_of_one_video_do_not_join_what_the_user_keeps_apart(
 
 
 @pytest.mark.parametrize("certain", ["certain", "look-alike"], indirect=True)
-def test_footage_that_a_folder_has_on_both_sides_is_told(
+def test_footage_that_a_folder_has_on_both_sides_is_reported(
     folder: Path, tmp_path: Path, certain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     apart = tmp_path / "apart"
@@ -234,7 +234,7 @@ def test_a_class_of_one_clip_is_no_reason_to_split_clip_by_clip(data: Path, tmp_
     )
 
 
-def test_a_class_of_one_footage_is_told(
+def test_a_class_of_one_footage_is_reported(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = Path(shutil.copytree(data, tmp_path / "folder"))

@@ -105,7 +105,7 @@ def test_single_images_in_parts_and_in_classes_called_like_parts(tmp_path: Path)
         (("test/a/1.mp4", "train/a/first/1.png"), ("test/a", "train/a")),
     ],
 )
-def test_single_images_beside_other_clips_are_left_out(
+def test_single_images_next_to_other_clips_are_left_out(
     tmp_path: Path,
     names: tuple[str, ...],
     classes: tuple[str, str],
@@ -120,7 +120,7 @@ def test_single_images_beside_other_clips_are_left_out(
     assert message.startswith(f"Ignored 4 single images in class folders, the first {first}: ")
 
 
-def test_a_class_of_single_images_beside_videos(tmp_path: Path) -> None:
+def test_a_class_of_single_images_next_to_videos(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/1.png")
     with pytest.raises(DataError, match=r"b holds no clips: .* Its images are none, because other"):
         read_folder(tmp_path)

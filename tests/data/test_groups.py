@@ -117,7 +117,7 @@ def test_parts_are_no_groups() -> None:
 
 
 def looks(clips: list[Clip], groups: list[str], alike: bool) -> dict[Clip, NDArray[np.uint8]]:
-    """Return frames whose colours tell the group, if they are alike, and the class."""
+    """Return frames whose colours identify the group, if they are alike, and the class."""
     random = np.random.default_rng(1)
     colours = {name: random.integers(20, 235, 3) for name in sorted({*groups, *LABELS})}
     frames = {}
@@ -279,7 +279,7 @@ def test_a_table_that_cannot_be_used_is_passed_over(tmp_path: Path) -> None:
         assert grouping.group_by == r"person(\d+)_"
 
 
-def test_nothing_is_suggested_beside_a_table_that_is_no_text(tmp_path: Path) -> None:
+def test_nothing_is_suggested_next_to_a_table_that_is_no_text(tmp_path: Path) -> None:
     """Whatever is given to --group-by, that table would be looked into, and refused."""
     (tmp_path / "groups.csv").write_bytes(b"\xff\xfe\x00")
     clips = clips_of(named("person{0}_{1}.mp4", range(6), range(2)))

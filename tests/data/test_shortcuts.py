@@ -30,7 +30,7 @@ CUES = (
 def data(
     count: int = 36, groups: int | None = None
 ) -> tuple[list[Clip], dict[Clip, VideoInfo], dict[Clip, Pixels]]:
-    """Return clips of three classes in which nothing tells the class."""
+    """Return clips of three classes in which nothing predicts the class."""
     random = np.random.default_rng(3)
     clips, info, frames = [], {}, {}
     for number in range(count):
@@ -64,7 +64,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 
 @pytest.mark.parametrize("cue", CUES)
-def test_each_cue_is_found_where_it_tells_the_class(cue: str) -> None:
+def test_each_cue_is_found_where_it_predicts_the_class(cue: str) -> None:
     clips, info, frames = data()
     for clip in clips:
         number, fact = "abc".index(clip.label), info[clip]
@@ -92,7 +92,7 @@ def test_each_cue_is_found_where_it_tells_the_class(cue: str) -> None:
     assert others <= ({"first frame"} if cue == "brightness" else set())
 
 
-def test_what_tells_persons_is_no_shortcut_to_classes() -> None:
+def test_what_identifies_persons_is_no_shortcut_to_classes() -> None:
     """With two clips of each person, of one class each, a person's colour would give it away."""
     clips, info, frames = data(groups=12)
     clips = [dataclasses.replace(c, label="abc"[int(c.group or 0) % 3]) for c in clips]
@@ -113,11 +113,11 @@ def test_a_rare_class_counts_as_much_as_the_others() -> None:
         codec = "x" if clip.label == "a" else "y"
         info[clip] = dataclasses.replace(info[clip], codec=codec)
     (codec,) = [s for s in find_shortcuts(kept, info, frames) if s.cue == "codec"]
-    # Two classes share a codec: one of them is always told, the other never.
+    # Two classes share a codec: one of them is always predicted, the other never.
     assert codec == Shortcut("codec", pytest.approx(2 / 3, abs=0.05), 1 / 3, True)
 
 
-def test_too_few_clips_tell_nothing() -> None:
+def test_too_few_clips_prove_nothing() -> None:
     clips, info, frames = data(6)
     assert find_shortcuts(clips, info, frames) == ()
     assert find_shortcuts([], {}, {}) == ()

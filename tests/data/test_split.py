@@ -66,7 +66,7 @@ def test_a_class_within_one_group() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_two_groups_are_split_though_more_is_held_out_than_asked_for(seed: int) -> None:
+def test_two_groups_are_split_though_more_is_held_out_than_requested(seed: int) -> None:
     everything = [Clip(Path(f"{n}"), f"{n}", "ab"[n % 2], group="xy"[n % 9 > 4]) for n in range(36)]
     train, held = split_clips(everything, 0.2, seed)
     assert ({c.group for c in train}, {c.group for c in held}) == ({"x"}, {"y"})

@@ -120,7 +120,7 @@ def test_a_killed_process_is_started_again(
     same(folder, whole[0])
 
 
-def test_a_lost_process_ends_the_others_and_resuming_goes_on(
+def test_a_lost_process_ends_the_others_and_training_resumes(
     tmp_path: Path, uneven: Path, whole: tuple[Path, Done]
 ) -> None:
     folder = tmp_path / "run"
@@ -138,7 +138,7 @@ def test_a_lost_process_ends_the_others_and_resuming_goes_on(
     same(folder, whole[0])
 
 
-def test_what_is_wrong_in_one_process_is_said(tmp_path: Path, uneven: Path) -> None:
+def test_an_error_in_one_process_is_reported(tmp_path: Path, uneven: Path) -> None:
     words = ["fail", 1, 0, "train", uneven, *OPTIONS, "--out", tmp_path / "run"]
     done = run(tmp_path, SCRIPT, *words)
     assert (done.code, done.out) == (1, ["", ""])

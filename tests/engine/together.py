@@ -95,7 +95,7 @@ def dropout() -> None:
 
 
 def talk() -> None:
-    """Check what the processes tell each other."""
+    """Check what the processes send each other."""
     count = world()
     assert [part(5), part(4), part(count)][2] == slice(rank(), rank() + 1)
     pieces = all_reduce(torch.eye(count)[rank()] * (part(5).stop - part(5).start))

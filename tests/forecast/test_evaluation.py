@@ -91,7 +91,7 @@ def test_whether_it_is_useful(
     assert sentence or "seful" not in said
 
 
-def test_a_test_set_tells_whether_training_was_of_use(
+def test_a_test_set_shows_whether_training_was_of_use(
     learned: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = of_errors(BETTER), of_errors(WORSE)

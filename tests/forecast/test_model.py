@@ -153,7 +153,7 @@ def test_the_rate_is_that_of_training(
     assert predicted.predicted == pytest.approx(direct(frames, 3), abs=1e-6)
 
 
-def test_pictures_are_told_upright(model: ForecastModel, tmp_path: Path) -> None:
+def test_pictures_are_forecast_upright(model: ForecastModel, tmp_path: Path) -> None:
     turned = turn(write_clip(tmp_path / "turned.mp4", noise(6, 48, 96), 10, "mp4v"))
     (predicted,) = model.forecast(turned)
     assert (predicted.width, predicted.height) == (48, 96)

@@ -27,7 +27,7 @@ def test_a_clip_at_once_is_frame_by_frame(channels: int) -> None:
         assert torch.allclose(net(clip, 4), torch.stack(predicted, dim=1), atol=1e-5)
 
 
-def test_reading_goes_on_where_it_stopped() -> None:
+def test_reading_continues_where_it_stopped() -> None:
     net, clip = network(), clip_of(2, 7)
     with torch.no_grad():
         whole, parts = net.read(clip), net.read(clip[:, 3:], net.read(clip[:, :3]))
@@ -39,7 +39,7 @@ def test_reading_goes_on_where_it_stopped() -> None:
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_a_step_tells_the_next_frame() -> None:
+def test_a_step_predicts_the_next_frame() -> None:
     net, clip = network(), clip_of(1, 3)
     state = None
     with torch.no_grad():
@@ -48,7 +48,7 @@ def test_a_step_tells_the_next_frame() -> None:
         assert torch.allclose(predicted, net(clip, 1)[:, 0], atol=1e-5)
 
 
-def test_what_is_shown_replaces_what_was_foreseen() -> None:
+def test_true_frames_replace_forecast_ones() -> None:
     net, clip = network(), clip_of(2, 8)
     context, true = clip[:, :4], clip[:, 4:]
     shown = torch.zeros(2, 4, dtype=torch.bool)
@@ -84,7 +84,7 @@ def test_copies_move_where_their_fields_say() -> None:
     assert torch.allclose(predicted[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
 
 
-def test_norms_are_learned_from_seen_frames_alone() -> None:
+def test_norms_are_trained_on_context_frames_alone() -> None:
     clip, kept = clip_of(2, 4), []
     for ahead in (1, 5):
         net = network().train()

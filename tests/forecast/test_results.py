@@ -41,7 +41,7 @@ def test_the_mean_over_several_forecasts() -> None:
 def made_up(
     frames: int, ahead: int, ground_truth: int, channels: int = 3, **changes: Any
 ) -> Forecast:
-    """Return a forecast of plain frames: seen 0.2, forecast 0.6, came 0.5."""
+    """Return a forecast of plain frames: context 0.2, forecast 0.6, ground truth 0.5."""
     predicted = Forecast(
         source="x", at=(frames - 1) / 10, fps=10, width=SIZE, height=SIZE, model="m",
         context=tuple(n / 10 for n in range(frames)),
@@ -74,13 +74,13 @@ def test_what_a_filmstrip_shows(
     rows = 3 if ground_truth else 1
     assert abs(strip.shape[0] - rows * 134) < 40
     outputs = [np.argwhere((strip == level).all(axis=-1)) for level in (51, 153)]
-    assert outputs[0].max(axis=0)[1] < np.median(outputs[1], axis=0)[1]  # seen, then forecast
+    assert outputs[0].max(axis=0)[1] < np.median(outputs[1], axis=0)[1]  # context, then forecast
     column = strip[26::134, outputs[1].max(axis=0)[1] - 134 * (cells[1] - 1), 0]
     assert column.tolist() == ([128, 153, error[0]] if ground_truth else [153])
 
 
 def test_the_columns_of_a_filmstrip() -> None:
-    """Evenly picked, always with the last frame seen and the first and last ones forecast."""
+    """Evenly picked, always with the last context frame and the first and last forecast ones."""
     shown = np.linspace(0, 1, 12, dtype=np.float32)[:, None, None, None]
     predicted = np.linspace(0, 1, 30, dtype=np.float32)[:, None, None, None]
     ones = np.ones((1, SIZE, SIZE, 1), np.float32)

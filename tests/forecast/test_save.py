@@ -56,7 +56,7 @@ def test_the_pixels_of_pictures(
 
 
 def test_the_video(vidgru: Vidgru, model_file: Path, tmp_path: Path) -> None:
-    """Four frames seen, and three forecast in an orange edge, at the rate that was sampled."""
+    """Four context frames, and three forecast ones with an orange edge, at the sampling rate."""
     clip = write_clip(tmp_path / "clip.avi", noise(20, 48, 64).repeat(2, 0), 20)
     out = tmp_path / "out"
     assert vidgru("forecast", clip, "--model", model_file, "--out", out).code == 0

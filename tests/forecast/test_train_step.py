@@ -1,4 +1,4 @@
-"""The windows that forecasting is learned from."""
+"""The windows that forecasting is trained on."""
 
 import numpy as np
 import pytest

@@ -119,7 +119,7 @@ def test_a_spot_of_colour_is_colour(spot: int, black: bool, grey: bool) -> None:
     assert is_grey(data) == grey  # type: ignore[arg-type]
 
 
-def test_short_clips_beside_long_ones_are_named(vidgru: Vidgru, tmp_path: Path) -> None:
+def test_short_clips_among_long_ones_are_named(vidgru: Vidgru, tmp_path: Path) -> None:
     for number in range(6):
         ball(tmp_path / "films" / f"{number}.avi", number, 14)
     split = tmp_path / "split.csv"
@@ -181,7 +181,7 @@ def test_grey_clips_make_a_grey_model(vidgru: Vidgru, tmp_path: Path, films: Pat
         ((4, 3), 7, (4, 3)),
     ],
 )
-def test_frames_seen_and_foreseen(
+def test_context_and_forecast_frames(
     given: tuple[int | None, int | None], window: int, wanted: tuple[int, int]
 ) -> None:
     assert forecast_frames(*given, window) == wanted

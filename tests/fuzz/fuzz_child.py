@@ -1,4 +1,4 @@
-"""Read strange files in child processes, and tell how each ended: for fuzz.py and fuzz_opener.py.
+"""Read strange files in child processes, and report how each ended: for fuzz.py and fuzz_opener.py.
 
 Good is what is read, and what is refused with an error of one line that names the file; bad is any
 other exception or warning, more than 1500 MB of memory, a crash, or no answer in time.
@@ -36,7 +36,7 @@ def attempt(
             end, note = "loaded", ""
         except refusal as error:
             end, note = "refused", str(error)
-            # What is wrong with a folder of clips, or its groups, is said of these.
+            # Faults of a folder of clips, or its groups, are reported of these.
             exempt = isinstance(error, DataError | OptionError)
             if not exempt and (str(named) not in note or "\n" in note or len(note) > 600):
                 end, note = "foreign", f"unclear: {note[:300]!r}"

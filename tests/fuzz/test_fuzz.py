@@ -39,7 +39,7 @@ def test_changed_heads_of_videos(tmp_path: Path) -> None:
     assert {end for _, end, _ in found} == set(GOOD)
 
 
-def test_what_is_bad_is_seen(tmp_path: Path) -> None:
+def test_faults_are_found(tmp_path: Path) -> None:
     path = tmp_path / "x"
 
     def fail_with(error: Exception) -> Callable[[], object]:

@@ -100,7 +100,7 @@ def test_the_prediction_is_bolder_and_lies_under_what_is_now() -> None:
     assert len(colored(both, LATER)) > 100
 
 
-def test_only_the_field_ahead_that_is_asked_for_is_drawn() -> None:
+def test_only_the_requested_field_ahead_is_drawn() -> None:
     cells = {(index, 2, 2): (0.0, 300.0) for index in (1, 3)}
     assert np.array_equal(bare().draw(grey(), field(cells=cells)), grey())
     overlay = FieldOverlay(SIZE, ahead=3)

@@ -21,7 +21,7 @@ THING = cv2.resize(RNG.integers(0, 255, (13, 13, 3), np.uint8), (80, 80))
 
 
 def picture(at: float) -> NDArray[np.uint8]:
-    """Return the ground, rgb uint8 (240, 320, 3), with a thing that has moved for `at` seconds."""
+    """Return the ground, rgb uint8 (240, 320, 3), an object moving for `at` seconds."""
     place = np.array([[1, 0, 30 + SPEED * at], [0, 1, 80]])
     covered = cv2.warpAffine(np.ones(THING.shape, np.float32), place, (320, 240))
     moved = cv2.warpAffine(THING, place, (320, 240))
@@ -29,7 +29,7 @@ def picture(at: float) -> NDArray[np.uint8]:
 
 
 def make(path: Path, times: list[float], shown: list[float], fps: float, bframes: int = 0) -> Path:
-    """Write a video of frames at these times, which show the thing as it is at others."""
+    """Write a video of frames at these times, which show the object as it is at others."""
     codec = "mpeg2video" if path.suffix == ".ts" else "libx264"
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w") as out:
@@ -146,7 +146,7 @@ def test_a_held_picture_stands_still(model: MotionModel, tmp_path: Path, suffix:
     assert all(second.moving == 0 for second in motion.seconds[2:4])
 
 
-def test_what_moves_while_frames_are_lost_is_told_on(model: MotionModel, tmp_path: Path) -> None:
+def test_motion_continues_while_frames_are_lost(model: MotionModel, tmp_path: Path) -> None:
     times = [n / 25 for n in range(75) if not 30 <= n < 40]
     fields = list(model.fields(make(tmp_path / "lost.mp4", times, times, 25)))
     predicted = [abs(field.velocity[0]).max() for field in fields if 1.2 < field.time < 1.8]

@@ -23,7 +23,7 @@ Vidgru = Callable[..., Done]
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Let the model say known things, and return a video to ask it of."""
+    """Let the model give known results, and return a video for it."""
     fields = driving(1, CAR) + [
         scene(pan=(300, 0), zoom=1.25, turn=10, time=n / 12.5) for n in range(13, 26)
     ]
@@ -212,7 +212,7 @@ def test_weights_that_overflow(vidgru: Vidgru, tmp_path: Path, clip: Path) -> No
 
 
 def test_interrupted(vidgru: Vidgru, known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was told stays told."""
+    """Printed seconds stay printed."""
     whole = Known._read
 
     def broken(self: Known, source: Path, *others: Any) -> Iterator[list[MotionField]]:

@@ -1,4 +1,4 @@
-"""Generated scenes: what is told of their motion is what their pictures show."""
+"""Generated scenes: their ground truth is the motion in their pictures."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What motion is learned from and asked about: measured flow, and fields now and ahead."""
+"""Input and targets of motion: measured flow, and fields now and ahead."""
 
 import math
 
@@ -24,7 +24,7 @@ from vidgru.tasks.motion.footage import Footage, seen_through
 from vidgru.tasks.motion.network import FIELDS
 from vidgru.tasks.motion.train_step import fields_of, pooled, random_parts
 
-# What is learned from: measured flow.
+# Input: measured flow.
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(2.0, 0.0), (-1.5, 1.0), (0.0, -2.5)])
@@ -102,7 +102,7 @@ def test_random_parts_lie_within_the_picture() -> None:
     assert 0.45 < (views[:, 0, 0] < 0).float().mean() < 0.55
 
 
-# What is asked: fields now and ahead.
+# Targets: fields now and ahead.
 
 
 def test_targets_ahead_lie_between_frames() -> None:

@@ -1,4 +1,4 @@
-"""How good motion is: errors beside those of guesses, and whether training was of use."""
+"""Motion metrics: errors compared with baselines, and whether training was of use."""
 
 import math
 from dataclasses import replace
@@ -44,7 +44,7 @@ def test_steady_motion_is_what_persistence_guesses() -> None:
     found = accumulator.scores()
     assert found.pieces == 1
     for field, ahead in zip(found.fields, (0.0, *AHEAD), strict=True):
-        # From 1 + 0.25 * 10 on, so that acceleration can be told of, to the end.
+        # From 1 + 0.25 * 10 on, so that acceleration is known, to the end.
         last = math.floor(29 - ahead * 10 + 1e-6)
         assert field.cells == 4 * (last - 3)
         assert field.widths is not None
@@ -72,7 +72,7 @@ def test_accelerated_motion_is_what_acceleration_guesses() -> None:
         assert field.widths is not None
         assert field.widths.acceleration == pytest.approx(0, abs=1e-6)
         assert field.widths.persistence == pytest.approx(0.02 * 10 * ahead)
-        # The model says what is now; that is off as persistence is, and more than it thinks.
+        # The prediction for now is off as much as persistence is, and more than its spread.
         assert field.widths.model == pytest.approx(0.2 * ahead)
         assert field.ratio is not None
         assert field.covered == 0
@@ -134,7 +134,7 @@ NOT_USEFUL = (
     [
         (of_errors(BETTER, BETTER, BETTER), True, ""),
         (of_errors(BETTER, BETTER, BETTER, now=(0.5, 0.4)), True, ""),
-        # What is told now does not make up for it, however good it is.
+        # The prediction for now does not make up for it, however good it is.
         (of_errors(WORSE, WORSE, WORSE, now=(0.0, 9.0)), False, NOT_USEFUL.format("clips")),
         # No better than the best is not better.
         (
@@ -153,7 +153,7 @@ NOT_USEFUL = (
             False,
             "of motion that goes on, 23.33 %, though it is up to +0.25 s. Train longer",
         ),
-        # Of clips too short to tell of anything ahead.
+        # Of clips too short for any prediction ahead.
         (of_errors(now=(0.5, 0.4)), False, "Not useful yet: its mean error now on clips, 50 % of"),
         (of_errors(), True, ""),
         (MotionScores(1, (FieldScores(0.0, 0, None, None, None, None),), None, None), None, ""),
@@ -173,7 +173,7 @@ def test_whether_it_is_useful(
     assert sentence or "seful" not in said
 
 
-def test_a_test_set_tells_whether_training_was_of_use(
+def test_a_test_set_shows_whether_training_was_of_use(
     learned: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = of_errors(BETTER), of_errors(WORSE)

@@ -96,7 +96,7 @@ def test_a_shot_begins_afresh(model: MotionModel, tmp_path: Path) -> None:
         assert flat(field, 32) == pytest.approx(flat(other, 32), abs=1e-5)
 
 
-def test_a_rotated_video_is_told_upright(model: MotionModel, tmp_path: Path) -> None:
+def test_a_rotated_video_is_predicted_upright(model: MotionModel, tmp_path: Path) -> None:
     frames = noise(14, 48, 96)
     turned = turn(write_clip(tmp_path / "turned.mp4", frames, 12.5, "mp4v"))
     flat_one = write_clip(tmp_path / "flat.mp4", frames, 12.5, "mp4v")
@@ -152,7 +152,7 @@ def test_seconds(tmp_path: Path, frames: int, spans: list[tuple[float, float]]) 
     assert found == [pytest.approx(span) for span in spans]
     assert said.frames == frames
     for second in said.seconds:
-        # What is seen at a frame happened since the one before.
+        # Motion in a frame happened since the one before.
         within = [n for n in range(1, frames) if second.start < n / 12.5 <= second.end]
         assert second.field[4][2][0] == pytest.approx(100 + np.mean(within), abs=0.01)
     assert said.heat[4][2] == pytest.approx(100 + frames / 2, abs=0.01)

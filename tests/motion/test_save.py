@@ -99,7 +99,7 @@ def test_a_source_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
     assert len(save(clip, tmp_path / "out.mp4")[0]) == 9
 
 
-def test_a_text_can_tell_of_its_whole_second_and_few_fields_are_held(tmp_path: Path) -> None:
+def test_a_text_can_describe_its_whole_second_and_few_fields_are_held(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mkv", smooth(35, 96, 128), 10)
     taken: list[float] = []
 
@@ -228,7 +228,7 @@ def test_the_hottest_place_lies_in_its_cell(tmp_path: Path, at: tuple[int, int])
     assert np.array_equal(shown[far > 250], luma[far > 250][:, None].repeat(3, 1))
 
 
-def test_the_bar_tells_the_speeds(tmp_path: Path) -> None:
+def test_the_bar_shows_the_speeds(tmp_path: Path) -> None:
     picture = smooth(1, 480, 640)[0]
     bars = []
     for name, speed in (("slow", 30.0), ("same", 30.0), ("fast", 70.0)):
@@ -236,7 +236,7 @@ def test_the_bar_tells_the_speeds(tmp_path: Path) -> None:
         image = load(tmp_path / f"{name}.png")
         assert image.shape == (480, 640 + 8 * 17, 3)
         bars.append(image[:, 640:])
-        # Colours from dark to light, and letters beside and above.
+        # Colours from dark to light, and letters next to and above them.
         strip = cv2.cvtColor(bars[-1], cv2.COLOR_RGB2GRAY)[:, 17 + 10].astype(int)
         assert strip[70] > strip[250] > 0
         assert (bars[-1].max(axis=2) < 60).sum() > 200
@@ -300,7 +300,7 @@ def test_the_picture_is_of_the_middle_but_not_late(tmp_path: Path) -> None:
     frames = noise(30, 24, 32)
     clip = write_clip(tmp_path / "clip.avi", frames, 10)
     assert np.array_equal(read_picture(clip, 3.0), frames[15])
-    # The length that is told may be wrong.
+    # The declared length may be wrong.
     assert np.array_equal(read_picture(clip, 300.0), frames[0])
     slow = write_clip(tmp_path / "slow.avi", frames, 1)
     assert np.array_equal(read_picture(slow, 30.0), frames[10])

@@ -1,4 +1,4 @@
-"""The model of motion that comes with vidgru, on scenes that it has not learned from."""
+"""The shipped model of motion, on scenes that it was not trained on."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -29,7 +29,7 @@ def model() -> Iterator[MotionModel]:
     torch.set_num_threads(threads)
 
 
-def test_the_file_is_small_and_tells_how_it_was_made(model: MotionModel) -> None:
+def test_the_file_is_small_and_holds_its_recipe(model: MotionModel) -> None:
     assert SHIPPED_MOTION.stat().st_size <= 1_000_000
     recipe = model.metrics["recipe"]
     assert (Path(__file__).parents[2] / "scripts" / recipe["script"]).is_file()
@@ -67,7 +67,7 @@ def test_it_sees_and_foresees(model: MotionModel) -> None:
         assert field.widths.model < 0.7 * field.widths.persistence
 
 
-def test_a_stream_tells_what_a_clip_does(model: MotionModel) -> None:
+def test_a_stream_predicts_what_a_clip_does(model: MotionModel) -> None:
     piece = footage(5, "pan", ("constant",))
     whole = follow(model.network, piece)
     state, rate = None, torch.tensor([piece.rate])
@@ -84,7 +84,7 @@ def test_a_stream_tells_what_a_clip_does(model: MotionModel) -> None:
 
 
 def analysed(model: MotionModel, folder: Path, seed: int, camera: str) -> tuple[Motion, np.ndarray]:
-    """Return what is told of a scene, and how its ground goes, in pixels/s."""
+    """Return the prediction for a scene, and how its ground moves, in pixels/s."""
     scene = make_scene(np.random.default_rng([seed, 88]), 2.0, camera=camera, aspect=0.75)
     shot = render(scene, 25.0, 50, (320, 240))
     path = folder / f"{camera}{seed}.mp4"
@@ -94,13 +94,13 @@ def analysed(model: MotionModel, folder: Path, seed: int, camera: str) -> tuple[
     return model.analyse(path), np.median(shot.velocity[25].reshape(-1, 2), axis=0) * [320, 240]
 
 
-def test_a_still_camera_is_told_so(model: MotionModel, tmp_path: Path) -> None:
+def test_a_still_camera_is_detected(model: MotionModel, tmp_path: Path) -> None:
     for seed in range(4):
         predicted, _ = analysed(model, tmp_path, seed, "still")
         assert [second.camera.words for second in predicted.seconds] == ["still"] * 2
 
 
-def test_a_panning_camera_is_told_so(model: MotionModel, tmp_path: Path) -> None:
+def test_a_panning_camera_is_detected(model: MotionModel, tmp_path: Path) -> None:
     right = []
     for seed in range(6):
         predicted, ground = analysed(model, tmp_path, seed, "pan")

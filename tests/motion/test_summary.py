@@ -46,7 +46,7 @@ def test_noise_all_over_is_no_motion(spread: float) -> None:
     [(0, -200, 0, "N"), (200, 0, 90, "E"), (0, 200, 180, "S"), (-200, 0, 270, "W"),
      (150, -150, 45, "NE"), (200, 20, 95.71, "E"), (-100, -10, 275.71, "W")],
 )  # fmt: skip
-def test_one_thing_and_a_still_camera(vx: float, vy: float, degrees: float, compass: str) -> None:
+def test_one_object_and_a_still_camera(vx: float, vy: float, degrees: float, compass: str) -> None:
     car = CAR._replace(vx=vx, vy=vy)
     second = predicted(*[scene([car]) for _ in range(4)])
     assert second.camera.words == "still"
@@ -67,8 +67,8 @@ def test_one_thing_and_a_still_camera(vx: float, vy: float, degrees: float, comp
         assert ahead.spread == pytest.approx(10)
 
 
-def test_a_thing_smaller_than_a_cell() -> None:
-    """Its cell's mean is slow; the moving share tells how fast the thing itself is."""
+def test_an_object_smaller_than_a_cell() -> None:
+    """Its cell's mean is slow; the moving share gives the speed of the object itself."""
     ball = Thing(0.52, 0.3, 0.56, 0.36, 0, 500)
     second = predicted(scene([ball], spread=5))
     assert second.objects is not None
@@ -76,7 +76,7 @@ def test_a_thing_smaller_than_a_cell() -> None:
     assert second.moving == pytest.approx(0.04 * 0.06, rel=0.2)
 
 
-def test_a_thing_that_fills_two_fifths() -> None:
+def test_an_object_that_fills_two_fifths() -> None:
     second = predicted(*[scene([Thing(0.3, 0.1, 0.8, 0.9, -400, 100)]) for _ in range(4)])
     assert second.camera.words == "still"
     assert second.objects is not None
@@ -85,7 +85,7 @@ def test_a_thing_that_fills_two_fifths() -> None:
     assert second.moving == pytest.approx(0.4, rel=0.03)
 
 
-def test_opposite_things_do_not_cancel() -> None:
+def test_opposite_objects_do_not_cancel() -> None:
     left, right = Thing(0.1, 0.1, 0.4, 0.3, -200, 0), Thing(0.5, 0.6, 0.9, 0.9, 200, 0)
     second = predicted(scene([left, right]))
     assert second.camera.words == "still"
@@ -139,8 +139,8 @@ def test_the_camera(
 
 
 @pytest.mark.parametrize("pan", [(250, 0), (-120, 40)])
-def test_a_thing_before_a_panning_camera(pan: tuple[float, float]) -> None:
-    """Things are told apart from the camera: a car that the camera follows stays in its place."""
+def test_an_object_before_a_panning_camera(pan: tuple[float, float]) -> None:
+    """Objects are separated from the camera: a car that the camera follows stays in its place."""
     followed = CAR._replace(vx=0, vy=0)
     second = predicted(*[scene([followed], pan=pan) for _ in range(4)])
     assert second.objects is not None
@@ -153,8 +153,8 @@ def test_a_thing_before_a_panning_camera(pan: tuple[float, float]) -> None:
     assert second.motion.speed == pytest.approx(math.hypot(*pan), rel=0.02)
 
 
-def test_three_things_that_fill_a_pan() -> None:
-    """Where hardly anything stands still, less than half of the picture may tell of the camera."""
+def test_three_objects_that_fill_a_pan() -> None:
+    """Where hardly anything stands still, less than half of the picture may show the camera."""
     crowd = [Thing(0, 0.375, 0.375, 1, 0, 400), Thing(0.375, 0.375, 0.75, 1, -150, 300),
              Thing(0.75, 0.375, 1, 1, 0, -250)]  # fmt: skip
     camera = predicted(scene(crowd, pan=(-250, 0))).camera
@@ -164,7 +164,7 @@ def test_three_things_that_fill_a_pan() -> None:
 
 
 def test_sky_without_texture_does_not_stop_a_pan() -> None:
-    """Where nothing can be seen to move, the network says so by its spread."""
+    """Where no motion is visible, the network shows that by its spread."""
     field = scene(pan=(300, 0))
     field.velocity[:, :5] = 0
     field.spread[:, :5] = 150
@@ -207,13 +207,13 @@ def test_the_mean_field_and_heat() -> None:
     mean = (left.velocity[0] + right.velocity[0]) / 2
     assert np.array(second.field) == pytest.approx(mean, abs=0.006)
     total = np.hypot(*left.velocity[0].transpose(2, 0, 1)) * 4 / 3
-    total[total < 100] = heat[total < 100]  # the slower thing fills too little of two cells
+    total[total < 100] = heat[total < 100]  # the slower object fills too little of two cells
     assert heat == pytest.approx(total, abs=0.01)
     assert heat.max() == pytest.approx(400)
     assert heat[0, 0] == 0
 
 
-def test_turning_back_within_a_second_tells_the_longer_way() -> None:
+def test_turning_back_within_a_second_gives_the_longer_way() -> None:
     second = predicted(*[scene([CAR])] * 7, *[scene([CAR._replace(vx=-300)])] * 5)
     assert second.objects is not None
     assert second.objects.compass == "E"

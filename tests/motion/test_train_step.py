@@ -1,4 +1,4 @@
-"""The batches that motion is learned from, and what is made of their outputs."""
+"""The batches that motion is trained on, and what is made of their outputs."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_following_a_clip_in_pieces_is_one_pass(monkeypatch: pytest.MonkeyPatch)
     torch.manual_seed(0)
     network, frames = build(SPEC).eval(), shifting(20, 4, 0, side=32)
     for parameter in network.parameters():
-        parameter.data *= 2  # or what a new network sees hardly changes what it says
+        parameter.data *= 2  # or the input of a new network hardly changes its output
     piece = measured(frames)
     whole = follow(network, piece)
     monkeypatch.setattr(motion_loop, "CHUNK", 7)
@@ -61,7 +61,7 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
         shown, flow, asked, known, rate, aspect = trainer._draw()
         assert shown.shape == (4, 8, 3, 32, 32)
         assert flow.shape == (4, 8, 8, 8, 2)
-        # What is read is what is asked about, but for the first frame, which has none before it.
+        # The input is the target, except in the first frame, which has none before it.
         assert not flow[:, 0].any()
         coarse = flow.view(4, 8, 2, 4, 2, 4, 2).mean((3, 5))
         assert torch.allclose(coarse[:, 1:5], asked[:, 1:5, ..., :2], atol=1e-6)
@@ -75,7 +75,7 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
                 assert 0.95 < speed < 1.36  # larger where a part of the picture is shown
             else:
                 assert known[row].sum(0).tolist() == [4, 1, 0, 0]
-                # Held still behind its end, about which nothing is asked.
+                # Repeated after its end, which has no targets.
                 assert torch.equal(shown[row, 4], shown[row, 7])
                 assert not known[row, 5:].any()
         assert not known[:, 0].any()
@@ -83,7 +83,7 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_windows_and_fields_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Brightness and what moves both tell the number of the frame.
+    # Brightness and what moves both give the number of the frame.
     number = np.arange(40, dtype=np.float32)
     frames = np.ones((40, 32, 32, 3), np.uint8) * number.astype(np.uint8)[:, None, None, None]
     moving = np.ones((40, 8, 8), np.float32) * number[:, None, None] / 40

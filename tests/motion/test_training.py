@@ -41,7 +41,7 @@ def test_it_learns(learned: Run) -> None:
     assert learned.validation.error is not None
     chosen = load_motion(learned.run)
     assert chosen.metrics["validation"] == json.loads(json.dumps(learned.validation.to_dict()))
-    # No spread is told below a thousandth of the width a second, where steady squares come to.
+    # No spread is below a thousandth of the width a second, which steady squares reach.
     *near, last = (field.spread for field in learned.validation.fields)
     assert last == pytest.approx(1, abs=0.05)
     assert all(spread is not None and spread < 1.05 for spread in near)
@@ -227,7 +227,7 @@ def test_sizes_of_motion(size: int) -> None:
     ],
     ids=["none", "one", "short", "stills"],
 )
-def test_folders_that_cannot_be_learned_from(
+def test_folders_that_cannot_be_trained_on(
     vidgru: Vidgru, tmp_path: Path, clips: dict[str, int], message: str
 ) -> None:
     root = tmp_path / "clips"

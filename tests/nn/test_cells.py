@@ -158,7 +158,7 @@ def test_meets_the_equations(name: str, dtype: torch.dtype, bound: float, fused:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_starts_from_zeros_and_goes_on_from_a_state(name: str) -> None:
+def test_starts_from_zeros_and_continues_from_a_state(name: str) -> None:
     cell = make(name, torch.float64)
     xs = randn(name, 2, 9, 5)
     zeros = torch.zeros_like(randn(name, 2, 7))
@@ -222,7 +222,7 @@ class _Unrolled(torch.nn.Module):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_maps_of_one_place_are_told_of_as_torch_tells_of_vectors(fused: bool) -> None:
+def test_maps_of_one_place_equal_the_vectors_of_torch(fused: bool) -> None:
     torch.manual_seed(0)
     maps, gru = ConvGRUCell(5, 7), GRUCell(5, 7)
     w_x, w_h, b_x, b_h = gru.parameters()

@@ -144,7 +144,7 @@ OUTPUTS = [
 
 
 @pytest.mark.parametrize(("option", "target", "file"), OUTPUTS, ids=str)
-def test_nothing_is_overwritten_unless_that_is_said(
+def test_nothing_is_overwritten_unless_requested(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, option: str, target: str, file: str,
 ) -> None:  # fmt: skip

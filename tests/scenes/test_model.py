@@ -1,4 +1,4 @@
-"""What is told of scenes, in videos and in streams."""
+"""Detected scenes, in videos and in streams."""
 
 import json
 import types
@@ -19,7 +19,7 @@ from vidgru.tasks.scenes import model as verb
 from vidgru.tasks.scenes.model import ScenesModel
 from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes, scenes_between
 
-# ---- what is told ----
+# ---- detected scenes ----
 
 
 def test_a_video_is_divided(model: ScenesModel, network: Network, film: Path) -> None:
@@ -108,7 +108,7 @@ def test_pictures_in_a_folder_are_a_sequence(model: ScenesModel, tmp_path: Path)
     assert predicted.fps == 25
 
 
-def test_a_turned_video_tells_its_size_as_shown(model: ScenesModel, tmp_path: Path) -> None:
+def test_a_turned_video_has_its_size_as_shown(model: ScenesModel, tmp_path: Path) -> None:
     clip = turn(write_clip(tmp_path / "clip.mp4", noise(5, 48, 64), 10, "mp4v"))
     predicted = model.scenes(clip)
     assert (predicted.width, predicted.height) == (48, 64)
@@ -145,7 +145,7 @@ def test_leaving_early_ends_the_reading(
 # ---- streams ----
 
 
-def test_a_stream_tells_what_scenes_do_a_little_later(
+def test_a_stream_finds_what_scenes_do_a_little_later(
     model: ScenesModel, network: Network, film: Path
 ) -> None:
     changes = list(model.stream(film))

@@ -182,7 +182,9 @@ def test_a_stream_reads_what_the_clip_does(network: SceneNetwork, chunks: list[i
 
 
 @pytest.mark.parametrize("count", [1, 2, LATE, LATE + 1, 40, 150])
-def test_forward_only_a_stream_tells_what_its_clip_does(network: SceneNetwork, count: int) -> None:
+def test_forward_only_a_stream_predicts_what_its_clip_does(
+    network: SceneNetwork, count: int
+) -> None:
     frames = film(count)
     wanted, _ = outputs_of(network, frames)
     detector, stream = StreamingSceneDetector(network, 0.5), TokenStream(network)
@@ -203,7 +205,7 @@ def test_forward_only_knows_nothing_of_what_comes(network: SceneNetwork) -> None
     assert (both[known - 1] - both_2[known - 1]).abs().max() > 1e-6
 
 
-def test_in_both_directions_files_of_any_length_are_told_alike(network: SceneNetwork) -> None:
+def test_in_both_directions_files_of_any_length_are_predicted_alike(network: SceneNetwork) -> None:
     for count in (1, 30, 63, 64, 65, 96, 97):
         frames = film(count)
         (both,) = outputs_of(network, frames)[1:]
@@ -213,7 +215,7 @@ def test_in_both_directions_files_of_any_length_are_told_alike(network: SceneNet
             assert (torch.cat(predicted) - both).abs().max() <= 1e-5
 
 
-def test_long_files_are_told_from_enough_around(network: SceneNetwork) -> None:
+def test_long_files_are_predicted_from_enough_around(network: SceneNetwork) -> None:
     frames = film(400)
     whole = torch.cat(list(predict(network, frames)))
     # What is far away makes no difference at all.

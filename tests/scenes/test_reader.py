@@ -1,4 +1,4 @@
-"""How boundaries are read from what the network of scenes tells."""
+"""How boundaries are decoded from the outputs of the scene network."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def rows(
     inside: Sequence[tuple[int, int]] = (),
     kinds: dict[int, str] | None = None,
 ) -> torch.Tensor:
-    """Return outputs (count, 6) that say so."""
+    """Return outputs (count, 6) for them."""
     predicted = torch.full((count, 6), -9.0)
     for frame, chance in chances.items():
         predicted[frame, 0] = torch.logit(torch.tensor(chance))
@@ -112,7 +112,7 @@ def test_a_blink_of_a_transition_is_a_cut() -> None:
     assert read(predicted) == [Boundary(25, "cut", 0.8, 25, 25)]
 
 
-def test_a_transition_without_end_is_told_all_the_same() -> None:
+def test_a_transition_without_end_is_reported_all_the_same() -> None:
     predicted = rows(900, {200: 0.8}, [(150, 900)], dict.fromkeys(range(900), "fade"))
     reader = Reader(0.5)
     known = [(n, b) for n, row in enumerate(predicted.split(1)) for b in reader.push(row)]

@@ -20,7 +20,7 @@ SIZE = 48
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_file_is_small_and_tells_how_it_was_made() -> None:
+def test_the_file_is_small_and_holds_its_recipe() -> None:
     assert SHIPPED_SCENES.stat().st_size <= 1_000_000
     loaded = load_scenes(SHIPPED_SCENES)
     recipe = loaded.metrics["recipe"]

@@ -61,7 +61,7 @@ def test_joined_clips_are_read_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_windows_tell_where_their_boundaries_are(seed: int) -> None:
+def test_windows_hold_their_boundaries(seed: int) -> None:
     made = window(seed)
     assert made.frames.shape == (96, 32, 32, 3)
     assert made.frames.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""The windows that scenes are learned from, and what is measured of them."""
+"""The windows that scene detection is trained on, and its scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -137,7 +137,7 @@ class Knowing(torch.nn.Module):
 
 @pytest.mark.parametrize("sure", [9.0, -0.5])
 def test_who_knows_scores_best(sure: float) -> None:
-    """Scores are those of what is told, at the best threshold; -0.5 is a chance of 0.38."""
+    """Scores are those of the detections, at the best threshold; -0.5 is a chance of 0.38."""
     trainer = make_trainer()
     windows = [trainer._join(FAMILIES, (scene_loop.SEED, n)) for n in range(16)]
     trainer.network = Knowing(windows, sure)  # type: ignore[assignment]
@@ -145,7 +145,7 @@ def test_who_knows_scores_best(sure: float) -> None:
     truth = [b for made in windows for b in made.boundaries if is_detectable(b, SPEC.frames)]
     exact = measured.scores.tolerances[0]
     assert len(truth) > 5
-    # Of boundaries less than five frames apart, only one is told.
+    # Of boundaries less than five frames apart, only one is reported.
     assert exact.found >= 0.8 * len(truth)
     assert exact.false == 0
     assert measured.threshold == (0.5 if sure == 9 else 0.35)
@@ -169,7 +169,7 @@ def test_measuring_by_hand() -> None:
         boundary, inside, kind = targets
         losses.append(loss(both, boundary, inside, kind) + loss(early, boundary, inside, kind))
         for row, threshold in zip(counts, THRESHOLDS, strict=True):
-            # What lies within 8 frames of the ends cannot be told, and does not count.
+            # What lies within 8 frames of the ends cannot be detected, and does not count.
             predicted = [b for b in made.boundaries if b.start >= 8 and b.end <= 56]
             near = [b for b in made.boundaries if b not in predicted]
             found = [

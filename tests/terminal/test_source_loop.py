@@ -16,7 +16,7 @@ def frame(name: str) -> ExtractedFrame:
 
 
 def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """What is printed is told, and in the table; it is done only when it is saved, too."""
+    """What is printed is reported, and in the table; it is done only when it is saved, too."""
 
     def save(item: ExtractedFrame) -> bool:
         if item.source == "b":
@@ -42,7 +42,7 @@ def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 @pytest.mark.parametrize("wrong", ["source", "save"])
-def test_anything_that_fails_is_told(wrong: str) -> None:
+def test_anything_that_fails_is_reported(wrong: str) -> None:
     def items() -> Iterator[Any]:
         yield Failure("a", "Cannot read a.") if wrong == "source" else frame("a")
         yield frame("b")

@@ -29,7 +29,7 @@ def near(one: Box, other: Box, by: int = 3) -> bool:
     return all(abs(a - b) <= by for a, b in pairs)
 
 
-def test_what_appears_is_told_to_the_frame(tmp_path: Path) -> None:
+def test_what_appears_is_detected_to_the_frame(tmp_path: Path) -> None:
     frames = still(40)
     put(frames[17:], THING)
     found = detect_changes(folder(tmp_path / "seq", taken(frames)))
@@ -93,7 +93,7 @@ def moments(frames: NDArray[np.float32]) -> list[tuple[int, str]]:
     return [(item.look, item.kind) for item in items if isinstance(item, Region)]
 
 
-def test_what_stays_briefly_is_told_unless_somebody_brought_it() -> None:
+def test_what_stays_briefly_is_detected_unless_somebody_brought_it() -> None:
     thing, person = still(160), still(160)
     put(thing[60:74], THING)
     assert moments(thing) == [(60, "appeared"), (74, "vanished")]
@@ -107,7 +107,7 @@ def test_what_stays_briefly_is_told_unless_somebody_brought_it() -> None:
     assert moments(waiting) == []
 
 
-def test_what_something_else_ends_is_told() -> None:
+def test_what_something_else_ends_is_detected() -> None:
     frames = still(90)
     put(frames[20:36], THING)
     put(frames[36:], Box(THING.x - 4, THING.y - 4, 40, 30), seed=7)
@@ -121,14 +121,14 @@ def test_changes_soon_after_the_beginning_and_before_the_end() -> None:
     assert moments(frames) == [(4, "appeared"), (33, "appeared")]
 
 
-def test_what_hides_a_thing_at_the_end_does_not_undo_it() -> None:
+def test_what_hides_an_object_at_the_end_does_not_undo_it() -> None:
     frames = still(200)
     put(frames[181:], THING)
     put(frames[196:], Box(30, 20, 50, 40), seed=8)
     assert moments(frames) == [(181, "appeared")]
 
 
-def test_neither_light_nor_things_are_taken_for_shake_and_shake_is_undone() -> None:
+def test_neither_light_nor_objects_count_as_shake_and_shake_is_undone() -> None:
     frames = still(30)
     x = np.arange(WIDTH)
     for number, frame in enumerate(frames):
@@ -146,7 +146,7 @@ def test_neither_light_nor_things_are_taken_for_shake_and_shake_is_undone() -> N
     assert np.abs(shaken[inside] - plain[inside]).mean() > 2.5
 
 
-def test_a_camera_that_moves_is_said_and_not_taken_for_things(
+def test_a_moving_camera_is_reported_and_not_taken_for_objects(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     frames = np.concatenate([still(30), still(40, seed=9)])
@@ -161,7 +161,7 @@ def test_a_camera_that_moves_is_said_and_not_taken_for_things(
     ]
 
 
-def test_a_long_sequence_is_told_as_it_goes_on_in_constant_memory() -> None:
+def test_a_long_sequence_is_reported_as_it_runs_in_constant_memory() -> None:
     watch, items = ChangeDetector(), []
     moments = [100, 250, 400]
     for look in range(490):
@@ -176,7 +176,7 @@ def test_a_long_sequence_is_told_as_it_goes_on_in_constant_memory() -> None:
     assert len(items) == 3
 
 
-def test_nothing_is_found_twice_where_it_is_told_in_parts() -> None:
+def test_nothing_is_found_twice_where_it_is_reported_in_parts() -> None:
     frames = still(MAX_LOOKS + 20)
     put(frames[MAX_LOOKS // 2 :], THING)
     watch, items = ChangeDetector(), []
@@ -197,7 +197,7 @@ def test_tiny_pictures_have_no_changes(shape: tuple[int, int]) -> None:
     assert find(noise(20, *shape)) == []
 
 
-def test_too_few_frames_are_said(tmp_path: Path) -> None:
+def test_too_few_frames_are_an_error(tmp_path: Path) -> None:
     for count, words in ((1, "1 frame"), (2, "2 frames"), (11, "11 frames")):
         source = folder(tmp_path / f"seq{count}", noise(count))
         with pytest.raises(VideoError) as error:
@@ -240,7 +240,7 @@ def test_live_sources_are_refused() -> None:
     assert str(error.value).startswith("camera:0 is no file or folder.")
 
 
-def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> None:
+def test_a_moved_object_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> None:
     grey = np.full((20, HEIGHT, WIDTH, 3), 110, np.uint8)
     before, after = Box(10, 40, 40, 30), Box(90, 50, 40, 30)
     change = Change(9, 0.36, "moved", 1.0, after, before)
@@ -260,7 +260,7 @@ def test_a_moved_thing_is_drawn_where_it_was_and_where_it_is(tmp_path: Path) -> 
         assert 0.1 < (old < 80).mean() < 0.7
 
 
-def test_a_heat_map_that_cannot_be_drawn_is_said(tmp_path: Path) -> None:
+def test_a_heat_map_that_cannot_be_drawn_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     change = Change(3, 0.12, "appeared", 1.0, THING)
     failure = save_heatmap(Changes(str(gone), 9, 25.0, 160, 96, 1, (change,)), tmp_path / "h.png")

@@ -17,7 +17,7 @@ from vidgru.tools.changes.tables import COLUMNS, report_changes
 from vidgru.video.find import find_sources
 
 
-def test_the_command_line_tells_and_writes(
+def test_the_command_line_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames = still(40)

@@ -1,4 +1,4 @@
-"""What reading a source tells of it."""
+"""The info about a source after reading it."""
 
 from pathlib import Path
 

@@ -121,7 +121,7 @@ def test_what_is_no_timecode(text: str) -> None:
 @pytest.mark.parametrize(
     ("start", "sound", "expected"), [(2.0, 0.0, 2.0), (0.0, 1.0, 0.0), (1.0, 0.5, 0.5)]
 )
-def test_when_the_picture_begins_beside_the_sound(
+def test_when_the_picture_begins_relative_to_the_sound(
     tmp_path: Path, suffix: str, bframes: int, start: float, sound: float, expected: float
 ) -> None:
     film = make_film(tmp_path / f"film{suffix}", start=start, sound=sound, bframes=bframes)
@@ -300,7 +300,7 @@ def test_pieces_do_not_carry_the_timecode_of_the_whole(
 
 
 @needs_ffmpeg
-def test_sound_that_cannot_be_copied_is_told(
+def test_sound_that_cannot_be_copied_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     film = make_film(tmp_path / "film.mp4", sound=0.0)

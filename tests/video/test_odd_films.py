@@ -338,7 +338,7 @@ def test_what_pyav_reads_may_be_damaged_or_cut_short(tmp_path: Path) -> None:
     assert "ends early: it declares 4.00 s" in info.warnings[0]
 
 
-def test_no_frame_at_all_is_said(tmp_path: Path) -> None:
+def test_no_frame_at_all_is_an_error(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", blocks(5))
     data = path.read_bytes()
     place = data.index(b"mdat") + 4
@@ -347,7 +347,7 @@ def test_no_frame_at_all_is_said(tmp_path: Path) -> None:
         read(path)
 
 
-def test_the_reader_is_told_in_json(tmp_path: Path, vidgru: Callable[..., Done]) -> None:
+def test_the_reader_is_in_the_json(tmp_path: Path, vidgru: Callable[..., Done]) -> None:
     path = write_film(tmp_path / "a.mkv", two_moments(5), interlaced=True)
     done = vidgru("extract", path, "-o", tmp_path / "out", "--json")
     (reader,) = {(line["reader"], line["why"]) for line in map(json.loads, done.out.splitlines())}

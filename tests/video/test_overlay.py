@@ -44,7 +44,7 @@ def test_the_strip_has_each_labels_colour_where_it_is_and_the_mark_moves() -> No
     assert places == [0, 100, 160, 315, 318]
 
 
-def test_the_bar_is_as_long_as_the_confidence_and_the_patch_tells_the_label() -> None:
+def test_the_bar_is_as_long_as_the_confidence_and_the_patch_shows_the_label() -> None:
     lengths = []
     for sure in (0.4, 0.5, 1.0):
         one = Timeline("clip", LABELS, (segment(0, 4, 2, sure),), 9, 4.0)

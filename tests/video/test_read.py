@@ -96,7 +96,7 @@ def test_a_file_cut_short_gives_its_frames_and_a_warning(tmp_path: Path) -> None
     assert "cut.mkv ends early: it declares 2.00 s" in warnings[0]
 
 
-def test_reading_goes_on_past_damage_and_says_so_once(tmp_path: Path) -> None:
+def test_reading_continues_past_damage_and_warns_once(tmp_path: Path) -> None:
     frames = noise(40)
     path = write_clip(tmp_path / "hurt.avi", frames, 10)
     data = bytearray(path.read_bytes())
@@ -120,7 +120,7 @@ def test_reading_goes_on_past_damage_and_says_so_once(tmp_path: Path) -> None:
         ("x" * 300, None, "File name too long"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_sentence(
+def test_what_cannot_be_read_gives_one_sentence(
     tmp_path: Path, name: str, data: bytes | None, message: str
 ) -> None:
     if data is not None:

@@ -24,7 +24,7 @@ def write_some(path: Path, count: int = 50) -> None:
 
 @needs_ffmpeg
 @pytest.mark.parametrize("late", [False, True])
-def test_a_killed_ffmpeg_is_told_of_and_leaves_the_old_file(tmp_path: Path, late: bool) -> None:
+def test_a_killed_ffmpeg_is_reported_and_leaves_the_old_file(tmp_path: Path, late: bool) -> None:
     path = tmp_path / "out.mp4"
     path.write_text("old")
 
@@ -132,7 +132,7 @@ def test_without_ffmpeg_a_full_disk_is_noticed(
     assert left_in(tmp_path) == []
 
 
-def test_without_ffmpeg_it_says_so_once_and_opencv_says_nothing(
+def test_without_ffmpeg_it_warns_once_and_opencv_is_silent(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],

@@ -109,7 +109,7 @@ def test_times_that_jitter_neither_drop_nor_double_a_frame(tmp_path: Path) -> No
 
 
 @needs_ffmpeg
-def test_frames_that_come_too_fast_are_told_of(
+def test_frames_that_come_too_fast_are_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = ["file,source,index,seconds"]

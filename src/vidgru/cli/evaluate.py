@@ -1,4 +1,4 @@
-"""`vidgru evaluate`: tell how good a model is on clips that it did not learn from."""
+"""`vidgru evaluate`: measure a model on clips that it was not trained on."""
 
 from typing import Any
 

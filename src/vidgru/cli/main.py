@@ -1,4 +1,4 @@
-"""The `vidgru` command: finds the verb, and turns every expected error into one sentence."""
+"""The `vidgru` command: finds the verb, and reports every expected error as one sentence."""
 
 import atexit
 import gc
@@ -15,7 +15,7 @@ from vidgru.core.errors import OptionError, VidgruError
 from vidgru.core.text import printable
 from vidgru.tasks.registry import PACKAGES, about
 
-# Each verb's module is imported when it is called, so that help costs neither torch nor OpenCV.
+# Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
 VERBS = {
     "check": ("vidgru.tasks.classify.check_cli", "Tell what is wrong with a folder of clips."),
     "train": ("vidgru.cli.train", "Learn to tell the classes in a folder of clips."),
@@ -74,16 +74,16 @@ def main(args: list[str] | None = None) -> None:
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]
     logging.getLogger("vidgru").handlers = [_Warnings()]
-    # Otherwise Python looks through all modules for garbage once more, only to end.
+    # Otherwise Python runs one more garbage collection over all modules, only to exit.
     atexit.register(gc.freeze)
     if _is_silent(words) and not debug:
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        # Waiting for the others, it would not see a signal otherwise.
+        # Waiting for the others, it would not notice a signal otherwise.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     else:
         signal.signal(signal.SIGTERM, _interrupt)
-        # A terminal that is closed ends the job as Ctrl-C does, unless it is to outlive that.
+        # A closed terminal ends the job as Ctrl-C does, unless it is to outlive that.
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, _interrupt)
         if _is_other():
@@ -93,7 +93,7 @@ def main(args: list[str] | None = None) -> None:
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:
-        # The reader of our output is gone (`| head`); nobody is left to tell.
+        # The reader of the output is gone (`| head`); nobody would read a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (VidgruError, OSError, MemoryError) as error:
@@ -107,7 +107,7 @@ def main(args: list[str] | None = None) -> None:
         _say("Stopped", str(error) or "Interrupted.")
         sys.exit(130)
     finally:
-        # From here on Python has nothing to say of a signal but a traceback.
+        # From here on Python would answer a signal with a traceback.
         for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is _interrupt:
                 signal.signal(number, signal.SIG_DFL)
@@ -119,7 +119,7 @@ def _run(words: list[str]) -> Any:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort as stop:
-        # Click makes this of Ctrl-C; what the verb said with it stands in the cause.
+        # Click makes this of Ctrl-C; the verb's own message is in the cause.
         raise KeyboardInterrupt(*getattr(stop.__cause__, "args", ())) from stop
     except click.ClickException as wrong:
         if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
@@ -129,7 +129,7 @@ def _run(words: list[str]) -> Any:
 
 
 def _is_silent(words: list[str]) -> bool:
-    """Return whether another process of torchrun speaks for this one."""
+    """Return whether another process of torchrun prints for this one."""
     return words[:1] in (["train"], ["compare"]) and _is_other()
 
 
@@ -153,7 +153,7 @@ def _sentence(error: BaseException) -> str:
 
 def _say(kind: str, sentence: str) -> None:
     line = f"{kind}: {printable(sentence)}"
-    # A bar on the screen must make room.
+    # A progress bar must make room.
     if "tqdm" in sys.modules:
         sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
     else:

@@ -1,4 +1,4 @@
-"""`vidgru train`: learn from a folder of clips."""
+"""`vidgru train`: train on a folder of clips."""
 
 from typing import Any
 

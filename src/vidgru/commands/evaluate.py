@@ -1,4 +1,4 @@
-"""Tell how good a model is on clips that it did not learn from."""
+"""Measure a model on clips that it was not trained on."""
 
 from dataclasses import fields
 from pathlib import Path

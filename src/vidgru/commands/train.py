@@ -1,4 +1,4 @@
-"""Train a network on a folder of clips, or go on where a training was broken off."""
+"""Train a network on a folder of clips, or resume an interrupted training."""
 
 import contextlib
 import shutil
@@ -23,12 +23,12 @@ from vidgru.tasks.registry import find_task, train_config
 
 @process_group
 def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
-    """Train, yielding Progress all along and returning the result of the task.
+    """Train, yielding Progress and returning the result of the task.
 
-    Raises DataError, OptionError or OutputError. The run folder appears only when the data can be
-    learned from. When the training is broken off it keeps the best model so far, and all that
-    `resume_steps` needs. Several processes, as torchrun starts them, train together; started once
-    more by it, they resume their run.
+    Raises DataError, OptionError or OutputError. The run folder is created only when the data can
+    be trained on. An interrupted training keeps the best model so far, and all that `resume_steps`
+    needs. Several processes, as torchrun starts them, train together; when it restarts them, they
+    resume their run.
     """
     began, task = time.monotonic(), find_task(config.task)
     check_processes(config)
@@ -58,10 +58,10 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
 
 @process_group
 def resume_steps(run: str | Path) -> Steps:
-    """Resume a training that was broken off, to the same bits as if it had not been.
+    """Resume an interrupted training; the result is the same to the bit as without interruption.
 
-    The clips must still be those that it began with. Raises ModelError when there is nothing to go
-    on with, DataError when the clips have changed, OutputError when another process trains there.
+    The clips must be unchanged. Raises ModelError when there is nothing to resume, DataError when
+    the clips have changed, OutputError when another process trains there.
     """
     began = time.monotonic()
     refuse_live(run)
@@ -83,7 +83,7 @@ def _learn(folder: Path, clips: list[Clip], run: TrainRun[Any, Any]) -> Steps:
 
 
 def check_processes(config: TrainConfig) -> None:
-    """Raise OptionError when a config is not for this machine or this many processes."""
+    """Raise OptionError when a config does not fit this machine or this many processes."""
     choose_device(config.device)
     if config.cross_validated and world() > 1:
         raise OptionError("--folds trains in one process: leave out torchrun.")

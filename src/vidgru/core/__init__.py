@@ -1,1 +1,1 @@
-"""The floor under all others: errors, options, results, files. Only the standard library."""
+"""The lowest layer: errors, options, results, files. Only the standard library."""

@@ -1,4 +1,4 @@
-"""Tell live sources from files, and keep what is secret in an address to oneself."""
+"""Distinguish live sources from files, and hide the secrets in an address."""
 
 import re
 from pathlib import Path
@@ -16,21 +16,21 @@ NO_FILE = (
 def is_live(source: object) -> bool:
     """Return whether a source is a camera or an address: `camera:0`, or anything with `://`.
 
-    A file of such a name is still to be had as ./camera:0, or as a Path.
+    A file of such a name can still be given as ./camera:0, or as a Path.
     """
     return isinstance(source, str) and bool(CAMERA.fullmatch(source) or URL.match(source.lstrip()))
 
 
 def masked(source: str) -> str:
-    """Return an address without what may be secret in it: name, password and query."""
+    """Return an address without its name, password and query, which may be secret."""
     if not URL.match(source.lstrip()):
         return source
-    # Up to the last @: a password may hold any sign, though it should not.
+    # Up to the last @: a password may contain any character, though it should not.
     hidden = re.sub(r"(?s)://.*@", "://***@", source)
     return re.sub(r"(?s)[?#].*", "?***", hidden)
 
 
 def refuse_live(path: str | Path) -> None:
-    """Raise OptionError for a live source where a file or folder is wanted."""
+    """Raise OptionError for a live source where a file or folder is expected."""
     if isinstance(path, str) and is_live(path):
         raise OptionError(NO_FILE.format(masked(path)))

@@ -1,11 +1,11 @@
 """Every error that vidgru raises on purpose.
 
-VidgruError           anything the user can mend; the message says what, where and how
+VidgruError           anything the user can fix; the message says what, where and how
  +- VideoError        a video, image or image folder cannot be read
- +- DataError         a folder of clips cannot be learned from
+ +- DataError         a folder of clips cannot be used for training
  +- ModelError        a model file or run folder cannot be used
  +- OutputError       a result cannot be written
- +- OptionError       an option's value makes no sense
+ +- OptionError       an option's value is invalid
  +- ProcessError      another process of the same job failed
 """
 
@@ -19,7 +19,7 @@ class VideoError(VidgruError):
 
 
 class DataError(VidgruError):
-    """A folder of clips cannot be learned from."""
+    """A folder of clips cannot be used for training."""
 
 
 class ModelError(VidgruError):
@@ -35,4 +35,4 @@ class ProcessError(VidgruError):
 
 
 class OptionError(VidgruError):
-    """An option's value makes no sense; on the command line this is wrong usage."""
+    """An option's value is invalid; on the command line this is wrong usage."""

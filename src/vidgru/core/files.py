@@ -17,20 +17,20 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what spreadsheets compute begins so
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # cells that start so are formulas
 
 
 def check_file(path: Path) -> None:
-    """Raise OutputError for what cannot be the name of a file to write."""
+    """Raise OutputError for a path that cannot be written as a file."""
     if not path.name or path.is_dir():
         raise OutputError(f"Cannot write {path}: give the name of a file.")
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block succeeds.
+    """Give a temporary path next to `path`; it replaces `path` when the block succeeds.
 
-    Folders are made as needed. The temporary file has the same suffix, and is removed when the
+    Folders are created as needed. The temporary file has the same suffix, and is removed when the
     block fails. Raises OutputError for what the system refuses: disk full, no permission.
     """
     check_file(path)
@@ -53,10 +53,10 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def begin_table(file: IO[str], columns: Sequence[str]) -> Callable[[Sequence[str]], Any]:
-    """Write the head of a CSV table that people may open in a spreadsheet; return what adds a row.
+    """Write the header of a CSV table that people may open in a spreadsheet; return the row writer.
 
-    What a spreadsheet would compute is a plain text there: paths, in the columns `source` and
-    `file`, get a ./ and stay paths of the same files, and other words an apostrophe. Numbers stay.
+    Cells that a spreadsheet would compute become plain text: paths, in the columns `source` and
+    `file`, get a ./ and stay paths of the same files; other text gets an apostrophe. Numbers stay.
     """
     table = csv.writer(file, lineterminator="\n")
 
@@ -81,9 +81,9 @@ def _harmless(cell: str, is_path: bool) -> str:
 
 
 def lock(file: IO[Any]) -> bool:
-    """Keep other processes from locking an open file until it is closed; False if one has.
+    """Lock an open file against other processes until it is closed; False if one holds the lock.
 
-    Where the file system knows no locks, as some of networks do not, it is True.
+    True where the file system has no locks, as some network file systems.
     """
     if fcntl is not None:
         try:

@@ -1,4 +1,4 @@
-"""Fields of configs that say how they are offered, and what values they take."""
+"""Config fields that carry their command-line help and their valid values."""
 
 import dataclasses
 import difflib
@@ -19,7 +19,7 @@ TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def option(default: Any, text: str, **meta: Any) -> Any:
-    """Return a dataclass field that also says how it is offered on the command line.
+    """Return a dataclass field with its help text and valid values.
 
     `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
     """
@@ -35,9 +35,9 @@ def paths_of(config: Any) -> list[str]:
 
 
 def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
-    """Return a config of options that a program gave by name, beside `own` values.
+    """Return a config from options that a program gave by name, and from `own` values.
 
-    Raises OptionError for a name that is none of its fields, or is one of `own`.
+    Raises OptionError for a name that is not a field, or is in `own`.
     """
     names = [item.name for item in dataclasses.fields(kind) if item.name not in own]  # type: ignore[arg-type]
     check_names(options, names)
@@ -66,7 +66,7 @@ def python_names() -> Iterator[None]:
 
 
 def check_names(options: Iterable[str], names: Collection[str]) -> None:
-    """Raise OptionError for an option that a program gave and that is none of these."""
+    """Raise OptionError for an option that is not one of these names."""
     for name in options:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
@@ -75,7 +75,7 @@ def check_names(options: Iterable[str], names: Collection[str]) -> None:
 
 
 def check(config: Any) -> None:
-    """Raise OptionError when a field of a config is not of its type, range or choices."""
+    """Raise OptionError when a field of a config has a wrong type or an invalid value."""
     hints = typing.get_type_hints(type(config))
     for item in dataclasses.fields(config):
         value, meta = getattr(config, item.name), item.metadata
@@ -88,7 +88,7 @@ def check(config: Any) -> None:
 
 
 def _check_value(name: str, value: Any, meta: Any) -> None:
-    """Raise OptionError when a value, or one of several, is not of the range or choices."""
+    """Raise OptionError when a value, or one of several, is out of range or no valid choice."""
     choices = meta.get("choices")
     if meta.get("metavar") in PLACES:
         refuse_live(value)
@@ -111,11 +111,11 @@ def _check_value(name: str, value: Any, meta: Any) -> None:
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
-    """Raise OptionError when a value, which a program or a file gave, is not what a hint says."""
+    """Raise OptionError when a value from a program or a file does not match a type hint."""
     wanted = typing.get_args(hint) or (hint,)  # of a tuple: the type of its items
     several = typing.get_origin(hint) is tuple and isinstance(value, tuple)
     for one in value if several else (value,):
-        # To Python, False is a whole number; to people, whole numbers are numbers.
+        # In Python False is an int, and for people an integer is a number.
         kind = next((kind for kind in TYPES if isinstance(one, kind)), type(one))
         if kind not in wanted and not (kind is int and float in wanted):
             words = next(TYPES[kind] for kind in wanted if kind in TYPES)

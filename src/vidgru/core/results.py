@@ -1,4 +1,4 @@
-"""What all results are: frozen dataclasses that any program can read with `to_dict()`."""
+"""Base of all results: frozen dataclasses that any program can read with `to_dict()`."""
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, fields
@@ -12,10 +12,10 @@ MAX_ITEMS = 3  # items of a long value that its repr has
 
 @dataclass(frozen=True)
 class ToDict:
-    """What all results are: frozen dataclasses that can be turned into plain values.
+    """Base of all results: frozen dataclasses that convert to plain values.
 
     _keys: fields and properties, in the order of the plain values; `...` stands for all fields.
-    _sources: by key, the property that gives its value where the field of that name does not.
+    _sources: by key, the property that gives its value in place of the field of that name.
     """
 
     _keys: ClassVar[tuple[str | EllipsisType, ...]] = (...,)
@@ -74,20 +74,20 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Failure(ToDict):
-    """A source that could not be read, and the sentence that says why."""
+    """A source that could not be read, and why, as one sentence."""
 
     source: str
     error: str
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Failure":
-        """Return what `to_dict` made plain values of."""
+        """Return the Failure that `to_dict` was called on."""
         return cls(**data)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long job is: `done` of `total` in a stage, and a few words."""
+    """State of a long job: `done` of `total` in a stage, and a few words."""
 
     stage: str
     done: int

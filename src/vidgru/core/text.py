@@ -1,4 +1,4 @@
-"""What a terminal is shown: names from strangers, made harmless, times, and which model."""
+"""Text for a terminal: untrusted names made harmless, times, and the model's name."""
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which part of many sources is this process's own, where torchrun started several."""
+"""Which part of many sources this process handles, where torchrun started several."""
 
 import os
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ Item = TypeVar("Item")
 
 
 def world_size() -> int:
-    """Return how many processes torchrun, or one like it, started together with this one."""
+    """Return how many processes torchrun, or a similar launcher, started."""
     return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in LAUNCHED) else 1
 
 
 def process_rank() -> int:
-    """Return which of them this one is, from 0."""
+    """Return the rank of this process, from 0."""
     return int(os.environ["RANK"]) if world_size() > 1 else 0
 
 
 def shard(items: Sequence[Item]) -> Sequence[Item]:
-    """Return the stretch of items that is this process's own; they differ in length by one."""
+    """Return this process's contiguous share of the items; shares differ by at most one item."""
     return items[
         process_rank() * len(items) // world_size() : (process_rank() + 1)
         * len(items)

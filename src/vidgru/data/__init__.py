@@ -1,1 +1,1 @@
-"""Labelled folders of clips, honest splits and the cache of decoded frames."""
+"""Labelled folders of clips, splits without leaks and the cache of decoded frames."""

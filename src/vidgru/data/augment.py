@@ -1,4 +1,4 @@
-"""Views cut out of stored frames: straight ones to predict, random ones to train.
+"""Views cut from stored frames: straight ones to predict, random ones to train.
 
 Every frame of a clip is cut the same way. A view is a matrix (2, 3) from output to input
 coordinates, both from -1 at the left or top border to 1 at the right or bottom one.
@@ -16,14 +16,14 @@ from torch import Tensor
 Frames = NDArray[np.uint8]
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
-# The share of width and height that is looked at when predicting: the middle of the range that
-# training cuts out at random, so that both see shapes at the same scale.
+# The share of width and height used when predicting: the middle of the range that training cuts
+# out at random, so that both show shapes at the same scale.
 VIEW = 0.9
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may be from the straight one, either way.
+    """The largest deviation of a view from the straight one, either way.
 
     zoom: share more or less of the picture; rotation: degrees; shift: share of width and height;
     shear: share of the height by which top and bottom slide apart; brightness: added to normalised
@@ -48,9 +48,9 @@ def straight_view(degrees: float = 0.0, mirrored: bool = False) -> Tensor:
 
 
 def _views(zoom: Tensor, angle: Tensor, shear: Tensor, mirror: Tensor, shift: Tensor) -> Tensor:
-    """Return views (B, 2, 3) that mirror, then slant, turn (radians), zoom and shift what is seen.
+    """Return views (B, 2, 3) that mirror, then shear, rotate (radians), zoom and shift.
 
-    That is the order for places in the view; a thing in the picture meets them the other way round.
+    That is the order for points of the view; a point of the picture meets them in reverse.
     """
     matrix = torch.empty(len(zoom), 2, 3)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -63,7 +63,7 @@ def _views(zoom: Tensor, angle: Tensor, shear: Tensor, mirror: Tensor, shift: Te
 
 
 def random_views(ranges: Augmentation, degrees: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random views (B, 2, 3); `degrees` (B,) are the most that each one may be turned.
+    """Return random views (B, 2, 3); `degrees` (B,) are the largest rotations.
 
     With a zoom of 0.2 a view shows 0.8 to 1.2 times what the straight one does.
     """
@@ -116,7 +116,7 @@ AUGMENTATIONS = {
     "light": Augmentation(
         zoom=1 / 6, rotation=8, shift=0.075, brightness=0.2, contrast=0.2, flip=True
     ),
-    # Geometry and edges, filled with the nearest pixel, as the article tells its image generator.
+    # Geometry and edges, filled with the nearest pixel, as the article's image generator.
     "strong": Augmentation(
         zoom=0.2, rotation=40, shift=0.2, shear=0.2, brightness=0.2, contrast=0.2, flip=True
     ),

@@ -1,8 +1,8 @@
 """Clips decoded once: small frames at a fixed rate, kept on disk and mapped into memory.
 
 A file's key is the clip's content with the sampling settings, so moved clips are found again and
-changed ones are not mistaken for the old. The file is an .npy with the clip's info behind it, as
-JSON, so that neither is ever there without the other.
+changed ones are decoded anew. The file is an .npy with the clip's info appended, as JSON, so that
+neither ever exists without the other.
 """
 
 import errno
@@ -28,7 +28,7 @@ from vidgru.video.sample import even_rate, sample_frames
 VERSION = 7  # raise it when the same settings would give other pixels or info
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
-MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
+MAX_BYTES = 8 << 30  # of all clips; the least recently used are removed first
 
 MAX_INFO = 1 << 20  # bytes of JSON
 HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
@@ -40,7 +40,7 @@ Segments = NDArray[np.uint8]
 class Sampling:
     """How clips are stored: frames/s, side of the square picture, frames of one window.
 
-    even: whether each clip's own rate is divided by a whole number to come next to `fps`.
+    even: whether each clip's own rate is divided by an integer to come close to `fps`.
     """
 
     fps: float
@@ -73,9 +73,9 @@ def cache_key(
     end: float | None = None,
     content: bytes | None = None,
 ) -> str:
-    """Return hashes of the clip's content, with what is cut out of it, and of the settings.
+    """Return hashes of the clip's content with its time span, and of the settings.
 
-    `content` is the file's `content_hash` if that is known already.
+    `content` is the file's `content_hash` if already known.
     """
     digest = hashlib.blake2b(json.dumps([start or 0.0, end]).encode(), digest_size=20)
     digest.update(content_hash(path) if content is None else content)
@@ -84,7 +84,7 @@ def cache_key(
 
 
 def content_of(key: str) -> str:
-    """Return the part of a cache key that tells the content, whatever the settings."""
+    """Return the part of a cache key that identifies the content, whatever the settings."""
     return key.partition("-")[0]
 
 
@@ -92,7 +92,7 @@ def content_hash(path: Path) -> bytes:
     """Return a hash of a file, or of all pictures in a folder; raises OSError."""
     digest = hashlib.blake2b(digest_size=20)
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(errno.EINVAL, "not a regular file")  # opening a pipe would wait for ever
+        raise OSError(errno.EINVAL, "not a regular file")  # opening a pipe would block for ever
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
@@ -105,7 +105,7 @@ def content_hash(path: Path) -> bytes:
 def decode_clip(
     path: Path, sampling: Sampling, start: float | None = None, end: float | None = None
 ) -> tuple[Segments, VideoInfo]:
-    """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what is known of it.
+    """Return frames uint8 (segments, frames, side, side, 3) of a clip, and its VideoInfo.
 
     start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
     MAX_FRAMES frames is thinned to evenly spread segments of two windows each, so that memory and
@@ -135,7 +135,7 @@ def decode_clip(
         raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
     known = info[0]
     if start is not None or end is not None:
-        # What the file declares is of all of it.
+        # The declared length is that of the whole file.
         covered = min(end or math.inf, known.seconds) - (start or 0.0)
         known = replace(known, declared=None, seconds=max(covered, 1 / known.fps))
     if every == 1:
@@ -167,7 +167,7 @@ def store(key: str, path: Path, segments: Segments, info: VideoInfo, folder: Pat
 def load(
     key: str, path: Path, sampling: Sampling, folder: Path
 ) -> tuple[Segments, VideoInfo] | None:
-    """Return the stored segments and info of the clip at `path`, or None if absent or not whole.
+    """Return the stored segments and info of the clip at `path`, or None if absent or damaged.
 
     Segments are mapped from disk, unless small. Raises OutputError when the system maps no more
     files.
@@ -179,7 +179,7 @@ def load(
                 return None
             shape, fortran, dtype = npy.read_array_header_1_0(file)
             start, length = file.tell(), os.fstat(file.fileno()).st_size
-            # Reading a mapped file behind its end would kill the process.
+            # Reading a mapped file beyond its end would kill the process.
             end = start + math.prod(shape)
             if min(shape) < 1 or not 0 < length - end <= MAX_INFO:
                 return None

@@ -1,4 +1,4 @@
-"""Tell in plain words what is wrong with clips that have been read."""
+"""Report problems of clips that have been read, in plain words."""
 
 import os
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ NAMED = 3  # clips that a sentence names
 FEW_CLIPS = 5  # of a class
 UNBALANCED = 3.0  # clips of the largest class for one of the smallest
 STILL = 0.1  # grey levels (rms over cells and time) below which nothing moves
-BLANK = 2.0  # grey levels (rms over cells) below which nothing is to be seen
+BLANK = 2.0  # grey levels (rms over cells) below which a picture is blank
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -32,10 +32,10 @@ def findings(
     grouping: Grouping | None,
     sides: Mapping[Clip, str | None] | None = None,
 ) -> list[Finding]:
-    """Return what is wrong with clips, the worst first, one finding a kind.
+    """Return problems of clips, the worst first, one finding a kind.
 
-    `grouping` is what is suggested where clips carry no groups; `sides` tells how clips were split,
-    left out: by their parts. What costs much is left to the caller: duplicates, and
+    `grouping` is the suggestion where clips carry no groups; `sides` defines how clips were split,
+    left out: by their parts. Expensive checks are left to the caller: duplicates, and
     `report_shortcuts`.
     """
     if sides is None:
@@ -155,7 +155,7 @@ def _findings_by_pictures(data: Readings, sampling: Sampling) -> Iterator[Findin
 def _looks(segments: Segments) -> tuple[bool, bool]:
     """Return whether a clip shows nothing, and whether nothing moves in it."""
     count = segments.shape[1]
-    # Eight frames of each segment tell it, and cost little.
+    # Eight frames of each segment are enough, and cheap.
     some = grey(segments[:, np.unique(np.linspace(0, count - 1, 8).round().astype(int))], 16)
     over_cells = np.sqrt(some.var((2, 3)).max())
     over_time = np.sqrt(some.var((0, 1)).mean())
@@ -163,7 +163,7 @@ def _looks(segments: Segments) -> tuple[bool, bool]:
 
 
 def is_copy(pair: Duplicate) -> bool:
-    """Return whether two clips show the same for sure: others may only look alike."""
+    """Return whether two clips certainly show the same: others may only look alike."""
     return pair.exact or pair.certain
 
 
@@ -243,7 +243,7 @@ def _findings_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[F
 
 
 def report_groups(grouping: Grouping, reason: Exception | None) -> Finding:
-    """Return what is suggested and kept apart, or else the reason why it cannot be."""
+    """Return the suggestion that is kept apart, or else the reason why it cannot be."""
     noun, by = noun_of(grouping.group_by), quote(grouping.group_by)
     text = f"Clips seem to be of {counted(len(set(grouping.groups.values())), noun)}"
     if reason is not None:
@@ -256,7 +256,7 @@ def report_groups(grouping: Grouping, reason: Exception | None) -> Finding:
 
 
 def report_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:
-    """Return at most one finding: what tells the classes though it should not matter."""
+    """Return at most one finding: the irrelevant properties that predict the class."""
     found = sorted((s for s in shortcuts if s.found), key=lambda s: -s.accuracy)
     if not found:
         return []

@@ -1,4 +1,4 @@
-"""Lists of clips as CSV files: what to learn from, and how it is split."""
+"""Lists of clips as CSV files: labels, parts and groups."""
 
 import csv
 import math
@@ -64,10 +64,10 @@ def read_list(path: Path, group_by: str | None = None, *, labelled: bool = True)
 def apply_split(
     clips: Sequence[Clip], path: Path, *, labelled: bool = True
 ) -> tuple[list[Clip], list[Clip]]:
-    """Return clips with the parts that a split file gives them, and those that it leaves out.
+    """Return clips with the parts that a split file gives them, and those that it omits.
 
-    The file has the columns path,label,split[,group][,start,end], as split.csv of a run has. Groups
-    in it count where the clips have none. Raises DataError where clips and file disagree.
+    The file has the columns path,label,split[,group][,start,end], like split.csv of a run. Its
+    groups count where the clips have none. Raises DataError where clips and file disagree.
     """
     known = {clip_name(clip.listed.strip(), clip.start, clip.end): clip for clip in clips}
     chosen: dict[str, Clip] = {}

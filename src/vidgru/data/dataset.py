@@ -1,4 +1,4 @@
-"""Bring a folder's clips to where training can use them: read, decoded, and split."""
+"""Prepare a folder's clips for training: read, decoded and split."""
 
 import hashlib
 import logging
@@ -29,10 +29,10 @@ from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds,
 from vidgru.data.split_config import SplitConfig
 
 log = logging.getLogger("vidgru")
-MAX_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
+MAX_HELD = 0.5  # largest share for validation, where whole groups require more
 UNGROUPED = "none"  # --group-by
 FEW_TO_VALIDATE, FOLDS = 12, 4
-# What `train` warns of; of the rest it takes care, or has told clip by clip.
+# What `train` warns of; the rest it handles, or is logged clip by clip.
 WARNED = frozenset(
     {"contradictory labels", "leak", "groups across parts", "tiny class"}
     | {"unbalanced", "blank", "still", "shortcut"}
@@ -46,8 +46,8 @@ Parts = dict[str, list[Clip]]
 class Dataset(Readings):
     """Clips that were read, by part (train, val, test).
 
-    units: what each clip may not be parted from, see `data.split`; split: how parts were made;
-    folds: how many to learn, None where one part of the clips is held out once.
+    units: which clips stay together, see `data.split`; split: how parts were made;
+    folds: number of folds to train, None where one part of the clips is held out once.
     """
 
     parts: Parts
@@ -62,7 +62,7 @@ class Dataset(Readings):
 
 
 def fingerprint(data: Dataset) -> str:
-    """Return a hash of which clips there are, how they are split, and each one's first frame."""
+    """Return a hash of the clips, their split, and each one's first frame."""
     digest = hashlib.blake2b(digest_size=20)
     for part, clips in data.parts.items():
         for clip in clips:
@@ -75,7 +75,7 @@ def fingerprint(data: Dataset) -> str:
 def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     """Return the clips of the folder or list, and of the validation folder if there is one.
 
-    Raises DataError when there are less than two classes, or no way to split them.
+    Raises DataError when there are fewer than two classes, or no way to split them.
     """
     labelled = config.labelled
     clips = read_source(folder, config.group_by, labelled=labelled)
@@ -113,7 +113,7 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
 
 
 def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
-    """Return the classes that can be learned; raises DataError when they are less than two."""
+    """Return the classes to train on; raises DataError when there are fewer than two."""
     labels = {clip.label for clip in clips if clip.part in (None, "train")}
     if len(labels) < 2:
         raise DataError(
@@ -135,11 +135,11 @@ def read_source(source: Path, group_by: str | None = None, *, labelled: bool = T
 
 
 def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
-    """Return the clips by part, as the folder says or else split now."""
+    """Return the clips by part, as the folder defines them or else split now."""
     learn = [clip for clip in clips if clip.part in (None, "train")]
     held_out = [clip for clip in clips if clip.part == "val"]
     if config.folds is not None and config.cross_validated:
-        split_folds(learn, config.folds, config.seed, units)  # says now whether it can
+        split_folds(learn, config.folds, config.seed, units)  # raises now if impossible
     elif not held_out:
         learn, held_out = split_clips(learn, config.val, config.seed, units)
     return {
@@ -150,7 +150,7 @@ def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
 
 
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
-    """Decode clips, those that can be read and those that cannot, and return them in order."""
+    """Decode clips; return readable and unreadable ones, in order."""
     results: list[Decoded] = []
     for result in decode_clips(clips, sampling):
         results.append(result)
@@ -164,10 +164,9 @@ def build_dataset(
 ) -> Generator[Progress, None, Dataset]:
     """Decode all clips and split those that could be read.
 
-    Left to itself, it keeps copies, what was cut out of one video, and groups that names or tables
-    suggest on one side, as far as that can be. What is wrong with clips, and which are skipped, is
-    told in warnings. Raises DataError when a class has no clip left, or given groups cannot be kept
-    apart.
+    By default, copies, cuts of one video, and groups suggested by names or tables stay on one side,
+    as far as possible. Problems of clips, and skipped clips, are logged as warnings. Raises
+    DataError when a class has no clip left, or given groups cannot be kept apart.
     """
     results = yield from read_all(clips, sampling)
     say_problems(results)
@@ -189,7 +188,7 @@ def build_dataset(
 
 
 def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Dataset:
-    """Share clips out as the folder or the config says, or else so that scores do not flatter."""
+    """Split clips as the folder or the config defines, or else so that scores are not inflated."""
     pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
     grouping, finding = None, None
     given = any(clip.part == "val" for clip in readings.frames)
@@ -264,7 +263,7 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
 
 
 def _with_folds(clips: list[Clip], config: SplitConfig, units: Units) -> SplitConfig:
-    """Return the config with as many folds, up to four, as the clips can be split into."""
+    """Return the config with as many folds, up to four, as the clips allow."""
     for folds in range(FOLDS, 1, -1):
         try:
             _divide(clips, tried := replace(config, folds=folds), units)
@@ -286,7 +285,7 @@ def _bound(clips: Sequence[Clip], copies: Sequence[Pair], config: SplitConfig) -
 
 
 def _why_not(units: Units, config: SplitConfig) -> DataError | None:
-    """Return why clips cannot be split sensibly with such units kept whole, None where they can."""
+    """Return why clips cannot be split with such units kept whole, None where they can."""
     try:
         parts = _divide(list(units), config, units)
     except DataError as error:
@@ -302,7 +301,7 @@ def choose_groups(
 ) -> tuple[Grouping | None, Finding | None]:
     """Return the best groups that names or tables suggest and that can be kept apart, if any.
 
-    Also what is to be told of them, or of those that cannot be kept apart.
+    Also the finding about them, or about those that cannot be kept apart.
     """
     finding, clips = None, list(readings.frames)
     hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups

@@ -1,4 +1,4 @@
-"""Decode many clips into the cache with a few worker processes, and hand out what is stored."""
+"""Decode many clips into the cache with a few worker processes, and return what is stored."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -30,9 +30,9 @@ WORKER = program("vidgru.data.worker")
 
 @dataclass(frozen=True)
 class Decoded:
-    """One clip's frames and info, or the sentence that says why there are none.
+    """One clip's frames and info, or the error message.
 
-    `key` is a hash of its content and of how it was sampled; empty where it could not be read.
+    `key` is a hash of its content and sampling; empty where it could not be read.
     """
 
     clip: Clip
@@ -52,7 +52,7 @@ def decode_clips(
     """
     folder = cache_folder()
     missing: list[tuple[Clip, str]] = []
-    contents: dict[Path, bytes] = {}  # a list may cut many clips out of one long video
+    contents: dict[Path, bytes] = {}  # a list may cut many clips from one long video
     for clip in clips:
         try:
             if clip.path not in contents:
@@ -104,13 +104,13 @@ def _decoded(
 
 
 def crashed(source: str | Path) -> str:
-    """Return what is said of a source that no child process survives."""
+    """Return the error message for a source that crashes every child process."""
     return f"Cannot read {source}: the decoder crashed or hung on it."
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What is known of the clips that could be read, and why the others could not.
+    """The clips that could be read with their frames and info, and the failures.
 
     keys: equal for clips of equal content.
     """
@@ -122,7 +122,7 @@ class Readings:
 
 
 def readings_of(results: Sequence[Decoded]) -> Readings:
-    """Return decoded clips by what is known of them."""
+    """Return decoded clips as Readings."""
     return Readings(
         {result.clip: result.segments for result in results if result.segments is not None},
         {result.clip: result.info for result in results if result.info is not None},
@@ -132,7 +132,7 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
 
 
 def say_problems(results: Sequence[Decoded]) -> None:
-    """Warn of what is wrong with clips, and of those that could not be read."""
+    """Log the problems of clips, and the clips that could not be read."""
     for result in results:
         for sentence in result.info.sentences if result.info else ():
             log.warning("%s", sentence)
@@ -141,7 +141,7 @@ def say_problems(results: Sequence[Decoded]) -> None:
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:
-    """Return results in the natural order of their clips' names, whatever order they came in."""
+    """Return results in the natural order of their clips' names."""
     return sorted(results, key=lambda result: natural_key(result.clip.name))
 
 
@@ -149,7 +149,7 @@ ONE_FRAME = "{} has only one frame, and so no motion."
 
 
 def without_stills(data: Readings) -> Readings:
-    """Return clips of at least two frames, and the others among those left out."""
+    """Return clips of at least two frames; the others become failures."""
     single = [clip for clip, segments in data.frames.items() if segments.shape[1] < 2]
     left_out = tuple(Failure(str(clip.path), ONE_FRAME.format(clip.path)) for clip in single)
     for failure in left_out:

@@ -1,8 +1,8 @@
-"""Find clips that show the same footage: equal files, and copies encoded, cut or turned anew.
+"""Find clips that show the same footage: equal files, and copies re-encoded, cut or turned.
 
-Frames are looked at as small grey pictures. Clips that change alike at some time, as they are,
-mirrored or turned, are brought in line and compared in detail, see `same_footage`. Where nothing
-moves, pictures must agree in detail.
+Frames are compared as small grey pictures. Clips with similar changes at some time, as they are,
+mirrored or turned, are aligned and compared in detail, see `same_footage`. Where nothing moves,
+pictures must agree in detail.
 """
 
 from collections import defaultdict
@@ -19,21 +19,21 @@ from vidgru.data.same_footage import FINE, LOUD, WAYS, Cells, compare, shared_ce
 from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
-MAX_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of what they share
-FEW_ROWS, MAX_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
-STEP = 3  # every how many frames they are taken where there are more than few
+MAX_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of shared cells
+FEW_ROWS, MAX_ROWS = 20_000, 250_000  # of all clips: changes that are searched
+STEP = 3  # only every third frame where there are more than FEW_ROWS
 QUERIES = 4  # changes of a clip that are searched in the others
 NEIGHBOURS, TURNED = 12, 6  # clips that a clip is compared with in full: as they are, and turned
-LIKELY, LIKELY_TURNED = 0.5, 0.7  # correlation of changes that is worth a closer look
-LINED_UP, PARTLY = 0.6, 0.8  # that of all that clips share, and of a quarter, worth comparing
-MOVING, STILL = 0.15, 1.0  # grey levels (rms): above, changes are looked at; below, only pictures
+LIKELY, LIKELY_TURNED = 0.5, 0.7  # correlation of changes that justifies a closer comparison
+LINED_UP, PARTLY = 0.6, 0.8  # that of all that clips share, and of a quarter, to be compared
+MOVING, STILL = 0.15, 1.0  # grey levels (rms): above, changes are compared; below, only pictures
 STILL_PICTURE = 0.985  # correlation of the detailed pictures of still clips
 WORST_CELL = 10.0  # grey levels (rms) by which they differ where they differ most
-SAME_NOISE, QUIET = 0.7, 0.3  # correlation of changes wanted of still clips, but of the quietest
-ALONE = 3  # look-alikes of a still clip; where there are more, they are one camera's
+SAME_NOISE, QUIET = 0.7, 0.3  # minimum correlation of changes of still clips, and of the quietest
+ALONE = 3  # look-alikes of a still clip; more of them come from one camera
 
 BLOCK, ROWS = 256, 32  # clips whose products are in memory at once, in all ways
-KEPT = 128  # segments whose detailed pictures are
+KEPT = 128  # segments whose detailed pictures are in memory
 
 Array64 = NDArray[np.float64]
 Greys = NDArray[np.float16]
@@ -102,7 +102,7 @@ def find_duplicates(
 
 
 def _level(pictures: Greys, marks: Sequence[Cells]) -> None:
-    """Put the mean of what a clip shows at other times where it shows what most clips do."""
+    """Replace cells that show what most clips show by the clip's mean at other times."""
     shared = np.stack(marks)
     if shared.any():
         rest = np.where(shared, np.nan, pictures.astype(np.float32))
@@ -112,20 +112,20 @@ def _level(pictures: Greys, marks: Sequence[Cells]) -> None:
 
 
 def changing(pictures: Greys) -> float:
-    """Return by how many grey levels (rms) a clip's pictures differ from its mean picture."""
+    """Return the difference (rms grey levels) of a clip's pictures from its mean picture."""
     exact = pictures.astype(np.float32)
     return float(np.sqrt(((exact - exact.mean((0, 1))) ** 2).mean()))
 
 
 def _normal(pictures: Array) -> Array:
-    """Return pictures (..., cells) without brightness and contrast."""
+    """Return pictures (..., cells) of zero mean, and unit variance unless nearly plain."""
     centred: Array = pictures - pictures.mean(-1, keepdims=True)
     centred /= np.maximum(np.sqrt((centred**2).mean(-1, keepdims=True)), LOUD)
     return centred
 
 
 def _same_motion(units: Sequence[_Unit]) -> dict[tuple[int, int], bool]:
-    """Return pairs of clips whose changes are the same in detail, and whether that is certain."""
+    """Return pairs of clips whose changes agree in detail, and whether that is certain."""
 
     @lru_cache(KEPT)
     def normal(number: int) -> Array:
@@ -154,11 +154,11 @@ def _same_motion(units: Sequence[_Unit]) -> dict[tuple[int, int], bool]:
 
 
 def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
-    """Yield numbers of two units, and how to turn the first, so that they change alike at times.
+    """Yield numbers of two units, and how to turn the first, so that some changes agree.
 
     Changes over a few frames are compared, as 8x8 cells: a unit's largest ones, one in each of its
-    quarters, with some of all others. The second best of these counts; of turned ones, for which
-    only the two largest are searched, the lesser.
+    quarters, with some of all others. The second best of these counts; for turned pictures only the
+    two largest are searched, and the lesser counts.
     """
     owner = np.array([unit.owner for unit in units])
     total = sum(len(unit.greys) for unit in units)
@@ -184,11 +184,11 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
         last = min(first + ROWS, count)
         score = np.empty((len(WAYS), last - first, count), np.float32)
         for way in WAYS:
-            asked = turned(square[first:last], way) if way else np.stack(queries[first:last])
-            asked = np.ascontiguousarray(asked).reshape(-1, every.shape[1])
+            queried = turned(square[first:last], way) if way else np.stack(queries[first:last])
+            queried = np.ascontiguousarray(queried).reshape(-1, every.shape[1])
             for low in range(0, count, BLOCK):
                 high = min(low + BLOCK, count)
-                alike = asked @ every[starts[low] : starts[high]].T
+                alike = queried @ every[starts[low] : starts[high]].T
                 best = np.maximum.reduceat(alike, np.array(starts[low:high]) - starts[low], axis=1)
                 best = np.sort(best.reshape(last - first, -1, high - low), axis=1)
                 score[way, :, low:high] = best[:, -2] + best.mean(1) / 64
@@ -203,7 +203,7 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
 
 
 def _offsets(x: Array, y: Array) -> list[int]:
-    """Return the offsets at which two clips of normal pictures (T, cells) may be the same."""
+    """Return the candidate offsets of two clips of normal pictures (T, cells)."""
     products = x @ y.T
     if products.max() < 0.9 * x.shape[1]:  # not one picture is the same
         return []
@@ -222,9 +222,9 @@ def _offsets(x: Array, y: Array) -> list[int]:
 def agreements(x: Array, y: Array, products: Array) -> tuple[Array64, Array64, Array64]:
     """Return how well two clips of normal pictures (T, cells) agree at each offset.
 
-    `products` are those of all their pictures. At each offset at which they share four frames and
-    a quarter of the shorter clip: the correlation of their changes (what differs, over those
-    frames, from the mean picture), that of their mean pictures, and the frames shared.
+    `products` are those of all their pictures. At each offset with an overlap of four frames and
+    a quarter of the shorter clip: the correlation of their changes (differences, over those
+    frames, from the mean picture), that of their mean pictures, and the frames of the overlap.
     """
     shorter = min(len(x), len(y))
     minimum = min(shorter, max(4, -(-shorter // 4)))
@@ -257,7 +257,7 @@ def _between(
 def _same_pictures(
     greys: Sequence[Greys], clips: Sequence[Clip], frames: Mapping[Clip, Segments]
 ) -> Iterator[tuple[int, int]]:
-    """Yield pairs of numbers of still clips whose pictures are the same in detail.
+    """Yield pairs of numbers of still clips whose pictures agree in detail.
 
     A clip with many look-alikes is left out: they come from one camera, or one template.
     """
@@ -291,7 +291,7 @@ def _same_pictures(
 
 
 def _same_noise(a: Segments, b: Segments) -> bool:
-    """Return whether what little changes in two still clips, if anything, changes alike."""
+    """Return whether the noise of two still clips, if any, is correlated."""
     x, y = (grey(u[0], FINE).reshape(u.shape[1], -1) for u in (a, b))
     x, y = x - x.mean(0), y - y.mean(0)
     if min(float(np.sqrt((z * z).mean())) for z in (x, y)) < QUIET:
@@ -302,7 +302,7 @@ def _same_noise(a: Segments, b: Segments) -> bool:
 def _same_picture(a: Segments, b: Segments) -> bool:
     x, y = (grey(u, FINE).mean((0, 1)).ravel() for u in (a, b))
     if min(x.std(), y.std()) < LOUD:
-        return False  # nothing to be seen
+        return False  # blank
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y) / float(x @ x)
     cells = FINE // 6

@@ -32,7 +32,7 @@ ANY_LAYOUT = (
 class Clip:
     """A labelled clip: `part` is train, val, test or None; start and end (seconds) cut it out.
 
-    `name` is its path in the folder or list, with what is cut out of it; no two are alike.
+    `name` is its path in the folder or list, with its time span; names are unique.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Clip:
 
     @property
     def listed(self) -> str:
-        """Its path as the folder or list has it."""
+        """Its path as listed in the folder or list."""
         return self.name.removesuffix(_span(self.start, self.end))
 
 
@@ -61,11 +61,11 @@ def _span(start: float | None, end: float | None) -> str:
 
 
 def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
-    """Return the labelled clips of a folder in natural order, with their groups if asked for.
+    """Return the labelled clips of a folder in natural order, with their groups if requested.
 
     `group_by` is a column of FOLDER/groups.csv, or a regular expression searched in each clip's
-    relative path; its first group (or the whole match) names the clip's group. Images that lie in
-    the class folders are clips where there are no others. Raises DataError when there are no
+    relative path; its first group (or the whole match) names the clip's group. Images in the
+    class folders are clips where there are no others. Raises DataError when there are no
     classes or clips, or one is the root of a file system; OptionError when `group_by` is neither.
     """
     _check_folder(folder, LAYOUT)
@@ -105,7 +105,7 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     """Return the videos and folders of images anywhere below a folder, all with the label "".
 
     Folders train, val and test at the top are parts, if there is one to train on. `group_by` and
-    what is raised are as for `read_folder`.
+    errors are as for `read_folder`.
     """
     _check_folder(folder, ANY_LAYOUT)
     parts = {
@@ -129,7 +129,7 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
 
 
 def _check_folder(folder: Path, layout: str) -> None:
-    """Raise DataError for what is no folder to look for clips in."""
+    """Raise DataError for a path that is not a folder of clips."""
     if not os.path.exists(folder):  # folder.exists() fails on too long a name
         raise DataError(f"No such folder: {folder}.")
     if not os.path.isdir(folder):
@@ -143,12 +143,12 @@ def _check_not_root(folder: Path) -> None:
 
 
 def _videos(folder: Path) -> Iterator[Path]:
-    """Yield the videos below a folder; of folders that hold nothing but images, each is one."""
+    """Yield the videos below a folder; a folder of nothing but images is one, too."""
     return _with_links(folder, _videos_in)
 
 
 def _with_links(folder: Path, search: Callable[[Path, Links], Iterator[Path]]) -> Iterator[Path]:
-    """Yield what a search finds below a folder, and then below the links to folders in it."""
+    """Yield the results of a search below a folder, and then below the links to folders in it."""
     links = Links(folder)
     yield from search(folder, links)
     for link in links.follow():
@@ -161,7 +161,7 @@ def _videos_in(folder: Path, links: Links) -> Iterator[Path]:
     for entry in _shown(folder):
         path = Path(entry)
         if _is_folder(entry):
-            # Runs, and comparisons of runs, hold pictures, too.
+            # Runs, and comparisons of runs, contain pictures, too.
             if any((path / name).exists() for name in ("model.safetensors", "comparison.json")):
                 continue
             inner = _shown(path)
@@ -186,8 +186,8 @@ def _warn_of_dead(path: Path) -> None:
 
 
 def _shown(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder and not hidden, in natural order."""
-    with os.scandir(folder) as entries:  # asks the disk once, not once for every entry
+    """Return the visible entries of a folder, in natural order."""
+    with os.scandir(folder) as entries:  # reads the folder once, not once for every entry
         shown = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(shown, key=lambda entry: natural_key(entry.name))
 
@@ -208,7 +208,7 @@ def _folders(folder: Path) -> list[Path]:
         if leads_up(inner, folder):
             log.warning("Left out %s: it leads to a folder that is searched anyway.", inner)
             found.remove(inner)
-    # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
+    # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is trained on.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
     return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
 
@@ -232,7 +232,7 @@ def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
                 + (note if loose.get(class_folder) else "")
             )
     if ignored := [path for paths in loose.values() for path in paths]:
-        # People keep thumbnails beside videos.
+        # People keep thumbnails next to videos.
         log.warning(
             "Ignored %d single images in class folders, the first %s: "
             "where there are videos or folders of images, only those are clips.",

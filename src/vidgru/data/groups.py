@@ -18,12 +18,12 @@ from vidgru.data.thumbnails import Array, thumbnails
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 # ruff: noqa: SIM905
-# Who is seen: what is called so comes first.
+# A person: such names come first.
 WHO = frozenset(
     "actor animal child driver g group mouse participant patient performer person player rat signer"
     " speaker student sub subj subject user volunteer who worker".split()
 )
-# Numbers after these words tell who or where.
+# Numbers after these words denote a person or place.
 SURE = frozenset(
     "actor animal cage cam camera date day driver house mouse participant patient person player "
     "rat room site speaker sub subj subject user worker".split()
@@ -33,19 +33,19 @@ LIKELY = frozenset(
     "g game group match rec record recording scene seq sequence sess session source tape vid "
     "video".split()
 )
-# And these are nobody's name.
+# These never name anyone.
 COUNTING = frozenset(
     "c chunk clip copy e example f file fr frame i id idx image img index item n no nr num number "
     "part photo pic picture r rep s sample seg segment shot t take trial v".split()
 )
-# A column called so, too, tells where, when or by what; short words stand for long ones.
+# A column with such a name, too, denotes where, when or by what; short words stand for long ones.
 SOURCES = frozenset("camera film hospital location movie place recording scene sequence".split())
 IDENTITIES = WHO | SURE | LIKELY | SOURCES
 SHORT = {
     "cam": "camera", "g": "group", "rec": "recording", "record": "recording", "seq": "sequence",
     "sess": "session", "sub": "subject", "subj": "subject", "vid": "video", "who": "person",
 }  # fmt: skip
-# But nothing is of one person or place because it has the same of these.
+# Equal values of these do not mean the same person or place.
 QUALITIES = frozenset(
     "action activity age angle category class count duration end first fps frame gender height"
     " label last length light lighting night quality score season sex size speed start time type"
@@ -55,15 +55,15 @@ NOT_COLUMNS = frozenset((*PARTS, *"fold index path set split subset".split()))
 MIN_GROUPS, WANTED = 3, 5  # groups
 LARGEST = 0.7  # share of the clips that one group may have
 PERMUTATIONS = 200
-MAX_COMPARED = 2000  # clips, whose pictures are compared with each other
+MAX_COMPARED = 2000  # clips whose pictures are compared with each other
 DATE = r"((?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01]))(?!\d)"
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """What to pass to `--group-by`, and the group of each clip, by its name, that this makes.
+    """A value for `--group-by`, and the group that it gives each clip, by the clip's name.
 
-    others: further persons, places or sources, which these groups do not keep apart.
+    others: further persons, places or sources, which these groups do not separate.
     """
 
     group_by: str
@@ -73,43 +73,43 @@ class Grouping:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Groups that names or a table may mean; `sure` when no picture need be asked."""
+    """Possible groups from names or a table; `sure` when pictures need not confirm them."""
 
-    patterns: tuple[str, ...]  # any of them may do; the first that makes these groups is taken
+    patterns: tuple[str, ...]  # equivalent ones; the first that gives these groups is used
     groups: tuple[str, ...]
     sure: bool
     column: bool = False
 
     @property
     def meaning(self) -> int:
-        """0 where it is called a person or group, 1 a place or source, else 2."""
+        """0 where the name means a person or group, 1 a place or source, else 2."""
         word = _identity(self.patterns[0])
         return 2 if word is None else int(word not in WHO)
 
 
 def noun_of(group_by: str | None) -> str:
-    """Return what a group is called by what was passed to `--group-by`: "subject", or "group"."""
+    """Return the noun for a group by the value of `--group-by`: "subject", or "group"."""
     word = None if group_by is None else _identity(group_by)
     return "group" if word is None else SHORT.get(word, word)
 
 
 def _identity(group_by: str) -> str | None:
-    """Return the word for a person, place or source that a column or a pattern is called by."""
+    """Return the word for a person, place or source in the name of a column or pattern."""
     if group_by.startswith(DATE):
         return "day"
     if re.search(r"[][\\(){}^$*+?.|]", group_by):
-        # Only a number right behind a word is one of what it says.
+        # A number belongs only to the word right before it.
         words = re.findall(r"(?<![A-Za-z])([A-Za-z]+)[-_ ]?\(\\d", group_by)
     else:
         words = _words(group_by)
     if not QUALITIES.isdisjoint(words):
         return None
-    # The last word of "source_video" is what it is.
+    # The last word of "source_video" is the noun.
     return next((word for word in reversed(words) if word in IDENTITIES), None)
 
 
 def _words(column: str) -> list[str]:
-    """Return the words that a name is made of, without what ends "patientID" or "subjects"."""
+    """Return the words of a name, without the endings of "patientID" or "subjects"."""
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
     known = IDENTITIES | QUALITIES
     return [w if w in known else re.sub("(ids?|names?|(?<=ss|ch)es|s)$", "", w) for w in words]
@@ -125,12 +125,12 @@ def suggest_groups(
 def suggestions(
     clips: Sequence[Clip], folder: Path, frames: Mapping[Clip, Segments] | None
 ) -> list[Grouping]:
-    """Return what keeps clips of one person, session or source together, the best first.
+    """Return groupings that keep one person, session or source together, the best first.
 
     Columns of FOLDER/groups.csv or of a list, folders inside class folders, and parts of file names
-    are tried. What a part of a name means is told by well-known words, or else by `frames`: whether
-    pictures of one group are more alike than chance. What is called a person, place or source comes
-    first, the coarsest with at least 3 groups; of others, it is the coarsest with at least 5.
+    are tried. Well-known words give the meaning of a part of a name, or else `frames`: whether
+    pictures of one group are more alike than chance. A person, place or source comes first, the
+    coarsest with at least 3 groups; of others, the coarsest with at least 5.
     """
     good: dict[tuple[int, ...], list[_Candidate]] = {}
     for candidate in (*_columns(clips, folder), *_names(clips, not folder.is_file())):
@@ -145,7 +145,7 @@ def suggestions(
             good.setdefault(partition, []).append(candidate)
     found: dict[tuple[int, ...], Grouping] = {}
     for partition in sorted(good, key=lambda p: _rank(max(p) + 1, good[p])):
-        # A name that says the same as a column needs no table.
+        # A name that agrees with a column needs no table.
         ways = sorted(good[partition], key=lambda way: (way.meaning > 1, way.column))
         patterns = [pattern for way in ways for pattern in way.patterns]
         for pattern in patterns:
@@ -163,7 +163,7 @@ def suggestions(
 
 
 def _rank(count: int, ways: Sequence[_Candidate]) -> tuple[bool | int, ...]:
-    """Return a key by which groups are sorted that several ways of telling them make."""
+    """Return a sort key for groups that several candidates give."""
     meaning = min(way.meaning for way in ways)
     column = any(way.column for way in ways)
     if meaning < 2:
@@ -185,7 +185,7 @@ def _numbers(groups: Sequence[str]) -> tuple[int, ...]:
 def _fits(clips: Sequence[Clip], partition: Sequence[int], candidate: _Candidate) -> bool:
     """Return whether groups could be persons: a few of them, several clips each, no classes.
 
-    A column that is called so need only have several groups, and fewer than clips.
+    A column with such a name need only have several groups, and fewer than clips.
     """
     sizes = Counter(partition)
     if candidate.column and candidate.meaning < 2:
@@ -216,7 +216,7 @@ def _columns(clips: Sequence[Clip], folder: Path) -> Iterator[_Candidate]:
 
 
 def _groups(clips: Sequence[Clip], folder: Path, group_by: str) -> tuple[str, ...]:
-    """Return each clip's group by a column or pattern, as training on a folder or list takes it."""
+    """Return each clip's group by a column or pattern, as in training on a folder or list."""
     if folder.is_file():
         known = {c.name: c.group or "" for c in read_list(folder, group_by, labelled=False)}
         return tuple(known[clip.name] for clip in clips)
@@ -239,7 +239,7 @@ def _names(clips: Sequence[Clip], in_folders: bool) -> Iterator[_Candidate]:
 
 
 def _subfolders(clips: Sequence[Clip]) -> Iterator[_Candidate]:
-    """Yield groups by the folders in class folders, whatever these are called."""
+    """Yield groups by the folders in class folders, whatever their names."""
     depths = {2 if clip.part else 1 for clip in clips}
     depth = max(depths)
     inner = [clip.name.split("/")[depth:-1] for clip in clips]
@@ -249,7 +249,7 @@ def _subfolders(clips: Sequence[Clip]) -> Iterator[_Candidate]:
 
 
 def _numbered(clips: Sequence[Clip], stems: Sequence[str]) -> Iterator[_Candidate]:
-    """Yield groups by a word with a number behind it, such as `person01_`."""
+    """Yield groups by a word followed by a number, such as `person01_`."""
     for word, gap in dict.fromkeys(re.findall(r"(?<![A-Za-z])([A-Za-z]+)([-_ ]?)\d", stems[0])):
         core = rf"{word}{gap}(\d+)"
         found = [re.search(rf"(?<![A-Za-z]){core}(.?)", stem) for stem in stems]
@@ -271,7 +271,7 @@ def _numbered(clips: Sequence[Clip], stems: Sequence[str]) -> Iterator[_Candidat
 
 
 def _counts(clips: Sequence[Clip], groups: Sequence[str], rest: Sequence[str]) -> bool:
-    """Return whether a number only counts a class's clips: all else in their names is the same."""
+    """Return whether a number only counts a class's clips: the rest of the names is the same."""
     others = defaultdict(set)
     for clip, stem in zip(clips, rest, strict=True):
         others[clip.label].add(stem)
@@ -296,7 +296,7 @@ def _beginnings(clips: Sequence[Clip], stems: Sequence[str]) -> Iterator[_Candid
     known = head is not None and head[1].lower() in SURE
     words = {parts[0] for parts in split}
     plain = all(word.isalpha() and word.lower() not in COUNTING for word in words)
-    # A word that comes in several classes is none of them.
+    # A word that occurs in several classes is not a class.
     shared = plain and len(words) < len(
         {(c.label, p[0]) for c, p in zip(clips, split, strict=True)}
     )

@@ -1,7 +1,7 @@
 """Child processes that do jobs for this one: one JSON request a line in, one JSON reply a line out.
 
-Separate processes, because a decoder that crashes or hangs on a stranger's file must cost only that
-file; programs of their own, because multiprocessing would import the caller's script again.
+Separate processes, because a decoder that crashes or hangs on an untrusted file must cost only
+that file; separate programs, because multiprocessing would import the caller's script again.
 """
 
 import contextlib
@@ -19,27 +19,27 @@ from typing import Any, Self, TypeVar
 
 from vidgru.core.errors import ProcessError
 
-AHEAD = 16  # jobs a child that may wait for their turn, or done for that of their reply
-DEATHS = 2  # of children over one job, until it is to blame
+AHEAD = 16  # jobs a child that may wait for a worker, or finished ones for their turn
+DEATHS = 2  # of children over one job, until the job is blamed
 
 Job = TypeVar("Job")
 Line = dict[str, Any]
 
 
 class Child(subprocess.Popen[str]):
-    """A child; begun: whether it has said anything, hung: whether it was silent for too long."""
+    """A child; begun: whether it has replied at all, hung: whether it was silent for too long."""
 
     begun = hung = False
 
     def give_up(self) -> None:
-        """End it, as one that hangs."""
+        """End a child that hangs."""
         self.hung = True
         self.kill()
 
 
 def program(module: str) -> list[str]:
     """Return the command that runs a module of vidgru as a child."""
-    # Python files in the current folder, which may be a stranger's, are not to be imported.
+    # Python files in the current folder may be untrusted and must not be imported.
     return [sys.executable, "-P", "-m", module]
 
 
@@ -51,15 +51,14 @@ def cores() -> int:
 
 
 class Pool:
-    """So many child processes, started at once; one that crashes or hangs is replaced.
+    """`count` child processes, started at once; one that crashes or hangs is replaced.
 
-    command: of a child, that serves as `data.worker.serve` does; seconds: for which it may be
-    silent over a job. Leaving the block ends them; they end by themselves when this process is
-    killed.
+    command: of a child that runs `data.worker.serve`; seconds: the timeout of a silent child.
+    Leaving the block ends them; they end by themselves when this process is killed.
 
-    A job whose child dies is given to a fresh one once more: memory may have run out, or somebody
-    ended it. One that a child hangs on is not: waiting as long again would not help. Raises
-    ProcessError when children end before they say anything, which no job can be blamed for.
+    A job whose child dies is retried once with a fresh one: memory may have run out, or somebody
+    killed it. One that makes a child hang is not: waiting as long again would not help. Raises
+    ProcessError when children end before their first line, which no job can be blamed for.
     """
 
     def __init__(self, command: Sequence[str], count: int, seconds: float) -> None:
@@ -71,7 +70,7 @@ class Pool:
         self.grow(count)
 
     def grow(self, count: int) -> None:
-        """Have so many children from now on, at least as many as before; none may be busy."""
+        """Use `count` children from now on, at least as many as before; none may be busy."""
         self._threads.shutdown()
         self._threads, self.ahead = ThreadPoolExecutor(count), AHEAD * count
         try:
@@ -93,7 +92,7 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """End all children, whatever they are doing."""
+        """End all children, even busy ones."""
         with self._lock:
             self._closed = True
             for child in self._children:
@@ -115,7 +114,7 @@ class Pool:
         """Yield each job with the reply to its request, None when children crashed or hung on it.
 
         They come as they are ready, or in the order of the jobs. A job without a request keeps its
-        place and has no reply either. Only so many jobs are taken that no child is idle for long.
+        place and has no reply either. Jobs are taken only as fast as keeps every child busy.
         """
         waiting: dict[Future[Line | None], Job] = {}
         for job, request in jobs:
@@ -146,11 +145,11 @@ class Pool:
         return child
 
     def _end(self, child: Child) -> None:
-        """End a child, whatever it is doing."""
+        """End a child, even a busy one."""
         child.kill()
         child.wait()
         for stream in (child.stdin, child.stdout):
-            # What stands in the buffer of a pipe that nobody reads any more is lost.
+            # What remains in the buffer of a pipe without a reader is lost.
             with contextlib.suppress(BrokenPipeError):
                 if stream is not None:
                     stream.close()
@@ -181,7 +180,7 @@ class Pool:
         return reply
 
     def _why(self, child: Child) -> str:
-        """Return what is said of a child that did not begin."""
+        """Return the error message for a child that did not start."""
         child.kill()
         status = child.wait()
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
@@ -199,7 +198,7 @@ class Pool:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
             line = "\n"
-            while line == "\n":  # the child says that it is still at it
+            while line == "\n":  # a sign of life from the child
                 late = threading.Timer(self.seconds, child.give_up)
                 late.start()
                 try:

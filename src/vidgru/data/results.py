@@ -1,4 +1,4 @@
-"""What is told of a folder of clips: how it is split, and what is wrong with it."""
+"""Results about a folder of clips: its split and its problems."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ from vidgru.core.results import ToDict
 
 @dataclass(frozen=True)
 class Split(ToDict):
-    """How clips were shared out to train, val and test.
+    """How clips were split into train, val and test.
 
-    clips and groups: how many by part, groups None where there are none; group_by: what made them;
-    suggested: whether that was taken from names or tables, not given; together and apart: how many
-    pairs of copies lie on one side, or in one fold, and how many do not; given: whether folders or
-    tables said what to validate with; noun: what a group is called; mixed: what else could be given
-    to `--group-by`, but lies on several sides.
+    clips and groups: counts by part, groups None where there are none; group_by: what made them;
+    suggested: whether that was taken from names or tables, not given; together and apart: number of
+    pairs of copies on one side, or in one fold, and of the others; given: whether folders or
+    tables define the validation part; noun: what a group is called; mixed: another possible value
+    of `--group-by` whose groups lie on several sides.
     """
 
     clips: dict[str, int]
@@ -38,10 +38,10 @@ def counted(count: int, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Shortcut(ToDict):
-    """How well one thing that should not matter tells the classes apart.
+    """How well one irrelevant property predicts the class.
 
-    cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: what
-    guessing would come to; found: whether it is so far above chance that a network may lean on it.
+    cue: "aspect ratio", "duration" ...; accuracy: balanced, cross-validated by group; chance: the
+    accuracy of guessing; found: whether it is so far above chance that a network may rely on it.
     """
 
     cue: str
@@ -52,10 +52,10 @@ class Shortcut(ToDict):
 
 @dataclass(frozen=True)
 class Finding(ToDict):
-    """Something about a folder of clips that a person should know before training.
+    """Something about a folder of clips that the user should know before training.
 
     kind: one word or two, the same for all of a kind; severity: "error" (those clips cannot be
-    used), "warning" (numbers will mislead) or "note"; clips: names of those concerned.
+    used), "warning" (figures will mislead) or "note"; clips: names of those concerned.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Checked(ToDict):
     """What `check` found in a folder of clips.
 
     clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
-    suggest none; groups: how many that makes; shortcuts: every cue that was tried.
+    suggest none; groups: their number; shortcuts: every cue that was tried.
     """
 
     folder: Path

@@ -1,9 +1,10 @@
-"""Compare two clips, brought in line, in detail: the same footage, or just the same scene.
+"""Compare two aligned clips in detail: the same footage, or just the same scene.
 
-Clips of one fixed camera look alike, and so do two takes of one action before it. What tells is how
-far two clips differ where something moves, against how far that differs from the background: next
-to nothing in copies, and half as much or more in different takes, cell by cell and frame by frame.
-What most clips of a set share at one time (a title, a fade-in, a running clock) tells nothing.
+Clips of one fixed camera look alike, and so do two takes of one action before it. They are
+distinguished by the difference of two clips where something moves, relative to how far that
+differs from the background: next to nothing in copies, and half as much or more in different
+takes, cell by cell and frame by frame. What most clips of a set share at one time (a title, a
+fade-in, a running clock) is no evidence.
 """
 
 import math
@@ -25,18 +26,18 @@ FOREIGN = 0.8  # of all cells: where so many differ from the scene, a frame show
 MOVING = (4.0, 64.0)  # least energy of a moving cell in both clips, in squared grey levels:
 FAINT = 32  # that part of what the strongest cells have, between these two
 ALIKE = 0.2  # of that energy by which a cell of the same footage differs at most
-# How sure it is: the share of what moves that agrees, less four times the share of energy by which
-# frames differ, less what mean pictures differ. Copies (half the size, other rates, cut between two
-# frames that were kept) come to 0.63 at least, but for a drawn one (0.60), and most to 0.9; takes
-# of one word by one mouth to 0.62 at most, of one way by one person to 0.28. Over eight frames,
-# though, takes of that mouth came to 0.87.
+# The score of a pair: the share of what moves that agrees, less four times the share of energy by
+# which frames differ, less the difference of mean pictures. Copies (half the size, other rates, cut
+# between two kept frames) score 0.63 at least, but for a drawn one (0.60), and most 0.9; takes of
+# one word by one mouth 0.62 at most, of one way by one person 0.28. Over eight frames, though,
+# takes of that mouth scored 0.87.
 WEIGHT, SCENE, MAX_SCENE = 4.0, 12.0, 0.06
-SAME = (8, 16), (0.92, 0.63)  # frames, and how sure to be of them
-CERTAIN = (12, 24), (0.92, 0.75)  # frames, and how sure to be of them
+SAME = (8, 16), (0.92, 0.63)  # frames, and the score they require
+CERTAIN = (12, 24), (0.92, 0.75)  # frames, and the score they require
 GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in backgrounds; its correlation
-LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
+LOUD = 3.0  # grey levels (rms) of a picture that shows something
 SAME_SCENE = 0.9  # correlation of mean pictures
-SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that tell what most clips share
+SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that show what most clips share
 SHARED = 0.15  # by which a clip differs from what most share, of what that differs from the usual
 MIN_SHARED, MAX_OFF, TYPICAL_CONTRAST = 6.0, 3.0, 48.0  # grey levels
 
@@ -48,10 +49,10 @@ Cells = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike two clips move: the frames in which something moves, and shares from 0 to 1.
+    """How similar the motion of two clips is: frames in which something moves, shares from 0 to 1.
 
     differ: of its energy, by which frames differ (the median of frames); agreement: of what moves,
-    what agrees (the first quartile of frames); scene: correlation of the mean pictures.
+    the agreeing share (the first quartile of frames); scene: correlation of the mean pictures.
     """
 
     frames: int
@@ -61,12 +62,12 @@ class Likeness:
 
     @property
     def sure(self) -> float:
-        """Return how much speaks for the same footage, 1 at most."""
+        """Return the score for the same footage, 1 at most."""
         return self.agreement - WEIGHT * self.differ - min(MAX_SCENE, SCENE * (1 - self.scene))
 
     @property
     def same(self) -> bool:
-        """Return whether this is how copies are alike, and not different takes of one scene."""
+        """Return whether the clips are copies, and not different takes of one scene."""
         return bool(self.sure > np.interp(self.frames, *SAME))
 
     @property
@@ -85,10 +86,10 @@ def turned(pictures: NDArray[Number], way: int) -> NDArray[Number]:
 
 
 def compare(x: Greys, y: Greys, counted: Cells) -> Likeness:
-    """Return how alike two clips (T, FINE, FINE) move.
+    """Return how similar the motion of two clips (T, FINE, FINE) is.
 
     `counted` (T, CELLS, CELLS) are the cells that count. Where something else interrupts the scene,
-    the worse of both counts, as one tells nothing about the other.
+    the worse of both counts, as one is no evidence for the other.
     """
     if len(x) > MAX_FRAMES:
         starts = np.linspace(0, len(x) - 16, MAX_FRAMES // 16).astype(int)
@@ -135,7 +136,7 @@ def _without_light(frames: Array) -> tuple[Array, Array]:
 
 
 def _residuals(x: Array, y: Array) -> tuple[Array, Array]:
-    """Return by how much frames differ from the background, but for what stays between the two."""
+    """Return the differences of frames from the background, without what both share."""
     background = _background(x)
     return x - background, y + _background(x - y) - background
 
@@ -152,14 +153,14 @@ def _middle(a: Array, b: Array, c: Array) -> Array:
 
 
 def _least(energy: Array) -> float:
-    """Return the energy from which on a cell counts as moving."""
+    """Return the minimum energy of a moving cell."""
     return float(np.clip(np.quantile(energy, 0.99) / FAINT, *MOVING))
 
 
 def _same_scene(a: Array, b: Array) -> float:
-    """Return how alike two mean pictures are, 0 if by shapes or fine grain they are no one scene.
+    """Return how alike two mean pictures are, 0 if shapes or fine grain show different scenes.
 
-    Drawn clips may move alike before the same plain colour, and yet not be the same.
+    Drawn clips may move alike before the same plain colour, and yet be different.
     """
     a, b = a - a.mean(), b - b.mean()
     alike = _correlation(a, b) if min(a.std(), b.std()) > LOUD else 1.0
@@ -181,10 +182,10 @@ def _correlation(a: Array, b: Array) -> float:
 
 
 def _likeness(u: Array, v: Array, counted: Cells) -> Likeness:
-    """Compare what moves, also as if one clip was a part of a frame ahead of the other.
+    """Compare what moves, also as if one clip was a fraction of a frame ahead of the other.
 
-    Copies cut or shown at another rate are kept at times between those of the original. What moves
-    is then, pixel by pixel, between what it is in two frames of the other clip.
+    Frames of copies cut or shown at another rate lie between those of the original in time. What
+    moves is then, pixel by pixel, between its values in two frames of the other clip.
     """
     energy = _cells(u * u + v * v)
     moves = (energy > _least(energy)) & counted
@@ -212,7 +213,7 @@ def _likeness(u: Array, v: Array, counted: Cells) -> Likeness:
 
 
 def _outside(middle: Array, one: Array, other: Array) -> Array:
-    """Return the squares of how far `middle` is outside of what lies between the two others."""
+    """Return the squared distances of `middle` from the interval between the two others."""
     far = np.maximum(np.minimum(one, other) - middle, middle - np.maximum(one, other))
     np.maximum(far, 0, out=far)
     far *= far
@@ -227,8 +228,8 @@ def _cells(pixels: Array) -> Array:
 def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
     """Return for clips of grey pictures (T, CELLS, CELLS), in segments, what most of them share.
 
-    That is what most clips show at the same time, from the start or from the end on, and that is
-    not what they show at other times.
+    That is what most clips show at the same time, from the start or from the end on, and do not
+    show at other times.
     """
     shared = [[np.zeros(unit.shape, np.bool_) for unit in units] for units in clips]
     for backwards in (False, True) if len(clips) >= SAMPLE - 3 else ():
@@ -253,7 +254,7 @@ def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
 
 
 def _grown(marks: Cells) -> Cells:
-    """Return marked cells with those next to them."""
+    """Return marked cells and their neighbours."""
     grown = marks.copy()
     for there, here in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
         grown[:, there] |= marks[:, here]

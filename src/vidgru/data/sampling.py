@@ -1,4 +1,4 @@
-"""Choose a frame rate and window length that suit the clips."""
+"""Choose a frame rate and window length that fit the clips."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,9 @@ def choose_fps_and_window(
 ) -> tuple[float, int]:
     """Return (frames/s, frames of a window) for clips of these frame rates and lengths.
 
-    About 12.5 frames/s, as a whole part of the usual rate so that frames lie evenly; faster where
-    clips are so short that a window would not fill; never faster than all but the slowest tenth of
-    the clips, since held frames look like standing still. Values that are given stay.
+    About 12.5 frames/s, as an integer fraction of the usual rate so that frames are evenly spaced;
+    faster where clips are too short to fill a window; never faster than all but the slowest tenth
+    of the clips, since repeated frames look like standing still. Given values are kept.
     """
     wanted = frames or FRAMES
     if fps is None:
@@ -50,5 +50,5 @@ def probe(clips: list[Clip]) -> tuple[list[float], list[float]]:
                     rates.append(video.fps)
                     seconds.append(max(whole - (clip.start or 0.0), 1 / video.fps))
         except VideoError:
-            continue  # decoding will name it
+            continue  # the error is reported when decoding
     return rates or [25.0], seconds or [2.0]

@@ -1,4 +1,4 @@
-"""Measure how well things that should not matter, such as the picture's shape, tell the classes.
+"""Measure how well irrelevant properties, such as the picture's shape, predict the class.
 
 Each cue alone predicts the class by kernel ridge regression, cross-validated by group. With the
 kernel K and folds fixed, predictions are linear in the targets: scores = H Y, so that H is computed
@@ -19,13 +19,13 @@ from vidgru.data.thumbnails import thumbnails
 from vidgru.video.info import VideoInfo
 
 FOLDS = 5
-MAX_CLIPS = 800  # more tell little more, and cost the third power
+MAX_CLIPS = 800  # more clips add little, and the cost grows with the third power
 MIN_CLIPS = 3  # of a class
 PERMUTATIONS = 200
 GAIN = 0.15  # share of the way from chance to certainty that makes a shortcut
-WIDTH = 0.2  # standard deviations of a number that count as near
+WIDTH = 0.2  # standard deviations within which numbers count as near
 RIDGE = 1.0
-SIDE = 12  # of the picture that stands for the first frame
+SIDE = 12  # of the thumbnail of the first frame
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -34,11 +34,11 @@ Labels = NDArray[np.int64]
 def find_shortcuts(
     clips: Sequence[Clip], info: Mapping[Clip, VideoInfo], frames: Mapping[Clip, Segments]
 ) -> tuple[Shortcut, ...]:
-    """Return how well each cue alone tells the classes, as balanced accuracy against chance.
+    """Return how well each cue alone predicts the class, as balanced accuracy against chance.
 
-    Clips of one group are never on both sides. A cue is `found` when it gains 0.15 of what lies
+    Clips of one group are never on both sides. A cue is `found` when it gains 0.15 of the distance
     between chance and certainty, and none of 200 shuffles of the labels does as well: within
-    groups, or of whole groups where each has one class. Classes of less than three clips are left
+    groups, or of whole groups where each has one class. Classes of fewer than three clips are left
     out. The same clips always give the same answer.
     """
     sizes = Counter(clip.label for clip in clips)
@@ -60,7 +60,7 @@ def find_shortcuts(
 def _kernels(
     clips: Sequence[Clip], info: Mapping[Clip, VideoInfo], frames: Mapping[Clip, Segments]
 ) -> Iterator[tuple[str, Matrix]]:
-    """Yield each cue with how alike clips are by it (N, N), from 0 to 1."""
+    """Yield each cue with the similarity of clips by it (N, N), from 0 to 1."""
     known = [info[clip] for clip in clips]
     some = [frames[clip][0] for clip in clips]
     yield "picture size", _near([math.log(max(f.width * f.height, 1)) for f in known])
@@ -73,13 +73,13 @@ def _kernels(
     yield "brightness", _near([float(part.mean()) for part in middles])
     first = np.stack([thumbnails(part[0], SIDE).ravel() for part in some]).astype(float)
     if any(frames[clip].shape[:2] != (1, 1) for clip in clips):
-        yield "first frame", _near_pictures(first)  # of single images that is all there is
+        yield "first frame", _near_pictures(first)  # single images have no other cue
 
 
 def _near(values: Sequence[float]) -> Matrix:
     column = np.array(values)
     spread = max(float(column.std()), 1e-9)
-    # What differs by less than rounding is the same.
+    # Differences below rounding count as none.
     near: Matrix = np.exp(-(((column[:, None] - column) / (WIDTH * max(spread, 1e-3))) ** 2) / 2)
     return near
 
@@ -93,7 +93,7 @@ def _near_pictures(pictures: Matrix) -> Matrix:
 
 
 def _units(clips: Sequence[Clip]) -> Labels:
-    """Return the number of each clip's group; a clip without one is its own."""
+    """Return the number of each clip's group; a clip without one is its own group."""
     seen: dict[str, int] = {}
     keys = [clip.name if clip.group is None else f"group {clip.group}" for clip in clips]
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
@@ -113,7 +113,7 @@ def _measure(
             inner = kernel[np.ix_(known, known)] + RIDGE * np.eye(len(known))
             scores[np.ix_(held, known)] = np.linalg.solve(inner, kernel[np.ix_(known, held)]).T
     shuffles = [labels, *_shuffled(labels, units)]
-    # A class's few clips must weigh as much as another's many.
+    # All classes weigh the same, however many clips they have.
     sizes = [np.maximum(np.bincount(each, minlength=classes), 1) for each in shuffles]
     targets = [np.eye(classes)[each] / size for each, size in zip(shuffles, sizes, strict=True)]
     answers = (scores @ np.concatenate(targets, axis=1)).reshape(len(labels), -1, classes)
@@ -135,7 +135,7 @@ def _folds(labels: Labels, units: Labels) -> Labels:
     order = np.random.default_rng(0).permutation(len(members)).tolist()
     for unit in sorted(order, key=lambda unit: -len(members[unit])):
         own = np.bincount(labels[members[unit]], minlength=counts.shape[1])
-        # Where the unit's classes are fewest so far.
+        # Where the unit's classes are rarest so far.
         fold = int(np.lexsort((counts.sum(1), counts @ own))[0])
         counts[fold] += own
         folds[members[unit]] = fold

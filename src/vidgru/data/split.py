@@ -14,7 +14,7 @@ Pair = tuple[Clip, Clip]
 
 
 def units_of(clips: Sequence[Clip], together: Iterable[Pair] = ()) -> dict[Clip, str]:
-    """Return the unit that each clip belongs to; a unit lies on one side of every split.
+    """Return the unit of each clip; a unit lies on one side of every split.
 
     Clips of one group are one unit; so are the pairs `together`, and with them their groups.
     """
@@ -40,7 +40,7 @@ def split_clips(
     """Return (training, validation) clips; about `val` of each class is for validation.
 
     Clips of one unit (left out: of one group) stay together. Every class keeps a clip on both
-    sides, if more than `val` must be held out for it; DataError says which class cannot.
+    sides, even if more than `val` must be held out; DataError names the class that cannot.
     """
     labels = _count(clips)
     members = _members(clips, units)
@@ -59,8 +59,8 @@ def split_folds(
     """Return (training, validation) clips of each fold; each clip is held out once.
 
     Clips of one unit stay together. Units go, largest first, to the fold where they bring the
-    classes nearest to equal counts. Every class keeps training clips in each fold; DataError says
-    which class cannot, or that there are fewer units than folds.
+    classes nearest to equal counts. Every class keeps training clips in each fold; DataError names
+    the class that cannot, or reports that there are fewer units than folds.
     """
     labels = _count(clips)
     members = _members(clips, units)
@@ -76,7 +76,7 @@ def split_folds(
         added = Counter(clip.label for clip in members[unit])
 
         def crowd(fold: int, added: Counter[str] = added) -> tuple[float, int]:
-            # How full the fold is already with what the unit brings; rare classes weigh as much.
+            # How full the fold already is of the unit's classes; rare classes weigh as much.
             share = sum(n * (counts[fold][c] + n) / labels[c] for c, n in added.items())
             return share, len(parts[fold])
 
@@ -89,7 +89,7 @@ def split_folds(
 
 
 def on_several(members: Iterable[tuple[object, Clip]], sides: Mapping[Clip, str]) -> int:
-    """Return how many of what clips are members of have clips on several sides."""
+    """Return how many of the units or groups have clips on several sides."""
     found = defaultdict(set)
     for whole, clip in members:
         found[whole].add(sides[clip])
@@ -136,7 +136,7 @@ def _sides(
     members: Mapping[str, list[Clip]],
     needed: Sequence[str] = ("learn from", "check with"),
 ) -> tuple[list[Clip], list[Clip]]:
-    """Return the clips (not held, held) in order; every class must be on the sides `needed`."""
+    """Return the clips (not held out, held out) in order; every class must be on sides `needed`."""
     away = set(held)
     train, kept = [c for c in clips if c not in away], [c for c in clips if c in away]
     for label, count in labels.items():
@@ -159,9 +159,9 @@ def _choose(
     *,
     cover: bool = False,
 ) -> set[str]:
-    """Take units one by one while that brings the classes' counts nearer to what is wanted.
+    """Take units one by one while that brings the classes' counts nearer to the wanted ones.
 
-    To `cover` all classes, first those are taken that each class needs, however large they are.
+    To `cover` all classes, the units that each class needs are taken first, however large they are.
     """
     taken: Counter[str] = Counter()
     chosen: set[str] = set()

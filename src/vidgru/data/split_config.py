@@ -1,4 +1,4 @@
-"""How clips are shared out, with the one place of each default and help text."""
+"""How clips are split: the defaults and help texts of the options."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from vidgru.core.options import option
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How clips are shared out. None means: chosen from the data.
+    """How clips are split. None means: chosen from the data.
 
     labelled: whether clips need classes.
     """
@@ -51,10 +51,10 @@ class SplitConfig:
 
     @property
     def cross_validated(self) -> bool:
-        """Whether folds are learned, each without a part of the clips."""
+        """Whether folds are trained, each without a part of the clips."""
         return self.folds is not None and self.folds > 1
 
     @property
     def open_to_folds(self) -> bool:
-        """Whether folds may be learned though nobody asked for them."""
+        """Whether folds may be trained though not requested."""
         return False

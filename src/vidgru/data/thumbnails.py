@@ -1,4 +1,4 @@
-"""Small pictures of stored frames, to compare clips by."""
+"""Small pictures of stored frames, for comparing clips."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A process that decodes clips into the cache, a child of `data.pool`; and what all such do."""
+"""A process that decodes clips into the cache, a child of `data.pool`; and the common loop."""
 
 import json
 import math
@@ -23,15 +23,15 @@ Beat = Callable[[], None]
 def serve(answer: Callable[[Line, Beat], Line]) -> None:
     """Answer requests, a JSON object a line, until standard input ends.
 
-    `answer` gets each with a function to call when it is ready to begin, and now and then, which
-    says that the job goes on. What ends a process before its first call is not the job's fault.
+    `answer` gets each with a function to call when it is ready to begin, and now and then, as a
+    sign of life. A process that ends before the first call does not count against the job.
     """
     import cv2
 
     # The pool of workers is the parallelism.
     cv2.setNumThreads(1)
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    # What a library prints must not come between the replies.
+    # Output of libraries must not mix with the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
 
@@ -42,15 +42,15 @@ def serve(answer: Callable[[Line, Beat], Line]) -> None:
     def listen() -> None:
         for line in sys.stdin:
             requests.put(line)
-        os._exit(0)  # whoever asked is gone, and nobody waits for this job
+        os._exit(0)  # the parent is gone, and nobody waits for this job
 
     threading.Thread(target=listen, daemon=True).start()
-    said = -math.inf
+    last = -math.inf
 
     def beat() -> None:
-        nonlocal said
-        if time.monotonic() - said > BEAT:
-            said = time.monotonic()
+        nonlocal last
+        if time.monotonic() - last > BEAT:
+            last = time.monotonic()
             say("")
 
     while True:
@@ -58,7 +58,7 @@ def serve(answer: Callable[[Line, Beat], Line]) -> None:
 
 
 def decode(request: Line, beat: Beat) -> Line:
-    """Decode and store one clip; return nothing, or the sentence that says why not."""
+    """Decode and store one clip; return nothing, or the error message."""
     path = Path(request["path"])
     beat()
     try:
@@ -70,7 +70,7 @@ def decode(request: Line, beat: Beat) -> Line:
         return {"error": str(error), "fatal": True}
     except VidgruError as error:
         return {"error": str(error)}
-    except Exception as error:  # whatever a decoder does to one file, the next one comes
+    except Exception as error:  # whatever fails in one file, the next one comes
         return {"error": f"Cannot read {path}: {type(error).__name__}: {error}"}
     return {}
 

@@ -11,7 +11,7 @@ from vidgru.engine.distributed import local_rank, local_world, world
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; auto is a GPU if there is one. Raises OptionError.
+    """Return the device for a name; auto is a GPU if there is one. Raises OptionError.
 
     Each of several processes on a machine has a GPU of its own.
     """
@@ -36,23 +36,23 @@ def choose_device(name: str) -> torch.device:
 def prepare(threads: int | None) -> None:
     """Set the number of CPU threads, and keep freed memory for reuse.
 
-    Left out, threads are as many as cores, shared out to the processes on this machine.
-    Training frees and takes the same large blocks at every step; handing them back to the system
-    in between cost a third of the time. This changes malloc for the whole process (glibc only).
+    By default, as many threads as cores, divided among the processes on this machine.
+    Training frees and takes the same large blocks at every step; returning them to the system
+    in between took a third of the time. This changes malloc for the whole process (glibc only).
     """
     torch.set_num_threads(threads or max(1, cores() // local_world()))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
             m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
-            # Threads that fill blocks and others that free them would leave holes in each arena.
+            # Threads that fill blocks and others that free them would fragment each arena.
             libc.mallopt(m_arena_max, 1)
             libc.mallopt(m_mmap_threshold, 1 << 30)
             libc.mallopt(m_trim_threshold, 1 << 30)
 
 
 def prepare_inference(device: str, threads: int | None) -> torch.device:
-    """Return the device of a name, and prepare for it; without `threads`, theirs stay as they are.
+    """Return the device for a name and prepare it; without `threads`, their number is unchanged.
 
     Raises OptionError.
     """
@@ -62,7 +62,7 @@ def prepare_inference(device: str, threads: int | None) -> torch.device:
 
 
 def prepare_training(device: str, threads: int | None, seed: int) -> torch.device:
-    """Return the device of a name, prepare for it, and begin with a seed. Raises OptionError."""
+    """Return the device for a name, prepare it, and set the seed. Raises OptionError."""
     chosen = choose_device(device)
     prepare(threads)
     torch.manual_seed(seed)

@@ -1,8 +1,8 @@
 """One training in several processes, on one machine or more, as torchrun starts them.
 
-All processes draw the same random numbers and take the same decisions. Each computes its own part
-of every batch and of the clips that are looked at; what they find is added up, so that all go on
-with the same bits. Only the first one (rank 0) writes and speaks.
+All processes draw the same random numbers and make the same decisions. Each computes its own part
+of every batch and of the evaluated clips; results are added up, so that all continue with the same
+bits. Only the main process (rank 0) writes and prints.
 """
 
 import functools
@@ -23,10 +23,10 @@ from vidgru.core.errors import ProcessError
 from vidgru.core.results import Progress
 from vidgru.core.torchrun import process_rank, world_size
 
-# Others wait as long as the first one decodes; a process that ends is noticed at once.
+# Others wait as long as the main process decodes; a process that ends is noticed at once.
 JOINING = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)
-GRACE = 1.0  # seconds for a signal, sent to all processes, to come here, too
+GRACE = 1.0  # seconds for a signal that is sent to all processes to arrive here
 RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 Params = ParamSpec("Params")
@@ -37,22 +37,22 @@ _jobs = itertools.count()
 
 
 def world() -> int:
-    """Return how many processes train together now."""
+    """Return how many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Return the number of this process among those that train together."""
+    """Return the rank of this process among those that train together."""
     return dist.get_rank() if world() > 1 else 0
 
 
 def is_main() -> bool:
-    """Return whether this process is the one that writes."""
+    """Return whether this is the main process, which writes."""
     return rank() == 0
 
 
 def local_rank() -> int:
-    """Return the number of this process among those on its machine."""
+    """Return the rank of this process among those on its machine."""
     return int(os.environ["LOCAL_RANK"]) if world() > 1 else 0
 
 
@@ -62,22 +62,22 @@ def local_world() -> int:
 
 
 def process_group(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]]:
-    """Let the processes that torchrun started do a job together; alone, it is done as ever.
+    """Run a job in all processes that torchrun started together; a single process just runs it.
 
-    When one of them fails, all end: with its own error there, and elsewhere with a ProcessError of
-    the same words.
+    When one of them fails, all end: that one with its own error, the others with a ProcessError of
+    the same message.
     """
 
     @functools.wraps(job)
     def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
         if world_size() == 1 or world() > 1:
             return (yield from job(*args, **kwargs))
-        # An optimizer imports this, and its defaults would keep a group that there is by then: its
+        # An optimizer imports this, and its defaults would keep an existing group alive: its
         # threads would outlive it, and could end the process with SIGABRT at its exit.
         importlib.import_module("torch.distributed.nn")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
-            # Each job has its own names, or it would find the addresses of the one before.
+            # Each job has its own names, or it would find the addresses of the previous one.
             dist.init_process_group(
                 backend,
                 store=_store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"),
@@ -98,14 +98,14 @@ def process_group(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Re
         except BaseException as error:
             if not isinstance(error, ProcessError | KeyboardInterrupt | GeneratorExit):
                 store.set("error", str(error) or type(error).__name__)
-                _said(store)  # the answer comes when all can read it
-            # Where one fails, torchrun stops the others; that is not what should be told then.
-            said = _said(store) if isinstance(error, KeyboardInterrupt) else None
+                _failure(store)  # the reply comes when all can read it
+            # Where one fails, torchrun stops the others; report the failure, not that stop.
+            message = _failure(store) if isinstance(error, KeyboardInterrupt) else None
             # This closes the connections, which ends the others. NCCL would wait for them instead.
             if backend == "gloo":
                 dist.destroy_process_group()
-            if said is not None:
-                raise ProcessError(said) from None
+            if message is not None:
+                raise ProcessError(message) from None
             raise
         finally:
             log.disabled = False
@@ -114,7 +114,7 @@ def process_group(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Re
 
 
 def _store(name: str) -> Any:
-    """Return a place for short messages, that outlives the processes under torchrun."""
+    """Return a store for short messages that outlives the processes under torchrun."""
     from torch.distributed.distributed_c10d import PrefixStore
 
     return PrefixStore(name, _whole_store())
@@ -122,16 +122,16 @@ def _store(name: str) -> Any:
 
 @functools.cache
 def _whole_store() -> Any:
-    from torch.distributed.rendezvous import rendezvous  # which some systems' torch has not
+    from torch.distributed.rendezvous import rendezvous  # missing in the torch of some systems
 
     store, _, _ = next(iter(rendezvous("env://", timeout=JOINING)))
     return store
 
 
 def exchange(text: str) -> list[str]:
-    """Return what each process that torchrun started says, in their order, when all have said it.
+    """Return the texts of all processes that torchrun started, by rank, when all have sent theirs.
 
-    Alone, that is one. Raises ProcessError.
+    A single process gets only its own. Raises ProcessError.
     """
     if world_size() == 1:
         return [text]
@@ -141,7 +141,7 @@ def exchange(text: str) -> list[str]:
         names = [str(rank) for rank in range(world_size())]
         _await(lambda: bool(store.check(names)))
         texts = [str(store.get(name), "utf-8") for name in names]
-        # The first one may hold the store.
+        # The main process may hold the store.
         store.add("read", 1)
         if process_rank() == 0:
             _await(lambda: int(store.add("read", 0)) == world_size())
@@ -151,13 +151,13 @@ def exchange(text: str) -> list[str]:
 
 
 def _await(ready: Callable[[], bool]) -> None:
-    # The store's own waiting would not see a signal.
+    # The store's own wait would not notice a signal.
     while not ready():
         time.sleep(0.05)
 
 
 def all_reduce(tensor: Tensor) -> Tensor:
-    """Add up a tensor over all processes, in place; all get the same bits.
+    """Sum a tensor over all processes, in place; all get the same bits.
 
     Raises ProcessError when one of them has ended.
     """
@@ -166,33 +166,33 @@ def all_reduce(tensor: Tensor) -> Tensor:
             dist.all_reduce(tensor)
         except RuntimeError as error:
             store = dist.distributed_c10d._get_default_store()
-            if (said := _said(store)) is None:
+            if (message := _failure(store)) is None:
                 time.sleep(GRACE)
-                said = _said(store)
+                message = _failure(store)
             raise ProcessError(
-                said
+                message
                 or "Another process of this training ended. Resume with --resume, or train anew."
             ) from error
     return tensor
 
 
-def _said(store: Any) -> str | None:
-    """Return what the first process that failed said, if it could."""
+def _failure(store: Any) -> str | None:
+    """Return the message of the first process that failed, if it sent one."""
     try:
         return str(store.get("error"), "utf-8") if store.check(["error"]) else None
-    except RuntimeError:  # it took the store with it
+    except RuntimeError:  # the store ended with that process
         return None
 
 
 def broadcast(value: float) -> float:
-    """Return the first process's value."""
+    """Return the main process's value."""
     if world() == 1:
         return value
     return all_reduce(torch.tensor([value if is_main() else 0.0], dtype=torch.float64)).item()
 
 
 def from_main(make: Callable[[], bytes]) -> bytes:
-    """Return what the first process makes."""
+    """Return the bytes that the main process makes."""
     if world() == 1:
         return make()
     content = bytearray(make()) if is_main() else bytearray()
@@ -204,12 +204,12 @@ def from_main(make: Callable[[], bytes]) -> bytes:
 
 
 def text_from_main(make: Callable[[], str]) -> str:
-    """Return the text, of file names too, that the first process makes."""
+    """Return the text, file names included, that the main process makes."""
     return os.fsdecode(from_main(lambda: os.fsencode(make())))
 
 
 def main_first(job: Callable[[], Job[Result]]) -> Job[Result]:
-    """Do a job in one process of each machine, then in the others, which find it prepared."""
+    """Run a job in one process of each machine, then in the others, which use its results."""
     first = local_rank() == 0
     result = [(yield from job())] if first else []
     all_reduce(torch.zeros(1))
@@ -217,7 +217,7 @@ def main_first(job: Callable[[], Job[Result]]) -> Job[Result]:
 
 
 def part(count: int) -> slice:
-    """Return which of `count` clips of a batch are this process's own; parts differ by one."""
+    """Return this process's part of a batch of `count` clips; parts differ by at most one."""
     return slice(rank() * count // world(), (rank() + 1) * count // world())
 
 
@@ -235,7 +235,7 @@ def all_reduce_gradients(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Te
 
 
 def launch() -> dict[str, Any] | None:
-    """Return what tells this launch of torchrun from all others, also after a restart of workers.
+    """Return an identity of this launch of torchrun, unchanged by a restart of workers.
 
     None without torchrun.
     """

@@ -1,4 +1,4 @@
-"""Clips that a model did not learn from, to evaluate it on."""
+"""Clips that a model was not trained on, to evaluate it."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -18,7 +18,7 @@ log = logging.getLogger("vidgru")
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Decoded clips of one part of a folder, those left out, and those that cannot be read."""
+    """Decoded clips of one part of a folder, those left out, and those that could not be read."""
 
     part: str
     clips: tuple[Decoded, ...]
@@ -36,7 +36,7 @@ def choose_part(clips: Sequence[Clip]) -> tuple[str, list[Clip]]:
 def decode_held_out(
     part: str, clips: list[Clip], folder: Path, model: Path, sampling: Sampling
 ) -> Generator[Progress, None, HeldOut]:
-    """Decode clips, and leave out those that a model file learned from; raises DataError."""
+    """Decode clips, and leave out those that a model was trained on; raises DataError."""
     split = read_split(model.parent)
     if split is None:
         log.warning(
@@ -76,6 +76,6 @@ def decode_held_out(
 def decode_held_out_videos(
     folder: Path, model: Path, sampling: Sampling
 ) -> Generator[Progress, None, HeldOut]:
-    """Do as `decode_held_out`, with the part to evaluate on of a folder without classes."""
+    """Like `decode_held_out`, for the part to evaluate on of a folder without classes."""
     part, clips = choose_part(read_source(folder, labelled=False))
     return (yield from decode_held_out(part, clips, folder, model, sampling))

@@ -1,4 +1,4 @@
-"""One source after another, whatever is done with them."""
+"""Any job, one source after another."""
 
 import time
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 def each(
     sources: Sequence[Source | Failure], steps: Callable[[Any], Generator[Step, None, Result]]
 ) -> Iterator[Step | Result | Failure]:
-    """Yield the steps and the result of each source, or the Failure that says why it has none."""
+    """Yield the steps and the result of each source, or the Failure with its error."""
     for source in sources:
         if isinstance(source, Failure):
             yield source
@@ -31,7 +31,7 @@ def each(
 
 
 class ReadingProgress:
-    """How far the reading of a source is."""
+    """Progress of reading a source."""
 
     def __init__(self, source: Source, fps: float) -> None:
         self.source, self.fps, self.frames = str(source), fps, 0
@@ -39,15 +39,15 @@ class ReadingProgress:
 
     @property
     def seconds(self) -> float:
-        """How much has been read."""
+        """How many seconds have been read."""
         return self.frames / self.fps
 
     def begin(self, video: Video) -> None:
-        """Take note of how long an opened source says it is."""
+        """Take the declared length of an opened source."""
         self._whole = video.seconds or 0.0
 
     def progress(self, frames: int) -> Progress:
-        """Count more frames and tell how far that is."""
+        """Count more frames and return the progress."""
         self.frames += frames
         speed = self.seconds / max(time.monotonic() - self._begun, 1e-6)
         total = round(max(self._whole, self.seconds))

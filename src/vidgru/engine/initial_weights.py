@@ -1,4 +1,4 @@
-"""What trainings begin with: random weights, or those of another model."""
+"""Initial weights of a training: random, or those of another model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,21 @@ from vidgru.engine.results import RANDOM
 
 
 class InitialWeights:
-    """What a training begins with; of this class itself: random weights."""
+    """The initial weights of a training; this base class: random weights."""
 
     @property
     def words(self) -> str:
-        """What it is, in words."""
+        """A description in words."""
         return RANDOM
 
     def check(self, settings: dict[str, Any]) -> None:
-        """Raise ModelError where a network of these settings cannot take the weights."""
+        """Raise ModelError where a network of these settings cannot load the weights."""
 
     def save_copy(self, run: Path) -> None:
-        """Write what a run needs to begin once more into its folder; raises OutputError."""
+        """Write what a run needs to start again into its folder; raises OutputError."""
 
     def load_into(self, network: nn.Module) -> None:
-        """Give a network the weights, if there are any."""
+        """Load the weights into a network, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class InitialNetwork(InitialWeights):
 
     @property
     def words(self) -> str:
-        """What it is, in words."""
+        """A description in words."""
         return RANDOM if self.weights is None else "the model that comes with vidgru"
 
     def load_into(self, network: nn.Module) -> None:
-        """Give a network of these sizes the weights, if there are any."""
+        """Load the weights into a network of these sizes, if there are any."""
         if self.weights is not None:
             network.load_state_dict(self.weights)
 
@@ -50,9 +50,9 @@ class InitialNetwork(InitialWeights):
 def choose_initial(
     shipped: Loaded[Any, Any] | None, size: int | None, default: InitialNetwork
 ) -> InitialNetwork:
-    """Return a model that comes with vidgru as a beginning, or random weights of the wanted size.
+    """Return a shipped model as initial weights, or random weights of the wanted size.
 
-    `default` has the sizes where neither it nor the user names others.
+    `default` gives the sizes where neither the model nor the user does.
     """
     if shipped is None or size not in (None, shipped.spec.size):
         return InitialNetwork(size or default.size, default.hidden)

@@ -1,4 +1,4 @@
-"""Which model answers, and where."""
+"""Which model to use, and on which device."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which model answers, and where. All about the pictures comes from the model file."""
+    """Which model to use, and on which device. Everything about frames is in the model file."""
 
     model: str | None = option(
         None, "Run folder or model file. Default: the newest run in ./runs.", metavar="RUN"
@@ -28,6 +28,6 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig(ModelConfig):
-    """How `evaluate` measures a model; what else there is to set is up to its task."""
+    """How `evaluate` measures a model; further options belong to the task."""
 
     unused: ClassVar[frozenset[str]] = frozenset()

@@ -1,4 +1,4 @@
-"""Model files and checkpoints. Both are safe to open from a stranger: no pickled code runs."""
+"""Model files and checkpoints. Both are safe to open if untrusted: no pickled code runs."""
 
 import io
 import json
@@ -22,8 +22,8 @@ from vidgru.engine.distributed import from_main
 MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 4
-OLDEST = 3  # that is still read; `renamed` of a network says what has another name since
-SHIPPED = Path(__file__).parents[1] / "models"  # those that come with the package
+OLDEST = 3  # oldest readable version; `renamed` of a network maps its names
+SHIPPED = Path(__file__).parents[1] / "models"  # models of the package
 
 Value = TypeVar("Value")
 Net = TypeVar("Net")
@@ -31,7 +31,7 @@ Spec = TypeVar("Spec")
 
 
 class AnySpec(Protocol):
-    """What a model file says beside its weights: a dataclass that names its task."""
+    """The content of a model file other than its weights: a dataclass that names its task."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -42,7 +42,7 @@ class AnySpec(Protocol):
 
 @dataclass(frozen=True)
 class Loaded(Generic[Net, Spec]):
-    """A network in eval mode with all that its file says of it."""
+    """A network in eval mode with the content of its model file."""
 
     path: Path
     network: Net
@@ -51,12 +51,12 @@ class Loaded(Generic[Net, Spec]):
 
 
 class Kind(Protocol):
-    """What it takes to read the models of a task."""
+    """How to read the models of a task."""
 
     def read_spec(self, content: dict[str, Any]) -> Any:
-        """Return the spec that a header holds, None where it makes no sense.
+        """Return the spec in a header, None where it is invalid.
 
-        Believes nothing, as it may come from anyone; raises ValueError, TypeError or KeyError.
+        The header is untrusted; raises ValueError, TypeError or KeyError.
         """
 
     def network(self, spec: Any) -> nn.Module:
@@ -65,7 +65,7 @@ class Kind(Protocol):
     def loaded(
         self, path: Path, network: Any, spec: Any, content: dict[str, Any]
     ) -> Loaded[Any, Any]:
-        """Return a network with all that its file says of it."""
+        """Return a network with the content of its model file."""
 
 
 def save_model(
@@ -75,18 +75,18 @@ def save_model(
     metrics: dict[str, Any],
     **more: Any,
 ) -> None:
-    """Write a model file: weights, and all the rest, `more` too, as JSON in its metadata."""
+    """Write a model file: weights, and everything else, with `more`, as JSON in its metadata."""
     content = {"spec": asdict(spec), **more, "metrics": metrics}
     header = json.dumps({"version": VERSION, **content})
-    # One key only: safetensors writes several in an order that changes from run to run.
+    # One key only: safetensors writes several in an order that varies from run to run.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes(path, save(tensors, metadata={"vidgru": header}))
 
 
 def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
-    """Read a model file or a run folder of any task; raises ModelError for no whole model.
+    """Read a model file or a run folder of any task; raises ModelError for an invalid one.
 
-    `kind_of` gives what belongs to a task's name, or raises ValueError.
+    `kind_of` returns the Kind for a task's name, or raises ValueError.
     """
     # Not path.is_dir(), which fails on too long a name.
     if os.path.isdir(path):
@@ -101,7 +101,7 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
             if header is None:
                 raise ModelError(f"{path} is not a model of vidgru.")
             kind, spec, content = _read_header(path, header, kind_of)
-            # Without memory: a description may ask for far more than there is.
+            # Without memory: a spec may require far more than there is.
             with torch.device("meta"):
                 network = kind.network(spec)
             wanted = network.state_dict()
@@ -122,9 +122,9 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
 
 
 def current_names(network: nn.Module, weights: dict[str, Value]) -> dict[str, Value]:
-    """Return weights by the names that they have today, where a file may have older ones.
+    """Return weights by their current names, where a file may have older ones.
 
-    The `renamed` of a network maps names of modules in version 3 to those of today.
+    The `renamed` of a network maps names of modules in version 3 to the current ones.
     """
     renamed: dict[str, str] = getattr(network, "renamed", {})
     split = ((name.partition("."), value) for name, value in weights.items())
@@ -135,7 +135,7 @@ def current_names(network: nn.Module, weights: dict[str, Value]) -> dict[str, Va
 def _read_header(
     path: Path, header: str, kind_of: Callable[[str], Kind]
 ) -> tuple[Kind, Any, dict[str, Any]]:
-    """Return the task, the spec and all else that a header says, believing nothing."""
+    """Return the task, the spec and the rest of an untrusted header."""
     try:
         content = json.loads(header)
         version = content["version"]
@@ -156,17 +156,17 @@ def _read_header(
 
 
 def is_number(value: Any, low: float, high: float) -> bool:
-    """Return whether a stranger's value is a number in a range; nan is not."""
+    """Return whether an untrusted value is a number in a range; nan is not."""
     return type(value) in (int, float) and low <= value <= high
 
 
 def are_whole(*values: Any) -> bool:
-    """Return whether a stranger's values are whole numbers; True and False are not."""
+    """Return whether untrusted values are integers; True and False are not."""
     return all(type(value) is int for value in values)
 
 
 def shipped(path: Path, subject: str) -> Path:
-    """Return the path of a model that comes with vidgru; raises ModelError where it is missing."""
+    """Return the path of a shipped model; raises ModelError where it is missing."""
     if not path.is_file():
         raise ModelError(
             f"This vidgru comes without its model of {subject}: install it anew, or give --model."
@@ -175,7 +175,7 @@ def shipped(path: Path, subject: str) -> Path:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write all that is needed to go on training, as plain tensors and numbers."""
+    """Write everything that is needed to resume training, as plain tensors and numbers."""
     with replacing(path) as temporary:
         try:
             torch.save(state, temporary)
@@ -187,17 +187,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; raises ModelError."""
     try:
         content = io.BytesIO(from_main(path.read_bytes))
-        # What unpacks to more than the file holds may be without end; we write nothing packed.
+        # A compressed file may expand without limit; we never write compressed ones.
         with zipfile.ZipFile(content) as archive:
             if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
                 raise ValueError("packed")
         content.seek(0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it finds strange; so do we, below
+            warnings.simplefilter("ignore")  # invalid files are refused below
             state = torch.load(content, weights_only=True, map_location="cpu")
     except ProcessError:
         raise
-    except Exception as error:  # torch raises a different kind for each way of being broken
+    except Exception as error:  # torch raises a different kind for each defect
         raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
     if not isinstance(state, dict):
         raise ModelError(f"Cannot read the checkpoint {path}: it is not one of vidgru.")
@@ -205,9 +205,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def newest_run(folder: Path, task: str | None = None, noun: str = "trained model") -> Path:
-    """Return the run in a folder whose model was written last, of one task or of any.
+    """Return the run in a folder with the newest model, of one task or of any.
 
-    Raises ModelError if there is none of what `noun` calls them.
+    Raises ModelError if there is none; `noun` names what is missing.
     """
     models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: -path.stat().st_mtime_ns)
     for path in models:
@@ -221,7 +221,7 @@ def newest_run(folder: Path, task: str | None = None, noun: str = "trained model
 
 
 def _task_of(path: Path) -> str | None:
-    """Return what a model file says it is for; None where it is damaged, which opening it tells."""
+    """Return the task of a model file; None where it is damaged, which opening it reports."""
     try:
         with safe_open(path, framework="pt") as file:
             return str(json.loads(file.metadata()["vidgru"])["spec"]["task"])

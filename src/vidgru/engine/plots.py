@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curve:
-    """What is drawn beside the training loss.
+    """What is drawn next to the training loss.
 
-    column: of metrics.csv; label: of its axis, up to a comma of its line, too; factor: from the
-    column's unit to the label's; top: of the axis, None where that depends.
+    column: of metrics.csv; label: of its axis, and up to a comma of its line; factor: from the
+    column's unit to the label's; top: of the axis, None for automatic.
     """
 
     column: str
@@ -27,9 +27,9 @@ class Curve:
 
 
 def plot_curves(path: Path, rows: Sequence[dict[str, float]], curve: Curve) -> None:
-    """Draw training loss and what was validated over epochs, from the rows of metrics.csv.
+    """Draw training loss and validation over epochs, from the rows of metrics.csv.
 
-    Where nothing was validated there is only the loss.
+    Without validation there is only the loss.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def plot_curves(path: Path, rows: Sequence[dict[str, float]], curve: Curve) -> N
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    # A class name in a script that the font lacks shows boxes; that is no news on stderr.
+    # A class name in a script that the font lacks shows boxes and needs no warning on stderr.
     with warnings.catch_warnings(), replacing(path) as temporary:
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(temporary, dpi=120)

@@ -6,16 +6,16 @@ from pathlib import Path
 from vidgru.core.results import Failure, ToDict
 from vidgru.data.results import Split
 
-RANDOM = "random weights"  # what most trainings begin with
+RANDOM = "random weights"  # the initial weights of most trainings
 PARTS = {"test": "test clips", "val": "validation clips", "all": "clips"}  # of an evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(ToDict):
-    """What every training made.
+    """Common results of all trainings.
 
-    best_epoch: whose weights were kept; seconds: all; step_seconds: the median of the training
-    steps, validating and saving left out.
+    best_epoch: whose weights were kept; seconds: in total; step_seconds: the median of the training
+    steps, without validation and saving.
     """
 
     run: Path
@@ -32,11 +32,11 @@ class Trained(ToDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(ToDict):
-    """What every evaluation is of: clips that a model did not learn from.
+    """Common results of all evaluations, on clips that the model was not trained on.
 
-    part: "test", "val" or "all" of the folder; trained_on: clips left out because the model learned
-    from them, None where nothing tells which; validated_on: clips that its epoch, temperature or
-    threshold was chosen on, which flatters.
+    part: "test", "val" or "all" of the folder; trained_on: number of clips left out because the
+    model was trained on them, None where that is unknown; validated_on: number of clips on which
+    its epoch, temperature or threshold was chosen, which makes the figures too optimistic.
     """
 
     model: Path

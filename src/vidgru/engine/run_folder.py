@@ -1,4 +1,4 @@
-"""The run folder: what one training leaves on disk."""
+"""The run folder: the files of one training."""
 
 import csv
 import glob
@@ -30,7 +30,7 @@ Config = TypeVar("Config")
 
 
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
-    """Make and return a new run folder: `out`, or runs/<folder><kind>-<number>.
+    """Create and return a new run folder: `out`, or runs/<folder><kind>-<number>.
 
     Raises OutputError.
     """
@@ -44,7 +44,7 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
             run = next(RUNS / name for name in names if not os.path.lexists(RUNS / name))
         elif run.is_dir() and not any(run.iterdir()):
             return run
-        run.mkdir()  # this is what keeps two trainings at once apart
+        run.mkdir()  # fails if a simultaneous training took the name
     except FileExistsError:
         raise OutputError(f"{run} exists already: give another --out, or remove it.") from None
     except OSError as error:
@@ -66,7 +66,7 @@ def _settings(folder: Path, config: TrainConfig) -> dict[str, Any]:
 
 
 def run_before_restart(folder: Path, config: TrainConfig) -> Path | None:
-    """Return the run that processes began in whose place torchrun started these, None if none."""
+    """Return the run of the processes that torchrun replaced by these, None if none."""
     if not restarted():
         return None
     sought = {**_settings(folder, config), "launch": launch()}
@@ -85,9 +85,9 @@ def run_before_restart(folder: Path, config: TrainConfig) -> Path | None:
 def begin_run(
     run: Path, folder: Path, config: TrainConfig, chosen: dict[str, Any]
 ) -> Iterator[None]:
-    """Write down what is trained on and how, and keep other processes out of the run folder.
+    """Write the settings of a training, and lock the run folder against other processes.
 
-    `chosen` are settings that the config left open. Of several processes one does all this. Raises
+    `chosen` are settings that the config left open. Only the main process does all this. Raises
     OutputError.
     """
     if not is_main():
@@ -113,12 +113,12 @@ def begin_run(
 def resume_run(
     run: Path, read_config: Callable[[dict[str, Any]], Config]
 ) -> Iterator[tuple[Path, Config]]:
-    """Give the folder and config that a run began with, and keep other processes out of it.
+    """Give the folder and config of a run, and lock it against other processes.
 
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
-    # path.is_file() fails on a folder that nobody may look into.
+    # path.is_file() fails on a folder without permission to read it.
     if is_main() and not os.path.isfile(path):
         raise ModelError(f"Nothing to resume in {run}: it is no run folder of `vidgru train`.")
     try:
@@ -137,7 +137,7 @@ def resume_run(
 
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however that ends; systems without go without."""
+    """Hold a lock until the process ends, however it ends; skipped where there are no locks."""
     if not is_main():
         yield
         return
@@ -166,7 +166,7 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Clip, str]) -> None:
-    """Write down which clips are learned from, validated on and tested, to be given to --split.
+    """Write which clips are trained on, validated on and tested on, in the format of --split.
 
     `keys` are those of the cache. Raises OutputError.
     """
@@ -183,15 +183,15 @@ def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Cl
         for part, clips in parts.items()
         for clip in clips
     ]
-    # Words stay as they are, even =1+1: what --split and `evaluate` read must be the same ones.
+    # Cells stay unchanged, even =1+1: --split and `evaluate` must read the same names.
     write_table(run / SPLIT_NAME, rows)
 
 
 def read_split(run: Path) -> dict[str, str] | None:
-    """Return {hash of its content: part} of the clips that a run knows; None where nothing tells.
+    """Return {hash of its content: part} of a run's clips; None where that is unknown.
 
-    Of clips with the same content, one that was trained on decides. Raises ModelError when the
-    table is damaged.
+    Of clips with the same content, one that was trained on takes precedence. Raises ModelError
+    when the table is damaged.
     """
     path = run / SPLIT_NAME
     if not path.is_file():

@@ -1,18 +1,18 @@
-"""Believe nothing that a checkpoint says: compare it with what the training itself would write."""
+"""Validate an untrusted checkpoint against what the training itself would write."""
 
 import math
 from typing import Any
 
 import torch
 
-LARGEST = 2**53  # a float holds every whole number up to it
+LARGEST = 2**53  # a float holds every integer up to it
 
 
 def matches_structure(value: Any, template: Any) -> bool:
-    """Return whether a value is built as another: same types, keys and shapes, finite numbers.
+    """Return whether a value has the structure of another: types, keys, shapes, finite numbers.
 
-    Lists may be of any length, of items like the other's first one. Torch believes much of this:
-    moments of another shape, or with one number in place of all, let its fused optimizer write to
+    Lists may be of any length, of items like the template's first one. Torch does not check this:
+    moments of another shape, or with one number in place of all, make its fused optimizer write to
     memory that is not its own.
     """
     if type(value) is not type(template):

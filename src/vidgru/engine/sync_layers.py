@@ -1,6 +1,6 @@
 """Layers that treat the parts of a batch, on several processes, as the whole batch.
 
-With them, several processes learn the same from their parts as one does from all of it.
+With them, several processes train on their parts exactly as one does on the whole batch.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from vidgru.engine.distributed import all_reduce, part
 
 
 def join_parts(network: nn.Module, batch: int) -> None:
-    """Make layers look at whole batches of `batch` clips; names and weights stay as they are."""
+    """Make layers treat `batch` clips as one batch; names and weights are unchanged."""
     for module in list(network.modules()):
         if isinstance(module, nn.BatchNorm2d):
             module.__class__ = WholeBatchNorm
@@ -24,16 +24,16 @@ def join_parts(network: nn.Module, batch: int) -> None:
 
 
 class WholeDropout(nn.Dropout):
-    """Dropout whose mask is this process's part of the one that the whole batch would get.
+    """Dropout whose mask is this process's part of the mask of the whole batch.
 
-    All processes draw the whole mask, and so their generators stay alike. Takes (rows, ...), the
+    All processes draw the whole mask, and so their generators stay in step. Takes (rows, ...), the
     same number of rows for each clip.
     """
 
     batch: int
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the input, of the same shape, with random values zero and the rest raised."""
+        """Return the input, of the same shape, with random values zero and the rest scaled up."""
         if not self.training:
             return x
         own = part(self.batch)
@@ -74,7 +74,7 @@ class _Normalise(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Any:
         channels = x.shape[1]
-        # Without a long buffer beside it, the statistics of short numbers would be short, too.
+        # Without a float32 buffer, the statistics of half-precision maps would be so, too.
         long = torch.zeros_like(weight)
         found = torch.batch_norm_update_stats(x, long, long.clone(), 0.0)
         # Sums in float64: the difference of squares below must not cancel.
@@ -100,7 +100,7 @@ class _Normalise(Function):
         )
         by_weight, by_bias = all_reduce(torch.cat([d_weight, d_bias])).div(count).chunk(2)
         # dx = weight * rstd * (dy - by_bias - (x - mean) * rstd * by_weight), but so far with both
-        # means over this part alone. Two fused passes cost a tenth of what sums of long maps did.
+        # means over this part alone. Two fused passes took a tenth of the time of float32 sums.
         own, scale = x.numel() // x.shape[1], weight * rstd
         by_weight, by_bias = (
             scale * (d_weight / own - by_weight),

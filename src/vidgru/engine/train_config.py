@@ -1,4 +1,4 @@
-"""What can be set where any model is trained, with the one place of each default and help text."""
+"""Options of all trainings: defaults and help texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from vidgru.engine.model_config import DEVICES
 from vidgru.nn.choices import MAP_SIZES
 
 OPTIMIZERS = ("adamw", "adam")
-MIN_FRAMES = 4  # of a window, if a task does not say otherwise
+MIN_FRAMES = 4  # of a window, unless the task defines another minimum
 
 
 @dataclass(frozen=True)
 class TrainConfig(SplitConfig):
-    """How `train` learns. None means: chosen from the data.
+    """How `train` trains. None means: chosen from the data.
 
-    unused: options that have no meaning for the task; defaults: by option, what is taken where
-    nothing is given, in words; min_frames: of a window.
+    unused: options without a meaning for the task; defaults: by option, the default in words;
+    min_frames: of a window.
     """
 
     unused: ClassVar[frozenset[str]] = frozenset()
@@ -71,7 +71,7 @@ class TrainConfig(SplitConfig):
 
 @dataclass(frozen=True)
 class MapTrainConfig(TrainConfig):
-    """How to learn from whole pictures, read as maps, that need no classes."""
+    """How to train on whole pictures, read as maps, without classes."""
 
     labelled: ClassVar[bool] = False
     unused: ClassVar[frozenset[str]] = frozenset({"folds"})

@@ -33,7 +33,7 @@ def learning_rate(highest: float, done: float) -> float:
 
 
 class Settings(TypedDict):
-    """How to learn, whatever it is."""
+    """How to train, for every task."""
 
     batch_size: int
     lr: float
@@ -43,11 +43,11 @@ class Settings(TypedDict):
 
 
 class TrainStep(ABC):
-    """One network, its optimizer and its random numbers; `step()` learns from one batch.
+    """One network, its optimizer and its random numbers; `step()` trains on one batch.
 
     Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
-    `state_dict` holds all that is needed to go on to the same bits. Several processes share out
-    each batch, and draw all its random numbers alike.
+    `state_dict` holds everything needed to resume with the same bits. Several processes divide
+    each batch, and draw the same random numbers.
     """
 
     def __init__(self, network: nn.Module, clips: int, **settings: Unpack[Settings]) -> None:
@@ -58,7 +58,7 @@ class TrainStep(ABC):
             join_parts(self._module, self.batch_size)
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.dtype = convolution_dtype(self.device)
-        # Decay pulls on matrices and kernels; biases and norms have no scale to keep small.
+        # Weight decay applies to matrices and kernels, not to biases and norms.
         decay = WEIGHT_DECAY if settings.get("optimizer", "adamw") == "adamw" else 0.0
         parameters = list(network.parameters())
         self.optimizer = torch.optim.AdamW(  # without decay it is Adam
@@ -74,32 +74,32 @@ class TrainStep(ABC):
 
     @property
     def steps_per_epoch(self) -> float:
-        """Batches that one pass over the clips takes; batches run on across its end."""
+        """Batches in one pass over the clips; a batch may cross its end."""
         return self.clips / self.batch_size
 
     @property
     def at_epoch_end(self) -> bool:
-        """Whether the last step was the last one of a pass over the clips."""
+        """Whether the last step completed a pass over the clips."""
         epoch = self.steps_per_epoch
         return int(self.steps / epoch) > int((self.steps - 1) / epoch)
 
     @property
     def parameters(self) -> int:
-        """Numbers that are learned."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self._module.parameters())
 
     @abstractmethod
     def step(self, done: float) -> float:
-        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        """Train on one batch when the share `done` of the training is over; return the loss."""
 
     def _begin(self, done: float) -> None:
-        """Make ready to learn when the share `done` of the training is over."""
+        """Prepare a step when the share `done` of the training is over."""
         self._module.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.lr, done)
 
     def _follow(self, loss: Tensor) -> float:
-        """Take one step down a loss, that of this process's part of the batch; return all of it."""
+        """Take one optimizer step for the loss of this process's part; return the whole loss."""
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         loss = all_reduce_gradients(loss, self._module.parameters())
@@ -109,7 +109,7 @@ class TrainStep(ABC):
         return loss.item()
 
     def _choose(self) -> list[int]:
-        """Return the numbers of the next batch's clips; all come once before any comes again."""
+        """Return the indices of the next batch's clips; all occur once before any repeats."""
         while len(self._order) < self.batch_size:
             self._order += torch.randperm(self.clips, generator=self.generator).tolist()
         chosen, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
@@ -119,7 +119,7 @@ class TrainStep(ABC):
         return int(torch.randint(limit, (1,), generator=self.generator))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to go on, as tensors and numbers."""
+        """Return everything needed to resume, as tensors and numbers."""
         return {
             "network": self._module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -133,13 +133,13 @@ class TrainStep(ABC):
         }
 
     def current_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return weights of a checkpoint by the names that they have today."""
+        """Return weights of a checkpoint by their current names."""
         return current_names(self._module, weights)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state; the next step gives the same bits as it did then.
+        """Restore a state; the next step gives the same bits as it did then.
 
-        Raises one of Python's errors for what is not a state of this very training.
+        Raises one of Python's errors for anything but a state of this very training.
         """
         own = {**self.state_dict(), "order": [0]}
         optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
@@ -159,7 +159,7 @@ class TrainStep(ABC):
         ):
             raise ValueError("Not a state of this training.")
         self._module.load_state_dict(state["network"])
-        # The groups' settings are those of the config; only the learning rate changes, every step.
+        # The groups' settings come from the config; only the learning rate changes, every step.
         self.optimizer.load_state_dict({**optimizer, "state": moments})
         self.steps, self._order = state["steps"], list(state["order"])
         self.generator.set_state(state["generator"])
@@ -168,5 +168,5 @@ class TrainStep(ABC):
             torch.cuda.set_rng_state(state["cuda_generators"][0], self.device)
 
     def _sane(self, state: dict[str, Any]) -> bool:
-        """Return whether what else a state says, of the right types, makes sense."""
+        """Return whether the other values of a state, of the right types, are valid."""
         return True

@@ -1,4 +1,4 @@
-"""One training, whatever its task, from its first step to the finished run folder."""
+"""One training, for any task, from its first step to the finished run folder."""
 
 import copy
 import math
@@ -35,7 +35,7 @@ from vidgru.engine.train_step import Settings, TrainStep
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
 VALIDATIONS = 10
-ENDING = 0.4  # share of the steps left that a training still takes once it has learned all
+ENDING = 0.4  # share of the remaining steps that are taken once all is learned
 
 OTHER_CLIPS = (
     "The clips are no longer those that {} began with: put them back as they were, or train anew."
@@ -49,9 +49,9 @@ Numbers = dict[str, float]
 
 @dataclass(frozen=True)
 class TrainRun(Generic[Config, Start]):
-    """What a training is given: how, with what to begin, and where it keeps what it learns.
+    """Input of a training: its config, initial weights and run folder.
 
-    began: when, of the monotonic clock; stage: what Progress calls it.
+    began: when, of the monotonic clock; stage: its name in Progress.
     """
 
     config: Config
@@ -63,7 +63,7 @@ class TrainRun(Generic[Config, Start]):
 
 
 class Trainer(ABC, Generic[Result]):
-    """One training from first step to finished run folder; what is learned say its subclasses."""
+    """One training from first step to finished run folder; subclasses define the task."""
 
     columns: tuple[str, ...] = ()  # of metrics.csv, that `measure` fills
 
@@ -76,7 +76,7 @@ class Trainer(ABC, Generic[Result]):
         self.config: TrainConfig = run.config
         self.data, self.run, self.stage, self._described = data, run.run, run.stage, spec
         self.fingerprint = fingerprint(data)
-        # Paths and places may differ from machine to machine.
+        # Paths and devices may differ from machine to machine.
         here = replace(run.config, **dict.fromkeys(paths_of(run.config), None))
         alike = replace(here, device="auto", threads=None)
         seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
@@ -92,10 +92,10 @@ class Trainer(ABC, Generic[Result]):
         self.passed, self.loss = 0, 0.0
         self.since: list[float] = []
         self.saved = self.started
-        self.more: dict[str, Any] = {}  # what else the model file says
+        self.more: dict[str, Any] = {}  # extra content of the model file
 
     def settings(self, device: torch.device) -> Settings:
-        """Return how to learn, for what learns."""
+        """Return the settings of the train step."""
         return {
             "batch_size": self.config.batch_size,
             "lr": self.config.lr,
@@ -105,11 +105,11 @@ class Trainer(ABC, Generic[Result]):
         }
 
     def plan(self, train_step: TrainStep, min_steps: int, default_epochs: float) -> None:
-        """Take what learns, and decide how long; a subclass calls this before all else."""
+        """Set the train step, and decide how long to train; a subclass calls this first."""
         self.train_step = train_step
         epochs = self.config.epochs or max(default_epochs, min_steps / train_step.steps_per_epoch)
         self.planned = self.total = max(1, round(epochs * train_step.steps_per_epoch))
-        # The last step that went by the plan, and the share that was over then.
+        # The last step that followed the plan, and the share that was over then.
         self.bend, self.bend_done = 0, 0.0
 
     def validations(self) -> int:
@@ -118,13 +118,13 @@ class Trainer(ABC, Generic[Result]):
 
     @abstractmethod
     def measure(self) -> tuple[Numbers, float]:
-        """Look at the validation clips; return the `columns`, and a number to choose by.
+        """Measure on the validation clips; return the `columns`, and a number to choose by.
 
         The weights with the highest number are kept.
         """
 
     def note(self) -> str:
-        """Return how good the best weights are, for people who wait."""
+        """Return how good the best weights are, for the progress bar."""
         return ""
 
     @abstractmethod
@@ -136,15 +136,15 @@ class Trainer(ABC, Generic[Result]):
         """Evaluate the best weights, and write the model and the plots."""
 
     def prepare(self) -> Generator[Progress, None, None]:
-        """Do what is to be done before the first step, yielding Progress."""
+        """Do what must precede the first step, yielding Progress."""
         yield from ()
 
     def has_learned_all(self, loss: float) -> bool:
-        """Return whether further steps, after such a mean loss, have nothing left to teach."""
+        """Return whether further steps, after such a mean loss, can improve anything."""
         return False
 
     def choose(self) -> None:
-        """Keep what belongs to the weights that were just found to be the best."""
+        """Keep what belongs to the weights that are now the best."""
 
     @property
     def ended_early(self) -> bool:
@@ -152,7 +152,7 @@ class Trainer(ABC, Generic[Result]):
         return self.total < self.planned
 
     def shorten(self) -> None:
-        """Take fewer steps than planned from here on, over which the learning rate still falls."""
+        """Take fewer steps than planned from now on, over which the learning rate still falls."""
         done = self.done()
         left = max(1, round(ENDING * (1 - done) * self.planned))
         if self.train_step.steps + left < self.total:
@@ -173,7 +173,7 @@ class Trainer(ABC, Generic[Result]):
         return max(1, round(self.train_step.steps / self.train_step.steps_per_epoch))
 
     def steps(self) -> Generator[Progress, None, Result]:
-        """Train to the end, from a checkpoint on if the run has one, yielding Progress.
+        """Train to the end, from the run's checkpoint if there is one, yielding Progress.
 
         Raises DataError, ModelError, OutputError.
         """
@@ -203,7 +203,7 @@ class Trainer(ABC, Generic[Result]):
             raise KeyboardInterrupt(self.farewell()) from None
 
     def write_split(self) -> None:
-        """Write down which clips are learned from, validated on and tested."""
+        """Write which clips are trained on, validated on and tested on."""
         if not is_main():
             return
         write_split(self.run, self.data.parts, self.data.keys)
@@ -214,7 +214,7 @@ class Trainer(ABC, Generic[Result]):
         return age > LATEST or (age > SOONEST and self.train_step.at_epoch_end)
 
     def progress(self, loss: float) -> Progress:
-        """Return how far the training is."""
+        """Return the progress of the training."""
         total = self.total
         if self.config.minutes is not None:
             total = max(
@@ -238,7 +238,7 @@ class Trainer(ABC, Generic[Result]):
         )
         if is_main():
             write_table(self.run / METRICS_NAME, self.rows)
-        # Of equals the last: learned at a lower rate, it does better on clips not validated on.
+        # Of equals the last: trained at a lower rate, it does better on clips not validated on.
         if self.best is None or chosen >= self.best:
             self.best, self.best_epoch = chosen, max(1, round(epoch))
             self.best_weights = copy.deepcopy(self.train_step.state_dict()["network"])
@@ -250,7 +250,7 @@ class Trainer(ABC, Generic[Result]):
         self.write_checkpoint()
 
     def plan_is_own(self) -> bool:
-        """Return whether nobody said how long to learn."""
+        """Return whether the length of the training was chosen automatically."""
         return self.config.epochs is None and self.config.minutes is None
 
     def save(
@@ -260,7 +260,7 @@ class Trainer(ABC, Generic[Result]):
         *,
         spec: AnySpec | None = None,
     ) -> None:
-        """Write the model file of the best weights; another `spec` may have learned more."""
+        """Write the model file of the best weights; another `spec` may hold more results."""
         if not is_main():
             return
         metrics = {
@@ -272,7 +272,7 @@ class Trainer(ABC, Generic[Result]):
         save_model(path, self.best_weights, spec, metrics, **self.more)
 
     def outcome(self) -> dict[str, Any]:
-        """Return what the results of all trainings tell alike."""
+        """Return the results that all trainings share."""
         return {
             "run": self.run,
             "model": self.run / MODEL_NAME,
@@ -286,13 +286,13 @@ class Trainer(ABC, Generic[Result]):
         }
 
     def write_checkpoint(self) -> None:
-        """Write all that is needed to go on from here."""
+        """Write everything that is needed to resume from here."""
         self.saved = time.monotonic()
         if is_main():
             save_checkpoint(self.run / CHECKPOINT_NAME, self.state())
 
     def state(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here."""
+        """Return everything that is needed to resume from here."""
         spec = asdict(self._described)
         return {
             **self.train_step.state_dict(),
@@ -308,7 +308,7 @@ class Trainer(ABC, Generic[Result]):
         }
 
     def resume_checkpoint(self) -> None:
-        """Take up the run's checkpoint. Raises ModelError, or DataError for other clips."""
+        """Restore the run's checkpoint. Raises ModelError, or DataError for other clips."""
         path = self.run / CHECKPOINT_NAME
         state = load_checkpoint(path)
         try:
@@ -327,7 +327,7 @@ class Trainer(ABC, Generic[Result]):
             raise ModelError(f"Cannot resume from {path}: it is damaged.") from error
 
     def checkpoint_template(self, rows: bool) -> dict[str, Any]:
-        """Return what a checkpoint holds beside the step's state, for `matches_structure`."""
+        """Return the template of a checkpoint without the step's state, for `matches_structure`."""
         numbers = ("epoch", "train_loss", *self.columns, "seconds")
         return {
             "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
@@ -338,7 +338,7 @@ class Trainer(ABC, Generic[Result]):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what a checkpoint holds beside the step's state; raises as that does."""
+        """Restore a checkpoint without the step's state; raises as that does."""
         rows = state["rows"]
         passed, loss, *since = state["counts"]
         total, bend, bend_done = state["schedule"]
@@ -364,14 +364,14 @@ class Trainer(ABC, Generic[Result]):
         self.began = self.started - preparing
 
     def breakdown(self, loss: float) -> str:
-        """Return what to say of a loss that is no number."""
+        """Return the message for a loss that is not finite."""
         sentence = f"Training broke down at step {self.train_step.steps}: the loss is {loss}. "
         if (self.run / CHECKPOINT_NAME).exists():
             sentence += f"What was learned before is in {self.run}. "
         return sentence + f"Train anew with a lower --lr than {self.config.lr:g}."
 
     def farewell(self) -> str:
-        """Return what to say when the training is broken off."""
+        """Return the message for an interrupted training."""
         if not (self.run / CHECKPOINT_NAME).exists():
             return "Interrupted before the first checkpoint: nothing was kept."
         best = f" The best model so far is in {self.run}." if self.best_weights else ""

@@ -44,7 +44,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def gates(self, x: Tensor, state: State) -> tuple[Gates, State]:
-        """Take one step; return what each gate and the candidate was (B, hidden), and the state."""
+        """Take one step; return the gates and the candidate (B, hidden), and the new state."""
 
     @abstractmethod
     def sequence(self, xs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -133,7 +133,7 @@ class LSTMCell(TorchCell):
 
 
 class GatedCell(Cell):
-    """The article's cell: like an LSTM with an update gate, and every gate sees the cell state.
+    """The article's cell: like an LSTM with an update gate, and every gate reads the cell state.
 
     i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + W_ci c_{t-1} + b_i)        input gate
     f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + W_cf c_{t-1} + b_f)        forget gate
@@ -144,9 +144,9 @@ class GatedCell(Cell):
     o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + W_co c_t + b_o)            output gate
     h_t = o_t * tanh(c_t)
 
-    The article prints the second line for c_t, in which z_t does not occur, while its text says
-    that the update gate updates the cell state. With "printed" z_t is computed to be looked at; its
-    weights learn nothing. Full matrices W_c are what sets it apart from peepholes (Gers et al.
+    The article prints the second line for c_t, in which z_t does not occur, while its text states
+    that the update gate updates the cell state. With "printed" z_t is computed only for traces; its
+    weights do not learn. Full matrices W_c distinguish it from peepholes (Gers et al.
     2000), which are diagonal. Rows of the weights: z, i, f, g, o; w_state takes [c, h] to the first
     four, w_out takes [h, c] to o.
     """
@@ -196,7 +196,7 @@ class ConvGRUCell(Cell):
 
     Here * is a convolution, W_x 1x1 and W_h 3x3; gates multiply value by value. x is (B,
     input_size, side, side), the state (B, hidden_size, side, side); outside the maps are zeros.
-    The convention is that of GRUCell, to which it comes down on maps of one place, and of Shi et
+    The convention is that of GRUCell, which it equals on 1x1 maps, and of Shi et
     al. 2017: the reset gate comes after the convolution, and z_t keeps the old state. Ballas et al.
     have both the other way round: W_hn * (r_t h_{t-1}), and h_t = (1 - z_t) h_{t-1} + z_t n_t.
     """
@@ -245,9 +245,9 @@ CELLS: dict[str, type[Cell]] = {
 def make_cell(
     core: str, input_size: int, hidden_size: int, gated_update: str, side: int = 1
 ) -> Cell:
-    """Return a new cell by the name of its core.
+    """Return a new cell for the name of its core.
 
-    `gated_update` is for `gated` alone, and `side`, that of its maps, for `convgru`.
+    `gated_update` applies to `gated` only, and `side`, that of its maps, to `convgru` only.
     """
     if core == "gated":
         return GatedCell(input_size, hidden_size, gated_update)

@@ -1,14 +1,14 @@
-"""What networks may be made of: names and sizes, for options and model files."""
+"""Cores and sizes of networks: for options and model files."""
 
-MAP_CORE = "convgru"  # the one that works on maps
+MAP_CORE = "convgru"  # the core that works on maps
 CORES = ("gru", "lstm", "rnn", "gated", MAP_CORE)
 CORE, SIZE = CORES[0], 64  # of a classifier
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")
-MAP_SIZES = range(32, 257, 16)  # sides of pictures that may be read as maps, in pixels
+MAP_SIZES = range(32, 257, 16)  # sides of pictures for encoders with maps, in pixels
 
 
 def stored_side(size: int) -> int:
-    """Return the side of stored pictures out of which views of this side are cut, in pixels."""
+    """Return the side of stored pictures from which views of this side are cut, in pixels."""
     return size * 3 // 2

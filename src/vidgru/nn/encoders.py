@@ -19,7 +19,7 @@ class FrameEncoder(nn.Module):
     """Four 3x3 convolutions of stride 2, the last three each followed by a depthwise one.
 
     Maps pictures (N, channels, H, W) to features (N, 2 * widths[-1]): mean and maximum over space.
-    Not `pooled`, it gives the maps themselves, (N, widths[-1], map_side(H), map_side(W)).
+    Without `pooled` it returns the maps themselves, (N, widths[-1], map_side(H), map_side(W)).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ def pool(maps: Tensor) -> Tensor:
 
 
 def map_side(side: int) -> int:
-    """Return the side of a frame encoder's maps: each of four strides of 2 halves it, up."""
+    """Return the side of a frame encoder's maps: four strides of 2, each rounding up."""
     return -(-side // 16)
 
 

@@ -1,9 +1,10 @@
 """The gated cell over whole sequences, with a backward pass written by hand.
 
 The equations are those of `cells.GatedCell`. Autograd would record a dozen operations a step; here
-a step back is two matrix products and four elementwise operations, since all that does not depend
-on later steps is made for all steps at once. Within a step a tensor is (features, batch): matrix
-products with few columns are faster than with few rows, and every gate is one block of memory.
+a backward step is two matrix products and four elementwise operations, since all that does not
+depend on later steps is computed for all steps at once. Within a step a tensor is (features,
+batch): matrix products with few columns are faster than with few rows, and every gate is one
+block of memory.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ def gated_sequence(
 
     from_x: (T, 5H, B), the input's share of the gates z, i, f, g, o with their biases. w_state:
     (4H, 2H) from [c_{t-1}, h_{t-1}] to z, i, f, g. w_out: (H, 2H) from [h_{t-1}, c_t] to o. h, c:
-    (H, B). `blend` chooses the reading of the update gate; without it z is left out.
+    (H, B). `blend` selects the variant of the update gate; without it z is left out.
     """
     return _Gated.apply(from_x, w_state, w_out, h, c, blend)  # type: ignore[no-any-return,no-untyped-call]
 
@@ -67,7 +68,7 @@ class _Gated(torch.autograd.Function):
         size = width // 5
         first = 0 if ctx.blend else size
         z, i, f, g, o = gates.view(steps, 5, size, batch).unbind(1)
-        # What the loss's slope at c_t is multiplied by on its way to z, i, f, g and to c_{t-1} ...
+        # The factors of the gradient at c_t on its way to z, i, f, g and to c_{t-1} ...
         before = states[:-2:2]
         slopes = gates.new_zeros(steps, 4, size, batch)
         slopes[:, 1] = g * i * (1 - i)
@@ -78,11 +79,11 @@ class _Gated(torch.autograd.Function):
             slopes *= z.unsqueeze(1)
             slopes[:, 0] = (f * before + i * g - before) * z * (1 - z)
             keep = 1 + z * (f - 1)
-        # ... and the slope at h_t on its way to o and to c_t.
+        # ... and of the gradient at h_t on its way to o and to c_t.
         to_o = squashed * o * (1 - o)
         to_c = o * (1 - squashed * squashed)
         d_gates = torch.empty_like(gates) if ctx.blend else torch.zeros_like(gates)
-        # The slopes at the states lie like the states; those at h_t start with the outputs' own.
+        # Gradients at the states have their layout; those at h_t start with the outputs' gradients.
         d_states = torch.zeros_like(states)
         d_states[3::2] = d_ys
         d_states[-2] = d_c
@@ -106,5 +107,5 @@ class _Gated(torch.autograd.Function):
 
 
 def _outer(slopes: Tensor, inputs: Tensor) -> Tensor:
-    """Return the sum over steps and batch of slope times input, for (T, M, B) and (T, N, B)."""
+    """Return the sum over steps and batch of gradient times input, for (T, M, B) and (T, N, B)."""
     return slopes.transpose(0, 1).flatten(1) @ inputs.transpose(0, 1).flatten(1).t()

@@ -1,4 +1,4 @@
-"""From pixels to what the network sees."""
+"""From pixels to the network's input."""
 
 from torch import Tensor
 
@@ -15,8 +15,8 @@ def normalise(pixels: Tensor) -> Tensor:
 def changes(clip: Tensor) -> Tensor:
     """Return (B, T, 2C, H, W): each frame's change since the one before, then the change before.
 
-    clip: (B, T, C, H, W). What lies before the clip counts as unchanged. One change alone does not
-    tell which way a thing of unknown brightness moves; two in a row do.
+    clip: (B, T, C, H, W). Before its first frame a clip counts as unchanged. One change alone does
+    not show which way an object of unknown brightness moves; two in a row do.
     """
     batch, steps, channels, height, width = clip.shape
     both = clip.new_zeros(batch, steps, 2 * channels, height, width)

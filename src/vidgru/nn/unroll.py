@@ -12,7 +12,7 @@ def unroll(
     """Return ys (B, T, hidden) and the state after the last step, for xs (B, T, input).
 
     `state` defaults to the cell's initial state. With `fused` the cell's fast kernel runs; without
-    it, the cell's own equations step by step. Both give the same numbers.
+    it, the cell's own equations step by step. Both give the same values.
     """
     if state is None:
         state = cell.initial_state(xs.shape[0])

@@ -1,4 +1,4 @@
-"""The command of a task that needs no more of its own than a source and a model."""
+"""The command of a task that needs only a source and a model."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from vidgru.terminal.options import (
 
 
 def make_command(about: About) -> click.Command:
-    """Return a command that answers for each source with a model of a task."""
+    """Return a command that predicts for each source with a model of a task."""
 
     @click.command(about.command, help=about.summary)
     @source_arguments

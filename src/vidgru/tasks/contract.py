@@ -1,4 +1,4 @@
-"""What a task is: all that training, evaluating and the command line ask of it.
+"""The interface of a task for training, evaluating and the command line.
 
 A task is a package with two modules of these names: `options` holds ABOUT, which is all that
 `--help` needs and imports neither torch nor numpy; `task` holds TASK, which does the work.
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class About:
-    """What the command line says of a task.
+    """How the command line describes a task.
 
     name: in model files and of --task; learns: completes "What to learn:"; command, summary: the
-    command that uses a model, and its line in `vidgru --help`; noun: what a model of it is called;
-    use: completes "This model ..."; subject: what its own options are for; train_config,
-    evaluate_config: its options, of which another task's are refused; presets: named ones.
+    command that uses a model, and its line in `vidgru --help`; noun: for a model of it;
+    use: completes "This model ..."; subject: of its own options; train_config,
+    evaluate_config: its options (those of other tasks are refused); presets: named settings.
     """
 
     name: str
@@ -59,8 +59,8 @@ Steps = Generator[Progress, None, Any]
 class Task(ABC, Generic[Config, Spec, Start, Data]):
     """One thing that can be learned from videos.
 
-    Config: its options of `train`; Spec: the dataclass that a model file holds beside the weights;
-    Start: what a training begins with; Data: clips that are ready to be learned from.
+    Config: its options of `train`; Spec: the dataclass in a model file next to the weights;
+    Start: the initial weights; Data: clips that are ready to train on.
     """
 
     about: About
@@ -69,9 +69,9 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
 
     @abstractmethod
     def read_spec(self, content: dict[str, Any]) -> Spec | None:
-        """Return the spec that a model file's header holds, None where it makes no sense.
+        """Return the spec in a model file's header, None where it is invalid.
 
-        Believes nothing, as it may come from anyone; raises ValueError, TypeError or KeyError.
+        The header is untrusted; raises ValueError, TypeError or KeyError.
         """
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     def loaded(
         self, path: Path, network: Any, spec: Spec, content: dict[str, Any]
     ) -> "Loaded[Any, Spec]":
-        """Return a network with all that its file says of it."""
+        """Return a network with the content of its model file."""
         from vidgru.engine.model_file import Loaded
 
         return Loaded(path, network, spec, content["metrics"])
@@ -89,9 +89,9 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     # Training, in the order of the steps.
 
     def start(self, config: Config, run: Path | None = None) -> Start:
-        """Return what a training, or a `run` that was begun already, begins with.
+        """Return the initial weights of a training, or of an existing `run`.
 
-        Where a task says nothing else: random weights.
+        By default: random weights.
         """
         from vidgru.engine.initial_weights import InitialWeights
 
@@ -108,14 +108,14 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     def prepare(
         self, clips: "list[Clip]", sampling: "Sampling", config: Config, folder: Path
     ) -> Generator[Progress, None, Data]:
-        """Decode and split clips, and do what else it takes to learn from them."""
+        """Decode and split clips, and prepare them for training."""
         from vidgru.data.dataset import build_dataset
 
         return cast(Data, (yield from build_dataset(clips, sampling, config, folder)))
 
     @abstractmethod
     def spec(self, run: "TrainRun[Config, Start]", data: Data) -> Spec:
-        """Return what the model file will say of the network that is to be trained."""
+        """Return the spec of the network that is to be trained."""
 
     @abstractmethod
     def trainer(
@@ -126,10 +126,10 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         network: Any,
         device: "torch.device",
     ) -> "Trainer[Any]":
-        """Return what trains a network, from the run's checkpoint on if there is one."""
+        """Return the trainer of a network; it resumes from the run's checkpoint if there is one."""
 
     def learn(self, run: "TrainRun[Config, Start]", data: Data) -> Steps:
-        """Train a network on clips that are ready, yielding Progress all along."""
+        """Train a network on prepared clips, yielding Progress."""
         from vidgru.engine.device import prepare_training
 
         device = prepare_training(run.config.device, run.config.threads, run.config.seed)
@@ -138,7 +138,7 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         run.start.load_into(network)
         return (yield from self.trainer(run, data, spec, network, device).steps())
 
-    # What is asked of a model.
+    # Using a model.
 
     @abstractmethod
     def open(self, model: Any, device: "torch.device") -> "VideoModel[Any]":
@@ -147,30 +147,30 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     def open_unsure(
         self, model: Any, device: "torch.device", max_error: float
     ) -> "VideoModel[Any]":
-        """Return a model that says `unsure` to keep to a share of wrong answers.
+        """Return a model that answers `unsure` where it could exceed a share of wrong answers.
 
-        Raises OptionError; where a task tells no classes, always.
+        Raises OptionError, always for a task without classes.
         """
         does, _, _ = self.about.use.partition(":")
-        raise OptionError(f"--max-error is for models that tell classes, and {model.path} {does}.")
+        raise OptionError(f"--max-error is for classifiers, and {model.path} {does}.")
 
     @abstractmethod
     def evaluate(self, folder: Path, config: Any, model: Any, device: "torch.device") -> Steps:
-        """Tell how good a model is on clips that it did not learn from."""
+        """Measure a model on clips that it was not trained on."""
 
     def show(self, result: Any) -> None:
-        """Print what a training or an evaluation came to, or an answer of `make_command`.
+        """Print the result of a training or an evaluation, or a prediction of `make_command`.
 
-        Where a task draws no tables: its plain values, one a line.
+        By default: its plain values, one a line.
         """
         from vidgru.terminal.tables import print_plain
 
         print_plain(result)
 
     def encoders(self, model: Any) -> str:
-        """Return what the encoders of a model see, as --input of a classifier has it.
+        """Return the --input of a classifier that matches a model's encoders.
 
-        Raises ModelError where it has none that a classifier can begin with.
+        Raises ModelError where a classifier cannot use its encoders.
         """
         does, _, _ = self.about.use.partition(":")
         raise ModelError(

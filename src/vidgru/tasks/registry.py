@@ -9,8 +9,7 @@ from vidgru.core.errors import ModelError, OptionError
 from vidgru.core.options import make
 from vidgru.tasks.contract import About, Task
 
-# A task is a package, see `tasks.contract`, and one line here. The first one is learned if nothing
-# else is asked for.
+# A task is a package, see `tasks.contract`, and one line here. The first one is the default.
 PACKAGES = {
     "classify": "vidgru.tasks.classify",
     "motion": "vidgru.tasks.motion",
@@ -22,7 +21,7 @@ AnyTask = Task[Any, Any, Any, Any]
 
 
 def about(name: str) -> About:
-    """Return what the command line says of a task; raises ValueError for an unknown one."""
+    """Return how the command line describes a task; raises ValueError for an unknown one."""
     found: About = _module(name, "options").ABOUT
     return found
 
@@ -42,7 +41,7 @@ def _module(name: str, role: str) -> Any:
 def load(path: Path, name: str | None = None) -> Any:
     """Read a model file or a run folder, of any task or of one.
 
-    Raises ModelError for anything but a whole model, or one of another task.
+    Raises ModelError for an invalid model, or one of another task.
     """
     from vidgru.engine.model_file import read_model
 
@@ -61,8 +60,8 @@ def open_model(
 ) -> Any:
     """Open a run folder or model file of any task, or by a task's name the one that is shipped.
 
-    `threads` sets how many torch uses in this process; None leaves that. `max_error` is for models
-    that tell classes. Raises ModelError, OptionError.
+    `threads` sets how many torch uses in this process; None leaves that. `max_error` is for
+    classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
     from vidgru.engine.model_file import shipped
@@ -83,7 +82,7 @@ def open_model(
 
 
 def train_config(options: dict[str, Any], preset: str | None = None) -> Any:
-    """Return the config of a training from options given by name, `task` among them or not.
+    """Return the config of a training from options by name, with or without `task`.
 
     They replace those of a preset. Raises OptionError, also for an option or a preset of another
     task.
@@ -98,7 +97,7 @@ def train_config(options: dict[str, Any], preset: str | None = None) -> Any:
 
 
 def evaluate_config(name: str, options: dict[str, Any]) -> Any:
-    """Return the config of evaluating a task's model from options given by name.
+    """Return the config of evaluating a task's model from options by name.
 
     Raises OptionError, as `train_config` does.
     """
@@ -106,12 +105,12 @@ def evaluate_config(name: str, options: dict[str, Any]) -> Any:
 
 
 def default_task() -> str:
-    """Return the task that is learned if nothing else is asked for."""
+    """Return the name of the default task."""
     return next(iter(PACKAGES))
 
 
 def presets() -> dict[str, About]:
-    """Return the names of all presets, and which task each is of."""
+    """Return the names of all presets, and the task of each."""
     return {preset: task for task in map(about, PACKAGES) for preset in task.presets}
 
 

@@ -1,4 +1,4 @@
-"""Click options made from the config dataclasses, so that defaults and help stand in one place."""
+"""Click options made from the config dataclasses, which hold all defaults and help texts."""
 
 import dataclasses
 import sys
@@ -19,7 +19,7 @@ def config_options(
 ) -> Callable[[Any], Any]:
     """Return a decorator that adds one option for each field of a config dataclass.
 
-    Or for all `without` some. `texts` are help texts, by field, that replace the config's own.
+    Except for `without`. `texts` are help texts, by field, that replace the config's own.
     """
     hints = typing.get_type_hints(config)
 
@@ -39,8 +39,8 @@ def config_options(
 def task_options(configs: Sequence[Any], **texts: str) -> Callable[[Any], Any]:
     """Return a decorator that adds one option for each field of the tasks' configs.
 
-    What each task takes where nothing is given, as `defaults` of its config has it, stands in the
-    help text. `texts` are help texts, by field, that replace the config's own; these come first.
+    The tasks' own defaults, from `defaults` of their configs, are appended to the help text.
+    `texts` are help texts, by field, that replace the config's own; these come first.
     """
     several: dict[str, list[tuple[Any, dataclasses.Field[Any]]]] = {}
     for config in configs:
@@ -98,7 +98,7 @@ def given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def source_arguments(command: Any) -> Any:
-    """Add the SOURCE... argument: files and folders, checked one by one where they are opened."""
+    """Add the SOURCE... argument: files and folders, checked one by one when opened."""
     return click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")(command)
 
 
@@ -107,6 +107,6 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on 
 
 
 def report_model(path: Path, config: ModelConfig, quiet: bool) -> None:
-    """Say which model was found, where none was given."""
+    """Report which model was found, where none was given."""
     if config.model is None and not quiet:
         print(f"Model: {printable(str(path))}", file=sys.stderr)

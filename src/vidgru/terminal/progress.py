@@ -1,4 +1,4 @@
-"""Progress bars on stderr, shown only to a person who looks."""
+"""Progress bars on stderr, shown only in a terminal."""
 
 from collections.abc import Generator
 from typing import TypeVar
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
-    """Run a job to its end behind one bar a stage, and return its result."""
+    """Run a job to its end with one bar a stage, and return its result."""
     bar: tqdm[None] | None = None
     stage = ""
     try:
@@ -31,7 +31,7 @@ def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
             bar.set_postfix_str(progress.note, refresh=False)
             bar.update(progress.done - bar.n)
     except KeyboardInterrupt as interrupt:
-        # If it came while the bar was drawn, the job must hear of it, to say how to go on.
+        # If it came while the bar was drawn, the job must get it, to report how to resume.
         steps.throw(interrupt)
         raise
     finally:

@@ -1,4 +1,4 @@
-"""What the tables of all trainings and evaluations have in common."""
+"""Common parts of the tables of all trainings and evaluations."""
 
 from collections.abc import Iterable, Mapping, Sized
 from typing import TypeVar
@@ -15,7 +15,7 @@ Scores = TypeVar("Scores")
 
 
 def print_end(sentences: Iterable[str], result: Trained, verb: str) -> None:
-    """Print what is to say of a training below its tables, and what to type next."""
+    """Print notes on a training below its tables, and the next commands to type."""
     console = open_console()
     for sentence in sentences:
         if sentence:
@@ -26,7 +26,7 @@ def print_end(sentences: Iterable[str], result: Trained, verb: str) -> None:
 
 
 def trained(result: Trained, how: str) -> str:
-    """Return how long a training was, in a sentence, with what else is to say of `how`."""
+    """Return how long a training took, in a sentence, with further notes on it in `how`."""
     return (
         f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
         f"{result.best_epoch}{how}; {result.parameters:,} parameters; "
@@ -35,7 +35,7 @@ def trained(result: Trained, how: str) -> str:
 
 
 def print_tables(tables: Iterable[Table], skipped: Sized) -> None:
-    """Print how good a model is, and how many clips tell nothing of that."""
+    """Print the scores of a model, and how many clips are not part of them."""
     console = open_console()
     for table in tables:
         console.print(table)
@@ -44,13 +44,13 @@ def print_tables(tables: Iterable[Table], skipped: Sized) -> None:
 
 
 def held_out(validation: Scores, test: Scores | None) -> list[tuple[Scores, str]]:
-    """Return the scores of a training, and what they are of, those that count most at the end."""
+    """Return the scores of a training with what they are of, the most important last."""
     scores = [(validation, "validation clips")]
     return scores if test is None else [*scores, (test, "test clips")]
 
 
 def splitting(split: Split, folds: int = 0) -> str:
-    """Return how clips were shared out, in a sentence."""
+    """Return how clips were split, in a sentence."""
     verbs = {"train": "train", "val": "validate", "test": "test"}
     counts = []
     for part, count in split.clips.items():
@@ -79,16 +79,16 @@ def splitting(split: Split, folds: int = 0) -> str:
 
 
 def quoted(path: str) -> str:
-    """Return a path as a shell takes it."""
+    """Return a path quoted for a shell."""
     from shlex import quote
 
     return quote(path)
 
 
 def worth(useful: bool, measure: str, figures: str, better: Mapping[str, bool]) -> str:
-    """Return whether and where a model is of use, in a sentence; "" where it always is.
+    """Return whether and where a model beats the baselines, in a sentence; "" where it always does.
 
-    better: by name, in order, how far ahead it is better than every guess.
+    better: by name, in order, how far ahead it beats every baseline.
     """
     names, good = [*better], [name for name in better if better[name]]
     if good == names[len(names) - len(good) :]:

@@ -1,4 +1,4 @@
-"""The loop of all commands that answer source by source: print, keep, save, and count failures."""
+"""The loop of all commands over sources: print, keep, save, and count failures."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from vidgru.core.results import Failure, Progress
 from vidgru.core.text import printable
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-IN_MEMORY = 1 << 20  # bytes of a table, before it goes to a temporary file
+IN_MEMORY = 1 << 20  # bytes of a table before it goes to a temporary file
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class CsvFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What becomes of the items of a command, by their class.
+    """How the items of a command are printed and saved, by their class.
 
     show: prints an item for a person, unless `as_json`, which prints a JSON line for each item of
-    the `json_types` instead. save: writes what is made of an item, and returns whether that failed.
-    A Failure has a line on stderr, a JSON line and a row of the table everywhere.
+    the `json_types` instead. save: writes the files of an item, and returns whether that failed.
+    A Failure always has a line on stderr, a JSON line and a row of the table.
     """
 
     as_json: bool = False
@@ -81,7 +81,7 @@ def print_sources(
     interrupted: str,
     parts: tuple[type, ...] = (),
 ) -> bool:
-    """Do as `print_items` behind a bar over all sources; return whether anything failed.
+    """Like `print_items`, with a bar over all sources; return whether anything failed.
 
     Items of the classes `parts` are less than a whole source. On Ctrl-C, the sentence `interrupted`
     is raised with it: of {total} sources, {printed} were printed, and {done} were also saved.
@@ -104,7 +104,7 @@ def print_sources(
                     bar.set_postfix_str(f"{printed}/{total} sources{note}", refresh=False)
                     bar.update(printed + share - bar.n)
                 yield item
-                done = printed  # the loop asks for more when it is through with an item
+                done = printed  # the loop requests the next item when this one is done
 
         try:
             return print_items(counted(), output) > 0
@@ -114,7 +114,7 @@ def print_sources(
 
 
 def print_saved(results: Iterable[Path | Failure], quiet: bool) -> bool:
-    """Say where files were saved and why others were not; return whether any was not."""
+    """Report where files were saved and why others were not; return whether any was not."""
     failed = False
     for result in results:
         if isinstance(result, Failure):
@@ -131,9 +131,9 @@ def _print_error(failure: Failure) -> None:
 
 @contextmanager
 def _kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[list[str]], Any]]:
-    """Give what adds a row to a .csv file, which is written at the end, whatever comes between.
+    """Give a function that adds a row to a .csv file, which is written at the end in any case.
 
-    Without a path, rows go nowhere. Raises OutputError.
+    Without a path, rows are discarded. Raises OutputError.
     """
     if path is None:
         yield lambda row: None

@@ -1,4 +1,4 @@
-"""What all tables have in common."""
+"""Common parts of all tables."""
 
 import json
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from vidgru.core.text import printable
 
 
 def open_console() -> Console:
-    """Return where tables are printed."""
+    """Return the console for tables."""
     console = Console(highlight=False)
-    # Where no terminal sets a width, lines stay whole for whoever reads them.
+    # Without a terminal there is no width, and lines stay whole.
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def shown(text: str) -> Text:
-    """Return a stranger's words as they may stand in a table."""
+    """Return untrusted text, safe for a table."""
     return Text(printable(text), overflow="fold")
 
 

@@ -1,1 +1,1 @@
-"""What needs no training."""
+"""Tools without training."""

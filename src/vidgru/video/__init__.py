@@ -1,4 +1,4 @@
-"""Pixels in and out: the only floor that opens videos and images."""
+"""Pixels in and out: the only layer that opens videos and images."""
 
 import shlex
 import sys
@@ -9,7 +9,7 @@ try:
     import cv2  # noqa: F401
 except ImportError as error:
     pip = f"{shlex.quote(sys.executable)} -m pip"
-    # opencv-python needs libraries of a desktop, which a server has not.
+    # opencv-python needs desktop libraries, which a server lacks.
     raise VidgruError(
         f"OpenCV does not load: {error}. On Debian and Ubuntu: apt install libgl1 libglib2.0-0. "
         f"Or take the OpenCV that needs neither: {pip} uninstall -y opencv-python && "

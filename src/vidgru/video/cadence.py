@@ -1,4 +1,4 @@
-"""Find out how often the picture of a video really changes: animation repeats pictures."""
+"""Measure how often the picture of a video really changes: animation repeats pictures."""
 
 from itertools import pairwise
 from statistics import median
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from vidgru.video.read import Image, Source, Video, open_video, shrink
 
 SIDE = 64  # pixels of the small pictures that are compared
-LOOKED_AT = 12  # frames after which all is known of most videos
-MAX_FRAMES = 150  # frames that are looked at
+LOOKED_AT = 12  # frames after which most videos are decided
+MAX_FRAMES = 150  # frames that are read
 MIN_CHANGE = 8.0  # grey levels in one small pixel, where pictures differ that show motion
 REPEATED, CHANGED = 0.15, 0.3  # of a usual change: a repeated picture has less, a new one more
-ENOUGH = 40  # changes that tell the rate to a few percent
+ENOUGH = 40  # changes that give the rate to a few percent
 MIN_GAPS = 5
 AGREE = 0.8  # share of the gaps between changes that fit to their mean
 NEAR = 0.02  # relative: rates are mostly whole numbers, and gaps whole frames
@@ -32,8 +32,8 @@ class Cadence(NamedTuple):
 def find_cadence(source: Source) -> Cadence | None:
     """Return how often the picture of a source changes, if each is shown twice or more often.
 
-    Looks at 12 frames, and at up to 150 where some are like those before. None where pictures are
-    not repeated, or not evenly, or nothing moves. Raises VideoError.
+    Reads 12 frames, and up to 150 where some repeat the one before. None where pictures are not
+    repeated, or not evenly, or nothing moves. Raises VideoError.
     """
     changes: list[float] = []
     with open_video(source) as video:
@@ -53,7 +53,7 @@ def find_cadence(source: Source) -> Cadence | None:
     if not gaps or max(gaps) - min(gaps) > 2 * JITTER * median(gaps):
         return None
     fps = len(gaps) / (times[-1] - times[0])
-    # Times are rounded: what is declared is nearer, unless it is wrong.
+    # Times are rounded: the declared rate is more exact, unless it is wrong.
     return _cadence(changes, video.fps if abs(video.fps / fps - 1) < NEAR else fps)
 
 
@@ -63,7 +63,7 @@ def _small(video: Video) -> NDArray[np.float32]:
 
 
 def _typical(changes: list[float]) -> float:
-    """Return what changes where the picture does; 0 where nothing moves."""
+    """Return the usual change between different pictures; 0 where nothing moves."""
     moved = [change for change in changes if change >= MIN_CHANGE]
     return median(moved) if moved else 0.0
 
@@ -73,7 +73,7 @@ def _repeats(changes: list[float]) -> list[float]:
 
 
 def _new(changes: list[float]) -> list[int]:
-    """Return the numbers of the frames whose picture is a new one; the first frame is none."""
+    """Return the indices of the frames with a new picture; the first frame does not count."""
     typical = max(_typical(changes), MIN_CHANGE)
     return [number for number, change in enumerate(changes, 1) if change > CHANGED * typical]
 
@@ -84,7 +84,7 @@ def _cadence(changes: list[float], fps: float) -> Cadence | None:
     if len(gaps) < MIN_GAPS:
         return None
     typical = median(gaps)
-    even = [gap for gap in gaps if gap <= 1.6 * typical]  # else nothing moved for a while
+    even = [gap for gap in gaps if gap <= 1.6 * typical]  # longer: nothing moved for a while
     length = sum(even) / len(even)  # of a picture, in frames
     if abs(length / round(length) - 1) < NEAR:
         length = round(length)

@@ -1,28 +1,28 @@
-"""True times out of the time stamps of a file, some of which may be wrong, equal or missing."""
+"""True times from the time stamps of a file, some of which may be wrong, equal or missing."""
 
 import math
 from collections import deque
 from statistics import median
 
-SOFT_SECONDS, SOFT_GAPS = 1.0, 8.0  # a longer gap between two frames is looked at twice
-# What a gap must exceed to be a jump of the clock, in seconds and in usual gaps. A transport stream
-# has a clock that starts anew where recordings are joined, and is never silent for long.
+SOFT_SECONDS, SOFT_GAPS = 1.0, 8.0  # a longer gap between frames is checked with the next stamp
+# What a gap must exceed to be a jump of the clock, in seconds and in usual gaps. The clock of a
+# transport stream restarts where recordings are joined, and such a stream never pauses for long.
 JOINED_SECONDS, OWN_SECONDS, JUMP_GAPS = 5.0, 600.0, 20.0
-STUCK = 3  # stamps in a row that lie behind: the clock was set back by a little
-SANE = 1e9  # seconds; OpenCV gives -10^14 for a stamp that is missing
+STUCK = 3  # successive stamps in the past: the clock was set back by a little
+SANE = 1e9  # seconds; OpenCV gives -10^14 for a missing stamp
 
 
 def sane(stamp: float | None) -> float | None:
-    """Return a time stamp, or None for what is none."""
+    """Return a time stamp, or None for an impossible one."""
     return stamp if stamp is not None and abs(stamp) < SANE else None
 
 
 class Clock:
-    """Rising times in seconds since the first frame, out of stamps in seconds.
+    """Rising times in seconds since the first frame, from stamps in seconds.
 
-    One bad stamp does not move the times after it. A jump, either way, is bridged by one frame's
+    One bad stamp does not shift later times. A jump, either way, is bridged by one frame's
     time and counted in `jumps`; `jumped` is the first one's time and length. `period` is the usual
-    gap between frames, `joined` whether the format lets recordings with different clocks be joined.
+    gap between frames, `joined` whether the format allows joined recordings with different clocks.
     """
 
     def __init__(self, period: float, *, joined: bool) -> None:
@@ -42,16 +42,16 @@ class Clock:
         return median(self._gaps) if len(self._gaps) >= 3 else self._declared
 
     def plain(self, stamp: float | None) -> bool:
-        """Return whether a stamp simply goes on, so that the one after it need not be known."""
+        """Return whether a stamp continues as usual, so that the next one is not needed."""
         if self._first or stamp is None:
             return self._first
         gap = stamp - self._offset - self._time
         return gap > 0 and (gap <= SOFT_SECONDS or gap <= SOFT_GAPS * self._period)
 
     def time(self, stamp: float | None, after: float | None = None) -> float:
-        """Return the next frame's time; `after` is the stamp of the frame behind it, if known.
+        """Return the next frame's time; `after` is the stamp of the following frame, if known.
 
-        It is needed only where `plain` says so.
+        It is needed only where `plain` is False.
         """
         if self._first:
             self._first, self._raw = False, stamp
@@ -73,7 +73,7 @@ class Clock:
             return stamp - self._offset
         period = self._period
         soft = max(SOFT_SECONDS, SOFT_GAPS * period)
-        # When the frame behind this one comes, if the clock goes on as it did.
+        # When the following frame comes, if the clock continues as before.
         then = math.inf if after is None else after - self._offset - self._time
         if stamp is None:
             return self._time + (then / 2 if 0 < then < 2 * period else period)

@@ -1,4 +1,4 @@
-"""Find out why a stream cannot be opened: OpenCV does not say."""
+"""Find out why a stream cannot be opened: OpenCV does not report it."""
 
 import socket
 import time
@@ -9,9 +9,9 @@ NO_VIDEO = "what comes from there is no video, but perhaps a web page"
 
 
 def why_not(address: str, open_seconds: float, read_seconds: float) -> str | None:
-    """Return why no video comes from an address, or None where nothing is wrong with it.
+    """Return why an address gives no video, or None where nothing is wrong with it.
 
-    It is opened once more, waiting for so many seconds.
+    It is opened once more, with these timeouts.
     """
     import av  # costs a third of a second
 
@@ -46,5 +46,5 @@ def why_not(address: str, open_seconds: float, read_seconds: float) -> str | Non
             return f"it does not answer within {seconds:g} s"
         if isinstance(error, av.error.InvalidDataError):
             return NO_VIDEO
-        # Never the error's own text, which holds the address.
+        # Never the error's own text: it contains the address.
         return f"it cannot be reached ({error.strerror})"

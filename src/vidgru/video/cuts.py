@@ -1,4 +1,4 @@
-"""Notice where one shot ends and another begins, well enough to start afresh there."""
+"""Detect where one shot ends and another begins, well enough to reset there."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ import cv2
 
 from vidgru.video.read import Frame
 
-AROUND = 8  # frames before and after a cut, between which nothing changes nearly as much
+AROUND = 8  # frames before and after a cut that change much less
 RATIO = 2.25  # of the change at a cut to the largest of those
 MIN_CHANGE = 6.0  # grey levels by which a pixel changes at a cut, on average
 
@@ -15,11 +15,11 @@ MIN_CHANGE = 6.0  # grey levels by which a pixel changes at a cut, on average
 def mark_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
     """Yield each frame with whether it begins a new shot; the first one does.
 
-    Frames are small and of one size. A cut changes the picture once and far more than the frames
-    around it do; flashes, fast motion and slow transitions do not count. Each frame is held back
-    until those after it are known. Where two cuts are less than 9 frames apart, neither is found.
+    Frames are small and of one size. A cut changes the picture once, and far more than the frames
+    around it do; flashes, fast motion and slow transitions do not count. Each frame is delayed
+    until the next ones are known. Where two cuts are less than 9 frames apart, neither is found.
     """
-    waiting: deque[tuple[Frame, float]] = deque()  # with its change since the one before
+    waiting: deque[tuple[Frame, float]] = deque()  # with the change from the frame before
     before: deque[float] = deque(maxlen=AROUND)
     previous: Frame | None = None
 

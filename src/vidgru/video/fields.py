@@ -1,4 +1,4 @@
-"""Make whole pictures of the two fields of interlaced frames, where these differ."""
+"""Build whole pictures from the two fields of interlaced frames, where these differ."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 COMBED = 0.002  # share of pixels that stick out of those above and below, both ways
 STICKS_OUT = 15  # levels of 255
-SMALLEST = 8  # pixels, of a side; less has no fields worth the name
+SMALLEST = 8  # pixels, of a side; smaller pictures have no usable fields
 
 
 class Deinterlacer:
-    """Takes frames in order and gives as many back, some of them later.
+    """Takes frames in order and returns as many, some of them later.
 
-    A frame that is not interlaced, and one whose fields show one moment, is given as it is. Time
+    A frame that is not interlaced, or whose fields show the same moment, is returned as it is. Time
     stamps stay in ticks of the stream.
     """
 
@@ -44,7 +44,7 @@ class Deinterlacer:
         yield from self._ready(self._graph)
 
     def flush(self) -> Iterator[VideoFrame]:
-        """Yield all frames that are still held back."""
+        """Yield all frames that are still buffered."""
         if self._graph is not None:
             self._graph.vpush(None)
             yield from self._ready(self._graph)
@@ -80,7 +80,7 @@ class Deinterlacer:
 
 
 def combed(frame: VideoFrame) -> bool:
-    """Return whether the lines of a frame show two moments."""
+    """Return whether the two fields of a frame show two moments."""
     component, plane = frame.format.components[0], frame.planes[0]
     deep = component.bits > 8
     lines: NDArray[Any] = np.frombuffer(memoryview(plane), np.uint16 if deep else np.uint8)

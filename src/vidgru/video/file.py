@@ -1,4 +1,4 @@
-"""What all readers of video files share: times, what is bridged, and what is said at the end."""
+"""Base of all readers of video files: times, bridged gaps, and warnings at the end."""
 
 import math
 from abc import abstractmethod
@@ -10,23 +10,23 @@ from vidgru.video.info import CLOCK_JUMPS, ENOUGH, NO_START
 from vidgru.video.source import MAX_PIXELS, Image, Video
 from vidgru.video.streams import StreamInfo
 
-# Past a damaged spot the decoder often finds its way again within a few packets.
+# After a damaged spot the decoder often recovers within a few packets.
 GRABS_AFTER_FAILURE = 16
-SLOWEST, FASTEST = 1e-5, 1e5  # frames/s that are believed
+SLOWEST, FASTEST = 1e-5, 1e5  # frames/s; rates beyond are ignored
 DEFAULT_FPS = 25.0
-WRAPS = 2**33 / 90_000  # seconds after which the clock of a transport stream begins anew
+WRAPS = 2**33 / 90_000  # seconds after which the clock of a transport stream wraps around
 
 
 def sane_fps(*rates: float | None) -> float:
-    """Return the first of some rates that can be one, in frames/s."""
+    """Return the first plausible rate, in frames/s."""
     good = (rate for rate in rates if rate and math.isfinite(rate) and SLOWEST <= rate <= FASTEST)
     return next(good, DEFAULT_FPS)
 
 
 class VideoFile(Video):
-    """A video file; a subclass moves from frame to frame and gives stamps and pixels as they are.
+    """A video file; a subclass moves from frame to frame and returns raw stamps and pixels.
 
-    `known` is what `look` said of the file, if anything.
+    `known` is what `look` found out about the file, if anything.
     """
 
     def __init__(self, path: Path, fps: float, known: StreamInfo | None, frames: float) -> None:
@@ -35,8 +35,8 @@ class VideoFile(Video):
         self._clock = Clock(1 / fps, joined=known is not None and known.joined)
         self._frames = frames if 0 < frames < 1e9 else 0.0  # as declared
         self._first_stamp: float | None = None
-        self._kept: Image | None = None  # of the current frame, where the decoder is further
-        self._next: float | None = None  # stamp of the frame behind, where that was grabbed already
+        self._kept: Image | None = None  # the current frame, where the decoder is one ahead
+        self._next: float | None = None  # stamp of the next frame, if already grabbed
         self._ahead = self._ended = False
 
     @abstractmethod
@@ -45,14 +45,14 @@ class VideoFile(Video):
 
     @abstractmethod
     def _stamp(self) -> float | None:
-        """Return the seconds since the stream's start that the frame's stamp says, if any."""
+        """Return the frame's stamp in seconds since the stream's start, if any."""
 
     @abstractmethod
     def _picture(self) -> Image:
-        """Return the frame that `_advance` moved to as it is shown; raises VideoError."""
+        """Return the current frame as shown; raises VideoError."""
 
     def check_size(self) -> None:
-        """Raise VideoError for pictures that are too large to be real."""
+        """Raise VideoError for pictures that are implausibly large."""
         if self.width * self.height > MAX_PIXELS:
             raise VideoError(
                 f"Cannot read {self.source}: "
@@ -61,7 +61,7 @@ class VideoFile(Video):
 
     @property
     def seconds(self) -> float | None:
-        """How long the film is, by what the file says of it."""
+        """How long the film is, as the file declares it."""
         seconds = self._frames / self.fps
         return seconds if 0 < seconds < 1e7 else None
 
@@ -78,7 +78,7 @@ class VideoFile(Video):
             self._first_stamp = stamp
         if self._clock.plain(stamp):
             return self._count(self._clock.time(stamp))
-        # What is odd about this stamp is told by the one behind it.
+        # Only the next stamp shows whether this odd one is right.
         self._kept = self._picture().copy()
         if self._advance() or self._past_damage():
             self._ahead, self._next = True, sane(self._stamp())
@@ -94,7 +94,7 @@ class VideoFile(Video):
             return False
         for _ in range(GRABS_AFTER_FAILURE):
             if self._advance():
-                if not self.warnings:  # a file may have thousands of such spots
+                if not self.warnings:  # a file may have thousands of damaged spots
                     self.warnings.append(
                         f"{self.source} is damaged after {self._time:.2f} s: frames are missing."
                     )
@@ -119,7 +119,7 @@ class VideoFile(Video):
         clock = self._clock
         if clock.jumps:
             at, gap = clock.jumped
-            if self.known is not None and self.known.joined:  # where libav takes back for wrapped
+            if self.known is not None and self.known.joined:  # where libav undoes the wrap-around
                 gap = (gap + WRAPS / 2) % WRAPS - WRAPS / 2
             more = f" and {clock.jumps - 1} more times" if clock.jumps > 1 else ""
             self.warnings.append(

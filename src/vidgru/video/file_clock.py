@@ -1,4 +1,4 @@
-"""The clock that a file itself has: when its picture begins, beside its sound, and its timecode."""
+"""The file's own clock: when its picture begins relative to its sound, and its timecode."""
 
 import re
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from vidgru.video.streams import look
 
 TIMECODE = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})([:;.])([0-9]{2,3})")
 DAY = 24 * 60 * 60
-FASTEST = 99  # frames/s that a timecode has digits for
+FASTEST = 99  # frames/s that fit the digits of a timecode
 
 
 @dataclass(frozen=True)
 class Timecode:
-    """A count of frames at a whole rate, which drop frame shows as HH:MM:SS;FF of 29.97 a second.
+    """A frame count at an integer rate; drop frame shows it as HH:MM:SS;FF at 29.97 frames/s.
 
-    frame: from midnight on; rate: frames a second that are counted; drop: whether numbers (not
-    frames) are left out so that the count keeps to the clock.
+    frame: from midnight on; rate: counted frames a second; drop: whether numbers (not frames) are
+    skipped so that the count follows the clock.
     """
 
     frame: int
@@ -25,7 +25,7 @@ class Timecode:
     drop: bool = False
 
     def after(self, frames: int) -> "Timecode":
-        """Return the timecode so many frames later."""
+        """Return the timecode `frames` later."""
         return Timecode(self.frame + frames, self.rate, self.drop)
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Timecode:
 
 
 def counting_rate(fps: float) -> int:
-    """Return the whole rate at which timecodes count frames of a video; 29.97 counts as 30."""
+    """Return the integer rate at which timecodes count frames of a video; 29.97 counts as 30."""
     return min(max(round(fps), 1), FASTEST)
 
 
@@ -67,8 +67,8 @@ class FileClock:
     """When the first picture of a file is shown, by the file's own clock.
 
     start: seconds after the file begins, with sound or picture; stream: number of its video stream;
-    origin: what the time stamps of the file are when it begins, in seconds; timecode: of the first
-    picture, as the file has it.
+    origin: the file's time stamp at its beginning, in seconds; timecode: of the first picture, as
+    stored in the file.
     """
 
     start: float = 0.0
@@ -78,14 +78,14 @@ class FileClock:
 
 
 def file_clock(path: str | Path) -> FileClock:
-    """Return the clock of a video file; that of a folder of images, and of the like, begins at 0.
+    """Return the clock of a video file; folders of images and the like begin at 0.
 
-    Decodes no more than it takes to have the first frame.
+    Decodes only as far as the first frame.
     """
     path = Path(path)
     try:
         known = look(path) if path.is_file() else None
-    except VideoError:  # who reads the frames says what is wrong with it
+    except VideoError:  # reported when the frames are read
         known = None
     if known is None:
         return FileClock()

@@ -21,12 +21,12 @@ ROOT = (
 
 
 def listed(sources: Sources) -> list[str | Path]:
-    """Return sources as a list; a single path, which is a sequence of characters, too, is one."""
+    """Return sources as a list; a single path (a string is a sequence, too) counts as one."""
     return [sources] if isinstance(sources, str | Path) else list(sources)
 
 
 def is_root(folder: Path) -> bool:
-    """Return whether a folder, by whatever name or link, is the root of a file system."""
+    """Return whether a folder, under any name or link, is the root of a file system."""
     real = os.path.realpath(folder)
     return os.path.dirname(real) == real
 
@@ -38,9 +38,9 @@ def leads_up(link: Path, folder: Path) -> bool:
 
 
 class Links:
-    """Links to folders that were met in a search below a folder, to be followed after it.
+    """Links to folders found during a search, to be followed after it.
 
-    No folder is searched twice, nor one that holds the folder: such links would never end.
+    No folder is searched twice, nor one that contains the folder: such links would never end.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,15 +49,15 @@ class Links:
         self._waiting: list[Path] = []
 
     def searched(self, folder: str | Path) -> None:
-        """Take note of a folder that is searched."""
+        """Note a folder as searched."""
         self._searched.add(os.path.realpath(folder))
 
     def add(self, link: Path) -> None:
-        """Take note of a link."""
+        """Add a link."""
         self._waiting.append(link)
 
     def follow(self) -> Iterator[Path]:
-        """Yield the links to search, also those that are added meanwhile; warn of the others."""
+        """Yield the links to search, also those added meanwhile; warn about the others."""
         while self._waiting:
             link = self._waiting.pop(0)
             if os.path.realpath(link) in self._searched or leads_up(link, self._folder):
@@ -69,9 +69,9 @@ class Links:
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
     """Return the files with such suffixes at any depth, in natural order.
 
-    Suffixes are lower case, with the dot. Hidden files and folders are left out. Links to folders
-    are followed, see `Links`. Each folder that could not be read, a root among them, and each link
-    that leads nowhere gives a Failure.
+    Suffixes are lower case, with the dot. Hidden files and folders are skipped. Links to folders
+    are followed, see `Links`. Each folder that could not be read, even a root, and each broken link
+    gives a Failure.
     """
     errors: list[OSError] = []
     found: list[Path] = []
@@ -107,11 +107,11 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
 
 
 def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failure]:
-    """Return the videos that sources stand for, and a Failure for each that holds none.
+    """Return the videos of the sources, and a Failure for each source that holds none.
 
     A folder stands for the videos inside it at any depth, or else for the images in it as one
     sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
-    The root of a file system is a Failure. Raises OptionError for a source that is live.
+    The root of a file system is a Failure. Raises OptionError for a live source.
     """
     suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
     found: list[Path | Failure] = []
@@ -133,23 +133,23 @@ def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failu
 
 
 def find_videos(sources: Sources) -> list[Path | Failure]:
-    """Return what `find_sources` does, each once."""
+    """Return what `find_sources` does, without duplicates."""
     return list(dict.fromkeys(find_sources(sources)))
 
 
 def place(
     source: Path, taken: set[str], keep: bool = False, avoid: Pattern[str] | None = None
 ) -> Path:
-    """Return a relative path for what is made of a source's relative path, and add it to `taken`.
+    """Return a relative output path for a source's relative path, and add it to `taken`.
 
-    It has no suffix, or the source's with `keep`, and is unlike all those taken so far; its name is
-    nothing to `avoid`.
+    It has no suffix, or the source's with `keep`, and differs from all those taken so far; its name
+    does not match `avoid`.
     """
     name = source.name if keep else source.stem
     # A video may be called `...mp4`: its stem is the parent folder's name.
     name = "source" if name in ("", ".", "..") else name
     found, number = source.parent / name, 2
-    # Some file systems hold X and x for the same.
+    # Some file systems treat X and x as the same.
     while str(found).casefold() in taken or (avoid and avoid.fullmatch(found.name.casefold())):
         found, number = source.parent / f"{name}-{number}", number + 1
     taken.add(str(found).casefold())

@@ -11,9 +11,9 @@ DEPTHS = (8, 10, 12, 14, 16)  # of cameras and scanners, bits
 
 
 class GreyScale:
-    """Scales the pictures of one source alike, and says so once.
+    """Scales the pictures of one source alike, and reports it once.
 
-    `bits` is 0 until `measure_depth` is given the largest values that some pictures hold.
+    `bits` is 0 until `measure_depth` gets the largest values of some pictures.
     """
 
     def __init__(self, source: str, notes: list[str], warnings: list[str]) -> None:
@@ -22,7 +22,7 @@ class GreyScale:
         self._clips = False
 
     def measure_depth(self, *largest: int) -> None:
-        """Decide from the largest values of a few pictures."""
+        """Determine the depth from the largest values of a few pictures."""
         self.bits = next(bits for bits in DEPTHS if max(largest) < 1 << bits)
         if self.bits < 16:
             self._notes.append(
@@ -43,7 +43,7 @@ class GreyScale:
 
 
 def is_deep_grey(data: bytes) -> bool:
-    """Return whether a PNG, TIFF or PNM file holds grey of 16 bits, by its header."""
+    """Return whether a PNG, TIFF or PNM file holds 16-bit grey, by its header."""
     if data.startswith(b"\x89PNG"):
         return len(data) > 25 and data[24] == 16 and data[25] in (0, 4)
     if data[:4] in (b"II*\0", b"MM\0*"):

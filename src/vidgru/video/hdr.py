@@ -1,4 +1,4 @@
-"""Show HDR films in usual colours, as libswscale does, but from a table made beforehand."""
+"""Show HDR films in standard colours, as libswscale does, but from a precomputed table."""
 
 import tempfile
 from fractions import Fraction
@@ -17,7 +17,7 @@ SIDE = 33  # of the tables; scripts/make_hdr_tables.py makes them
 
 
 class ToneMapper:
-    """Turns frames of "PQ" or "HLG" films into bgr uint8 (H, W, 3)."""
+    """Converts frames of "PQ" or "HLG" films to bgr uint8 (H, W, 3)."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -25,7 +25,7 @@ class ToneMapper:
         self._like: tuple[int, int, int, int, str] | None = None
 
     def shown(self, frame: VideoFrame, size: tuple[int, int] | None = None) -> Image:
-        """Return a frame's picture, resized to (width, height) first if that is given."""
+        """Return a frame's picture, first resized to (width, height) if given."""
         width, height = size or (frame.width, frame.height)
         like = (frame.width, frame.height, width, height, frame.format.name)
         if self._graph is None or like != self._like:
@@ -37,7 +37,7 @@ class ToneMapper:
     def _build(self, frame: VideoFrame, width: int, height: int) -> Graph:
         graph = Graph()
         with tempfile.TemporaryDirectory() as folder:
-            table = Path(folder) / "table.cube"  # which the filter reads at once
+            table = Path(folder) / "table.cube"  # the filter reads it at once
             table.write_text(_cube(self._kind))
             graph.link_nodes(
                 graph.add_buffer(
@@ -53,7 +53,7 @@ class ToneMapper:
 
 
 def _eight_bits(plane: VideoPlane) -> Image:
-    """Return a plane of 16 bits as uint8 (H, W), in half the time that a filter would take."""
+    """Return a 16-bit plane as uint8 (H, W), in half the time of a filter."""
     lines = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)
     return cv2.convertScaleAbs(lines[:, : plane.width], alpha=1 / 257)  # type: ignore[return-value]
 
@@ -63,7 +63,7 @@ def _cube(kind: str) -> str:
     table = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if table is None:
         raise VideoError(f"Cannot read {path}: install vidgru anew.")
-    # Red changes first in such a file, blue last.
+    # In such a file red varies fastest, blue slowest.
     colours = table[..., ::-1].reshape(SIDE, SIDE, SIDE, 3).transpose(2, 1, 0, 3).reshape(-1, 3)
     rows = "\n".join(f"{r / 255:.5f} {g / 255:.5f} {b / 255:.5f}" for r, g, b in colours.tolist())
     return f"LUT_3D_SIZE {SIDE}\n{rows}\n"

@@ -1,7 +1,7 @@
-"""Whether a stream may hold interlaced frames though its first is none, by its codec's header."""
+"""Whether a stream may hold interlaced frames though its first is not, by its codec's header."""
 
 HIGH_PROFILES = frozenset((44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244))
-SEQUENCE = 7  # kind of H.264 unit
+SEQUENCE = 7  # type of H.264 unit
 
 
 class _Bits:
@@ -22,7 +22,7 @@ class _Bits:
 
 
 def may_interlace(codec: str, header: bytes | None) -> bool:
-    """Return whether a decoder's extra data allow frames of two fields; False if they are odd."""
+    """Return whether a decoder's extra data allow interlaced frames; False if malformed."""
     try:
         if header and codec == "h264":
             return _h264_may(header)
@@ -35,20 +35,20 @@ def may_interlace(codec: str, header: bytes | None) -> bool:
 
 def _mpeg2_may(header: bytes) -> bool:
     place = header.find(b"\0\0\1\xb5")
-    # Where the sequence extension says `progressive`, every frame is.
+    # Where the sequence extension declares `progressive`, every frame is.
     found = 0 <= place < len(header) - 5 and header[place + 4] >> 4 == 1
     return found and not header[place + 5] & 8
 
 
 def _h264_may(header: bytes) -> bool:
-    if header[0] == 1:  # as in MP4: how many sequence headers there are, and the first one's length
+    if header[0] == 1:  # as in MP4: the number of sequence headers, and the first one's length
         unit = header[8 : 8 + int.from_bytes(header[6:8], "big")]
     else:
         units = header.split(b"\0\0\1")[1:]
         unit = next((unit for unit in units if unit and unit[0] & 31 == SEQUENCE), b"")
     if len(unit) < 4:
         return False
-    # A 3 after two zeros keeps them from looking like a start.
+    # A 3 after two zeros prevents false start codes.
     bits = _Bits(unit.replace(b"\0\0\3", b"\0\0")[1:])
     profile = bits.take(8)
     bits.take(16)
@@ -77,7 +77,7 @@ def _h264_may(header: bytes) -> bool:
     bits.take(1)
     bits.golomb()
     bits.golomb()
-    return not bits.take(1)  # whether every picture is a whole frame
+    return not bits.take(1)  # whether all pictures are whole frames
 
 
 def _skip_matrix(bits: _Bits, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Draw where things moved, as colours on a picture of the video."""
+"""Draw where objects moved, as colours on a picture of the video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ OPAQUE = 0.85  # at most
 
 
 class Marked(NamedTuple):
-    """A box to draw, its corner and sides as shares of the picture's sides, and words for it.
+    """A box to draw, its corner and sides as shares of the picture's sides, and a label.
 
-    `dashed` are the edges of a place that something left.
+    `dashed` are the edges of a place that an object left.
     """
 
     x: float
@@ -43,13 +43,13 @@ def check_picture(path: Path) -> None:
 
 
 def read_picture(source: str | Path, seconds: float) -> Image:
-    """Return the frame in the middle of a source of so many seconds, as rgb uint8 (H, W, 3).
+    """Return the middle frame of a source of `seconds`, as rgb uint8 (H, W, 3).
 
-    The first one is often black or a title. Of more than 20 s it is the one at 10 s, since all
-    before it is read. It has at most 1280 x 2560 pixels. Raises VideoError.
+    The first frame is often black or a title. Of more than 20 s it is the frame at 10 s, since all
+    frames before it are read. It has at most 1280 x 2560 pixels. Raises VideoError.
     """
     start = min(seconds / 2, LATEST)
-    for time in (start, 0.0):  # the length that is told may be wrong
+    for time in (start, 0.0):  # the declared length may be wrong
         for frame in sample_frames(
             source, 1.0, start=time, end=time + 0.5, report=lambda info: None
         ):
@@ -58,7 +58,7 @@ def read_picture(source: str | Path, seconds: float) -> Image:
 
 
 def _fitted(picture: Image, least: int) -> Image:
-    """Return a picture that is at least so many pixels wide, but not too large."""
+    """Return a picture that is at least `least` pixels wide, but not too large."""
     height, width = picture.shape[:2]
     scale = min(max(least / width, 1), LARGEST / width, HIGHEST / height)
     if scale == 1:
@@ -74,15 +74,15 @@ def save_heat(
     nothing: str = "nothing moves",
     boxes: Sequence[Marked] = (),
 ) -> None:
-    """Write a PNG of a picture with colours for how fast what moves in it.
+    """Write a PNG of a picture with colours for the speed of what moves in it.
 
     `picture` is rgb uint8 (H, W, 3); `heat` (rows, columns) is the speed in each cell of a grid
     over it, in pixels/s of the source, and 0 where nothing moves. Colours (matplotlib's inferno,
-    even for the eye and safe for colour-blind people) are the more opaque the faster it is, and a
-    bar beside the picture tells their speeds. Where all is 0, it is the plain picture and says so.
+    perceptually uniform and safe for colour-blind people) are the more opaque the faster it is; a
+    bar next to the picture gives their speeds. Where all is 0, it is the plain picture with a note.
     The picture has its own size, but 480 to 1280 pixels across and at most 2560 high, and lies in
-    the upper left corner. Heat of something else has another `unit`, and other words for
-    `nothing`; `boxes` are drawn upon it. Raises OptionError for another suffix, and OutputError.
+    the upper left corner. Heat of another kind has its own `unit` and its own words for `nothing`;
+    `boxes` are drawn on it. Raises OptionError for another suffix, and OutputError.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -96,7 +96,7 @@ def save_heat(
     text = text_height((across, down))
     heat = np.nan_to_num(heat.astype(np.float32), nan=0, posinf=0, neginf=0)
     most = float(heat.max())
-    # Below a very flat picture, white.
+    # Below a very wide picture, white.
     rows, columns = max(down, 9 * text), max(across + (8 * text if most > 0 else 0), 9 * text)
     # Half a pixel more, since matplotlib rounds down.
     figure = Figure(figsize=((columns + 0.5) / 100, (rows + 0.5) / 100), dpi=100)
@@ -110,7 +110,7 @@ def save_heat(
         grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None]
         opacity = layer[..., 3:]
         sheet[:down, :across] = np.rint(grey * (1 - opacity) + 255 * layer[..., :3] * opacity)
-        # In pixels: room for the unit above, and for half a number below.
+        # In pixels: space for the unit above, and for half a number below.
         left, low, thick = (across + text) / columns, text / rows, 1.2 * text / columns
         bar = figure.add_axes((left, low, thick, 1 - 4 * text / rows))
         bar.set_facecolor("0.5")
@@ -132,7 +132,7 @@ def save_heat(
 
 
 def _draw_box(picture: Image, mark: Marked, text: int) -> None:
-    """Draw a box and its words, which stand above it, or in it where there is no room."""
+    """Draw a box and its label, above it, or inside where there is no space."""
     down, across = picture.shape[:2]
     left, right = (round(x * across) for x in (mark.x, mark.x + mark.width))
     top, low = (round(y * down) for y in (mark.y, mark.y + mark.height))

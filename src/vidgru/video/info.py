@@ -1,4 +1,4 @@
-"""What is known of a source once it has been read: size, rate, length, and what is wrong."""
+"""What is known about a source once it has been read: size, rate, length, problems."""
 
 import math
 from collections import Counter
@@ -10,21 +10,21 @@ from vidgru.core.results import ToDict
 MAX_WARNINGS = 100
 CLOCK_JUMPS = "the clock jumps by"  # in a warning
 NO_START = "begins in the middle of a group of pictures"
-ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
+ENOUGH = 0.1  # seconds; estimated durations are off by that much
 LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
 
 @dataclass(frozen=True)
 class VideoInfo(ToDict):
-    """What reading a source told of it.
+    """What is known about a source after reading it.
 
     width, height: pixels as shown, rotation applied; fps: declared; codec: short, lower case,
     "images" for folders of them; rotation: degrees that are declared and were applied; declared:
-    frames, None where nothing sane is declared or the end was not reached; frames: that were
+    frames, None where nothing plausible is declared or the end was not reached; frames: that were
     read; seconds: by the frames' times; variable: whether gaps between frames clearly differ;
-    warnings: what is wrong although frames came out of it; reader: the library that decoded,
-    "opencv", "pyav" or "pillow"; why: the reason where that is not OpenCV; notes: what was done
-    with the source although nothing is wrong with it.
+    warnings: problems of a source that could still be read; reader: the decoding library,
+    "opencv", "pyav" or "pillow"; why: the reason where that is not OpenCV; notes: how the source
+    was treated where nothing is wrong with it.
     """
 
     width: int
@@ -43,7 +43,7 @@ class VideoInfo(ToDict):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a person is told of the source."""
+        """The warnings and notes as sentences."""
         return (*self.notes, *self.warnings)
 
     @property
@@ -53,7 +53,7 @@ class VideoInfo(ToDict):
 
     @property
     def lacks_start(self) -> bool:
-        """Whether its first frames cannot be decoded, as where a recording was cut."""
+        """Whether its first frames cannot be decoded, as after a cut without encoding."""
         return any(NO_START in warning for warning in self.warnings)
 
     @property
@@ -66,7 +66,7 @@ class VideoInfo(ToDict):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "VideoInfo":
-        """Return what `to_dict` made plain values of; raises ValueError for anything else."""
+        """Return the VideoInfo that `to_dict` was called on; raises ValueError for other data."""
         good = isinstance(data, dict) and set(data) == {field.name for field in fields(cls)}
         good = good and all(type(data[name]) in KINDS[name] for name in KINDS)
         good = good and all(
@@ -107,9 +107,9 @@ class Gaps:
 
     @property
     def variable(self) -> bool:
-        """Whether gaps differ clearly: three or more, and by a twentieth of the whole time in all.
+        """Whether gaps differ clearly: three or more, and by a twentieth of the total time.
 
-        Rounding to milliseconds, a little jitter and single frames left out do not count.
+        Rounding to milliseconds, a little jitter and single missing frames do not count.
         """
         total = sum(gap * count for gap, count in self.counts.items())
         middle, seen, half = 0, 0, sum(self.counts.values()) / 2

@@ -22,9 +22,9 @@ from vidgru.video.streams import ERRORS, Orientation, StreamInfo, open_container
 
 
 class LibavFile(VideoFile):
-    """A video file that libav decodes and that is given as it is shown.
+    """A video file that libav decodes, given as it is to be shown.
 
-    Fields are made whole pictures where they differ, pixels square, and the display matrix applied.
+    Fields become whole pictures where they differ, pixels square; the display matrix is applied.
     """
 
     known: StreamInfo
@@ -58,7 +58,7 @@ class LibavFile(VideoFile):
         self._flushed = False
 
     def _advance(self) -> bool:
-        """Decode until there is a frame; one failure ends it, unless at the very end."""
+        """Decode until there is a frame; one failure ends the file, unless at the very end."""
         failures = 0
         while not self._waiting and not self._flushed and failures <= GRABS_AFTER_FAILURE:
             try:
@@ -84,7 +84,7 @@ class LibavFile(VideoFile):
             )
 
     def _whole(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
-        """Yield pictures whose fields belong together, in order; these may come later."""
+        """Yield pictures from fields that belong together, in order; these may come later."""
         for frame in frames:
             if self._fields is None and frame.interlaced_frame:
                 self._fields = Deinterlacer()
@@ -101,7 +101,7 @@ class LibavFile(VideoFile):
             return None
         first, second = frame.pts, frame.dts
         ticks = second if first is None or self.known.decode_stamps else first
-        # Not the frame's own time base, which the last ones have not.
+        # Not the frame's own time base, which the last frames lack.
         return None if ticks is None else ticks * self.known.tick - self.known.start
 
     def _picture(self) -> Image:
@@ -127,7 +127,7 @@ class LibavFile(VideoFile):
         small = fitted(size, self.width, self.height)
         if not upright or self.known.aspect != 1 or 2 * max(small) > max(frame.width, frame.height):
             return super()._resized(size)
-        try:  # fewer pixels have colours to be worked out
+        try:  # fewer pixels to convert to RGB
             image = self._tones.shown(frame, small)
         except ERRORS as error:
             raise self._damaged_frame() from error
@@ -146,6 +146,6 @@ class LibavFile(VideoFile):
         return known.orientation.apply(image)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._waiting.clear()
         self._opened.close()

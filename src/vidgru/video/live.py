@@ -16,15 +16,15 @@ from vidgru.video.read import MAX_PIXELS, Frame, Image, shrink
 from vidgru.video.results import LiveEvent
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0  # seconds
-OPEN_SECONDS = READ_SECONDS = 10  # without a word from the other side, then it counts as lost
+OPEN_SECONDS = READ_SECONDS = 10  # without data, after which the connection counts as lost
 CATCH_UP_SECONDS = 2.0
-# FFmpeg keeps one frame back for each thread after the first.
+# FFmpeg delays one frame for each thread after the first.
 DECODE_THREADS = 2
 FIRST_TRIES = 4  # to connect for the first time
-MAX_WAITING = 64  # events that nobody fetches
-CUT_SECONDS, CUT_SHARE = 1.0, 0.05  # that a recording must lack to be called cut
+MAX_WAITING = 64  # unread events
+CUT_SECONDS, CUT_SHARE = 1.0, 0.05  # a recording counts as cut if it lacks that much
 UNDECODED = "its frames cannot be decoded"
-PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
+PATIENCE = 0.5  # seconds to wait at the end for a reader that may hang in a network call
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
@@ -33,10 +33,10 @@ log = logging.getLogger("vidgru")
 
 @dataclass(frozen=True, eq=False)
 class LiveFrame(Frame):
-    """A frame of a live source; `time` counts from the first frame of all.
+    """A frame of a live source; `time` counts from the very first frame.
 
-    arrived: when, by the monotonic clock; wall: by the clock on the wall, unix seconds; dropped:
-    samples that were due so far and left out; connection: which one it came by, from 0.
+    arrived: by the monotonic clock; wall: by the wall clock, unix seconds; dropped: samples that
+    were due so far and were left out; connection: its number, from 0.
     """
 
     arrived: float
@@ -46,9 +46,9 @@ class LiveFrame(Frame):
 
 
 def check_live(source: str) -> None:
-    """Raise OptionError when nothing of this name can ever be watched."""
+    """Raise OptionError when a source of this name can never be read."""
     if camera := CAMERA.fullmatch(source):
-        # OpenCV takes a hundred and more for the number of a backend.
+        # From 100 on OpenCV takes a camera number for a backend.
         if len(camera[1]) > 2:
             raise OptionError(f"Invalid source {source}. Cameras are camera:0 to camera:99.")
         return
@@ -65,21 +65,21 @@ def check_live(source: str) -> None:
 def live_frames(
     source: str, fps: float, size: tuple[int, int], report: Callable[[LiveEvent], None]
 ) -> Generator[LiveFrame, None, None]:
-    """Yield the frames that are the newest at a rate of `fps`, rgb uint8 of `size` (width, height).
+    """Yield the newest frame at a rate of `fps`, rgb uint8 of `size` (width, height).
 
     Samples are due at a fixed rate. Each is the first frame that arrives from half a period before
     it is due; if none has come a whole period after, the source is slower than `fps`, and its last
-    frame is held, as it is for files. A reader thread always reads on and keeps one frame only: of
-    the samples that come due while the caller is busy, all but the newest are dropped and counted,
+    frame is repeated, as with files. A reader thread reads continuously and keeps one frame only:
+    of the samples that come due while the caller is busy, all but the newest are dropped, counted,
     and `time` skips them. So nothing ever falls behind, but to the network, which was trained at
-    `fps`, things then seem to move faster than they do.
+    `fps`, objects then seem to move faster than they do.
 
-    A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
-    0.5 s again once frames came for longer than that; `report` gets each loss and connection in the
-    caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. What has
-    never shown a frame is given up after four tries. Else it ends only with a recording: a web
-    address whose video has a known length is played once, at its own speed, and `report` hears when
-    it came only in part. Raises OptionError, and VideoError for what is given up.
+    A lost connection is retried after 0.5 s, then twice as long each time up to 30 s, and 0.5 s
+    again once frames came for longer than that; `report` gets each loss and connection in the
+    caller's thread. A stream of which nothing can be decoded for 10 s counts as lost. A source that
+    never gave a frame is given up after four tries. Otherwise it ends only with a recording: a web
+    address whose video has a known length is played once, at its own speed, and `report` is called
+    when it was incomplete. Raises OptionError, and VideoError for a source that is given up.
     """
     check_live(source)
     reader = _Reader(source, fps, size)
@@ -106,19 +106,19 @@ def _open(source: str) -> cv2.VideoCapture:
         cv2.CAP_PROP_READ_TIMEOUT_MSEC: 1000 * READ_SECONDS,
         cv2.CAP_PROP_N_THREADS: DECODE_THREADS,
     }
-    # Further options for FFmpeg are whatever OPENCV_FFMPEG_CAPTURE_OPTIONS says: it stays as it
-    # is, since files that are opened meanwhile would be read with them, too.
+    # Other FFmpeg options come from OPENCV_FFMPEG_CAPTURE_OPTIONS, which is not changed, since
+    # files that are opened meanwhile would be read with them, too.
     pairs = [number for pair in params.items() for number in pair]
     return cv2.VideoCapture(source, cv2.CAP_FFMPEG, pairs)
 
 
 def _length(capture: cv2.VideoCapture) -> float:
-    """Return how many seconds a capture says to last; absurd for what has no end."""
+    """Return the declared length of a capture in seconds; absurd for endless ones."""
     return capture.get(cv2.CAP_PROP_FRAME_COUNT) / (capture.get(cv2.CAP_PROP_FPS) or 1)
 
 
 class _Reader:
-    """Reads in a thread of its own (`run`), and hands out in another (`next`)."""
+    """Reads in a thread of its own (`run`), and gives frames to another (`next`)."""
 
     def __init__(self, source: str, fps: float, size: tuple[int, int]) -> None:
         self.source, self.fps, self.size = source, fps, size
@@ -129,7 +129,7 @@ class _Reader:
         self._items: deque[LiveFrame | LiveEvent | BaseException | None] = deque(maxlen=MAX_WAITING)
         self._held: tuple[Image, float, float] | None = None  # picture, arrived, wall
         self._start = 0.0  # when the first frame of all arrived
-        self._slot = 0  # number of the sample that comes next
+        self._slot = 0  # number of the next sample
         self._dropped = self._index = 0
         self._connection = -1
 
@@ -158,12 +158,12 @@ class _Reader:
         return LiveFrame(rgb, due, *at)
 
     def _skip(self, samples: int) -> None:
-        """Leave out samples for which there was no time."""
+        """Skip samples that there was no time for."""
         self._slot += samples
         self._dropped += samples
 
     def run(self) -> None:
-        """Connect again and again, until `stop` is set or a recording ends."""
+        """Reconnect until `stop` is set or a recording ends."""
         retry, tries = 0.0, 0
         try:
             while not self.stop.is_set():
@@ -181,7 +181,7 @@ class _Reader:
                 self.stop.wait(retry)
             with self._news:
                 self._put(None)
-        except BaseException as error:  # the caller shall hear of it
+        except BaseException as error:  # raised in the caller's thread
             with self._news:
                 self._put(error)
 
@@ -222,13 +222,13 @@ class _Reader:
                 " large."
             )
         recorded = self._is_recording(capture)
-        # What piled up while the stream was looked into is not the newest.
+        # Frames buffered while the stream was opened are not the newest.
         catching_up = not recorded and CAMERA.fullmatch(self.source) is None
         rate = capture.get(cv2.CAP_PROP_FPS)
-        brief = 0.5 / rate if 1 <= rate <= 240 else 0.02  # no frame is made in less
+        brief = 0.5 / rate if 1 <= rate <= 240 else 0.02  # no frame is encoded in less
         opened = before = time.monotonic()
         first: float | None = None  # when the first good picture came
-        bad: float | None = None  # since when there are none
+        bad: float | None = None  # since when decoding fails
         frames, seconds = self._index, 0.0
         while not self.stop.is_set():
             if not capture.grab():
@@ -249,7 +249,7 @@ class _Reader:
             good, bgr = capture.retrieve()
             if not good or bgr is None or not bgr.size:
                 bad = arrived if bad is None else bad
-                # A recording cannot be taken up where it was; it may get better.
+                # A recording cannot be resumed in the middle; it may recover.
                 if arrived - bad >= READ_SECONDS and not (recorded and first is not None):
                     return UNDECODED, 0.0 if first is None else bad - first
                 continue
@@ -272,11 +272,11 @@ class _Reader:
         return f"it broke off{silent}", arrived - first
 
     def _is_recording(self, capture: cv2.VideoCapture) -> bool:
-        """Return whether this is a file on a web server, which says how long it is."""
+        """Return whether this is a file on a web server, which declares its length."""
         return self.source.lower().startswith("http") and 0 < _length(capture) < 1e7
 
     def _report_cut(self, capture: cv2.VideoCapture, frames: int, last: float) -> None:
-        """Tell when a recording lacks frames, and ends clearly too early (`last`, in seconds)."""
+        """Report a recording that lacks frames and ends clearly too early (`last`, in seconds)."""
         length = _length(capture)
         end = last + 1 / (capture.get(cv2.CAP_PROP_FPS) or 1)
         # Where frames come unevenly, the last one may be shown for long.
@@ -287,12 +287,12 @@ class _Reader:
                 self._put(LiveEvent("cut", self.name, time.time(), error))
 
     def _begin(self, arrived: float) -> None:
-        """Take note of a connection whose first frame arrives."""
+        """Note a connection whose first frame arrives."""
         with self._news:
             if self._connection < 0:
                 self._start = arrived
             self._connection += 1
-            # Time went on meanwhile, yet nothing was dropped for want of it.
+            # Time passed meanwhile, but no sample was dropped for lack of it.
             self._slot = max(self._slot, round((arrived - self._start) * self.fps))
             self._put(LiveEvent("connected", self.name, time.time()))
 
@@ -305,7 +305,7 @@ class _Reader:
             self._dropped += bool(self._items) and isinstance(self._items[-1], LiveFrame)
             late = (arrived - self._start) * self.fps - self._slot
             self._skip(max(int(late - 1), 0))
-            # By now it may be a little later.
+            # The clock may have moved on since it arrived.
             self._held = rgb, arrived, time.time() - (time.monotonic() - arrived)
             self._put(self._sample(*self._held))
 

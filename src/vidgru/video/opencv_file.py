@@ -1,4 +1,4 @@
-"""Read video files with OpenCV, which is right for ordinary ones."""
+"""Read video files with OpenCV, which is correct for ordinary ones."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,8 @@ from vidgru.video.file import VideoFile, sane_fps
 from vidgru.video.source import Image
 from vidgru.video.streams import StreamInfo, why_unreadable
 
-SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV tells rightly
-UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one picture are below 3
+SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV reports correctly
+UNLIKE = 12.0  # levels of 255, mean over tiny pictures; the same picture differs by less than 3
 
 
 class OpenCVFile(VideoFile):
@@ -35,7 +35,7 @@ class OpenCVFile(VideoFile):
         usual = fps if SLOW <= fps <= FAST else None
         rate = sane_fps(usual, known.rate if known is not None else None, fps)
         declared = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        # It is the seconds that a file declares times the rate.
+        # OpenCV computes it from the declared seconds and rate.
         super().__init__(path, rate, known, declared if usual else declared * rate / (fps or 1))
         self.width = int(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
@@ -43,10 +43,10 @@ class OpenCVFile(VideoFile):
         self.rotation = int(self.capture.get(cv2.CAP_PROP_ORIENTATION_META))
         code = (int(self.capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little")
         self.codec = "".join(chr(c) for c in code if 32 < c < 127).lower() or "unknown"
-        self._grabbed = False  # whether `differs` has the first frame already
+        self._grabbed = False  # whether `differs` already read the first frame
 
     def differs(self) -> str:
-        """Return how the first frame is unlike the one that libav shows, or nothing."""
+        """Return how the first frame differs from the one that libav shows, or ""."""
         if self.known is None or self.known.first_frame is None:
             return ""
         self._grabbed = self._advance()
@@ -76,5 +76,5 @@ class OpenCVFile(VideoFile):
         return image  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.capture.release()

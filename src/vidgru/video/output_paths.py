@@ -1,4 +1,4 @@
-"""Where files go that are made of sources: one file, or a folder that looks like theirs."""
+"""Where output files go: one file, or a folder with the structure of the sources."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from vidgru.video.find import place
 
 
 def refuse_overwriting_sources(paths: Iterable[Path], sources: Iterable[Path]) -> None:
-    """Raise OptionError for a file to write that is one of the sources."""
+    """Raise OptionError for an output file that is one of the sources."""
     read = {key: source for source in sources for key in _keys(source)}
     for path in paths:
         for key in _keys(path):
@@ -23,7 +23,7 @@ def refuse_overwriting_sources(paths: Iterable[Path], sources: Iterable[Path]) -
 
 
 def _keys(path: Path) -> list[str | tuple[int, int]]:
-    """Return what two names of one file have in common."""
+    """Return keys that all names of one file share."""
     keys: list[str | tuple[int, int]] = [os.path.realpath(path)]
     with contextlib.suppress(OSError):
         found = os.stat(path)
@@ -51,13 +51,13 @@ def plan_files(
     found: Sequence[Path | Failure],
     new: bool = True,
 ) -> dict[Path, Path]:
-    """Return the file to write for each video that was found for sources, as an option wants.
+    """Return the output file for each video of the sources.
 
     `target` is the file itself, or a folder: an existing one, a name without a suffix or with a
-    slash at its end. There, files are called like their sources, with the first of the suffixes,
-    and lie as deep as those in a folder of sources. Raises OptionError, also for another suffix,
-    for a file where there are several videos, and for one that is a source; and OutputError for
-    a file that is there already in the folder, if they must be `new`.
+    slash at its end. There, files are named like their sources, with the first of the suffixes,
+    in the same subfolders. Raises OptionError, also for another suffix, for a file where there are
+    several videos, and for one that is a source; and OutputError for a file that already exists in
+    the folder, if they must be `new`.
     """
     if target is None:
         return {}
@@ -65,7 +65,7 @@ def plan_files(
         raise OptionError(f"{option} is empty: give a file or a folder.")
     videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
     path = Path(target)
-    made: list[Path] = []  # with names that nobody gave
+    made: list[Path] = []  # names that the user did not give
     if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
         taken: set[str] = set()
         names = {video: place(*_name(video, sources, taken)) for video in videos}
@@ -87,11 +87,11 @@ def plan_files(
 def plan_folders(
     target: str | None, ending: str, sources: Sequence[str | Path], found: Sequence[Path | Failure]
 ) -> dict[Path, Path]:
-    """Return the folder for what is made of each video that was found for sources.
+    """Return the output folder for each video of the sources.
 
-    `target` is the folder itself, and of several videos that of their folders, which are called
-    like the sources and lie as deep as those in a folder of sources. Left out, each has a folder
-    in the current one, called like it with an ending.
+    `target` is the folder itself, or with several videos the parent of their folders, which are
+    named like the sources, in the same subfolders. Without a target each is in the current folder,
+    named like the source with `ending`.
     """
     videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
     if target is not None and len(videos) == 1:
@@ -109,7 +109,7 @@ def plan_folders(
 def _name(
     video: Path, sources: Sequence[str | Path], taken: set[str]
 ) -> tuple[Path, set[str], bool]:
-    """Return what `place` needs for a video: its path from the source that it was found in."""
+    """Return the arguments of `place` for a video: its path relative to its source."""
     for source in map(Path, sources):
         if video != source and video.is_relative_to(source):
             return video.relative_to(source), taken, False

@@ -14,17 +14,17 @@ from vidgru.core.errors import VideoError
 from vidgru.video.grey import GreyScale
 from vidgru.video.source import MAX_PIXELS, Image, Video
 
-PAGES_FPS = 25.0  # where pictures come without times, or are to be shown for none at all
-PEEKED = 8  # pages whose greys are looked at before the first is shown
+PAGES_FPS = 25.0  # where pictures have no times, or a duration of 0
+PEEKED = 8  # pages whose depth is measured before the first is shown
 REDUCED = 1  # in TIFF's NewSubfileType: the page is a smaller copy of another
 SUBFILE_TYPE = 254
 MAX_PAGES = 1_000_000
-ONE_BY_ONE = Lock()  # what warnings are shown is set for all threads
+ONE_BY_ONE = Lock()  # Python's warning filters are global to all threads
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    # Pillow warns of what is odd in a file; what matters of it is told by ourselves.
+    # Pillow warns of oddities in a file; what matters of them is reported here.
     with ONE_BY_ONE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -45,7 +45,7 @@ def holds_several(data: bytes) -> bool:
         try:
             shown, whole = _pages(_opened(data))
             return len(shown) > 1 or not whole
-        except Exception:  # whatever is wrong with it is told by who reads the first page
+        except Exception:  # any problem is reported by the reader of the first page
             return False
     return False
 
@@ -58,9 +58,9 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def decode_alone(data: bytes) -> Image | None:
-    """Return the first picture, bgr uint8 (H, W, 3), without its alpha, or None if it is none.
+    """Return the first picture, bgr uint8 (H, W, 3), without alpha; None if it is not a picture.
 
-    OpenCV blends a TIFF's pixels with black by their alpha, and no other format's.
+    OpenCV blends a TIFF's pixels with black by their alpha, but those of no other format.
     """
     try:
         file = _opened(data)
@@ -73,9 +73,9 @@ def decode_alone(data: bytes) -> Image | None:
 
 
 def _pages(file: ImageFile.ImageFile) -> tuple[list[int], bool]:
-    """Return the numbers of the pictures to be shown, and whether the list of them is whole."""
+    """Return the indices of the pictures to be shown, and whether the list is complete."""
     if not isinstance(file, TiffImagePlugin.TiffImageFile):
-        # A PNG's first picture may be for those who do not know animations.
+        # A PNG's first picture may be a fallback for programs without animations.
         skipped = int(bool(file.info.get("default_image")))
         return list(range(skipped, min(getattr(file, "n_frames", 1), MAX_PAGES))), True
     shown: list[int] = []

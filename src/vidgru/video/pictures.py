@@ -14,17 +14,17 @@ from vidgru.core.errors import VideoError
 from vidgru.video.grey import GreyScale, is_deep_grey, is_tiff_with_alpha
 from vidgru.video.source import MAX_IMAGE_BYTES, Image, Video
 
-# `pages` is imported where a picture asks for it: Pillow takes 12 ms, which videos need not pay.
+# `pages` is imported only where needed: Pillow takes 12 ms, which videos need not pay.
 # ruff: noqa: SIM905
 IMAGE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .ppm .tif .tiff .webp".split())
-IMAGE_FOLDER_FPS = 25.0  # for pictures that come without times
-PEEKED = 8  # pictures of a folder whose greys are looked at before the first is shown
+IMAGE_FOLDER_FPS = 25.0  # for pictures without times
+PEEKED = 8  # pictures of a folder whose depth is measured before the first is shown
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Return what a file of a picture holds, or None where it is none, too large or unreadable."""
+    """Return the bytes of a picture file, or None if it is no file, too large or unreadable."""
     try:
-        # Opening a pipe would wait for ever.
+        # Opening a pipe would block for ever.
         if not path.is_file() or path.stat().st_size > MAX_IMAGE_BYTES:
             return None
         # Not cv2.imread, which crashes on a name that is not UTF-8.
@@ -34,7 +34,7 @@ def read_bytes(path: Path) -> bytes | None:
 
 
 def decode_image(data: bytes) -> Any:
-    """Return bgr uint8 (H, W, 3), grey uint16 (H, W) for such, or None for what is no image."""
+    """Return bgr uint8 (H, W, 3), uint16 (H, W) for deep grey, or None if it is no image."""
     if not data or _lacks_chunks(data):
         return None
     if is_tiff_with_alpha(data):
@@ -53,7 +53,7 @@ def decode_image(data: bytes) -> Any:
 def _lacks_chunks(data: bytes) -> bool:
     """Return whether a PNG file ends before its chunks do.
 
-    OpenCV reads none of those, but first fills as much memory as a chunk promises: up to 4 GB.
+    OpenCV reads none of those, but first allocates as much memory as a chunk declares: up to 4 GB.
     """
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return False
@@ -64,7 +64,7 @@ def _lacks_chunks(data: bytes) -> bool:
 
 
 class Pictures(Video):
-    """Pictures of one size or several, one a file; `data`: what the first one holds, if known."""
+    """Pictures of one or several sizes, one a file; `data`: content of the first, if known."""
 
     def __init__(
         self, source: Path, paths: list[Path], times: dict[str, float], data: bytes | None = None
@@ -141,7 +141,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
-    """Return the times that `vidgru extract` wrote down, or nothing unless all images have one."""
+    """Return the times that `vidgru extract` wrote, or nothing unless all images have one."""
     try:
         with open(
             folder / "frames.csv", newline="", encoding="utf-8", errors="surrogateescape"
@@ -152,7 +152,7 @@ def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
     times = [rows.get(path.name, math.nan) for path in paths]
     if not all(map(math.isfinite, times)):
         return {}
-    # From a picture a microsecond to one in thirty years; anything else are no times.
+    # From a picture a microsecond to one in thirty years; others are not times.
     if not all(1e-6 <= b - a <= 1e9 for a, b in pairwise(times)):
         return {}
     return {path.name: time - times[0] for path, time in zip(paths, times, strict=True)}

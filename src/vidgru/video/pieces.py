@@ -1,4 +1,4 @@
-"""Cut a video into pieces of whole frames: as it is where that is exact, else encoded anew."""
+"""Cut a video into pieces of whole frames: copied where that is exact, else encoded again."""
 
 import logging
 import os
@@ -25,15 +25,15 @@ from vidgru.video.streams import ERRORS
 
 log = logging.getLogger("vidgru")
 
-STUCK = 120.0  # seconds in which a program writes nothing before it is ended
+STUCK = 120.0  # seconds without output after which a program is ended
 KEPT_SUFFIXES = (".mp4", ".mov", ".m4v")  # others become Matroska, which holds nearly everything
-OWN_SUFFIX = ".mp4"  # of what vidgru itself encodes
+OWN_SUFFIX = ".mp4"  # of the files that vidgru itself encodes
 SUFFIXES = (*KEPT_SUFFIXES, ".mkv")
 ENCODERS = {"libx264": ("-crf", "18", "-preset", "veryfast"), "mpeg4": ("-q:v", "2")}
-MIN_FPS, MAX_FPS = 1, 240  # frames/s of what vidgru itself encodes
-# With the protocol, any name stays a name, and a file that names others gets none from a network.
+MIN_FPS, MAX_FPS = 1, 240  # frames/s of the files that vidgru itself encodes
+# The protocol keeps any name a plain name, and a file that names others from reading a network.
 INPUT = ("-protocol_whitelist", "file", "-i")
-# To make packets of sound short: a lossless format where the container holds it.
+# For short packets of sound: a lossless format where the container supports it.
 SHORT_PACKETS = {
     False: ("-c:a", "aac", "-ar", "48000"),
     True: ("-c:a", "flac", "-frame_size", "256"),
@@ -45,7 +45,7 @@ Span = tuple[int, int]  # first frame, and the one after the last
 
 @dataclass(frozen=True)
 class Piece:
-    """A file with a span of frames, and how it was made: "copied", "encoded" or "silent"."""
+    """A file with a span of frames, and its method: "copied", "encoded" or "silent"."""
 
     path: Path
     made: str
@@ -53,7 +53,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Part:
-    """A file that holds the frames of some pieces, one after the other."""
+    """A file that holds the frames of some pieces, in order."""
 
     path: Path
     spans: tuple[Span, ...]
@@ -73,12 +73,12 @@ def cut_video(
 ) -> Generator[int, None, list[Piece]]:
     """Write each span of a source's frames as `place(index)`, with a suffix added.
 
-    The spans follow each other and are all frames; `times` are the seconds at which they begin and
+    The spans are contiguous and cover all frames; `times` are the seconds at which they begin and
     the last one ends, `fps` is their rate. With an ffmpeg program, pieces between key frames are
-    copied and others encoded anew, with their sound, in .mp4, .mov, .m4v or .mkv; each
-    is read back and counted. Where that does not give exactly the frames, and
-    without the program, vidgru writes an .mp4 without sound at an even rate, and for what is no
-    folder of images warns of that. Yields how many frames of pieces are written, now and then.
+    copied and others encoded again, with their sound, in .mp4, .mov, .m4v or .mkv; each is read
+    back and its frames counted. Where that does not give exactly the frames, and without the
+    program, vidgru writes an .mp4 without sound at an even rate, and warns of that unless the
+    source is a folder of images. Yields the number of frames written so far, now and then.
     Raises VideoError, OutputError.
     """
     folder = place(0).parent
@@ -129,7 +129,7 @@ def cut_video(
 
 
 class _Work:
-    """Cuts files by an ffmpeg program, in a folder that may be filled with anything."""
+    """Cuts files with an ffmpeg program, in a temporary folder."""
 
     def __init__(
         self, program: str, encoder: str, suffix: str, folder: Path, clock: FileClock
@@ -137,10 +137,10 @@ class _Work:
         self.program, self.encoder, self.suffix, self.folder = program, encoder, suffix, folder
         self.clock = clock
         self.count = 0
-        self.source: Path | None = None  # else files that were made of it
+        self.source: Path | None = None  # None for intermediate files
 
     def sounds(self, source: Path, stack: ExitStack) -> Generator[int, None, list[Sound]]:
-        """Return the streams of sound of a source, in packets that are short enough to be cut."""
+        """Return the sound streams of a source, in packets short enough to be cut."""
         self.source = source
         try:
             if longest_packet(source) <= LONGEST_PACKET:
@@ -160,7 +160,7 @@ class _Work:
     def joined(
         self, file: Path, sounds: Sequence[Sound], span: tuple[float, float]
     ) -> Generator[int, None, Path | None]:
-        """Return a file with the sound of a span of seconds; None if that fails."""
+        """Return a file with the sound of a time span in seconds; None if that fails."""
         if not sounds:
             return file
         whole = file.with_name(f"whole{self.suffix}")
@@ -187,11 +187,11 @@ class _Work:
         return [_Part(file, part, True) for file, part in zip(files, parts, strict=True)]
 
     def split(self, part: _Part) -> Generator[int, None, tuple[list[Path], str | None]]:
-        """Return a file for each span of a part, or why there are none."""
+        """Return a file for each span of a part, or why that failed."""
         if part.copied and len(part.spans) == 1:
             return [part.path], None
         starts = list(accumulate(part.counts))[:-1]
-        # Colours are stored at half the resolution, which takes even sides.
+        # Colours are stored at half the resolution, which requires even sides.
         options = ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
         options += ["-c:v", self.encoder, *ENCODERS[self.encoder], "-vsync", "passthrough"]
         if starts:
@@ -202,16 +202,16 @@ class _Work:
     def _segments(
         self, source: Path, counts: Sequence[int], options: Sequence[str]
     ) -> Generator[int, None, tuple[list[Path], str | None]]:
-        """Cut a file into segments of so many frames; return them, or why they are not such."""
+        """Cut a file into segments of these numbers of frames; return them, or the failure."""
         self.count += 1
-        # Relative to the folder, whose name may hold a percent sign.
+        # Relative to the folder, whose name may contain a percent sign.
         name = f"{self.count}-%06d{self.suffix}"
         starts = ",".join(map(str, list(accumulate(counts))[:-1])) or str(sum(counts))
         command = [self.program, *QUIET, *INPUT, f"file:{os.path.abspath(source)}"]
         known = source == self.source and self.clock.stream is not None
         film = f"0:{self.clock.stream}" if known else "0:v:0"
         command += ["-map", film, *options, "-metadata", "timecode=", "-metadata:s", "timecode="]
-        # Or pictures would be moved away from the beginning, as far as B-frames are reordered.
+        # Otherwise pictures would be delayed as far as B-frames are reordered.
         command += ["-avoid_negative_ts", "disabled", "-f", "segment"]
         command += ["-segment_frames", starts, "-reset_timestamps", "1", name]
         failed = yield from _run(command, self.folder)
@@ -224,7 +224,7 @@ class _Work:
         return files, None
 
     def _key_frames(self, source: Path, frames: int) -> Generator[int, None, set[int]]:
-        """Return the frames at which a file can be cut, none where that is not known for sure."""
+        """Return the frames at which a file can be cut, none where that is uncertain."""
         program = shutil.which("ffprobe")
         if program is None:
             return set()
@@ -238,7 +238,7 @@ class _Work:
         with open(table, encoding="ascii", errors="replace") as file:
             for line in file:
                 time, _, flags = line.strip().partition(",")
-                if not line.strip():  # after each of some formats
+                if not line.strip():  # some formats end with an empty line
                     continue
                 if not time.lstrip("-").isdecimal():
                     return set()
@@ -246,7 +246,7 @@ class _Work:
                 keys.append("K" in flags)
         if len(times) != frames:
             return set()
-        # Packets come as they are decoded. Nothing before a cut may be shown after it, nor the
+        # Packets come in decoding order. No frame before a cut may be shown after it, nor the
         # other way round.
         shown = np.array(times)
         whole = shown == np.maximum.accumulate(shown)
@@ -257,7 +257,7 @@ class _Work:
 def _run(
     command: list[str], folder: Path, out: Path | None = None
 ) -> Generator[int, None, str | None]:
-    """Run a program that writes into a folder, yielding meanwhile; return why it failed, or None.
+    """Run a program that writes into a folder, yielding meanwhile; return its failure, or None.
 
     It is ended when it writes nothing for long, and with the generator.
     """
@@ -266,12 +266,12 @@ def _run(
         open(out if out is not None else os.devnull, "wb") as output,
     ):
         try:
-            # In a group of its own, so that Ctrl-C comes to us alone.
+            # In a process group of its own, so that Ctrl-C reaches only vidgru.
             process = subprocess.Popen(  # noqa: S603
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints,
                 process_group=0,
             )  # fmt: skip
-        except OSError as error:  # among them: too many cuts for a command
+        except OSError as error:  # for example too many cuts for a command line
             return f"ffmpeg does not run: {error.strerror}"
         try:
             size, since = -1, monotonic()
@@ -297,7 +297,7 @@ def _run(
 
 
 def _frames_of(path: Path) -> Generator[int, None, int]:
-    """Return how many frames can be read from a file."""
+    """Return the number of frames that can be read from a file."""
     try:
         with open_video(path) as video:
             while video.grab() is not None:
@@ -309,7 +309,7 @@ def _frames_of(path: Path) -> Generator[int, None, int]:
 
 
 def _write_own(source: Path, pieces: Sequence[tuple[int, int, Path]], fps: float) -> Iterator[int]:
-    """Write pieces in one pass over the frames of a source; sizes are those of the first frame."""
+    """Write pieces in one pass over the frames of a source, in the size of the first frame."""
     if not pieces:
         return
     rate = Fraction(min(max(fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)

@@ -98,7 +98,7 @@ def _choose(path: Path, known: StreamInfo | None) -> VideoFile:
 
 
 def _why_not_opencv(known: StreamInfo) -> str:
-    """Return what OpenCV does wrong with such a file, or nothing."""
+    """Return what OpenCV does wrong with such a file, or ""."""
     if not known.decodes:
         return ""
     reasons = {
@@ -120,9 +120,9 @@ def _why_not_opencv(known: StreamInfo) -> str:
 def open_video(source: Source) -> Iterator[Video]:
     """Open a video file, an image, a folder of images or Frames, and close it at the end.
 
-    Times are seconds since the first frame. Pictures in a folder are taken in natural order, with
-    the times in the folder's frames.csv (see `extract`) or else at 25 frames/s. Rotation flags are
-    applied. Raises VideoError when nothing can be read, OptionError for a source that is live.
+    Times are seconds since the first frame. Pictures in a folder are in natural order, with the
+    times in the folder's frames.csv (see `extract`) or else at 25 frames/s. Rotation flags are
+    applied. Raises VideoError when nothing can be read, OptionError for a live source.
     """
     if isinstance(source, Frames):
         video: Video = ArrayVideo(source)

@@ -1,4 +1,4 @@
-"""Write videos that browsers play: by an `ffmpeg` program if there is one, else by OpenCV."""
+"""Write videos that browsers play: with an `ffmpeg` program if there is one, else OpenCV."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger("vidgru")
 ENCODERS = {
     ".mp4": {
         "libx264": "-crf 20 -preset veryfast".split(),
-        # It knows no constant quality; this is many bits for most sizes.
+        # It has no constant quality; this is a high rate for most sizes.
         "libopenh264": "-b:v 8M".split(),
     },
     ".webm": {
@@ -47,7 +47,7 @@ class _Writer(ABC):
 
     @abstractmethod
     def write(self, rgb: Image) -> None:
-        """Take one frame of the size that was told."""
+        """Add one frame of the size given at the start."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -55,15 +55,15 @@ class _Writer(ABC):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Let go of the file as it is."""
+        """Close an incomplete file."""
 
 
 class _Piped(_Writer):
     def __init__(self, command: list[str]) -> None:
-        # A file takes any amount; a pipe that nobody reads would stop the program for ever.
+        # A file takes any amount; a pipe that nobody reads would block the program for ever.
         self.complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            # In a group of its own, so that Ctrl-C comes to us alone.
+            # In a process group of its own, so that Ctrl-C reaches only vidgru.
             self.process = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.PIPE,
@@ -89,7 +89,7 @@ class _Piped(_Writer):
         return self.process.stdin
 
     def finish(self) -> None:
-        with contextlib.suppress(OSError):  # its exit status tells
+        with contextlib.suppress(OSError):  # its exit status decides
             self._pipe().close()
         if self.process.wait():
             raise OutputError(self._reason())
@@ -103,7 +103,7 @@ class _Piped(_Writer):
         self.complaints.close()
 
     def _reason(self) -> str:
-        """Return why the program ended, in its own words where it found some."""
+        """Return why the program ended, quoting its own message if there is one."""
         with contextlib.suppress(OSError):
             self._pipe().close()
         code = self.process.wait()
@@ -118,7 +118,7 @@ class _Wheel(_Writer):
     def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
         self.path, self.count = path, 0
         code = cv2.VideoWriter.fourcc(*FOURCC[path.suffix.lower()])
-        path.touch()  # says why, where it cannot be
+        path.touch()  # raises the reason where it cannot be written
         with _quiet():
             self.writer = cv2.VideoWriter(
                 os.path.abspath(path), cv2.CAP_FFMPEG, code, float(fps), size
@@ -134,7 +134,7 @@ class _Wheel(_Writer):
 
     def finish(self) -> None:
         self.writer.release()
-        # OpenCV does not say when the disk refuses something.
+        # OpenCV does not report a full disk.
         capture, found = cv2.VideoCapture(os.path.abspath(self.path), cv2.CAP_FFMPEG), 0
         while capture.grab():
             found += 1
@@ -148,7 +148,7 @@ class _Wheel(_Writer):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep from stderr what OpenCV says there, past Python, of every WebM file."""
+    """Silence what OpenCV writes to stderr, bypassing Python, for every WebM file."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # there may be no stderr
             kept = os.dup(2)
@@ -161,7 +161,7 @@ def _quiet() -> Iterator[None]:
 
 @cache
 def encoders(program: str) -> frozenset[str]:
-    """Return the names of the encoders that an ffmpeg program has; none where it does not run."""
+    """Return the names of the encoders of an ffmpeg program; empty where it does not run."""
     try:
         done = subprocess.run(  # noqa: S603
             [program, "-nostdin", "-hide_banner", "-encoders"],
@@ -205,7 +205,7 @@ def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
     # OpenCV's matrix is that of BT.601, at any size.
     command += ["-color_range", "tv", "-colorspace", "smpte170m", "-color_primaries", "smpte170m"]
     command += ["-color_trc", "smpte170m", "-movflags", "+faststart"]
-    # With the protocol, any name stays a name.
+    # The protocol keeps any name a plain name.
     return _Piped([*command, f"file:{os.path.abspath(path)}"])
 
 
@@ -231,7 +231,7 @@ def open_recorder(
 ) -> Iterator[Recorder]:
     """Write a video of `size` (width, height) and `fps` frames/s, complete when the block succeeds.
 
-    Its picture begins at `start`, in seconds; players show nothing before.
+    The picture starts at `start`, in seconds; players show nothing before.
     .mp4 is H.264 and .webm is VP9 where an ffmpeg program can write that, else both are VP9 by
     OpenCV. Colours are stored at half the resolution, which takes even sides: an odd width or
     height is made even by showing the last column or row twice. A file of this name is replaced

@@ -1,4 +1,4 @@
-"""Write the video of a source anew, with something drawn on each frame."""
+"""Write the video of a source again, with something drawn on each frame."""
 
 import logging
 from collections.abc import Callable, Generator
@@ -17,7 +17,7 @@ from vidgru.video.sample import sample_frames
 
 log = logging.getLogger("vidgru")
 
-LOOKED_AT = 100  # frames, to find out the frame rate
+LOOKED_AT = 100  # frames that determine the frame rate
 FASTEST = 60  # frames/s for a variable frame rate,
 MAX_FPS = 240  # and for a constant one
 MIN_FPS = 1  # so that what is drawn changes
@@ -31,16 +31,16 @@ def redraw(
     prepare: Callable[[tuple[int, int]], Draw],
     seconds: float | None = None,
 ) -> Generator[Progress, None, None]:
-    """Write what `prepare(size)` draws on the frames of a source, telling of each frame.
+    """Write what `prepare(size)` draws on the frames of a source, reporting each frame.
 
     The video has the source's size (see `open_recorder`, also for the files it writes) and true
-    timing, to half a frame: at a constant rate from 1 to 240 frames/s, every frame once. Where the
-    rate varies, it has the fastest one, 60 frames/s at most, and each frame is held for as long as
-    it is shown; frames that come faster are left out, with a warning. A file that is there is
-    replaced. A picture that begins later than the sound of its source begins as late here. Memory
-    does not grow with the length. `seconds` is how long the source is; left out, it is what the
-    source says. Raises VideoError, OutputError, and OptionError for a file that is no .mp4 or
-    .webm, or is the source itself.
+    timing, to half a frame: at a constant rate from 1 to 240 frames/s, every frame once. A variable
+    rate becomes its fastest one, 60 frames/s at most, and each frame is repeated for as long as
+    it is shown; faster frames are left out, with a warning. An existing file is replaced. A picture
+    that starts later than the sound of its source starts as late here. Memory does not grow with
+    the length. `seconds` is the length of the source; left out, it is what the source declares.
+    Raises VideoError, OutputError, and OptionError for a file that is no .mp4 or .webm, or is the
+    source itself.
     """
     path = Path(path)
     check_suffix(path)
@@ -59,7 +59,7 @@ def redraw(
             speed = frame.time / max(monotonic() - began, 1e-3)
             yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
     for info in read:
-        # Whatever else is wrong with it was said when it was predicted.
+        # Other problems were reported by the prediction.
         if shown < 0.99 * info.frames:
             log.warning(
                 "%s has %d frames, some faster than %g a second: %s shows %d of them.",
@@ -81,10 +81,10 @@ def _looks(source: str | Path) -> tuple[tuple[int, int], Fraction, float, float 
     if gaps and counted.variable:
         # A tenth of the gaps may be shorter, as single ones are often wrong.
         fps = min(max(fps if fps <= FASTEST else 0, 1 / gaps[len(gaps) // 10]), FASTEST)
-    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # what is declared is wrong
+    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # the declared rate is wrong
         fps = len(gaps) / times[-1]
-    # 1001: television's rates are 30000/1001 and the like.
+    # 1001: television rates are 30000/1001 and the like.
     rate = Fraction(min(max(fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)
-    # In the middle of frames, times that are off by a little do no harm.
+    # In the middle of frames, small errors of times do no harm.
     middle = 0.5 / float(rate) if len(times) == 1 or times[-1] * rate >= 1 else 0.0
     return (width, height), rate, middle, seconds

@@ -20,7 +20,7 @@ from vidgru.video.streams import film_of, open_container
 LONGEST_PACKET = 0.05  # seconds; with longer ones sound cannot be cut where pictures are
 LOOKED_AT = 50  # packets
 Data: TypeAlias = "Packet[Any]"
-OWN_TAGS = {"timecode", "duration", "encoder"}  # that are not those of a part, lower case
+OWN_TAGS = {"timecode", "duration", "encoder"}  # lower case; these are not copied to a part
 
 
 class Sound:
@@ -34,10 +34,10 @@ class Sound:
     def piece(self, start: float, end: float) -> Iterator[tuple[float, Data]]:
         """Yield the packets whose middle lies from `start` on and before `end`, in seconds.
 
-        Each comes with its time, and with its time stamps counted from `start`. Pieces are asked
-        for in order.
+        Each comes with its time, and with its time stamps relative to `start`. Pieces are requested
+        in order.
         """
-        late: float | None = None  # so that the first one does not begin before the pictures
+        late: float | None = None  # so that the first one does not start before the pictures
         while (item := self._left or next(self._packets, None)) is not None:
             time, length, packet = self._left = item
             if time + length / 2 >= end:
@@ -52,12 +52,12 @@ class Sound:
 
 
 def open_sounds(path: Path, stack: ExitStack) -> list[Sound]:
-    """Return the streams of sound of a file, which is open as long as `stack`."""
+    """Return the sound streams of a file, which stays open as long as `stack`."""
     sounds = []
     with open_container(path) as container:
         count = len(container.streams.audio)
     for number in range(count):
-        # Each on its own: what is interleaved badly would have to wait in memory.
+        # A container for each: badly interleaved streams would have to wait in memory.
         container = stack.enter_context(open_container(path))
         stream = container.streams.audio[number]
         sounds.append(Sound(stream, container.demux(stream)))
@@ -65,7 +65,7 @@ def open_sounds(path: Path, stack: ExitStack) -> list[Sound]:
 
 
 def longest_packet(path: Path) -> float:
-    """Return how long packets of sound in a file usually are, in seconds; 0 without sound."""
+    """Return the usual length of the sound packets of a file, in seconds; 0 without sound."""
     longest = 0.0
     with ExitStack() as stack:
         for sound in open_sounds(path, stack):
@@ -75,7 +75,7 @@ def longest_packet(path: Path) -> float:
 
 
 def _timed(packets: Iterable[Data]) -> Iterator[tuple[float, float, Data]]:
-    """Yield packets with their times and lengths in seconds; what is missing goes by the others."""
+    """Yield packets with times and lengths in seconds; missing ones are derived from others."""
     end = 0.0
     before: tuple[float, float, Data] | None = None
     for packet in packets:
@@ -85,7 +85,7 @@ def _timed(packets: Iterable[Data]) -> Iterator[tuple[float, float, Data]]:
         time = end if packet.pts is None else packet.pts * base
         length = (packet.duration or 0) * base
         if before is not None:
-            # Some containers tell no lengths.
+            # Some containers store no lengths.
             yield before[0], before[1] or max(time - before[0], 0.0), before[2]
         before = time, length, packet
         end = time + length
@@ -101,11 +101,11 @@ def join(
     sounds: Sequence[Sound] = (),
     span: tuple[float, float] = (0.0, 0.0),
 ) -> None:
-    """Write the pictures of a file, with a span of sounds beside them, without its timecode.
+    """Write the pictures of a file with a span of sounds, without its timecode.
 
-    The first picture is shown at `later`, in seconds. Raises what libav does.
+    The first picture is shown at `later`, in seconds. Raises libav's errors.
     """
-    # Not as `options`: what a format does not know is then no reason for a warning.
+    # Not as `options`: libav would warn of those that a format does not know.
     options = {"movflags": "+faststart"}
     with (
         open_container(video) as source,
@@ -131,7 +131,7 @@ def _for(stream: Stream, packets: Iterable[tuple[float, Data]]) -> Iterator[tupl
 
 def _pictures(packets: Iterable[Data], later: float) -> Iterator[tuple[float, Data]]:
     """Yield packets with the seconds at which they are decoded, all times `later`."""
-    # Matroska tells no times of decoding, and libav not those of the first.
+    # Matroska stores no decoding times, and libav does not compute those of the first packets.
     undated: list[Data] = []
     for packet in packets:
         if packet.size == 0:  # at the end
@@ -153,7 +153,7 @@ def _pictures(packets: Iterable[Data], later: float) -> Iterator[tuple[float, Da
 
 
 def _copied(out: OutputContainer, stream: Stream) -> Stream:
-    copy = out.add_stream_from_template(stream, opaque=True)  # or it asks for an encoder
+    copy = out.add_stream_from_template(stream, opaque=True)  # or it would need an encoder
     copy.metadata.update(_tags(stream.metadata))
     return copy
 

@@ -1,4 +1,4 @@
-"""What reading a live source tells of on the way."""
+"""What a live source reports while it is read."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +8,11 @@ from vidgru.core.results import ToDict
 
 @dataclass(frozen=True)
 class LiveEvent(ToDict):
-    """What happens to a live source beside its frames.
+    """An event of a live source, such as a lost connection.
 
-    event: "connected", "failed" for a try that did not connect, before any did, "lost" for later
-    ones and for a connection that breaks, or "cut" for a recording that ends too early; source:
-    without name, password and query; wall: unix seconds; error: what is wrong, unless it connected;
+    event: "connected", "failed" for a try before the first connection, "lost" for a later one and
+    for a connection that breaks, or "cut" for a recording that ends too early; source: without
+    name, password and query; wall: unix seconds; error: what is wrong, unless it connected;
     retry_in: seconds until the next try.
     """
 
@@ -24,7 +24,7 @@ class LiveEvent(ToDict):
 
     @property
     def sentence(self) -> str:
-        """The same in words."""
+        """The event in words."""
         if self.event in ("failed", "lost"):
             what = "Lost" if self.event == "lost" else "Cannot connect to"
             return f"{what} {self.source}: {self.error}. Trying again in {self.retry_in:g} s."
@@ -33,5 +33,5 @@ class LiveEvent(ToDict):
         return f"Connected to {self.source}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values only, ready for JSON, and only of what there is to tell."""
+        """Return plain values only, ready for JSON, without empty fields."""
         return {name: value for name, value in super().to_dict().items() if value is not None}

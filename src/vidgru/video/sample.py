@@ -1,4 +1,4 @@
-"""Take frames at a fixed rate out of a source whose frames may come at any rate."""
+"""Sample frames at a fixed rate from a source with any frame rate."""
 
 import logging
 from bisect import bisect_right
@@ -17,8 +17,8 @@ Item = TypeVar("Item")
 
 # Containers round times to milliseconds; a frame this little late still counts as on time.
 TOLERANCE = 0.001
-# Of one frame, in samples: longer (two hours at 12.5 frames/s) it is a damaged time, not a picture
-# shown for so long, and holding it could go on for years.
+# In samples of one frame: longer (two hours at 12.5 frames/s) it is a damaged time, not a picture
+# shown for so long, and repeating it could take years.
 MAX_HELD = 100_000
 
 
@@ -34,7 +34,7 @@ def sample_indices(
 
     `times` are the frames' seconds, rising. `duration` is when the last frame ends; left out, the
     last frame lasts as long as the one before it. Samples stop before `end` and `duration`, but
-    something that lasts no time at all has its first frame.
+    a source of no duration gives its first frame.
     """
     if not times:
         return []
@@ -50,7 +50,7 @@ def sample_indices(
 
 
 def log_warnings(info: VideoInfo) -> None:
-    """Log what is wrong with a source, and what was done with it."""
+    """Log the problems of a source, and how it was treated."""
     for sentence in info.sentences:
         log.warning("%s", sentence)
 
@@ -69,11 +69,11 @@ def sample_frames(
 
     `Frame.time` is the sample's time, start + k / fps; `Frame.index` is the source's frame. `size`
     is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
-    expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
-    (variable frame rate), the source is read anew from its beginning with every frame fetched.
-    `report` is called at the end with what was found out about the source; left out, its warnings
-    are logged. `opened` is called at the beginning.
-    A frame that would be held for more than MAX_HELD samples ends the source, with a warning.
+    expected to fall on, estimated from the longest gap so far; where a longer gap proves that wrong
+    (variable frame rate), the source is read again from its beginning with every frame fetched.
+    `report` is called at the end with the VideoInfo of the source; left out, its warnings are
+    logged. `opened` is called at the beginning.
+    A frame that would be repeated for more than MAX_HELD samples ends the source, with a warning.
     """
     given = 0
     for fetch_all in (False, True):
@@ -140,14 +140,14 @@ def _one_pass(
 
 
 FASTEST = 30.0  # frames/s that are sampled where every frame counts
-LOOKED_AT = 12  # frames, to find out how large they are and how fast they come
+LOOKED_AT = 12  # frames that determine the size and the rate
 
 
 class Look(NamedTuple):
-    """What the first frames of a source tell of it.
+    """What the first frames of a source show.
 
-    width, height: of its pictures as they are shown, in pixels; fps: frames/s; frames: how many
-    there are, but LOOKED_AT at most.
+    width, height: of its pictures as shown, in pixels; fps: frames/s; frames: how many there are,
+    but LOOKED_AT at most.
     """
 
     width: int
@@ -157,15 +157,15 @@ class Look(NamedTuple):
 
 
 def first_look(source: Source) -> Look:
-    """Return what the first frames of a source tell of it; raises VideoError."""
+    """Return what is known of a source by its first frames; raises VideoError."""
     with open_video(source) as video:
         times = [video.grab() or 0.0]
-        height, width = video.retrieve().shape[:2]  # turned upright
+        height, width = video.retrieve().shape[:2]  # rotation applied
         while len(times) < LOOKED_AT and (time := video.grab()) is not None:
             times.append(time)
         fps = video.fps
     if len(times) > 1:
-        # What is declared may be anything where frames come unevenly.
+        # The declared rate may be anything where frames come unevenly.
         measured = 1 / max(median(b - a for a, b in pairwise(times)), 1e-3)
         if abs(fps / measured - 1) > 0.1:
             fps = measured
@@ -173,15 +173,15 @@ def first_look(source: Source) -> Look:
 
 
 def even_rate(fps: float, wanted: float) -> float:
-    """Return the frames/s to sample a source of `fps` at: the whole part of it next to `wanted`.
+    """Return the frames/s to sample a source of `fps` at: its integer fraction nearest to `wanted`.
 
-    So frames lie evenly. A source that is slower than `wanted` is taken as it is.
+    So frames are evenly spaced. A source slower than `wanted` keeps its rate.
     """
     return fps / max(1, round(fps / wanted))
 
 
 def read_ahead(frames: Iterator[Item], most: int) -> Iterator[list[Item]]:
-    """Yield up to so many frames at a time; a thread reads the next ones meanwhile."""
+    """Yield lists of at most `most` frames; a thread reads the next ones meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(lambda: list(islice(frames, most)))
         while chunk := coming.result():

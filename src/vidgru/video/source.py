@@ -1,4 +1,4 @@
-"""What every source of frames is: frames in order with true times, and what was learned of it."""
+"""Base of every source of frames: frames in order with true times, and what is known about it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from vidgru.video.info import MAX_WARNINGS, Gaps, VideoInfo
 MAX_PIXELS = 1 << 27
 MAX_IMAGE_BYTES = 1 << 29
 
-# Of the decoder, one a core where nothing is said. A process that is one of many has a single one:
-# that takes least time of all cores together, and what a damaged file shows depends on the number.
+# Of the decoder, one a core if None. A process that is one of many uses a single one: that takes
+# the least time of all cores together, and the output for a damaged file depends on the number.
 decoder_threads: int | None = None
 
 Image = NDArray[np.uint8]
@@ -33,10 +33,10 @@ class Frame:
 class Video(ABC):
     """Frames of one source in order; `open_video` makes it.
 
-    `grab()` moves to the next frame cheaply and gives its time; `retrieve()` gives its pixels.
-    `warnings` fills while reading: what is wrong with the source although frames came out of it;
-    `notes`: what is done with it although nothing is wrong.
-    `reader` is the library that decodes, `why` the reason where that is not OpenCV.
+    `grab()` moves to the next frame cheaply and returns its time; `retrieve()` returns its pixels.
+    `warnings` fills while reading: problems of a source that can still be read; `notes`: how it is
+    treated where nothing is wrong.
+    `reader` is the decoding library, `why` the reason where that is not OpenCV.
     """
 
     def __init__(self, source: str, fps: float) -> None:
@@ -55,7 +55,7 @@ class Video(ABC):
     @property
     @abstractmethod
     def seconds(self) -> float | None:
-        """How long the source says it is; files may be wrong, None if they say nothing sane."""
+        """The declared length of the source; it may be wrong, None if it is implausible."""
 
     @abstractmethod
     def grab(self) -> float | None:
@@ -69,10 +69,10 @@ class Video(ABC):
         """Return the current frame as uint8 (H, W, 3), blue first."""
 
     def close(self) -> None:  # noqa: B027  (pictures hold nothing open)
-        """Let go of the source."""
+        """Release the source."""
 
     def info(self) -> VideoInfo:
-        """Return what the frames grabbed so far, at least one, tell of the source."""
+        """Return what is known about the source after the frames grabbed so far, at least one."""
         warnings, more = self.warnings[:MAX_WARNINGS], len(self.warnings) - MAX_WARNINGS
         if more > 0:
             warnings.append(f"{self.source}: {more} more of such warnings.")
@@ -85,7 +85,7 @@ class Video(ABC):
             rotation=self.rotation,
             declared=self._declared,
             frames=self.frames_read,
-            # The last frame is taken to last as long as the others.
+            # The last frame is assumed to last as long as the others.
             seconds=self._time + (self._time / between if between else 1 / self.fps),
             variable=self._gaps.variable,
             warnings=tuple(warnings),
@@ -95,7 +95,7 @@ class Video(ABC):
         )
 
     def _count(self, time: float) -> float:
-        """Take note of one more frame and its time, which is given back."""
+        """Count one more frame, and return its time."""
         if self.frames_read:
             self._gaps.add(time - self._time)
         self.frames_read += 1
@@ -128,7 +128,7 @@ class Video(ABC):
 
 
 def fitted(size: tuple[int, int] | int, width: int, height: int) -> tuple[int, int]:
-    """Return the (width, height) that are meant: a longer side keeps the shape of a picture."""
+    """Return (width, height) for a size; a longer side keeps the picture's shape."""
     if not isinstance(size, int):
         return size
     scale = size / max(width, height)

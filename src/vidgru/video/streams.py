@@ -25,19 +25,19 @@ from vidgru.video.headers import may_interlace
 from vidgru.video.source import MAX_PIXELS
 
 SECONDS = 20  # without a byte from the disk; a file system may hang
-PACKETS = 2000  # that are looked at for a first key frame
-TRIES = 4  # packets that are decoded until a frame comes out
-TIMED = 256  # packets whose stamps tell the rate, where what is declared cannot be believed
+PACKETS = 2000  # searched for a first key frame
+TRIES = 4  # packets to decode until a frame comes out
+TIMED = 256  # packets whose stamps give the rate, where the declared one is implausible
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 STILL_CODECS = frozenset("bmp mjpeg png tiff webp".split())  # noqa: SIM905
 JOINED_FORMATS = frozenset("flv mpeg mpegts".split())  # noqa: SIM905
 BEGINNINGS = (b"RIFF", b"FLV", b"\x1aE\xdf\xa3")  # of AVI, Flash and Matroska files
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics
 WIDE = 9  # primaries of BT.2020
-WIDEST = 16  # sample aspect ratios beyond it are no such
-SQUARE = 0.01  # relative; less is not seen, and mostly rounding
+WIDEST = 16  # larger sample aspect ratios are implausible
+SQUARE = 0.01  # relative; less is invisible, and mostly rounding
 TINY = (32, 18)
-# What every reader shows alike; anything else is compared at the first frame.
+# Codecs that every reader shows alike; for others the first frame is compared.
 COMMON_CODECS = frozenset("h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())  # noqa: SIM905
 COMMON_PIXELS = frozenset(
     ["yuv420p", "yuv420p10le", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"]
@@ -47,7 +47,7 @@ ERRORS = (av.error.FFmpegError, ValueError, MemoryError, OSError)  # whatever li
 
 @dataclass(frozen=True)
 class Orientation:
-    """What is done, in this order, to a stored picture to show it."""
+    """How a stored picture is turned and flipped to be shown, in this order."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -55,7 +55,7 @@ class Orientation:
 
     @property
     def mirrored(self) -> bool:
-        """Whether no turning alone shows the picture rightly."""
+        """Whether showing the picture needs a flip."""
         return (self.transpose + self.flip_x + self.flip_y) % 2 == 1
 
     @property
@@ -76,19 +76,19 @@ class Orientation:
 
 @dataclass(frozen=True, eq=False)
 class StreamInfo:
-    """What a video file says of itself, and what its first frame shows.
+    """What a video file declares, and what its first frame shows.
 
     stream: number of the video stream to read, among all; foremost: whether it is the first of the
-    video streams; videos, covers: how many films and attached pictures there are; rate: frames/s;
+    video streams; videos, covers: number of films and of attached pictures; rate: frames/s;
     tick: seconds between neighbouring time stamps; start, first, origin: seconds in the file's own
     clock, of the film's declared start, of its first frame that can be decoded, and of the
-    beginning of picture or sound; seconds: how long the film is, None if nothing sane is said;
-    frames: declared; aspect: width of a pixel by its height; orientation: what is done to a stored
-    picture to show it; interlaced: whether frames may consist of two fields; hdr: "PQ", "HLG" or
+    beginning of picture or sound; seconds: length of the film, None if implausible;
+    frames: declared; aspect: width of a pixel by its height; orientation: how a stored picture is
+    turned to be shown; interlaced: whether frames may consist of two fields; hdr: "PQ", "HLG" or
     ""; timecode: of the first frame, or ""; whole_start: whether the first packet can be decoded;
-    trimmed: whether packets belong to no frame that is shown; joined: whether recordings with
-    different clocks may follow each other; decode_stamps: whether stamps say when a frame is
-    decoded, not when it is shown; decodes: whether a frame came out; first_frame: where readers may
+    trimmed: whether some packets hold no frame that is shown; joined: whether recordings with
+    different clocks may follow each other; decode_stamps: whether stamps are decoding times, not
+    display times; decodes: whether a frame came out; first_frame: where readers may
     differ, a tiny picture of it as it is shown, bgr uint8.
     """
 
@@ -120,15 +120,15 @@ class StreamInfo:
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Width and height of pictures as they are shown."""
+        """Width and height of pictures as shown."""
         width, height = max(round(self.width * self.aspect), 1), self.height
         return (height, width) if self.orientation.transpose else (width, height)
 
 
 @contextmanager
 def open_container(path: Path) -> Iterator[InputContainer]:
-    """Open a video file with libav; raises what it raises."""
-    # With the protocol any name stays a name, and a file that names others gets none of a network.
+    """Open a video file with libav; raises libav's errors."""
+    # The protocol keeps any name a plain name, and a file that names others from reading a network.
     with av.open(
         f"file:{os.path.abspath(path)}",
         "r",
@@ -140,7 +140,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 
 def look(path: Path) -> StreamInfo | None:
-    """Return what a video file says of itself, or None where libav makes nothing of it.
+    """Return what a video file declares, or None where libav cannot read it.
 
     Decodes a single frame. Raises VideoError for a file that holds no video.
     """
@@ -180,7 +180,7 @@ def why_unreadable(path: Path) -> str:
 def _look(path: Path, container: InputContainer) -> StreamInfo | None:
     videos = container.streams.video
     if any(stream.codec_context is None for stream in videos):
-        return None  # of a codec that libav does not know
+        return None  # libav does not know the codec
     films, film = _films(container), film_of(container)
     others = bool(container.streams.audio) or len(container.streams) > len(videos)
     still = all(stream.codec_context.name in STILL_CODECS for stream in films)
@@ -272,7 +272,7 @@ def _tiny(frame: VideoFrame | None, codec: str) -> NDArray[np.uint8] | None:
 
 
 def _is_still(container: InputContainer, films: list[VideoStream]) -> bool:
-    """Return whether no stream has a second picture, as far as PACKETS tell."""
+    """Return whether no stream has a second picture, as far as PACKETS show."""
     counts = dict.fromkeys((film.index for film in films), 0)
     for packet in islice(container.demux(), PACKETS):
         if packet.stream_index in counts and packet.size:
@@ -294,7 +294,7 @@ class _FirstFrames:
 def _first_frame(container: InputContainer, film: VideoStream) -> _FirstFrames:
     seen, context = _FirstFrames(), film.codec_context
     context.thread_count = 1
-    # Formats without a rate have one guessed by their clock's ticks.
+    # In formats without a rate, libav guesses one from their clock's ticks.
     timed = 1 if film.average_rate else TIMED
     stamps: list[int] = []
     tries = 0
@@ -307,7 +307,7 @@ def _first_frame(container: InputContainer, film: VideoStream) -> _FirstFrames:
         if seen.frame is None and tries < TRIES and (number == 0 or packet.is_keyframe):
             tries += 1
             with suppress(*ERRORS):
-                # At its end a decoder gives even those that it would show later.
+                # At its end a decoder also returns the frames that it would show later.
                 seen.frame = next(iter([*packet.decode(), *context.decode(None)]), None)
             context.flush_buffers()
             if number == 0:
@@ -341,7 +341,7 @@ def _seconds(film: VideoStream, container: InputContainer) -> float | None:
 
 
 def _aspect(film: VideoStream) -> Fraction:
-    """Return the width of a pixel by its height; 1 where it is nearly that, or no sane value."""
+    """Return the width of a pixel by its height; 1 where nearly square or implausible."""
     aspect = film.sample_aspect_ratio
     if not aspect or aspect == 1:
         return Fraction(1)
@@ -351,12 +351,12 @@ def _aspect(film: VideoStream) -> Fraction:
 
 
 def _orientation(frame: VideoFrame | None) -> Orientation:
-    """Return what is to be done to a stored picture, by its display matrix."""
+    """Return how a stored picture is turned and flipped, by its display matrix."""
     a, b, c, d = 1, 0, 0, 1
     if frame is not None:
         try:
             matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-        except ValueError:  # the frame carries other data that PyAV has no name for
+        except ValueError:  # the frame carries other data that PyAV does not name
             turns = -frame.rotation // 90 % 4
             a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turns]
             matrix = None

@@ -1,4 +1,4 @@
-"""Draw a line of text in any script, as far as the fonts here go."""
+"""Draw a line of text in any script, as far as the installed fonts allow."""
 
 import warnings
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 200  # characters; more are never readable on a picture
+LONGEST = 200  # characters; longer text is never readable on a picture
 ELLIPSIS = "…"
 
 
@@ -14,9 +14,9 @@ ELLIPSIS = "…"
 def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
     """Return a line of text as its opacity, uint8 (H, W), for capitals of `height` pixels.
 
-    H is 1.7 times that, for what goes above and below the letters. Text wider than `width`
+    H is 1.7 times that, for ascenders and descenders. Text wider than `width`
     pixels ends with an ellipsis. Line breaks and other invisible characters show as U+FFFD, and
-    characters that no font here has as boxes.
+    characters that no installed font has as boxes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
     rows, base = round(1.7 * height), round(0.35 * height)
     figure = Figure(figsize=(width / 100, rows / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
-    # Never read as mathematics. In this font, capitals are about 0.73 of its size.
+    # Never parsed as mathematics. In this font, capitals are about 0.73 of its size.
     line = figure.text(
         0,
         base / rows,
@@ -36,7 +36,7 @@ def draw_text(text: str, height: int, width: int) -> NDArray[np.uint8]:
         va="baseline",
     )
     line.set_fontfamily(_families(shown))
-    # A box for a character without a glyph is no news on stderr.
+    # A missing glyph is drawn as a box and needs no warning on stderr.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")

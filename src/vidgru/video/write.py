@@ -9,7 +9,7 @@ from vidgru.core.errors import OutputError
 from vidgru.core.files import write_bytes
 from vidgru.video.read import Image
 
-JPEG_SIDE = 65500  # the longest side that a JPEG can have
+JPEG_SIDE = 65500  # longest possible side of a JPEG
 
 
 def encode_image(rgb: Image, suffix: str, quality: int = 95) -> memoryview:

@@ -1,1 +1,1 @@
-"""Tell classes."""
+"""Classification of clips and videos."""

@@ -1,4 +1,4 @@
-"""Draw on videos what they show when, and save them."""
+"""Draw predicted labels on videos, and save them."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -25,7 +25,7 @@ def annotate(
 def save_one(
     timeline: Timeline, source: Path, path: Path
 ) -> Generator[Progress, None, Failure | None]:
-    """`annotate` a source, or return why that cannot be done."""
+    """`annotate` a source, or return the Failure."""
     try:
         yield from annotate(source, timeline, path)
     except (VideoError, OutputError) as error:

@@ -1,4 +1,4 @@
-"""A file of answers, a JSON line a source, that can be continued whatever ended its writing."""
+"""A file of predictions, a JSON line a source, that can be resumed however its writing ended."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ Line = dict[str, Any]
 
 @dataclass
 class AnswerCounts:
-    """What the lines of a file come to, and which sources they are of."""
+    """The counts of a file's lines, and their sources."""
 
     sources: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
@@ -47,9 +47,9 @@ class AnswerCounts:
 
 @dataclass
 class Answers:
-    """Answers on their way into a file; iterate over it to get and write them.
+    """Predictions on their way into a file; iterate over it to get and write them.
 
-    left: the sources that have no line yet; there: how many lines there were before.
+    left: the sources without a line; there: number of lines there were before.
     """
 
     many: Many
@@ -61,7 +61,7 @@ class Answers:
     _file: IO[bytes]
 
     def __iter__(self) -> Iterator[Answer]:
-        """Yield each answer, its line written. Raises OutputError, ModelError, ProcessError."""
+        """Yield each prediction, its line written. Raises OutputError, ModelError, ProcessError."""
         for answer in self.many.answers(self.left):
             line = {**answer.to_dict(), **self._settings}
             try:
@@ -76,7 +76,7 @@ class Answers:
             yield answer
 
     def written(self) -> Written:
-        """Return what the file holds; under torchrun, those of all processes, when all are done."""
+        """Return the counts of the file; under torchrun, of all processes, when all are done."""
         counts, out = self._counts, Path(self._out)
         own: Line = {
             "labels": counts.labels,
@@ -99,10 +99,10 @@ class Answers:
 
 @contextmanager
 def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[Answers]:
-    """Find sources, open a model in several processes, and a file for what it says.
+    """Find sources, open a model in several processes, and a file for its predictions.
 
     Under torchrun, each process has its share of the sources and a file of its own. Raises
-    OutputError when the file is there already or, resuming, is not one of such answers; OptionError
+    OutputError when the file exists already or, resuming, has other content; OptionError
     when it is a folder; and as `open_many` does.
     """
     if config.out is None:
@@ -112,7 +112,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
         from vidgru.engine.distributed import exchange, restarted
 
         resume = resume or restarted()
-        exchange("")  # it is early, so that a process that was not started is noticed now
+        exchange("")  # early, so that a process that was not started is noticed now
     if os.path.exists(path) and not resume:
         raise OutputError(
             f"{path} is there already. Continue with --resume, or give another --out."
@@ -141,7 +141,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
 
 
 def _take(done: Counter[str], source: Path | Failure) -> bool:
-    """Return whether a source is done, once as often as it is."""
+    """Return whether a source is done, once for each time it is."""
     name = source.source if isinstance(source, Failure) else str(source)
     if not done[name]:
         return False
@@ -150,7 +150,7 @@ def _take(done: Counter[str], source: Path | Failure) -> bool:
 
 
 def _place(given: str) -> Path:
-    """Return the file of this process; raises OutputError where another number of them wrote."""
+    """Return the file of this process; raises OutputError if another number of them wrote here."""
     out = Path(given)
     if not given:
         raise OptionError("--out is empty: give a file.")
@@ -166,7 +166,7 @@ def _place(given: str) -> Path:
 
 
 def _shares(out: Path, count: int | None = 0) -> list[Path]:
-    """Return the files of all processes, in order; with None, those of any number of processes."""
+    """Return the files of all processes, in order; with None, for any number of processes."""
     number = r"\d+" if count is None else str(world_size())
     name = re.compile(rf"{re.escape(out.stem)}-\d+-of-{number}{re.escape(out.suffix)}")
     if not out.parent.is_dir():
@@ -176,7 +176,7 @@ def _shares(out: Path, count: int | None = 0) -> list[Path]:
 
 @contextmanager
 def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes], AnswerCounts]]:
-    """Open a file to add lines to it, with a tally of those that it has."""
+    """Open a file to append lines, with the AnswerCounts of the existing ones."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "ab" if resume else "xb", buffering=0)  # noqa: SIM115
@@ -191,9 +191,9 @@ def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes
 
 
 def _read(path: Path, settings: Line) -> tuple[AnswerCounts, int]:
-    """Return what the whole lines of a file come to, and their length in bytes.
+    """Return the counts of a file's complete lines, and their length in bytes.
 
-    A last line that was cut short is left out. Raises OutputError for what is no such file.
+    An incomplete last line is left out. Raises OutputError for any other file.
     """
     counts, length = AnswerCounts(), 0
     try:
@@ -216,14 +216,14 @@ def _read(path: Path, settings: Line) -> tuple[AnswerCounts, int]:
 
 
 def _checked(path: Path, text: bytes, settings: Line) -> Line:
-    """Return a line; raises ValueError for what is none, OutputError where it is of others."""
+    """Return a parsed line; raises ValueError if invalid, OutputError for other settings."""
     line: Line = json.loads(text)
     kinds: dict[str, Callable[[Any], bool]] = {
         "source": lambda value: isinstance(value, str),
         "label": lambda value: isinstance(value, str),
         "unsure": lambda value: isinstance(value, bool),
         "error": lambda value: isinstance(value, str),
-        # Those of settings are shown where they differ: nothing long.
+        # Settings are shown where they differ: nothing long.
         "model": lambda value: isinstance(value, str) and len(value) <= 64,
         "max_error": lambda value: value is None or (isinstance(value, float) and 0 < value < 1),
         "timeline": lambda value: isinstance(value, bool),

@@ -1,4 +1,4 @@
-"""How much a training changes pictures, as its options say."""
+"""The augmentation of a training, from its options."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from vidgru.tasks.classify.options import ClassifyTrainConfig
 
 
 def augmentation(config: ClassifyTrainConfig) -> Augmentation:
-    """Return a config's augmentation: its level, with the single settings that are given."""
+    """Return a config's augmentation: its level, with explicitly given settings."""
     names = ("zoom", "rotation", "shift", "shear", "flip")
     given = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
     return replace(AUGMENTATIONS[config.augment], **given)

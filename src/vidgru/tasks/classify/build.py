@@ -1,4 +1,4 @@
-"""From what a model file says to the network itself."""
+"""From a model file's spec to the network itself."""
 
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.rows import RowsNetwork

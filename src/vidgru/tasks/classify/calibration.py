@@ -1,4 +1,4 @@
-"""How sure a classifier may be: temperature scaling, calibration error, when to say `unsure`."""
+"""Confidence of a classifier: temperature scaling, calibration error, when to answer `unsure`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,16 +11,16 @@ from vidgru.tasks.classify.spec import Confidence
 
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 GRID = 61  # temperatures tried before the best one is refined
-TINY = 1e-12  # the smallest probability that a logarithm is taken of
-PARTS = 10  # of the clips, each left out once to check a temperature
+TINY = 1e-12  # smallest probability to take a logarithm of
+PARTS = 10  # of the clips; each is held out once to check a temperature
 MAX_ANSWERS = 4096  # kept in a model file
 
 
 def scaled(probabilities: Tensor, temperature: float) -> Tensor:
-    """Return probabilities (N, K) of the same order, sharper or softer: softmax(log(p) / T).
+    """Return probabilities (N, K) in the same order, sharper or softer: softmax(log(p) / T).
 
-    For softmax(outputs) that is softmax(outputs / T). The mean over a clip's windows is scaled, not
-    each window: as those never quite agree, their mean could otherwise not become sure enough.
+    For softmax(logits) that is softmax(logits / T). The mean over a clip's windows is scaled, not
+    each window: as those never quite agree, their mean could otherwise not become confident enough.
     """
     return (probabilities.clamp_min(TINY).log() / temperature).softmax(-1)
 
@@ -35,12 +35,12 @@ def clip_probabilities(outputs: Sequence[Tensor], temperature: float) -> Tensor:
 
 
 def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
-    """Return the temperature, 0.05 to 20, that makes probabilities of clips fit their classes.
+    """Return the temperature, 0.05 to 20, that calibrates probabilities of clips.
 
-    outputs: of each clip (windows, K); targets: int64 (N,). The mean -log p(true) over clips is
-    made smallest (Guo et al. 2017, "On calibration of modern neural networks"), with two imagined
-    clips added, one right and one wrong, that are as sure as the clips are on average: so n clips
-    that are all right ask for a confidence of (n + 1) / (n + 2), not of 1. That is the rule of
+    outputs: of each clip (windows, K); targets: int64 (N,). It minimises the mean -log p(true)
+    over clips (Guo et al. 2017, "On calibration of modern neural networks"), with two imaginary
+    clips added, one correct and one wrong, of the clips' mean confidence: so n clips that are all
+    correct require a confidence of (n + 1) / (n + 2), not of 1. That is the rule of
     succession by which Platt (1999, "Probabilistic outputs for support vector machines") smooths
     targets. Without clips it is 1.
     """
@@ -59,10 +59,10 @@ def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
 
 
 def choose_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
-    """Return the temperature that fits, or 1 where using one makes calibration worse.
+    """Return the fitted temperature, or 1 where scaling makes calibration worse.
 
-    Worse is: a larger mean -log p(true) on clips that each tenth of the temperature's fits left
-    out, or a larger calibration error on the clips themselves. Arguments as for `fit_temperature`.
+    Worse is: a larger mean -log p(true) on the held-out tenths of a cross-validated fit,
+    or a larger calibration error on the clips themselves. Arguments as for `fit_temperature`.
     """
     temperature, count = fit_temperature(outputs, targets), len(outputs)
     if count < 2:
@@ -85,7 +85,7 @@ def _loss(probabilities: Tensor, targets: Tensor) -> float:
 
 
 def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a function is lowest: on a grid, then by golden section around that place."""
+    """Return the minimum of a function: on a grid, then by golden section around that point."""
     step = (high - low) / (GRID - 1)
     best = min((low + step * k for k in range(GRID)), key=cost)
     left, right, golden = max(low, best - step), min(high, best + step), (math.sqrt(5) - 1) / 2
@@ -96,13 +96,13 @@ def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
 
 
 def confidence_and_correct(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return confidence (N,) and whether it is right (N,), for probabilities (N, K)."""
+    """Return confidence (N,) and whether it is correct (N,), for probabilities (N, K)."""
     confidence, answers = probabilities.max(1)
     return confidence, answers == targets
 
 
 def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
-    """Return what a model file says of confidence, from clips that were not learned from."""
+    """Return the Confidence for a model file, from clips that were not trained on."""
     temperature = choose_temperature(outputs, targets)
     if not outputs:
         return Confidence(temperature)
@@ -111,11 +111,11 @@ def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
 
 
 def kept_answers(confidence: Tensor, right: Tensor) -> tuple[tuple[float, bool], ...]:
-    """Return pairs of confidence and whether it was right, least sure first, for a model file.
+    """Return pairs of confidence and whether it was correct, ascending, for a model file.
 
-    Of more than 4,096 answers, as many are kept, evenly by rank. Confidences are rounded down to
+    At most 4,096 answers are kept, evenly by rank. Confidences are rounded down to
     six digits: the last bits, in which machines differ, then do not make a clip miss a threshold
-    that it set itself.
+    that it defined itself.
     """
     sure = (confidence * 1e6).floor() / 1e6
     answers = sorted(zip(sure.tolist(), right.tolist(), strict=True))
@@ -126,10 +126,10 @@ def kept_answers(confidence: Tensor, right: Tensor) -> tuple[tuple[float, bool],
 def calibration_error(
     confidence: Tensor, right: Tensor, bins: int = 15
 ) -> tuple[float, tuple[Bin, ...]]:
-    """Return the expected calibration error, and the bins of equal width that it was taken over.
+    """Return the expected calibration error, and its bins of equal width.
 
     confidence: (N,), 0 to 1; right: bool (N,). The error is the mean over clips of the difference
-    between mean confidence and share right in the clip's bin (Guo et al. 2017).
+    between mean confidence and accuracy in the clip's bin (Guo et al. 2017).
     """
     edges = [k / bins for k in range(bins + 1)]
     places = torch.bucketize(confidence, torch.tensor(edges[1:-1], dtype=confidence.dtype))
@@ -146,7 +146,7 @@ def calibration_error(
 
 
 def calibrate(outputs: Sequence[Tensor], targets: Tensor, temperature: float) -> Calibration:
-    """Return how well confidence fits on some clips, before and after scaling."""
+    """Return the calibration on some clips, before and after scaling."""
     unscaled, after = (clip_probabilities(outputs, heat) for heat in (1.0, temperature))
     return calibration_of(unscaled, after, targets, temperature)
 
@@ -154,7 +154,7 @@ def calibrate(outputs: Sequence[Tensor], targets: Tensor, temperature: float) ->
 def calibration_of(
     unscaled: Tensor, after: Tensor, targets: Tensor, temperature: float
 ) -> Calibration:
-    """Return how well confidence fits, for probabilities (N, K) before and after scaling."""
+    """Return the calibration, for probabilities (N, K) before and after scaling."""
     ece_before, bins_before = calibration_error(*confidence_and_correct(unscaled, targets))
     ece, bins = calibration_error(*confidence_and_correct(after, targets))
     return Calibration(temperature, ece, ece_before, bins, bins_before)
@@ -165,17 +165,17 @@ def choose_threshold(
 ) -> float | None:
     """Return the smallest confidence from which on at most `max_error` of the answers are wrong.
 
-    Among the thresholds that are some clip's confidence; None when none will do. With `answered`
+    Among the clips' confidences; None when none is high enough. With `answered`
     clips at or above a threshold, `wrong` of them wrong, it must hold that (wrong + 1/2) /
-    (answered + 1) <= max_error: the mean of what Jeffreys' prior (1946), beta(1/2, 1/2), leaves of
-    the error rate. It is what to expect of new answers, and no promise: with few clips, chance
+    (answered + 1) <= max_error: the posterior mean of the error rate under Jeffreys' prior (1946),
+    beta(1/2, 1/2). It is an expectation for new answers, and no guarantee: with few clips, chance
     remains.
     """
     ranked = sorted(zip(confidence, right, strict=True), reverse=True)
     best, wrong = None, 0
     for answered, (sure, good) in enumerate(ranked, 1):
         wrong += not good
-        # A threshold cannot part equals.
+        # A threshold cannot separate equals.
         last = answered == len(ranked) or ranked[answered][0] < sure
         if last and (wrong + 0.5) / (answered + 1) <= max_error:
             best = sure
@@ -183,7 +183,7 @@ def choose_threshold(
 
 
 def min_answers(max_error: float) -> int:
-    """Return how many answers, all of them right, `choose_threshold` wants at least."""
+    """Return how many answers, all correct, `choose_threshold` needs at least."""
     count = max(1, math.floor(0.5 / max_error) - 2)
     while 0.5 / (count + 1) > max_error:
         count += 1

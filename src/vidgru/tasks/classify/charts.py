@@ -1,4 +1,4 @@
-"""Draw charts as SVG that stands inside a web page and takes its colours from the page's CSS."""
+"""Draw charts as inline SVG for a web page, with colours from the page's CSS."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 20, 10, 42
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, from `low` to `high`; shares are labelled in percent."""
+    """The range of an axis, from `low` to `high`; shares are labelled in percent."""
 
     label: str
     low: float
@@ -20,7 +20,7 @@ class Axis:
 
     @property
     def step(self) -> float:
-        """The round number that lies between ticks."""
+        """The round number between ticks."""
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         return next(power * n for n in (1, 2, 5, 10) if power * n >= rough * 0.999)
@@ -30,37 +30,37 @@ class Axis:
         return replace(self, high=self.step * math.ceil(self.high / self.step - 1e-9))
 
     def ticks(self) -> list[float]:
-        """Return some five round numbers from low to high."""
+        """Return about five round numbers from low to high."""
         step = self.step
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [step * number for number in range(first, last + 1)]
 
     def text(self, value: float) -> str:
-        """Return what stands beside a tick."""
+        """Return the label of a tick."""
         return f"{100 * value:.0f} %" if self.share else f"{value:.6g}"
 
 
 class Chart:
-    """Axes, and whatever is drawn between them; `svg()` gives the whole."""
+    """Axes with lines, points and bars; `svg()` returns it."""
 
     def __init__(self, title: str, x: Axis, y: Axis) -> None:
         self.title, self.x, self.y = title, x, y
         self.marks: list[str] = []
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a point lies, in the units of the picture."""
+        """Return the position of a point, in the units of the picture."""
         across = (x - self.x.low) / (self.x.high - self.x.low)
         up = (y - self.y.low) / (self.y.high - self.y.low)
         width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
         return round(LEFT + across * width, 2), round(HEIGHT - BOTTOM - up * height, 2)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
-        """Join points by a line."""
+        """Connect points by a line."""
         places = " ".join(f"{x},{y}" for x, y in (self.at(*point) for point in points))
         self.marks.append(f'<polyline class="line {kind}" points="{places}"/>')
 
     def dot(self, x: float, y: float, kind: str, title: str, data: dict[str, str]) -> None:
-        """Draw a point that says its numbers."""
+        """Draw a point with its numbers as a tooltip."""
         left, top = self.at(x, y)
         self.marks.append(
             f'<circle class="dot {kind}" cx="{left}" cy="{top}" r="2.5"{_attributes(data)}>'
@@ -68,7 +68,7 @@ class Chart:
         )
 
     def bar(self, low: float, high: float, y: float, title: str, data: dict[str, str]) -> None:
-        """Draw a bar from low to high, y tall, that says its numbers."""
+        """Draw a bar from low to high, y tall, with its numbers as a tooltip."""
         (left, top), (right, bottom) = self.at(low, y), self.at(high, self.y.low)
         size = f'width="{max(right - left - 1, 1):.2f}" height="{bottom - top:.2f}"'
         self.marks.append(
@@ -104,7 +104,7 @@ class Chart:
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Return which colour means what, by (class, name), as a <figcaption>."""
+    """Return the legend of the colours, by (class, name), as a <figcaption>."""
     keys = (f'<span class="key {kind}"></span>{escape(name)}' for kind, name in entries)
     return f"<figcaption>{' &nbsp; '.join(keys)}</figcaption>"
 

@@ -1,4 +1,4 @@
-"""Tell what is wrong with a folder of clips before anything is learned from it."""
+"""Check a folder of clips for problems before training."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -23,10 +23,10 @@ Steps = Generator[Progress, None, Checked]
 
 
 def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
-    """Look at every clip, yielding Progress all along and returning what was found.
+    """Check every clip, yielding Progress and returning the findings.
 
     Clips are decoded as `train` does by default, into the same cache. Raises DataError when the
-    folder cannot be learned from, OptionError when the groups make no sense, OutputError.
+    folder cannot be trained on, OptionError when the groups are invalid, OutputError.
     """
     refuse_live(folder)
     folder = Path(folder)

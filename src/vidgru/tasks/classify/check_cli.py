@@ -1,4 +1,4 @@
-"""`vidgru check`: tell what is wrong with a folder of clips."""
+"""`vidgru check`: check a folder of clips for problems."""
 
 from typing import Any
 

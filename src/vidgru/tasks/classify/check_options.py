@@ -1,4 +1,4 @@
-"""What can be set where clips are checked."""
+"""Options of checking clips."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from vidgru.core.options import check, option
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """What `check` is told of the clips."""
+    """Options of `check`."""
 
     group_by: str | None = option(
         None,

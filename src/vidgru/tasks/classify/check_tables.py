@@ -1,4 +1,4 @@
-"""Tables of what is wrong with clips, on stdout."""
+"""Tables of problems of clips, on stdout."""
 
 from rich.text import Text
 
@@ -8,7 +8,7 @@ from vidgru.terminal.tables import open_console
 
 
 def show_checked(checked: Checked) -> None:
-    """Print how many clips there are, and a sentence for each kind of fault."""
+    """Print how many clips there are, and a sentence for each kind of problem."""
     console = open_console()
     counts = sorted(set(checked.clips.values()))
     each = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"

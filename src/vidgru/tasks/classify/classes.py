@@ -15,14 +15,14 @@ LABEL_SMOOTHING = 0.1
 
 
 def smallest_loss(classes: int) -> float:
-    """Return the smallest label-smoothed cross-entropy that there is: the targets' own entropy."""
+    """Return the minimum of label-smoothed cross-entropy: the targets' own entropy."""
     wrong = LABEL_SMOOTHING / classes
     right = 1 - LABEL_SMOOTHING + wrong
     return -right * math.log(right) - (classes - 1) * wrong * math.log(wrong)
 
 
 class Classify:
-    """Target, loss, metrics and decoding for classes; one output of the network a label."""
+    """Target, loss, metrics and decoding for classes; one logit of the network a label."""
 
     name = "classify"
 
@@ -35,7 +35,7 @@ class Classify:
         return torch.tensor([self.labels.index(label) for label in labels])
 
     def weights(self, targets: Tensor) -> Tensor:
-        """Return a weight for each class that makes all classes count alike in the loss (K,)."""
+        """Return class weights (K,) that balance the classes in the loss."""
         counts = torch.bincount(targets, minlength=self.outputs).float()
         return len(targets) / (self.outputs * counts.clamp_min(1))
 
@@ -57,7 +57,7 @@ class Classify:
         return clip_probabilities([outputs], temperature)[0]
 
     def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
-        """Return how well probabilities (N, K) meet targets (N,)."""
+        """Return the scores of probabilities (N, K) for targets (N,)."""
         confusion = np.zeros((self.outputs, self.outputs), dtype=int)
         np.add.at(confusion, (targets.numpy(), probabilities.argmax(1).numpy()), 1)
         counts, right = confusion.sum(1), confusion.diagonal()
@@ -85,7 +85,7 @@ class Classify:
         frames: int,
         temperature: float = 1.0,
     ) -> Prediction:
-        """Return what a video shows, for outputs (windows, K) and their times in seconds."""
+        """Return the prediction for a video, from outputs (windows, K) and times in seconds."""
         return Prediction(
             source=source,
             labels=self.labels,

@@ -1,4 +1,4 @@
-"""`vidgru predict`: tell what happens in videos."""
+"""`vidgru predict`: classify videos."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -91,7 +91,7 @@ def _print(
     as_json: bool,
     quiet: bool,
 ) -> bool:
-    """Print and write answers as they come; return whether any failed."""
+    """Print and write predictions as they come; return whether any failed."""
     from vidgru.tasks.classify.tables import csv_columns, rows_of, show_predictions, show_timeline
     from vidgru.tasks.classify.timeline import Timeline
     from vidgru.terminal.source_loop import CsvFile, Output, print_sources
@@ -99,7 +99,7 @@ def _print(
     rows: list[Prediction] = []
 
     def keep(prediction: Prediction) -> bool:
-        rows.append(replace(prediction, windows=()))  # hours of them add up
+        rows.append(replace(prediction, windows=()))  # hours of windows add up
         return False
 
     output = Output(
@@ -123,7 +123,7 @@ def _print(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is written of each source besides its answer."""
+    """Which files are written for each source besides its prediction."""
 
     segments: bool
     texts: dict[Path, Path]
@@ -147,7 +147,7 @@ def _plan(
 
 
 def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
-    """Write what was planned for a source, once; return whether that failed."""
+    """Write the planned files of a source, once; return whether that failed."""
     from vidgru.tasks.classify.annotate import save_one
     from vidgru.tasks.classify.subtitles import write_subtitles
     from vidgru.terminal.progress import follow
@@ -168,7 +168,7 @@ def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
 def _answers(
     sources: tuple[str, ...], config: PredictConfig, quiet: bool
 ) -> Iterator[tuple[Iterable[Any], Sequence[str], Sequence[Path | Failure]]]:
-    """Give the answers, the labels, and the sources that were found."""
+    """Give the predictions, the labels, and the sources that were found."""
     from vidgru.tasks.classify.many import in_this_process, open_many
 
     if in_this_process(sources, config):

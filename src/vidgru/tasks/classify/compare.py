@@ -1,4 +1,4 @@
-"""Train several networks on the same clips, and put them side by side."""
+"""Train several networks on the same clips, and compare them."""
 
 import contextlib
 import shutil
@@ -36,10 +36,10 @@ Finished = list[tuple[ClassifyTrainConfig, TrainResult]]
 
 
 def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: CompareConfig) -> Steps:
-    """Train all variants, yielding Progress all along and returning the Comparison.
+    """Train all variants, yielding Progress and returning the Comparison.
 
-    All learn from the same clips, split once by the first seed. Raises DataError, OptionError or
-    OutputError. Trainings that are finished when the comparison is broken off are kept, and
+    All train on the same clips, split once by the first seed. Raises DataError, OptionError or
+    OutputError. Finished trainings of an interrupted comparison are kept, and
     comparison.json compares them.
     """
     choose_device(config.device)
@@ -48,17 +48,17 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     choice = fitting(config, choice)
     # Seed by seed, so that variants can be compared as early as possible.
     trainings = [
-        (replace(config, core=core, input=seen, seed=config.seed + number), number)
+        (replace(config, core=core, input=input_, seed=config.seed + number), number)
         for number in range(choice.seeds)
-        for core, seen in choice.variants()
+        for core, input_ in choice.variants()
     ]
     start = read_encoders(config)
     clips = read_clips(folder, config)
-    # The longest window serves all of them.
+    # The longest window fits all of them.
     sampling = max(
         (
-            choose_sampling(clips, replace(config, input=seen), stored_side(config.side))
-            for seen in choice.input or (None,)
+            choose_sampling(clips, replace(config, input=input_), stored_side(config.side))
+            for input_ in choice.input or (None,)
         ),
         key=lambda sampling: sampling.window,
     )
@@ -103,7 +103,7 @@ def compare(
 
 
 def fitting(config: ClassifyTrainConfig, choice: CompareConfig) -> CompareConfig:
-    """Return a choice in which all cores, which nobody asked for one by one, are those that fit."""
+    """Return a choice where "all cores", if not requested singly, means all that fit."""
     if config.encoder == "rows" and choice.core == CORES:
         return replace(choice, core=tuple(core for core in CORES if core != MAP_CORE))
     return choice
@@ -115,7 +115,7 @@ def best_first(rows: Iterable[Compared]) -> tuple[Compared, ...]:
 
 
 def _keep(place: Path, finished: Finished) -> Comparison:
-    """Compare what is finished, and write that down."""
+    """Compare the finished trainings, and write the result."""
     variants: dict[tuple[str, str | None], Finished] = defaultdict(list)
     for config, result in finished:
         variants[config.core or CORE, config.input].append((config, result))

@@ -1,4 +1,4 @@
-"""`vidgru compare`: tell which core learns a folder of clips best."""
+"""`vidgru compare`: find the core that classifies a folder of clips best."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The encoders of another model, that a classifier may begin with."""
+"""The encoders of another model, as initial weights of a classifier."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.registry import find_task, load
 
-# In the run folder: who goes on with a run needs nothing outside of it.
+# In the run folder, so that resuming a run needs nothing outside of it.
 COPY_NAME = "init.safetensors"
 ENCODERS = ("main.", "side.")
 FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
@@ -25,27 +25,27 @@ FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
 
 @dataclass(frozen=True)
 class PretrainedEncoder(InitialWeights):
-    """A model whose encoders a classifier begins with; input: what they see, as of --input."""
+    """A model with the initial encoders of a classifier; input: the --input that they require."""
 
     model: Loaded[Any, Any]
     input: str
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """Weights and batch norms' statistics by name; a classifier has the same names."""
+        """Weights and batch norm statistics by name; a classifier has the same names."""
         every = self.model.network.state_dict()
         return {name: value for name, value in every.items() if name.startswith(ENCODERS)}
 
     def check(self, settings: dict[str, Any]) -> None:
         """Raise ModelError where a classifier with this input has other encoders."""
-        if (seen := settings["input"]) not in FITTING[self.input]:
+        if (given := settings["input"]) not in FITTING[self.input]:
             raise ModelError(
                 f"{self.model.path} has encoders for --input {self.input}, which do not fit "
-                f"--input {seen}: give --input {self.input}, or another --init."
+                f"--input {given}: give --input {self.input}, or another --init."
             )
 
     def load_into(self, network: nn.Module) -> None:
-        """Give a classifier, whose input was checked, these encoders; the rest stays as it is."""
+        """Load these encoders into a classifier of the checked input; the rest is unchanged."""
         own = network.state_dict()
         network.load_state_dict({**own, **{k: v for k, v in self.weights.items() if k in own}})
 
@@ -59,9 +59,9 @@ class PretrainedEncoder(InitialWeights):
 
 
 def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
-    """Return what `config.init` names; without it, or where there is a checkpoint, random weights.
+    """Return the encoders of `config.init`; without it, or with a checkpoint, random weights.
 
-    Of a `run` that was begun already the copy counts. Raises ModelError for what is no whole model,
+    For an existing `run` its copy is used. Raises ModelError for an invalid model,
     or one without such encoders.
     """
     if config.init is None:
@@ -82,5 +82,5 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
 
 
 def initial_weights(config: ClassifyTrainConfig) -> str:
-    """Return what a classifier begins with, in words."""
+    """Return the initial weights of a classifier, in words."""
     return RANDOM if config.init is None else f"the encoder of {config.init}"

@@ -1,4 +1,4 @@
-"""Tell how good a model is on labelled clips that it did not learn from."""
+"""Measure a model on labelled clips that it was not trained on."""
 
 import logging
 from collections import Counter
@@ -40,10 +40,10 @@ STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side i
 def evaluate_classes_steps(
     folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
 ) -> Generator[Progress, None, Evaluation]:
-    """Evaluate, yielding Progress all along and returning the Evaluation.
+    """Evaluate, yielding Progress and returning the Evaluation.
 
-    Takes FOLDER/test if there is one, else FOLDER/val, else all clips, but none that the model
-    learned from, as the run's split.csv says; clips are known by their content. Raises ModelError,
+    Takes FOLDER/test if there is one, else FOLDER/val, else all clips, except those that the model
+    was trained on, by the run's split.csv; clips are identified by content. Raises ModelError,
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
     Writes a report, too: see `report_path`.
     """
@@ -67,7 +67,7 @@ def evaluate_classes_steps(
 
 
 def report_path(config: ClassifyEvaluateConfig) -> Path | None:
-    """Return the report that `evaluate` writes: where it should, or into the run folder if any."""
+    """Return the path of the report of `evaluate`: the given one, or in the run folder if any."""
     if config.out is not None:
         return Path(config.out)
     model = find_model(config, None)
@@ -75,7 +75,7 @@ def report_path(config: ClassifyEvaluateConfig) -> Path | None:
 
 
 def _curves(model: LoadedModel) -> list[dict[str, float]]:
-    """Return what the training of a model measured on its way, as far as that is known."""
+    """Return the training metrics of a model, as far as known."""
     path = model.path.parent / METRICS_NAME
     try:
         return read_numbers(path) if path.is_file() else []
@@ -98,7 +98,7 @@ def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, lis
 
 
 def _with_groups(held_out: HeldOut, folder: Path) -> HeldOut:
-    """Return the clips with the groups that their names or a table suggest, if any."""
+    """Return the clips with groups from their names or a table, if any."""
     known = readings_of(held_out.clips)
     grouping = suggest_groups(list(known.frames), folder, known.frames)
     if grouping is None:
@@ -118,7 +118,7 @@ def evaluation_of(
     threshold: float | None,
     max_error: float,
 ) -> Evaluation:
-    """Return how well outputs, of each clip (windows, K), meet the clips' classes."""
+    """Return the evaluation of outputs, of each clip (windows, K)."""
     clips, temperature = [result.clip for result in held_out.clips], model.confidence.temperature
     known = readings_of(held_out.clips)
     task = Classify(model.spec.labels)

@@ -1,4 +1,4 @@
-"""Cross-validate, then learn from all clips."""
+"""Cross-validate, then train on all clips."""
 
 import shlex
 import time
@@ -41,10 +41,10 @@ def fold_steps(
     run: Run,
     data: Dataset,
 ) -> Steps:
-    """Learn once a fold without it, then from all clips; finished folds are not learned again.
+    """Train once a fold without it, then on all clips; finished folds are not repeated.
 
-    All begin with the same weights. Raises KeyboardInterrupt with a sentence that says how to go
-    on.
+    All start with the same weights. Raises KeyboardInterrupt with a sentence on how to
+    resume.
     """
     config, began = run.config, run.began
     prepare(config.threads)
@@ -58,12 +58,12 @@ def fold_steps(
         for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
             part = replace(data, parts={"train": learn, "val": held, "test": []})
             place.mkdir(exist_ok=True)
-            # A finished fold's checkpoint leaves no step to take: its files are just written anew.
+            # A finished fold's checkpoint leaves no steps: its files are just written again.
             stage = f"fold {number} of {len(folds)}"
             own = TrainRun(config, run.sampling, run.start, place, time.monotonic(), stage)
             yield from learn_steps(own, part)
         held_out = [held for _, held in folds]
-        known, said, rows = score_folds(places, held_out, data, choose_device(config.device))
+        known, selective, rows = score_folds(places, held_out, data, choose_device(config.device))
         now, stage = time.monotonic(), "learning from all clips"
         run = replace(run, config=config, began=now, stage=stage)
         result = yield from learn_steps(run, data, known)
@@ -74,10 +74,10 @@ def fold_steps(
             "Interrupted; what is learned so far is kept. "
             f"Resume with: vidgru train --resume {shlex.quote(str(run.run))}"
         ) from interrupt
-    # Folds that were learned before a training was broken off count, too.
+    # Folds that were trained before an interruption count, too.
     learning = result.seconds + sum(fold.seconds for fold in rows)
     seconds = max(learning, time.monotonic() - began)
-    return replace(result, folds=rows, answered=said, seconds=seconds)
+    return replace(result, folds=rows, answered=selective, seconds=seconds)
 
 
 def score_folds(
@@ -86,10 +86,10 @@ def score_folds(
     data: Dataset,
     device: torch.device,
 ) -> tuple[Validated, SelectiveScores, tuple[Fold, ...]]:
-    """Return how good the folds' models are on all clips that they never saw; and each fold.
+    """Return the scores of the folds' models on all clips, each held out once; and of each fold.
 
-    Temperature and threshold of each fold are those that the other folds' answers give, so that
-    nothing that is told was fitted on what it is told of.
+    Temperature and threshold of each fold are fitted on the other folds' answers, so that
+    no figure was fitted on the clips that it describes.
     """
     task = Classify(data.labels)
     outputs: list[list[Tensor]] = []
@@ -103,7 +103,7 @@ def score_folds(
     def others(part: int) -> list[int]:
         return [other for other in parts if other != part]
 
-    shares, said = [], []
+    shares, selective = [], []
     for part in parts:
         rest = [one for other in others(part) for one in outputs[other]]
         truths = torch.cat([targets[other] for other in others(part)])
@@ -111,7 +111,7 @@ def score_folds(
         sure, right = confidence_and_correct(clip_probabilities(rest, temperature), truths)
         threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
         shares.append(clip_probabilities(outputs[part], temperature))
-        said.append(
+        selective.append(
             answered(*confidence_and_correct(shares[part], targets[part]), threshold, MAX_ERROR)
         )
     everything, truth = [one for part in outputs for one in part], torch.cat(targets)
@@ -128,7 +128,7 @@ def score_folds(
         _row(place, held, task.scores(shares[part], targets[part]))
         for part, (place, held) in enumerate(zip(places, held_out, strict=True))
     )
-    return validated, _together(said, len(truth)), rows
+    return validated, _pooled(selective, len(truth)), rows
 
 
 def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
@@ -142,8 +142,8 @@ def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
     )
 
 
-def _together(said: Sequence[SelectiveScores], clips: int) -> SelectiveScores:
-    """Return what is answered of all folds' clips, each fold with a threshold of its own."""
-    count = sum(one.answered for one in said)
-    wrong = sum(one.answered * (one.error or 0.0) for one in said)
+def _pooled(folds: Sequence[SelectiveScores], clips: int) -> SelectiveScores:
+    """Return the answers for all folds' clips, each fold with a threshold of its own."""
+    count = sum(one.answered for one in folds)
+    wrong = sum(one.answered * (one.error or 0.0) for one in folds)
     return SelectiveScores(MAX_ERROR, None, count, count / clips, wrong / count if count else None)

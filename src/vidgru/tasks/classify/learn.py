@@ -18,9 +18,9 @@ Run = TrainRun[ClassifyTrainConfig, InitialWeights]
 
 
 def learn_steps(run: Run, data: Dataset, known: Validated | None = None) -> Steps:
-    """Train on clips that are decoded and split already, from the run's checkpoint on if any.
+    """Train on clips that are decoded and split already, from the run's checkpoint if any.
 
-    `known` says how good the model is where no clip is held out to tell.
+    `known` holds the scores of the model where no clip is held out.
     """
     device = prepare_training(run.config.device, run.config.threads, run.config.seed)
     spec = spec_of(run, data)
@@ -30,7 +30,7 @@ def learn_steps(run: Run, data: Dataset, known: Validated | None = None) -> Step
 
 
 def spec_of(run: Run, data: Dataset) -> ModelSpec:
-    """Return what the model file will say of the network that is to be trained."""
+    """Return the spec of the network that is to be trained."""
     config = run.config
     return ModelSpec(
         task=ABOUT.name,
@@ -44,11 +44,11 @@ def spec_of(run: Run, data: Dataset) -> ModelSpec:
 
 def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
-    seen = config.input or ("rgb" if sampling.window == 1 else "both")
+    input_ = config.input or ("rgb" if sampling.window == 1 else "both")
     return {
         "core": config.core or CORE,
         "size": config.side,
-        "input": seen,
+        "input": input_,
         "fps": sampling.fps,
         "frames": sampling.window,
     }

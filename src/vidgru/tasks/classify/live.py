@@ -1,4 +1,4 @@
-"""Tell what a camera or a network stream shows, as it comes."""
+"""Classify a camera or a network stream, as it comes."""
 
 import logging
 import time
@@ -23,15 +23,15 @@ class StreamModel(Protocol):
     spec: ModelSpec
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[Moment]:
-        """Yield what each frame shows, together with those just before it."""
+        """Yield the prediction for each frame, together with those just before it."""
 
 
 def watch(
     model: StreamModel, source: str, report: Callable[[LiveEvent], None] = log_event
 ) -> Generator[LiveMoment, None, None]:
-    """Yield what a live source shows at each sampled frame; see `live_frames` for how it is read.
+    """Yield the prediction for a live source at each sampled frame; see `live_frames` for reading.
 
-    After a reconnect the network begins afresh. It ends only with a recording, or when the
+    After a reconnect the network starts anew. It ends only with a recording, or when the
     generator is closed. `report` is called with each loss and connection, and when a recording
     ends too early.
     """

@@ -21,13 +21,13 @@ from vidgru.terminal.options import report_model
 from vidgru.video.live import check_live, log_event
 from vidgru.video.results import LiveEvent
 
-# What makes sense without an end.
+# Options that make sense without an end.
 OPTIONS = {"sources", "model", "device", "threads", "max_error", "as_json", "quiet"}
-BLOCKS = 10  # of the bar that stands for confidence
+BLOCKS = 10  # of the bar of the confidence
 
 
 def any_live(sources: tuple[str, ...]) -> bool:
-    """Return whether one source is live; raises OptionError unless it stands by itself."""
+    """Return whether one source is live; raises OptionError unless it is the only one."""
     live = [source for source in sources if is_live(source)]
     if not live:
         return False
@@ -44,10 +44,10 @@ def any_live(sources: tuple[str, ...]) -> bool:
 
 
 def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool) -> None:
-    """Print what a live source shows until Ctrl-C, and then a summary.
+    """Print the predictions for a live source until Ctrl-C, and then a summary.
 
-    Exits 0 also after Ctrl-C, which is how watching ends, but 1 when there was no answer at all, or
-    only of a part of a recording.
+    Exits 0 also after Ctrl-C, the regular end, but 1 when there was no prediction at all, or only
+    of a part of a recording.
     """
     from vidgru.tasks.classify.model import find_model, load
 
@@ -69,15 +69,15 @@ def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool
 
 
 class _Screen:
-    """Shows answers: in a terminal by a line that changes, else by a line when the label does."""
+    """Shows predictions: in a terminal by an updated line, else by a line per change of label."""
 
     def __init__(self, source: str, as_json: bool, quiet: bool) -> None:
         self.source, self.as_json, self.quiet = source, as_json, quiet
         self.began = time.monotonic()
-        self.cut = False  # a recording that did not come whole
+        self.cut = False  # an incomplete recording
         self.answers: Counter[str] = Counter()
         self.last: LiveMoment | None = None
-        self.recent: deque[float] = deque(maxlen=50)  # when answers came
+        self.recent: deque[float] = deque(maxlen=50)  # when predictions came
         seen = sys.stdout.isatty() and sys.stderr.isatty() and not (quiet or as_json)
         # tqdm makes room for warnings.
         self.line = tqdm(bar_format="{desc}", leave=False, disable=not seen)

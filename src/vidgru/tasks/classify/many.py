@@ -1,4 +1,4 @@
-"""Answer many sources in several processes, with one model; without torch in this one."""
+"""Predict many sources in several processes, with one model; without torch in this one."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ log = logging.getLogger("vidgru")
 
 WORKER = program("vidgru.tasks.classify.worker")
 SECONDS = 300.0  # without a frame
-# Less is read sooner than one more process has started, which takes about 2 s: small clips, and
+# Less is read sooner than another process starts, which takes about 2 s: small clips, and
 # bytes of long videos at 5 to 10 MB/s.
 WORTH, WORTH_BYTES = 8, 16 << 20
 
@@ -32,10 +32,10 @@ Answer = Prediction | Timeline | Failure
 
 @dataclass(frozen=True)
 class Many:
-    """Sources, and the processes that answer them; `open_many` makes it.
+    """Sources, and the processes that predict them; `open_many` makes it.
 
-    path: of the model file; model: a hash of its content; timeline: whether answers are some;
-    found: what this process is to answer, the whole or, under torchrun, its share.
+    path: of the model file; model: a hash of its content; timeline: whether the results are
+    timelines; found: the sources of this process, all or, under torchrun, its share.
     """
 
     path: Path
@@ -47,9 +47,9 @@ class Many:
     options: dict[str, Any]
 
     def answers(self, sources: Sequence[Path | Failure]) -> Iterator[Answer]:
-        """Yield an answer for each source, or the Failure that says why there is none, in order.
+        """Yield a prediction for each source, or the Failure with its error, in order.
 
-        Warnings are logged before the answer that they belong to. Raises ModelError, ProcessError.
+        Warnings are logged before the prediction they belong to. Raises ModelError, ProcessError.
         """
         jobs = ((source, self._request(source)) for source in sources)
         for source, reply in self.pool.replies(jobs, in_order=True):
@@ -74,17 +74,17 @@ class Many:
 
 
 def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> bool:
-    """Return whether answering needs no other process."""
+    """Return whether predicting needs no other process."""
     if config.out is not None or world_size() > 1:
         return False
     if config.workers == "1":
         return True
-    # Whether images are sources tells the model; so many there are at most.
+    # The model decides whether images are sources; this is the largest number.
     return _workers(find_sources(sources, images=not config.segments), config) == 1
 
 
 def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
-    """Return how many processes are worth while for sources."""
+    """Return how many processes are worthwhile for the sources."""
     paths = [source for source in found if isinstance(source, Path)]
     count = min(int(config.workers), len(paths)) if config.workers != "auto" else 0
     if config.workers == "auto":
@@ -95,7 +95,7 @@ def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
 
 
 def _size(source: Path) -> int:
-    """Return the bytes of a source, 0 where nobody can tell."""
+    """Return the bytes of a source, 0 where unknown."""
     with suppress(OSError, ValueError):
         files = image_files(source) if os.path.isdir(source) else [source]
         return sum(os.stat(file).st_size for file in files)
@@ -126,7 +126,7 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
 
 
 def _checked(reply: dict[str, Any]) -> dict[str, Any]:
-    """Return a reply whose warnings have been logged; raise the error that it tells of."""
+    """Return a reply whose warnings have been logged; raise the error that it contains."""
     if "error" in reply:
         kinds = {kind.__name__: kind for kind in VidgruError.__subclasses__()}
         raise kinds[reply["kind"]](reply["error"])

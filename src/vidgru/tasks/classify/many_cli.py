@@ -1,4 +1,4 @@
-"""`vidgru predict --out`: answers of many sources, written into a file."""
+"""`vidgru predict --out`: predictions for many sources, written into a file."""
 
 import sys
 
@@ -15,10 +15,10 @@ from vidgru.terminal.tables import print_result
 
 
 def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet: bool) -> None:
-    """Write the answers, and print what they come to.
+    """Write the predictions, and print a summary.
 
     Sources that failed make the exit code 1, but not under torchrun: it would end the other
-    processes and start all of them anew, for work that is done.
+    processes and restart all of them, for work that is done.
     """
     with open_answers(sources, config) as answers:
         report_model(answers.many.path, config, quiet or process_rank() > 0)
@@ -37,6 +37,6 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
         from vidgru.engine.distributed import exchange
 
         sys.stdout.flush()
-        exchange("")  # all stay until the first one has printed
+        exchange("")  # all stay until the main process has printed
     elif written.failures:
         click.get_current_context().exit(1)

@@ -1,4 +1,4 @@
-"""Measures of a classifier on labelled clips, beside those that training needs."""
+"""Metrics of a classifier on labelled clips, except those that training needs."""
 
 import math
 from collections import Counter
@@ -17,19 +17,19 @@ def accuracy_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of the accuracy (Wilson 1927), for clips or for groups of clips.
 
-    Clips of one group are right or wrong together, so that they count as fewer: their number is
+    Clips of one group are correct or wrong together, so that they count as fewer: their number is
     divided by the design effect (Kish 1965), the variance of the share as a ratio estimator over
-    groups against that of independent clips.
+    groups relative to that of independent clips.
     """
     share, count = sum(right) / len(right), effective_count(right, groups)
     centre = share + Z**2 / (2 * count)
     half = Z * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
     low, high = ((centre + sign * half) / (1 + Z**2 / count) for sign in (-1, 1))
-    return min(max(0.0, low), share), max(min(1.0, high), share)  # not even a last bit beyond
+    return min(max(0.0, low), share), max(min(1.0, high), share)  # not even by rounding
 
 
 def effective_count(right: Sequence[bool], groups: Sequence[str] | None) -> float:
-    """Return how many independent clips tell as much: between the numbers of groups and clips."""
+    """Return the effective number of independent clips: between numbers of groups and clips."""
     if groups is None:
         return float(len(right))
     clips, hits = Counter(groups), Counter[str]()
@@ -37,7 +37,7 @@ def effective_count(right: Sequence[bool], groups: Sequence[str] | None) -> floa
         hits[group] += good
     count, many, share = len(right), len(clips), sum(right) / len(right)
     if many == 1 or share in (0, 1):
-        return float(many)  # nothing varies, so nothing tells how far groups hang together
+        return float(many)  # without variance the correlation within groups is unknown
     spread = sum((hits[group] - share * size) ** 2 for group, size in clips.items())
     clustered = many / (many - 1) * spread / count**2
     if clustered == 0:
@@ -46,14 +46,14 @@ def effective_count(right: Sequence[bool], groups: Sequence[str] | None) -> floa
 
 
 def precision_and_f1(scores: Scores) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    """Return precision and F1 by label; None where a class is never answered, or nowhere at all."""
+    """Return precision and F1 by label; None where a class is never predicted, or never occurs."""
     precision: dict[str, float | None] = {}
     f1: dict[str, float | None] = {}
     for k, label in enumerate(scores.labels):
-        hits, said = scores.confusion[k][k], sum(row[k] for row in scores.confusion)
-        there = scores.count[label]
-        precision[label] = hits / said if said else None
-        f1[label] = 2 * hits / (said + there) if said + there else None
+        hits, predicted = scores.confusion[k][k], sum(row[k] for row in scores.confusion)
+        support = scores.count[label]
+        precision[label] = hits / predicted if predicted else None
+        f1[label] = 2 * hits / (predicted + support) if predicted + support else None
     return precision, f1
 
 
@@ -70,7 +70,7 @@ def top_accuracies(probabilities: Tensor, targets: Tensor) -> dict[int, float]:
 def answered(
     confidence: Tensor, right: Tensor, threshold: float | None, max_error: float
 ) -> SelectiveScores:
-    """Return what is left of answers (N,) when those below a threshold become unsure."""
+    """Return the remaining answers (N,) when those below a threshold become unsure."""
     kept = confidence >= (math.inf if threshold is None else threshold)
     count = int(kept.sum())
     error = float((~right[kept]).double().mean()) if count else None

@@ -1,4 +1,4 @@
-"""Tell what happens in videos with a trained model."""
+"""Classify videos with a trained model."""
 
 import logging
 import math
@@ -42,13 +42,13 @@ AnswerT = TypeVar("AnswerT", Prediction, Moment)
 Result = TypeVar("Result")
 Steps = Generator[Progress, None, Result]
 
-GRID = 0.25  # seconds between windows of a timeline, about
+GRID = 0.25  # seconds between windows of a timeline, approximately
 CHUNK = 64  # frames that go through the network together,
-CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+CHUNK_PIXELS = 1 << 19  # or fewer where a model needs large pictures
 
 
 class Model(VideoModel[Prediction]):
-    """A trained model that tells classes; `vidgru.load` opens it."""
+    """A trained classifier; `vidgru.load` opens it."""
 
     def __init__(
         self, loaded: LoadedModel, device: torch.device, max_error: float | None = None
@@ -66,7 +66,7 @@ class Model(VideoModel[Prediction]):
         """Predict the class of a video, image, folder of images or Frames, by all its windows.
 
         Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
-        below the threshold for the `max_error` that was asked for. Raises VideoError.
+        below the threshold for the requested `max_error`. Raises VideoError.
         """
         spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
         windows = SlidingWindows(self.network, spec.frames)
@@ -77,13 +77,13 @@ class Model(VideoModel[Prediction]):
         found += windows.finish()
         outputs = self._sound(torch.stack([window.output for window in found]))
         times = [(window.start / spec.fps, window.end / spec.fps) for window in found]
-        said = self.task.decode(str(source), outputs, times, reading.frames, self.temperature)
-        return self._judged(said)
+        prediction = self.task.decode(str(source), outputs, times, reading.frames, self.temperature)
+        return self._judged(prediction)
 
     def stream(self, source: Source) -> Iterator[Moment]:
         """Yield what a video or folder of images shows at each sampled frame, by those before it.
 
-        Memory stays constant, however long it goes on. A live source (the str "camera:0",
+        Memory stays constant, however long it runs. A live source (the str "camera:0",
         "rtsp://...", "http://...") gives LiveMoments, see `watch`. Raises VideoError, OptionError.
         """
         if isinstance(source, str) and is_live(source):
@@ -92,7 +92,7 @@ class Model(VideoModel[Prediction]):
 
     @torch.inference_mode()
     def follow(self, frames: Iterable[Frame]) -> Iterator[Moment]:
-        """Yield what each of a stream's frames shows, together with those just before it.
+        """Yield the prediction for each frame of a stream, together with those just before it.
 
         Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
         """
@@ -112,12 +112,12 @@ class Model(VideoModel[Prediction]):
     def timeline_steps(self, source: Source) -> Steps[Timeline]:
         """Find out what a video or folder of images shows when, telling how far that is.
 
-        A window begins about every quarter of a second, and afresh where a new shot begins.
-        Segments are judged like videos of their own, by the threshold for the `max_error` that was
-        asked for. Frames are read once, in order, in constant memory. Raises VideoError.
+        A window begins about every quarter of a second, and anew where a new shot begins.
+        Segments are `unsure` like whole videos, by the threshold for the requested `max_error`.
+        Frames are read once, in order, in constant memory. Raises VideoError.
         """
         spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
-        # A power of two, so that the side encoder need not see every frame.
+        # A power of two, so that the side encoder can skip frames.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
         threshold = self.threshold
         if self.max_error is not None and threshold is None:
@@ -162,12 +162,12 @@ class Model(VideoModel[Prediction]):
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         return outputs.cpu()
 
-    def _judged(self, said: AnswerT) -> AnswerT:
-        """Return what was said, `unsure` where its confidence is below the threshold."""
+    def _judged(self, prediction: AnswerT) -> AnswerT:
+        """Return a prediction, `unsure` where its confidence is below the threshold."""
         if self.max_error is None:
-            return said
-        unsure = self.threshold is None or said.confidence < self.threshold
-        return replace(said, threshold=self.threshold, unsure=unsure)
+            return prediction
+        unsure = self.threshold is None or prediction.confidence < self.threshold
+        return replace(prediction, threshold=self.threshold, unsure=unsure)
 
 
 def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Image], bool]]:
@@ -186,8 +186,8 @@ def load(
 ) -> Model:
     """Open a run folder or model file; raises ModelError or OptionError.
 
-    `threads` sets how many torch uses in this process; left out, that stays as it is. `max_error`
-    makes answers `unsure` that are not confident enough to keep to this share of wrong ones.
+    `threads` sets how many torch uses in this process; left out, that is unchanged. `max_error`
+    makes predictions `unsure` whose confidence is too low for this share of errors.
     """
     AnswerConfig(max_error=max_error)  # checks it
     chosen = prepare_inference(device, threads)
@@ -195,9 +195,9 @@ def load(
 
 
 def threshold_for(model: LoadedModel, max_error: float) -> float | None:
-    """Return the confidence that answers need for an error of at most `max_error`.
+    """Return the confidence that predictions need for an error of at most `max_error`.
 
-    None when there is none; a warning then says why.
+    None when there is none; a warning then gives the reason.
     """
     answers = model.confidence.answers
     threshold = choose_threshold([c for c, _ in answers], [r for _, r in answers], max_error)
@@ -231,9 +231,9 @@ def find_model(config: ModelConfig, task: str | None = "classify") -> Path:
 def predict_each(
     model: Model, sources: Sequence[Path | Failure], *, timeline: bool = False
 ) -> Iterator[Progress | Prediction | Timeline | Failure]:
-    """Yield an answer for each source, or the Failure that says why there is none.
+    """Yield a prediction for each source, or the Failure with its error.
 
-    With `timeline`, an answer is a Timeline. Progress within the source comes before it.
+    With `timeline`, a prediction is a Timeline. Progress within the source comes before it.
     """
     if timeline:
         return each(sources, model.timeline_steps)

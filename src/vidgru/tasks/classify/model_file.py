@@ -1,4 +1,4 @@
-"""Reads and writes files of models that tell classes."""
+"""Reads and writes model files of classifiers."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,15 +20,15 @@ MAX_PLACES = 2**19  # of all maps of a window: 512 frames of 512 pixels a side
 
 @dataclass(frozen=True)
 class LoadedModel(Loaded[AnyNetwork, ModelSpec]):
-    """A network that tells classes."""
+    """A classifier."""
 
     confidence: Confidence
 
 
 def load_model(path: Path) -> LoadedModel:
-    """Read the file or run folder of a model that tells classes.
+    """Read the model file or run folder of a classifier.
 
-    Raises ModelError for anything but a whole one.
+    Raises ModelError for an invalid one.
     """
     found: LoadedModel = load(path, "classify")
     return found
@@ -46,7 +46,7 @@ def save_model(
 
 
 def read_spec(content: dict[str, Any]) -> ModelSpec | None:
-    """Return a stranger's description of such a model, None where it makes no sense."""
+    """Return the spec in an untrusted header of a classifier, None where it is invalid."""
     raw = content["spec"]
     spec = ModelSpec(**{**raw, "labels": tuple(raw["labels"])})
     sound = _is_classifier(spec) and _is_confidence(content["confidence"])
@@ -54,13 +54,13 @@ def read_spec(content: dict[str, Any]) -> ModelSpec | None:
 
 
 def read_confidence(content: dict[str, Any]) -> Confidence:
-    """Return what a header, of which `read_spec` made sense, says of confidence."""
+    """Return the Confidence in a header that `read_spec` accepted."""
     sure = content["confidence"]
     return Confidence(sure["temperature"], tuple((float(c), right) for c, right in sure["answers"]))
 
 
 def _is_classifier(spec: ModelSpec) -> bool:
-    """Return whether a stranger's description makes sense; raises TypeError or ValueError."""
+    """Return whether an untrusted spec is valid; raises TypeError or ValueError."""
     return (
         spec.task == "classify"
         and spec.input in INPUTS

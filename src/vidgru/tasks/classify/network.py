@@ -12,18 +12,18 @@ from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder, map_side,
 from vidgru.nn.inputs import DIFFERENCE_GAIN, changes
 from vidgru.nn.unroll import trace, unroll
 
-# Looks change slowly: beside the differences, the picture itself is read on every fourth frame.
+# Appearance changes slowly: besides the differences, every fourth picture itself is read.
 SIDE_EVERY = 4
 FEATURE_DROPOUT = 0.4
 HIDDEN = 128
-MAP_HIDDEN = 64  # of convgru: mean and maximum over its maps are as many values as others give
+MAP_HIDDEN = 64  # of convgru: mean and maximum of its maps are as many values as others have
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What shapes a network: names as in `TrainConfig`, numbers of outputs and hidden values.
+    """The shape of a network: names as in `TrainConfig`, numbers of outputs and hidden values.
 
-    size: side of the pictures in pixels, of which only rows and maps take notice.
+    size: side of the pictures in pixels, which matters only for rows and maps.
     """
 
     input: str
@@ -35,22 +35,22 @@ class NetworkConfig:
 
 
 class StreamState(NamedTuple):
-    """All that a network remembers between two frames of a stream."""
+    """All state of a network between two frames of a stream."""
 
     previous: Tensor  # (B, 3, H, W), the last frame
-    change: Tensor  # (B, 3, H, W), how it differed from the one before
-    side: Tensor  # (B, side features[, h, w]), of the last frame that the side encoder saw
+    change: Tensor  # (B, 3, H, W), its difference from the one before
+    side: Tensor  # (B, side features[, h, w]), of the last frame of the side encoder
     core: State
     total: Tensor  # (B, hidden or 2 hidden), sum of the core's outputs so far, pooled
     steps: int
 
 
 class Network(nn.Module):
-    """Frames in, outputs after every frame: the mean of the core's outputs so far, made linear.
+    """Frames in, logits after every frame: a linear head on the mean of the core's outputs so far.
 
     `forward(clip)` and repeated `step(frame, state)` give the same numbers. With the core `convgru`
-    features are maps (..., D, h, w), and so are the core's outputs; their mean and maximum over
-    space are what the head reads.
+    features are maps (..., D, h, w), and so are the core's outputs; the head reads their mean and
+    maximum over space.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -61,8 +61,8 @@ class Network(nn.Module):
         side = FrameEncoder(3, SIDE_WIDTHS, not self.maps) if config.input == "both" else None
         self.side = side
         features = self.main.features + (side.features if side else 0)
-        # Over a whole frame, maps too: at each place by itself, it would raise still ground to the
-        # height of what moves.
+        # Over a whole frame, maps too: at each place separately, it would amplify static background
+        # to the level of moving objects.
         self.norm = nn.GroupNorm(1, features) if self.maps else nn.LayerNorm(features)
         self.dropout = nn.Dropout(FEATURE_DROPOUT)
         self.core = make_cell(
@@ -73,28 +73,28 @@ class Network(nn.Module):
     def encode(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return main features (B, T, D) and side features (B, ceil(T / 4), E) of normalised clips.
 
-        clip: float (B, T, 3, H, W). The first frame counts as unchanged. Maps have (h, w) besides.
+        clip: float (B, T, 3, H, W). The first frame counts as unchanged. Maps also have (h, w).
         """
         shown = clip if self.config.input == "rgb" else changes(clip)
         main = self.main(shown.flatten(0, 1)).unflatten(0, clip.shape[:2])
         if self.side is None:
             return main, None
-        seen = clip[:, ::SIDE_EVERY]
-        return main, self.side(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+        frames = clip[:, ::SIDE_EVERY]
+        return main, self.side(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
     def _join(self, main: Tensor, side: Tensor | None) -> Tensor:
-        """Return what the core reads (B, T, D + E[, h, w])."""
+        """Return the core's input (B, T, D + E[, h, w])."""
         if side is not None:
             held = side.repeat_interleave(SIDE_EVERY, dim=1)[:, : main.shape[1]]
             main = torch.cat([main, held], dim=2)
         return self._ready(main.flatten(0, 1)).view(main.shape)
 
     def _ready(self, features: Tensor) -> Tensor:
-        """Return features of frames (N, D + E[, h, w]) as the core reads them."""
+        """Return features of frames (N, D + E[, h, w]) normalised for the core."""
         features = self.norm(features)  # (N, D + E[, h, w])
         if not self.maps:
             return self.dropout(features)  # type: ignore[no-any-return]
-        # Whole channels: what is left beside a value of a map would give it away.
+        # Whole channels: the neighbours of a dropped value in a map would reveal it.
         kept: Tensor = self.dropout(features.new_ones(*features.shape[:2], 1, 1))
         return kept * features
 
@@ -123,7 +123,7 @@ class Network(nn.Module):
         return trace(self.core, self._join(*self.encode(clip)))
 
     def step(self, frame: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
-        """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the state to go on."""
+        """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the next state."""
         steps = 0 if state is None else state.steps
         previous = frame if state is None else state.previous
         before = torch.zeros_like(frame) if state is None else state.change

@@ -1,4 +1,4 @@
-"""What can be set where classes are told, with the one place of each default and help text."""
+"""Options of classification: defaults and help texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ AUGMENTS = ("none", "light", "strong")
 
 @dataclass(frozen=True)
 class ClassifyTrainConfig(TrainConfig):
-    """How `train` learns to tell classes. None means: chosen from the data."""
+    """How `train` trains a classifier. None means: chosen from the data."""
 
     defaults: ClassVar = {"size": f"{SIZE}", "frames": "16 or fewer", "fps": "from the clips"}
 
@@ -93,19 +93,19 @@ class ClassifyTrainConfig(TrainConfig):
 
     @property
     def open_to_folds(self) -> bool:
-        """Whether folds may be learned though nobody asked for them."""
+        """Whether folds may be trained though not requested."""
         own = (self.folds, self.epochs, self.minutes, self.val_folder, self.split, self.size)
         return set(own) == {None} and self.val == TrainConfig.val
 
     @property
     def side(self) -> int:
-        """Side of the square picture that a classifier sees, in pixels."""
+        """Side of a classifier's square input picture, in pixels."""
         return self.size or SIZE
 
 
 @dataclass(frozen=True)
 class AnswerConfig(ModelConfig):
-    """How a model that tells classes answers."""
+    """How a classifier predicts."""
 
     max_error: float | None = option(
         None,
@@ -119,7 +119,7 @@ class AnswerConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class PredictConfig(AnswerConfig):
-    """What `predict` tells of each source."""
+    """What `predict` outputs for each source."""
 
     timeline: bool = option(
         False,
@@ -178,7 +178,7 @@ class PredictConfig(AnswerConfig):
 
 @dataclass(frozen=True)
 class ClassifyEvaluateConfig(EvaluateConfig):
-    """How `evaluate` measures a model that tells classes."""
+    """How `evaluate` measures a classifier."""
 
     max_error: float = option(
         0.05,
@@ -201,7 +201,7 @@ class ClassifyEvaluateConfig(EvaluateConfig):
     )
 
 
-# Named settings; what is given beside them replaces theirs.
+# Named settings; options given with a preset replace the preset's.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The article's image classifier; it leaves the learning rate open.
     "article": {
@@ -218,7 +218,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """What `compare` compares: each core with each input. How all are trained says TrainConfig."""
+    """What `compare` compares: each core with each input. TrainConfig defines the training."""
 
     core: tuple[str, ...] = option(CORES, "Recurrent core to compare; give several.", choices=CORES)
     input: tuple[str, ...] = option(
@@ -231,7 +231,7 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        # Said here, before anything large is imported, by all processes at about the same time.
+        # Refused here, before anything large is imported, by all processes at about the same time.
         if world_size() > 1:
             raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
         if len(self.variants()) < 2:

@@ -1,4 +1,4 @@
-"""Draw what a timeline says onto the frames of its video."""
+"""Draw a timeline onto the frames of its video."""
 
 from bisect import bisect_right
 from functools import lru_cache
@@ -44,8 +44,8 @@ class Overlay:
     """Draws a timeline on frames of `size` (width, height).
 
     A band at the top has the label and its confidence; a strip at the bottom has a colour for the
-    label of each moment, and a mark for the one shown. Both grow with the shorter side. Where the
-    smallest text that can be read would cover more than a sixth of the height, there is no band,
+    label of each moment, and a mark at the current one. Both grow with the shorter side. Where the
+    smallest readable text would cover more than a sixth of the height, there is no band,
     and below 24 pixels of height or width no strip either.
     """
 
@@ -78,7 +78,7 @@ class Overlay:
         return strip
 
     def draw(self, rgb: Image, time: float) -> Image:
-        """Return a copy of rgb uint8 (H, W, 3) that shows what the timeline says at `time`."""
+        """Return a copy of rgb uint8 (H, W, 3) with the timeline's label at `time`."""
         drawn = rgb.copy()
         if self.band:
             self._layer(self._at(time)).put(drawn, 0, 0)
@@ -105,7 +105,7 @@ class Overlay:
         patch = (pad, self.band // 2 - self.text // 2, self.text, self.text)
         panel.fill(patch, label_color(self.timeline, segment))
         share = draw_text(f"{100 * segment.confidence:.0f} %", self.text, 6 * self.text)
-        # Room for the widest, so that the bar stays where it is.
+        # Room for the widest, so that the bar does not move.
         widest = draw_text("100 %", self.text, 6 * self.text).shape[1]
         right = self.width - pad - widest
         panel.write(share, self.width - pad - share.shape[1])
@@ -120,6 +120,6 @@ class Overlay:
         else:
             left = right
         place = self.text + 2 * pad
-        said = f"unsure ({segment.likeliest}?)" if segment.unsure else segment.likeliest
-        panel.write(draw_text(said, self.text, max(left - pad - place, 1)), place)
+        label = f"unsure ({segment.likeliest}?)" if segment.unsure else segment.likeliest
+        panel.write(draw_text(label, self.text, max(left - pad - place, 1)), place)
         return panel.seal()

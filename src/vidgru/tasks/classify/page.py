@@ -1,4 +1,4 @@
-"""The parts of a web page that needs nothing else: its frame, style, names, numbers and tables."""
+"""The parts of a self-contained web page: its frame, style, names, numbers and tables."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def whole_page(title: str, sections: Iterable[str], content: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return text with all that a page would hide or be misled by written as an escape.
+    r"""Return text with everything that a page would hide or be misled by written as an escape.
 
     Control characters, direction marks and broken surrogates become \n, \x1b, \u202e and the
     like; letters of all scripts stay, and so do the joiners that some of them are written with.
@@ -96,7 +96,7 @@ def visible(text: str) -> str:
 
 
 def shown(path: str, value: float | None) -> str:
-    """Return how the number at `path` is shown: counts whole, shares in percent, None as a dash."""
+    """Return the displayed number at `path`: counts, shares in percent, None as a dash."""
     if value is None:
         return "–"  # noqa: RUF001
     if isinstance(value, int):
@@ -107,11 +107,11 @@ def shown(path: str, value: float | None) -> str:
 
 
 class Numbers:
-    """The JSON of an evaluation, and its numbers as HTML that tells where each stands in it.
+    """The JSON of an evaluation, and its numbers as HTML with their path in it.
 
-    A place is a dotted path such as `shortcuts.0.accuracy`; keys of other characters than ASCII
+    A path is dotted, such as `shortcuts.0.accuracy`; keys with other characters than ASCII
     letters, digits, - and _ are written as JSON strings: `scores.recall."left hand"`. `length`
-    stands for the length of a list. What is no finite number is null.
+    stands for the length of a list. Numbers that are not finite become null.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -125,7 +125,7 @@ class Numbers:
         return found
 
     def __call__(self, *keys: str | int) -> str:
-        """Return a <data> element with the number at a place, or a dash for null."""
+        """Return a <data> element with the number at a path, or a dash for null."""
         plain = re.compile(r"[\w-]+", re.ASCII)
         path = ".".join(str(key) if plain.fullmatch(str(key)) else json.dumps(key) for key in keys)
         value = self[keys]
@@ -145,13 +145,13 @@ class Numbers:
 
 
 def named(text: str) -> str:
-    """Return a name from strangers as HTML that shows it and can do nothing else."""
-    # Of its own direction, so that a name cannot turn the text around it.
+    """Return an untrusted name as harmless HTML."""
+    # With a direction of its own, so that a name cannot reverse the text around it.
     return f"<bdi>{escape(visible(text))}</bdi>"
 
 
 def shortened(text: str) -> str:
-    """Return a name as `named` does, to be cut off by the page's style; pointing shows it whole."""
+    """Return a name as `named` does, truncated by the page's style; the tooltip shows it whole."""
     name = escape(visible(text))
     return f'<bdi title="{name}">{name}</bdi>'
 
@@ -162,7 +162,7 @@ def counted(numbers: Numbers, *keys: str | int, noun: str = "clip") -> str:
 
 
 def as_table(label: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """Return a table that scrolls sideways; the first cell of a row says what it is about."""
+    """Return a table that scrolls sideways; the first cell of a row is its header."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>\n'

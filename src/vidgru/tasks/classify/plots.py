@@ -1,4 +1,4 @@
-"""Plots of classes correct and wrong, and of trainings side by side."""
+"""Plots of confusion matrices and of compared trainings."""
 
 from pathlib import Path
 from statistics import fmean, median
@@ -21,7 +21,7 @@ def plot_confusion(path: Path, scores: Scores) -> None:
     axes = figure.add_subplot()
     shares = [[n / max(sum(row), 1) for n in row] for row in scores.confusion]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # Class names come from strangers: shortened, and never read as mathematics.
+    # Class names are untrusted: shortened, and never read as mathematics.
     names = [label if len(label) <= 24 else label[:23] + "…" for label in scores.labels]
     axes.set_xticks(range(count), names, rotation=90, parse_math=False)
     axes.set_yticks(range(count), names, parse_math=False)
@@ -52,7 +52,7 @@ def plot_comparison(path: Path, trainings: dict[str, list[list[dict[str, float]]
             times = [row["seconds"] for row in rows]
             shares = [row["val_accuracy"] for row in rows]
             axes.plot(times, shares, color=color, linestyle=style, linewidth=0.8, alpha=0.4)
-        # Not strict: within given minutes, a slow training may be validated less often.
+        # Not strict: within given minutes, a slow training may validate less often.
         together = list(zip(*seeds, strict=False))
         # The median, since the first training of a process is slow to start.
         times = [median(row["seconds"] for row in rows) for rows in together]

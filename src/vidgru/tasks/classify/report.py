@@ -1,4 +1,4 @@
-"""Write an evaluation as one web page that needs nothing else, on any screen."""
+"""Write an evaluation as one self-contained web page, for any screen."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ from vidgru.tasks.classify.page import (
 from vidgru.tasks.classify.scores import Evaluation
 from vidgru.video.write import encode_image
 
-MISTAKES = 12  # shown at most, unless there are more strips
+MISTAKES = 12  # at most, unless there are more strips
 CUES = 3
 NAMES = {
     "train_loss": "training loss",
@@ -44,11 +44,11 @@ def write_report(
     rows: Sequence[dict[str, float]],
     strips: Mapping[str, Sequence[NDArray[np.uint8]]],
 ) -> None:
-    """Write a page that tells a person how good a model is.
+    """Write a page that shows how good a model is.
 
     `rows` are those of metrics.csv; `strips` gives frames, rgb uint8 (H, W, 3), by clip, of
-    confident mistakes. The evaluation stands in the page as JSON, and each number that is shown
-    tells its place in it (see `Numbers`). Raises OutputError.
+    confident mistakes. The page contains the evaluation as JSON, and each displayed number
+    its path in it (see `Numbers`). Raises OutputError.
     """
     numbers = Numbers(evaluation)
     title = f"Evaluation of {evaluation.model}"
@@ -279,7 +279,7 @@ def _curves(rows: Sequence[dict[str, float]]) -> str:
         text = "<p>There is no table of this training beside the model.</p>\n"
         return as_section("curves", "Training", text)
     loss, accuracy = (
-        # A model that learned from all clips had none to validate with.
+        # A model that was trained on all clips has no validation.
         [key for key in keys if key in rows[0]]
         for keys in (("train_loss", "val_loss"), ("val_accuracy", "val_balanced"))
     )

@@ -1,4 +1,4 @@
-"""What a model that tells classes answers, and what a training of one came to."""
+"""Predictions of a classifier, and results of its training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ ENOUGH_TO_CHOOSE = 100  # validation clips from which on the best epoch is more 
 
 @dataclass(frozen=True)
 class Scores(ToDict):
-    """How well a model told clips apart.
+    """The scores of a classifier on some clips.
 
-    accuracy: share right; balanced: mean recall of the classes present; recall and count: by label;
-    confusion: rows true, columns predicted, in the order of `labels`; loss: mean -log p(true).
+    accuracy: share correct; balanced: mean recall of the classes present; recall and count: by
+    label; confusion: rows true, columns predicted, in order of `labels`; loss: mean -log p(true).
     """
 
     labels: tuple[str, ...]
@@ -30,10 +30,10 @@ class Scores(ToDict):
 
 @dataclass(frozen=True)
 class Confused(ToDict):
-    """Two classes that training with mirrored, or far turned, clips makes inseparable.
+    """Two classes that training with mirrored, or strongly rotated, clips makes inseparable.
 
     transform: "mirror" or "turn"; with_it, without: share of their clips told apart by networks
-    that did not learn from these clips, trained with the transform and without.
+    that were not trained on these clips, but with the transform and without.
     """
 
     transform: str
@@ -45,7 +45,7 @@ class Confused(ToDict):
 
 @dataclass(frozen=True)
 class Fold(ToDict):
-    """One fold of a cross-validation: its run, and how its last epoch does on held-out clips.
+    """One fold of a cross-validation: its run, and its last epoch's scores on held-out clips.
 
     clips and groups: how many were held out, groups None where there are none.
     """
@@ -60,7 +60,7 @@ class Fold(ToDict):
 
 @dataclass(frozen=True)
 class Bin(ToDict):
-    """Answers whose confidence lies in (low, high]: how many, how sure, and how often right.
+    """Answers with a confidence in (low, high]: number, mean confidence, accuracy.
 
     confidence and accuracy are means; both are None for an empty bin.
     """
@@ -74,7 +74,7 @@ class Bin(ToDict):
 
 @dataclass(frozen=True)
 class Calibration(ToDict):
-    """How well confidence tells the share that is right, before and after temperature scaling.
+    """How well confidence agrees with accuracy, before and after temperature scaling.
 
     ece: expected calibration error after scaling by `temperature`; ece_before: with temperature 1.
     """
@@ -88,7 +88,7 @@ class Calibration(ToDict):
 
 @dataclass(frozen=True)
 class SelectiveScores(ToDict):
-    """What is left when answers below a confidence threshold become `unsure`.
+    """The remaining answers when those below a confidence threshold become `unsure`.
 
     threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
     if none does that; share: of the clips, that are answered; error: share of the answers that are
@@ -104,22 +104,22 @@ class SelectiveScores(ToDict):
 
 @dataclass(frozen=True)
 class TrainResult(Trained):
-    """What `train` made: the run folder, its model file, and how good it is.
+    """Results of `train`: the run folder, its model file, and its scores.
 
     `validation` and `test` (FOLDER/test, if there is one) are of the last epoch, or where `chosen`
-    of the one that did best on these validation clips, which flatters a little; `interval` is the
-    95 % interval of the accuracy, wider where clips come in groups. `calibration` is that of the
-    validation clips, on which its temperature was fitted, so it flatters. `mirrored` tells of each
-    class whether mirrored clips of it, which keep their class, were trained on; it is None where
-    none were wanted. `turned` gives the degrees by which clips of each class were turned at most,
-    `rotation` those that were wanted. `confused` are the pairs of classes for which that was
-    restrained; `checked` tells whether that was looked into. `ended_early` tells whether there was
+    of the best one on these validation clips, which makes them slightly optimistic; `interval` is
+    the 95 % interval of the accuracy, wider where clips come in groups. `calibration` is of the
+    validation clips, on which its temperature was fitted, so it is optimistic. `mirrored` gives for
+    each class whether mirrored clips of it, with the same class, were trained on; it is None where
+    mirroring was off. `turned` gives the largest rotation of clips of each class in degrees,
+    `rotation` the requested one. `confused` are the pairs of classes for which that was
+    restricted; `checked` is whether that was examined. `ended_early` is whether there was
     nothing left to learn before all steps were taken.
-    `initial_weights` says in words which weights there were before the first step.
-    With `folds`, `validation` puts together what each fold's model says of the clips that
-    it never saw, at its last epoch, and the model itself learned from all clips; `calibration` is
-    then that of these answers, each with the temperature that the other folds give, and `answered`
-    tells what is left of them where each fold's threshold is chosen on the other folds.
+    `initial_weights` describes the weights before the first step in words.
+    With `folds`, `validation` combines each fold's predictions for its held-out clips, at its last
+    epoch, and the model itself was trained on all clips; `calibration` is then that of these
+    predictions, each with the temperature fitted on the other folds, and `answered` is what is left
+    of them where each fold's threshold is chosen on the other folds.
     """
 
     task: ClassVar = "classify"
@@ -143,7 +143,7 @@ class TrainResult(Trained):
 
 @dataclass(frozen=True)
 class Window(ToDict):
-    """What one window of a video shows: from start to end (seconds), probabilities by label."""
+    """The prediction for one window of a video, start to end in seconds: probabilities by label."""
 
     start: float
     end: float
@@ -151,7 +151,7 @@ class Window(ToDict):
 
 
 class Labelled(ToDict):
-    """Something with a probability for each of its labels, and whether that is sure enough."""
+    """A probability for each label, and whether the likeliest is confident enough."""
 
     _keys: ClassVar[tuple[str, ...]] = (
         "label",
@@ -170,12 +170,12 @@ class Labelled(ToDict):
 
     @property
     def label(self) -> str:
-        """The likeliest label, or "unsure"; only `unsure` tells that from a class of this name."""
+        """The likeliest label, or "unsure"; a class of this name differs only in `unsure`."""
         return UNSURE if self.unsure else self.likeliest
 
     @property
     def likeliest(self) -> str:
-        """The likeliest label, however unsure."""
+        """The likeliest label, however low its confidence."""
         return self.top(1)[0][0]
 
     @property
@@ -195,10 +195,10 @@ class Labelled(ToDict):
 
 @dataclass(frozen=True)
 class Prediction(Labelled):
-    """What a video shows: the mean of its windows' probabilities, scaled to be calibrated.
+    """The prediction for a video: the calibrated mean of its windows' probabilities.
 
-    frames: sampled frames that were looked at; seconds: how much of the video they cover; unsure:
-    whether the confidence is below the `threshold` that was asked for, or no threshold will do.
+    frames: number of sampled frames; seconds: how much of the video they cover; unsure:
+    whether the confidence is below the requested `threshold`, or none is high enough.
     """
 
     _keys = ("source", *Labelled._keys, "frames", "seconds", "windows")
@@ -227,7 +227,7 @@ class Prediction(Labelled):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Prediction":
-        """Return what `to_dict` made plain values of."""
+        """Return the Prediction that `to_dict` was called on."""
         windows = [
             Window(window["start"], window["end"], tuple(window["probabilities"].values()))
             for window in data["windows"]
@@ -244,10 +244,10 @@ class Prediction(Labelled):
 
 @dataclass(frozen=True)
 class Written(ToDict):
-    """What a file of answers holds, or those of all processes together.
+    """The counts of a file of predictions, or of those of all processes together.
 
-    labels: how many sources show each, commonest first (of timelines: nothing); unsure, failures:
-    how many are so; sources: in all; there: those that had their line before.
+    labels: how many sources have each, commonest first (none for timelines); unsure, failures:
+    number of such sources; sources: in total; there: those that had a line before.
     """
 
     out: Path

@@ -13,9 +13,9 @@ DROPOUT = 0.5
 
 
 class RowsNetwork(nn.Module):
-    """Pictures in, outputs for each: the core reads the rows, dense layers its last output.
+    """Pictures in, logits for each: the core reads the rows, dense layers its last output.
 
-    Frames of a clip know nothing of each other. It is driven like `network.Network`.
+    Frames of a clip are independent. The interface is that of `network.Network`.
     """
 
     side = None
@@ -34,7 +34,7 @@ class RowsNetwork(nn.Module):
     def main(self, frames: Tensor) -> Tensor:
         """Return the rows (N, H, 3 W) of normalised pictures (N, 3, H, W), from 0 to 1 again.
 
-        Each pixel's three colours stand side by side. Rows of zeros, as black ones now are, leave
+        Each pixel's three colours are adjacent. Rows of zeros, as black ones now are, leave
         the core's state at rest, where those of -1.8 drove it into saturation.
         """
         return frames.permute(0, 2, 3, 1).flatten(2) * STD + MEAN
@@ -54,7 +54,7 @@ class RowsNetwork(nn.Module):
         return self.decide(*self.encode(clip))
 
     def step(self, frame: Tensor, state: None = None) -> tuple[Tensor, None]:
-        """Return outputs (B, outputs) for a frame (B, 3, H, W); nothing is remembered."""
+        """Return outputs (B, outputs) for a frame (B, 3, H, W); there is no state."""
         return self.decide(self.main(frame).unsqueeze(1)).squeeze(1), None
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""How clips are sampled to tell classes."""
+"""Sampling of clips for a classifier."""
 
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
@@ -8,7 +8,7 @@ from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES
 
 
 def choose_sampling(clips: list[Clip], config: ClassifyTrainConfig, side: int) -> Sampling:
-    """Return frame rate and window length, asking some of the clips for what is not given.
+    """Return frame rate and window length, from some of the clips where not given.
 
     The window is one frame where the network reads each frame by itself, or clips have no more.
     """

@@ -1,4 +1,4 @@
-"""Tables of how good models that tell classes are, on stdout."""
+"""Tables of classifiers' scores, on stdout."""
 
 from statistics import fmean, stdev
 
@@ -20,7 +20,7 @@ from vidgru.terminal.tables import open_console, percent, shown
 
 
 def show(result: TrainResult | Evaluation) -> None:
-    """Print what a training or an evaluation came to."""
+    """Print the result of a training or an evaluation."""
     if isinstance(result, TrainResult):
         show_training(result)
     else:
@@ -28,7 +28,7 @@ def show(result: TrainResult | Evaluation) -> None:
 
 
 def show_training(result: TrainResult) -> None:
-    """Print accuracy, per-class recall, where the model lies, and what to type next."""
+    """Print accuracy, per-class recall, the path of the model, and the next commands."""
     console = open_console()
     if result.folds:
         console.print(_folds(result))
@@ -99,7 +99,7 @@ def _folds(result: TrainResult) -> Table:
 
 
 def _few(result: TrainResult) -> str:
-    """Return how far the accuracy may be off, in a sentence, and how to learn more of it."""
+    """Return the uncertainty of the accuracy, in a sentence, and how to reduce it."""
     low, high = result.interval
     clips = sum(result.validation.count.values())
     which = "held-out" if result.folds else "validation"
@@ -113,7 +113,7 @@ def _few(result: TrainResult) -> str:
 
 
 def _calibrated(calibration: Calibration, where: str) -> str:
-    """Return how far confidence is off, in a sentence."""
+    """Return the calibration error, in a sentence."""
     return f"{where}, confidence is off by {percent(calibration.ece)} on average " + (
         "(no temperature: one would not make it better)."
         if calibration.temperature == 1
@@ -132,7 +132,7 @@ def _answering(result: TrainResult) -> str:
 
 
 def _mirroring(result: TrainResult) -> str:
-    """Return what was decided about mirrored clips, in a sentence or two."""
+    """Return which classes were mirrored, in a sentence or two."""
     if result.mirrored is None:
         return ""
     left_out = [label for label, used in result.mirrored.items() if not used]
@@ -145,7 +145,7 @@ def _mirroring(result: TrainResult) -> str:
 
 
 def _turning(result: TrainResult) -> str:
-    """Return by how many degrees clips were turned, in a sentence."""
+    """Return by how many degrees clips were rotated, in a sentence."""
     if result.rotation <= 0:
         return ""
     less = [f"{name} {turn:.3g}" for name, turn in result.turned.items() if turn < result.rotation]
@@ -156,7 +156,7 @@ def _turning(result: TrainResult) -> str:
 
 
 def _because(transform: str, what: str, option: str, result: TrainResult) -> str:
-    """Return why a transform was restrained, and how to undo that; or the end of the sentence."""
+    """Return why a transform was restricted, and how to allow it; or the end of the sentence."""
     pairs = [pair for pair in result.confused if pair.transform == transform]
     if not pairs:
         used = all((result.mirrored or {}).values())
@@ -180,7 +180,7 @@ SUREST = 5  # mistakes to name
 
 
 def show_evaluation(result: Evaluation) -> None:
-    """Print a row for each class, accuracy with its interval, and what confidence is worth."""
+    """Print a row for each class, accuracy with its interval, and the calibration."""
     console, scores, clips = open_console(), result.scores, len(result.answers)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class")
@@ -221,7 +221,7 @@ def show_evaluation(result: Evaluation) -> None:
 
 
 def _answered(answered: SelectiveScores, clips: int) -> str:
-    """Return what is left of answers that must not often be wrong, in a sentence."""
+    """Return what is left of answers at a maximum error, in a sentence."""
     wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
     if answered.threshold is None:
         return f"{wanted} there is no threshold: every answer is unsure."
@@ -231,7 +231,7 @@ def _answered(answered: SelectiveScores, clips: int) -> str:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Print a row for each variant, best first, and what a difference between two is worth."""
+    """Print a row for each variant, best first, and how to judge a difference between two."""
     console, rows, measured = open_console(), comparison.rows, comparison.measured
     inputs, seeds = {row.input for row in rows}, len(rows[0].seeds)
     table = Table(box=box.SIMPLE_HEAD)

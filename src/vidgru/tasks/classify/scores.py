@@ -1,4 +1,4 @@
-"""How good models that tell classes are, one by one and side by side."""
+"""Scores of classifiers, one by one and compared."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from vidgru.tasks.classify.results import Calibration, Scores, SelectiveScores
 
 @dataclass(frozen=True)
 class Answer(ToDict):
-    """What a model says of one labelled clip; `group` is None where there are none."""
+    """A model's prediction for one labelled clip; `group` is None where there are none."""
 
     clip: str
     label: str
@@ -23,18 +23,18 @@ class Answer(ToDict):
 
     @property
     def right(self) -> bool:
-        """Whether the model is right."""
+        """Whether the prediction is correct."""
         return self.label == self.predicted
 
 
 @dataclass(frozen=True)
 class Evaluation(Evaluated):
-    """How good a model is on labelled clips that it did not learn from.
+    """Scores of a model on labelled clips that it was not trained on.
 
-    interval: of the accuracy, 95 %, low and high;
-    groups: how many independent groups it is over, None where clips count one by one; precision and
+    interval: of the accuracy, 95 %, low and high; groups: number of independent groups
+    it is over, None where clips count one by one; precision and
     f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
-    majority: accuracy of always saying the commonest class; report: the page that tells it, if any.
+    majority: accuracy of always predicting the commonest class; report: the web page, if any.
     """
 
     task: ClassVar = "classify"
@@ -56,9 +56,9 @@ class Evaluation(Evaluated):
 
 @dataclass(frozen=True)
 class Compared(ToDict):
-    """What came of one core with one input, trained once a seed.
+    """Results of one core with one input, trained once a seed.
 
-    accuracies: on the clips that are measured, each read whole; last: of the last epoch, on
+    accuracies: on the measured clips, each read whole; last: of the last epoch, on
     the validation clips; runs: run folders; all three in the order of `seeds`.
     step_seconds: median time of a training step.
     """
@@ -102,7 +102,7 @@ class Compared(ToDict):
 
 @dataclass(frozen=True)
 class Comparison(ToDict):
-    """What `compare` found: variants, best first, and the folder that holds their runs.
+    """The result of `compare`: variants, best first, and the folder of their runs.
 
     measured: "test" where there are test clips, else "validation"; clips: how many those are.
     """

@@ -1,4 +1,4 @@
-"""Put together what windows say into segments: the likeliest sequence of labels."""
+"""Combine the outputs of windows to segments: the likeliest sequence of labels."""
 
 import math
 from collections import deque
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from vidgru.tasks.classify.calibration import TINY, scaled
 from vidgru.tasks.classify.timeline import Segment
 
-# What a change of label costs, in nats. One window's answer counts once, however many windows
-# overlap: to stand between stretches of another label, one must be 4 nats likelier than it in all,
-# which a sure window or two reach and a flicker does not. Chosen on joined clips.
+# Cost of a change of label, in nats. One window counts once, however many windows overlap: to stand
+# between stretches of another label, one must be 4 nats likelier than it in total, which one or two
+# confident windows reach and a flicker does not. Chosen on joined clips.
 CHANGE = 2.0
 CHANGE_AT_CUT = 0.1
 
@@ -23,7 +23,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Begin:
-    """Where a segment of one of the sequences that are still possible begins."""
+    """The beginning of a segment in one of the sequences that are still possible."""
 
     frame: int
     state: int  # of the segment before
@@ -32,10 +32,10 @@ class _Begin:
 
 
 class Segmenter:
-    """Add what windows say, shot by shot, and get a video's segments at the end.
+    """Add the outputs of windows, shot by shot, and get a video's segments at the end.
 
     At each time all windows count that cover it. The segments are those of the likeliest sequence
-    of labels where a change has a price (Viterbi 1967). With a `threshold`, `unsure` is one more
+    of labels where a change has a cost (Viterbi 1967). With a `threshold`, `unsure` is one more
     label, the likelier the further all probabilities lie below it (inf: likelier than all).
     Boundaries lie on a grid of `stride` frames. Memory grows with the number of segments only.
     """
@@ -60,7 +60,7 @@ class Segmenter:
         self._open: deque[list[Sequence[float]]] = deque()  # by stretches of `stride` frames
 
     def add(self, start: int, end: int, shares: Sequence[float]) -> None:
-        """Take what a window says (K,), without temperature; start and end are frames of the shot.
+        """Add a window's probabilities (K,), without temperature; start, end: frames of the shot.
 
         Windows come in the order of their starts, which lie on the grid.
         """
@@ -68,24 +68,24 @@ class Segmenter:
             self._push(self._open.popleft(), self.stride)
         while len(self._open) * self.stride < self._shot + end - self._frames:
             self._open.append([])
-        for said in self._open:
-            said.append(shares)
+        for probabilities in self._open:
+            probabilities.append(shares)
 
     def end_shot(self, frames: int) -> None:
-        """Take note that the shot has so many frames and a new one begins."""
+        """End a shot of `frames` frames; a new one begins."""
         left = self._shot + frames - self._frames
-        said = self._open[-1]  # what lies behind the last window is taken to be like its end
+        covering = self._open[-1]  # frames after the last window are treated like its end
         while left > 0:
-            said = self._open.popleft() if self._open else said
-            self._push(said, min(self.stride, left))
+            covering = self._open.popleft() if self._open else covering
+            self._push(covering, min(self.stride, left))
             left -= self.stride
         self._open.clear()
         self._shot = self._frames
 
-    def _push(self, said: list[Sequence[float]], frames: int) -> None:
-        """Go on by so many frames, of which windows say this."""
-        shares = np.mean(said, axis=0)
-        # The very first label costs nothing.
+    def _push(self, covering: list[Sequence[float]], frames: int) -> None:
+        """Advance by some frames, with the windows that cover them."""
+        shares = np.mean(covering, axis=0)
+        # The very first label is free.
         price = CHANGE_AT_CUT if self._frames == self._shot else CHANGE
         price = price if self._frames else 0.0
         best = int(self._score.argmax())
@@ -106,7 +106,7 @@ class Segmenter:
         self._frames += frames
 
     def finish(self) -> list[Segment]:
-        """Return the segments, one after the other; each is judged like a clip of its own."""
+        """Return the segments in order; each is `unsure` by the same rule as a whole clip."""
         state, end, total = int(self._score.argmax()), self._frames, self._total
         begin = self._begins[state]
         pieces = []
@@ -121,12 +121,12 @@ class Segmenter:
             segment = self._segment(start, end, sums)
             if (
                 segments
-                and (said := segments[-1][0]).label == segment.label
-                and (said.unsure == segment.unsure)
+                and (last := segments[-1][0]).label == segment.label
+                and (last.unsure == segment.unsure)
             ):
                 _, earlier = segments.pop()
-                start, sums = round(said.start * self.fps), earlier + sums
-                segment = replace(self._segment(start, end, sums), unsure=said.unsure)
+                start, sums = round(last.start * self.fps), earlier + sums
+                segment = replace(self._segment(start, end, sums), unsure=last.unsure)
             segments.append((segment, sums))
         return [segment for segment, _ in segments]
 

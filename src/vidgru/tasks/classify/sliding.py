@@ -14,7 +14,7 @@ from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.network import SIDE_EVERY
 
 BATCH = 8  # frames: batches are multiples of it
-TOGETHER = 2**24  # values of the windows that are decided at once: 64 MB
+TOGETHER = 2**24  # values of the windows that are computed at once: 64 MB
 
 
 def stride_of(window: int) -> int:
@@ -32,11 +32,11 @@ class WindowOutput:
 
 
 class SlidingWindows:
-    """Push normalised frames (N, 3, H, W), get what the network says of each complete window.
+    """Push normalised frames (N, 3, H, W), get the network's output for each complete window.
 
     A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
-    `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
-    the second frame of each is encoded once more, as it looks when nothing lies before the first.
+    `network(frames[start:end])[-1]`: windows start anew and only share the encoders' work; only
+    the second frame of each is encoded once more, without the change before it.
     The network must be in eval mode.
     """
 
@@ -51,18 +51,18 @@ class SlidingWindows:
         self._last: Tensor | None = None  # up to two frames that the next changes need
         self._main: list[Tensor] = []
         self._side: list[Tensor] = []
-        # Windows know nothing before their first frame, so their first two frames look otherwise.
+        # Windows know nothing before their first frame, so the features of their first two differ.
         self._first: Tensor | None = None
         self._second: dict[int, Tensor] = {}
 
     @property
     def pushed(self) -> int:
-        """How many frames there have been."""
+        """Number of frames so far."""
         return self._end
 
     @torch.inference_mode()
     def push(self, frames: Tensor) -> list[WindowOutput]:
-        """Take more frames; return the windows that they complete."""
+        """Add frames; return the windows that they complete."""
         if self._moves:
             self._encode_changes(frames)
         else:
@@ -86,7 +86,7 @@ class SlidingWindows:
 
     @torch.inference_mode()
     def finish(self) -> list[WindowOutput]:
-        """Return a shorter window of the frames that are left, if worth while or all there are."""
+        """Return a shorter window of the remaining frames, if long enough or the only ones."""
         left = self._end - self._start
         covered = self._end - (self._start - self.stride + self.window) <= 0
         if self._start and (covered or 2 * left < self.window):
@@ -147,11 +147,11 @@ def _encoded(encoder: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
 
 
 class RunningWindows:
-    """Push one normalised frame (1, 3, H, W), get what the network says of it and those before.
+    """Push one normalised frame (1, 3, H, W), get the output for it and those before.
 
-    Windows begin as those of `SlidingWindows` do, and each is driven frame by frame, so that both
-    say the same of a complete window. The answer is the oldest one's: but for the first frames, it
-    rests on half a window to a whole one. The network must be in eval mode.
+    Windows begin as those of `SlidingWindows` do, and each is run frame by frame, so that both
+    give the same for a complete window. The output is the oldest window's: except for the first
+    frames, it uses half a window to a whole one. The network must be in eval mode.
     """
 
     def __init__(self, network: AnyNetwork, window: int) -> None:
@@ -161,7 +161,7 @@ class RunningWindows:
 
     @torch.inference_mode()
     def push(self, frame: Tensor) -> tuple[Tensor, int]:
-        """Take one more frame; return outputs (outputs,) and how many frames they rest on."""
+        """Add one frame; return outputs (outputs,) and the number of frames they use."""
         if self._pushed % self.stride == 0:
             self._open.append((self._pushed, None))
         self._pushed += 1

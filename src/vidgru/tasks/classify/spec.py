@@ -1,4 +1,4 @@
-"""What the file of a model that tells classes says of itself beside its weights."""
+"""The content of a classifier's model file other than its weights."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from vidgru.nn.choices import stored_side
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All that a model file says beside its weights, enough to predict with it.
+    """The content of a model file other than its weights, enough to predict with it.
 
-    fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
-    of the square view in pixels.
+    fps: frames/s sampled; frames: of one window, 1 where each picture is read separately; size:
+    side of the square view in pixels.
     """
 
     task: str
@@ -26,16 +26,16 @@ class ModelSpec:
 
     @property
     def side(self) -> int:
-        """Side of the stored square picture out of which views are cut, in pixels."""
+        """Side of the stored square picture from which views are cut, in pixels."""
         return stored_side(self.size)
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """What a model file says of its confidence: calibration and validation answers.
+    """Confidence data of a model file: calibration and validation answers.
 
-    temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
-    and whether it was right, for clips that were not learned from, least sure first; none when
+    temperature: divisor of the logarithm of a clip's probabilities; answers: confidence
+    and whether it was correct, for clips that were not trained on, ascending; empty when
     there were no such clips, or the training was not finished.
     """
 

@@ -14,8 +14,8 @@ def subtitles(timeline: Timeline, suffix: str, start: float = 0.0) -> str:
     """Return a timeline as the text of a .srt or .vtt file: each segment's label and confidence.
 
     start: seconds by the file's own clock, as players have it, at which the timeline begins.
-    What players would take for markup in a label is written as an entity, or in .srt, which has
-    none, as a look-alike.
+    Characters that players would take for markup in a label are written as entities, or in .srt,
+    which has none, as look-alikes.
     """
     cues = []
     for number, segment in enumerate(timeline.segments, 1):
@@ -39,7 +39,7 @@ def write_subtitles(timeline: Timeline, path: Path) -> None:
     write_bytes(path, text.encode("utf-8", "replace"))
 
 
-# Players take <i> and {\an8} for orders.
+# Players interpret <i> and {\an8} as formatting.
 LOOK_ALIKES = str.maketrans({"<": "\u2039", ">": "\u203a", "{": "(", "}": ")"})
 
 

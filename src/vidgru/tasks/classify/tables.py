@@ -1,4 +1,4 @@
-"""How the answers of `predict` are told: tables to read and tables to keep."""
+"""Output of `predict`: tables to read and tables to keep."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ COLUMNS = ("label", "answered", "likeliest", "confidence")
 
 
 def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
-    """Print a row for each video: its label, how sure that is, and the next likeliest labels."""
+    """Print a row for each video: its label, its confidence, and the next likeliest labels."""
     if not predictions:
         return
     table = Table(box=box.SIMPLE_HEAD)
@@ -36,15 +36,15 @@ def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
         console.print(f"{count} of {len(predictions)} below {percent(threshold)}: unsure.")
 
 
-def _others(said: Labelled, top: int) -> Text:
-    """Return the labels that come after the one that was said."""
-    ranked = said.top(top)
-    others = ranked if said.unsure else ranked[1:]
+def _others(prediction: Labelled, top: int) -> Text:
+    """Return the next likeliest labels after the predicted one."""
+    ranked = prediction.top(top)
+    others = ranked if prediction.unsure else ranked[1:]
     return Text(", ".join(f"{printable(name)} {percent(share)}" for name, share in others))
 
 
 def show_timeline(timeline: Timeline, top: int) -> None:
-    """Print a row for each segment of a video, and how long each label takes in all."""
+    """Print a row for each segment of a video, and the total length of each label."""
     table = Table(box=box.SIMPLE_HEAD, title=shown(timeline.source), title_justify="left")
     for title in ("from", "to"):
         table.add_column(title, justify="right")
@@ -68,7 +68,7 @@ def show_timeline(timeline: Timeline, top: int) -> None:
 
 
 def show_written(written: Written) -> None:
-    """Print how many sources show what, how many gave no answer, and where the answers are."""
+    """Print how many sources have which label, how many failed, and where the predictions are."""
     console = open_console()
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("label")
@@ -91,14 +91,14 @@ def show_written(written: Written) -> None:
 
 
 def csv_columns(labels: Sequence[str], timelines: bool) -> list[str]:
-    """Return the columns of a table that has a row for each source, or segment of a timeline."""
+    """Return the columns of a table with a row for each source, or segment of a timeline."""
     times = ["start", "end"] if timelines else []
     classes = [f"p_{label}" for label in labels]  # one may be called `error`
     return ["source", *times, *COLUMNS, *classes, "error"]
 
 
 def rows_of(item: Prediction | Timeline) -> Iterator[list[str]]:
-    """Yield the rows of an answer."""
+    """Yield the rows of a prediction."""
     if isinstance(item, Timeline):
         for segment in item.segments:
             span = [f"{segment.start:.3f}", f"{segment.end:.3f}"]

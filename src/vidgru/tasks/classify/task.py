@@ -44,7 +44,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     about, answer = ABOUT, Prediction
 
     def read_spec(self, content: dict[str, Any]) -> ModelSpec | None:
-        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        """Return the spec of a file's header, None where it is invalid; raises as `Task`."""
         return model_file.read_spec(content)
 
     def network(self, spec: ModelSpec) -> nn.Module:
@@ -54,7 +54,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     def loaded(
         self, path: Path, network: Any, spec: ModelSpec, content: dict[str, Any]
     ) -> LoadedModel:
-        """Return a network with all that its file says of it."""
+        """Return a network with the content of its model file."""
         confidence = model_file.read_confidence(content)
         return LoadedModel(path, network, spec, content["metrics"], confidence)
 
@@ -65,7 +65,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     def sampling(
         self, clips: list[Clip], config: ClassifyTrainConfig, start: InitialWeights
     ) -> Sampling:
-        """Return how clips are sampled; they are stored larger than views that are cut of them."""
+        """Return how clips are sampled; they are stored larger than the views cut from them."""
         return choose_sampling(clips, config, stored_side(config.side))
 
     def settings(
@@ -77,19 +77,19 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     def prepare(
         self, clips: list[Clip], sampling: Sampling, config: ClassifyTrainConfig, folder: Path
     ) -> Generator[Progress, None, Dataset]:
-        """Decode and split clips; folds, unless somebody asked for them, are for one process."""
+        """Decode and split clips; automatic folds only in a single process."""
         if world() > 1 and config.folds is None:
             config = replace(config, folds=1)
         return build_dataset(clips, sampling, config, folder)
 
     def spec(self, run: Run, data: Dataset) -> ModelSpec:
-        """Return what the model file will say of the network that is to be trained."""
+        """Return the spec of the network that is to be trained."""
         return spec_of(run, data)
 
     def trainer(
         self, run: Run, data: Dataset, spec: ModelSpec, network: Any, device: torch.device
     ) -> ClassifyTrainer:
-        """Return what trains a network, from the run's checkpoint on if there is one."""
+        """Return the trainer of a network, which resumes from the run's checkpoint if any."""
         return ClassifyTrainer(run, data, network, spec, device)
 
     def learn(self, run: Run, data: Dataset) -> Steps:
@@ -110,17 +110,17 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     def evaluate(
         self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
     ) -> Steps:
-        """Tell how good a model is on clips that it did not learn from."""
+        """Measure a model on clips that it was not trained on."""
         return evaluate_classes_steps(folder, config, model, device)
 
     def show(self, result: TrainResult | Evaluation) -> None:
-        """Print what a training or an evaluation came to."""
+        """Print the result of a training or an evaluation."""
         from vidgru.tasks.classify.score_tables import show
 
         show(result)
 
     def encoders(self, model: LoadedModel) -> str:
-        """Return what the encoders of a model see, as --input has it; raises ModelError."""
+        """Return the --input that a model's encoders require; raises ModelError."""
         if model.spec.encoder == "rows":
             raise ModelError(f"{model.path} reads rows of pixels: it has no encoder to begin with.")
         return model.spec.input

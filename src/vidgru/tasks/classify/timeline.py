@@ -1,4 +1,4 @@
-"""What streams and long videos show when: frozen dataclasses with `to_dict()`."""
+"""Predictions for streams and long videos over time: frozen dataclasses with `to_dict()`."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,9 +9,9 @@ from vidgru.tasks.classify.results import Labelled
 
 @dataclass(frozen=True)
 class Moment(Labelled):
-    """What a stream shows at one sampled frame, by this frame and those just before it.
+    """The prediction for a stream at one sampled frame, from this frame and those just before it.
 
-    time: seconds since the stream began; seconds: of the stream that the answer rests on.
+    time: seconds since the stream began; seconds: length of the stream that it uses.
     """
 
     _keys: ClassVar[tuple[str, ...]] = ("time", "seconds", *Labelled._keys)
@@ -26,10 +26,10 @@ class Moment(Labelled):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveMoment(Moment):
-    """What a camera or network stream shows at one sampled frame.
+    """The prediction for a camera or network stream at one sampled frame.
 
-    wall: when that frame arrived, unix seconds; delay: seconds from then to the answer; dropped:
-    sampled frames so far that were left out, since this machine was too slow; reconnects: so far.
+    wall: when that frame arrived, unix seconds; delay: seconds from then to the prediction;
+    dropped: sampled frames left out so far, since this machine was too slow; reconnects: so far.
     """
 
     _keys = (*Moment._keys, "wall", "delay", "dropped", "reconnects")
@@ -42,10 +42,10 @@ class LiveMoment(Moment):
 
 @dataclass(frozen=True)
 class LiveSummary(ToDict):
-    """What came of watching a live source.
+    """Summary of a live source.
 
-    seconds: from the start to the end; answers: sampled frames answered; shares: of the answers
-    that were each label, likeliest first.
+    seconds: from the start to the end; answers: number of predictions; shares: of the predictions
+    with each label, likeliest first.
     """
 
     event: ClassVar = "summary"
@@ -61,7 +61,7 @@ class LiveSummary(ToDict):
 
 @dataclass(frozen=True)
 class Segment(Labelled):
-    """A stretch of a video, from start to end in seconds, that shows one thing."""
+    """A stretch of a video, from start to end in seconds, with one label."""
 
     _keys = ("start", "end", *Labelled._keys)
 
@@ -74,7 +74,7 @@ class Segment(Labelled):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Segment":
-        """Return what `to_dict` made plain values of."""
+        """Return the Segment that `to_dict` was called on."""
         shares = data["probabilities"]
         names = ("start", "end", "threshold", "unsure")
         return cls(
@@ -86,9 +86,9 @@ class Segment(Labelled):
 
 @dataclass(frozen=True)
 class Timeline(ToDict):
-    """What a video shows when: segments one after the other, without gaps, from 0 to `seconds`.
+    """Labels of a video over time: segments in order, without gaps, from 0 to `seconds`.
 
-    frames: sampled frames that were looked at.
+    frames: number of sampled frames.
     """
 
     _keys = ("source", "frames", "seconds", "segments")
@@ -101,7 +101,7 @@ class Timeline(ToDict):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Timeline":
-        """Return what `to_dict` made plain values of."""
+        """Return the Timeline that `to_dict` was called on."""
         segments = [Segment.from_dict(segment) for segment in data["segments"]]
         labels = segments[0].labels if segments else ()
         return cls(data["source"], labels, tuple(segments), data["frames"], data["seconds"])

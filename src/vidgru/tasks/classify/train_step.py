@@ -1,4 +1,4 @@
-"""The training loop for classes."""
+"""The train step of a classifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Examples:
 
 
 class ClassifyTrainStep(TrainStep):
-    """Learn to tell classes; see `TrainStep`."""
+    """Train a classifier; see `TrainStep`."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class ClassifyTrainStep(TrainStep):
         self.task, self.examples, self.spec = task, examples, spec
         self.augmentation = augmentation
         self.weights = task.weights(examples.targets).to(self.device)
-        # Which classes are mirrored, and by how many degrees each is turned at most.
+        # Share of mirrored clips and largest rotation, by class.
         self.mirrored = torch.full((task.outputs,), augmentation.flip)
         self.turns = torch.full((task.outputs,), float(augmentation.rotation))
 
     def step(self, done: float) -> float:
-        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        """Train on one batch when the share `done` of the training is over; return the loss."""
         frames, targets = self._draw()
         return self.learn(frames, targets, done)
 
@@ -67,7 +67,7 @@ class ClassifyTrainStep(TrainStep):
         return self._follow(loss)
 
     def _outputs(self, frames: Tensor) -> Tensor:
-        # Only the convolutions gain from short numbers; recurrent kernels lose.
+        # Only convolutions gain from half precision; recurrent kernels lose.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             main, side = self.network.encode(frames)
         return self.network.decide(main, side)
@@ -111,7 +111,7 @@ class ClassifyTrainStep(TrainStep):
         return all_reduce(outputs)
 
     def clip_outputs(self, examples: Examples) -> list[Tensor]:
-        """Return the outputs (windows, K) of whole clips, just as `predict` takes them."""
+        """Return the outputs (windows, K) of whole clips, exactly as in `predict`."""
         count = len(examples.segments)
         own = {
             number: clip_outputs(self.network, examples.segments[number], self.spec)
@@ -129,12 +129,12 @@ class ClassifyTrainStep(TrainStep):
         return clips
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to go on, as tensors and numbers."""
+        """Return everything needed to resume, as tensors and numbers."""
         found = {"mirrored": self.mirrored.clone(), "turns": self.turns.clone()}
         return {**super().state_dict(), **found}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state, as `TrainStep` does."""
+        """Restore a state, as `TrainStep` does."""
         super().load_state_dict(state)
         self.mirrored, self.turns = state["mirrored"].clone(), state["turns"].clone()
 

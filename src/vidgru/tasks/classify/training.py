@@ -1,4 +1,4 @@
-"""Train a network to tell classes."""
+"""Train a classifier."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -38,8 +38,8 @@ from vidgru.tasks.classify.transforms import SMALL_TURN, Probe, find_confused, s
 MIN_STEPS = 800
 DEFAULT_EPOCHS = 15
 VALIDATIONS = 25
-# Above the smallest loss that smoothed labels allow: less, on average since the last validation,
-# and every training clip is known for sure in all its views.
+# Above the minimum loss for smoothed labels: less, on average since the last validation,
+# and every training clip is classified with certainty in all its views.
 LEARNED = 0.02
 
 CURVE = Curve("val_accuracy", "validation accuracy", top=1.02)
@@ -49,7 +49,7 @@ Steps = Generator[Progress, None, TrainResult]
 
 @dataclass(frozen=True)
 class Validated:
-    """How good a model is, and how sure it may be; interval: of the accuracy, 95 %."""
+    """The scores of a model, and its confidence; interval: of the accuracy, 95 %."""
 
     scores: Scores
     interval: tuple[float, float]
@@ -107,13 +107,13 @@ class ClassifyTrainer(Trainer[TrainResult]):
             return VALIDATIONS
         if self.val is None:
             return max(1, min(VALIDATIONS, round(epochs)))
-        # Forward only costs about a third of learning.
+        # A forward pass alone takes about a third of a train step.
         held = sum(math.prod(segments.shape[:2]) for segments in self.val.segments) / 3
         learned = self.planned * self.config.batch_size * self.spec.frames
         return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
 
     def prepare(self) -> Generator[Progress, None, None]:
-        """Check which classes bear mirrored, and far turned, clips; use none without a check."""
+        """Check which classes allow mirrored and strongly rotated clips; unchecked, use none."""
         shown, steps = self.train_step.augmentation, 0
         if self.config.minutes is None or self.config.minutes >= 1:
             steps = steps_to_check(len(self.spec.labels), self.planned)
@@ -129,14 +129,14 @@ class ClassifyTrainer(Trainer[TrainResult]):
             "mirror": shown.flip and self.config.flip is None,
             "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
         }
-        asked = [transform for transform, doubt in open_to_doubt.items() if doubt]
-        for transform in asked if steps else ():
+        doubtful = [transform for transform, doubt in open_to_doubt.items() if doubt]
+        for transform in doubtful if steps else ():
             self.confused += yield from find_confused(probe, transform)
-        self.checked = bool(asked and steps)
-        # What is not checked may ruin a model, and what is left out does not.
-        if "mirror" in asked and not steps:
+        self.checked = bool(doubtful and steps)
+        # An unchecked transform may ruin a model; omitting one does not.
+        if "mirror" in doubtful and not steps:
             self.train_step.mirrored[:] = False
-        if "turn" in asked and not steps:
+        if "turn" in doubtful and not steps:
             self.train_step.turns[:] = SMALL_TURN
         for pair in self.confused:
             for label in (pair.first, pair.second):
@@ -147,20 +147,20 @@ class ClassifyTrainer(Trainer[TrainResult]):
                     self.train_step.turns[number] = SMALL_TURN
 
     def has_learned_all(self, loss: float) -> bool:
-        """Return whether the loss is about as small as smoothed labels let it be."""
+        """Return whether the loss is close to the minimum for smoothed labels."""
         return loss - smallest_loss(len(self.spec.labels)) < LEARNED
 
     def note(self) -> str:
-        """Return how good the weights are, for people who wait."""
+        """Return how good the weights are, for the progress bar."""
         if self.scores is None or self.config.cross_validated:
             return ""
         return f", validation accuracy {self.scores.accuracy:.3f}"
 
     def measure(self) -> tuple[Numbers, float]:
-        """Return the scores on validation clips, if there are any, and what to choose weights by.
+        """Return the scores on validation clips, if any, and a number to choose weights by.
 
         The best of many epochs on few clips is chance: then the last one is kept, at a learning
-        rate that has come down to nothing.
+        rate that has decayed to nearly zero.
         """
         self.scores, chosen = None, 0.0
         if self.val is not None:
@@ -181,7 +181,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
         self.save(self.scores or known)
 
     def state(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here."""
+        """Return everything that is needed to resume from here."""
         return {
             **super().state(),
             "confused": [asdict(pair) for pair in self.confused],
@@ -189,24 +189,24 @@ class ClassifyTrainer(Trainer[TrainResult]):
         }
 
     def checkpoint_template(self, rows: bool) -> dict[str, Any]:
-        """Return what a checkpoint holds beside the step's state, for `matches_structure`."""
+        """Return the template of a checkpoint without the step's state, for `matches_structure`."""
         pair = Confused("mirror", "", "", 0.0, 0.0)
         return {**super().checkpoint_template(rows), "confused": [asdict(pair)], "checked": False}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what a checkpoint says beside the learner's state; raises as that does."""
+        """Restore a checkpoint without the train step's state; raises as that does."""
         super().load(state)
         self.confused = tuple(Confused(**pair) for pair in state["confused"])
         self.checked = state["checked"]
 
     def mirrored(self) -> dict[str, bool] | None:
-        """Return whether mirrored clips of each class were trained on, None if none were wanted."""
+        """Return whether mirrored clips of each class were trained on, None if mirroring is off."""
         if not self.train_step.augmentation.flip:
             return None
         return dict(zip(self.spec.labels, self.train_step.mirrored.tolist(), strict=True))
 
     def validate_best(self) -> Validated:
-        """Return how good the best weights are on validation clips, or what folds tell of that."""
+        """Return the scores of the best weights on validation clips, or those of the folds."""
         if self.known is not None:
             return self.known
         if self.val is None:
@@ -224,23 +224,23 @@ class ClassifyTrainer(Trainer[TrainResult]):
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
         self.train_step.network.load_state_dict(self.best_weights)
-        confidence_and_correct = self.validate_best()
-        temperature = confidence_and_correct.confidence.temperature
+        validated = self.validate_best()
+        temperature = validated.confidence.temperature
         test = None
         if self.test is not None:
-            seen = clip_probabilities(self.train_step.clip_outputs(self.test), temperature)
-            test = self.task.scores(seen, self.test.targets)
-        self.more = {"confidence": asdict(confidence_and_correct.confidence)}
-        self.save(confidence_and_correct.scores, test)
+            probabilities = clip_probabilities(self.train_step.clip_outputs(self.test), temperature)
+            test = self.task.scores(probabilities, self.test.targets)
+        self.more = {"confidence": asdict(validated.confidence)}
+        self.save(validated.scores, test)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows, CURVE)
-            plot_confusion(self.run / "confusion.png", confidence_and_correct.scores)
+            plot_confusion(self.run / "confusion.png", validated.scores)
         return TrainResult(
             labels=self.spec.labels,
-            validation=confidence_and_correct.scores,
-            interval=confidence_and_correct.interval,
+            validation=validated.scores,
+            interval=validated.interval,
             test=test,
-            calibration=confidence_and_correct.calibration,
+            calibration=validated.calibration,
             initial_weights=initial_weights(self.config),
             train_clips=len(self.data.parts["train"]),
             folds=(),
@@ -269,7 +269,7 @@ def accuracy_of(
 
 
 def _columns(scores: Scores | None) -> Numbers:
-    """Return what metrics.csv says of validation clips, if there are any."""
+    """Return the columns of metrics.csv for validation clips, if there are any."""
     if scores is None:
         return {}
     return {

@@ -1,11 +1,11 @@
-"""Decide which classes mirrored and far turned clips are kept for, by short trainings.
+"""Decide by short trainings for which classes mirrored and strongly rotated clips are used.
 
-A mirrored clip keeps its class: that is right for nearly all data, and breaks chance links between
-class and direction. It is wrong where the mirror images of one class are another's clips, as with
-left and right. Such classes cannot be told apart with mirrored clips and can without; and a network
-that learned without takes the mirror images of each for the other. All of that is asked of clips
-that the network asked did not learn from: each half of the training clips is held against a small
-network that learned from the other half.
+A mirrored clip keeps its class: that is right for nearly all data, and breaks accidental
+correlation of class and direction. It is wrong where the mirror images of one class are another's
+clips, as with left and right. Such classes cannot be told apart with mirrored clips and can
+without; and a network trained without takes the mirror images of each for the other. All of that
+is measured by cross-validation in two halves: each half of the training clips is predicted by a
+small network that was trained on the other half.
 """
 
 import math
@@ -32,18 +32,18 @@ from vidgru.video.read import natural_key
 
 SIDE = 48
 STEPS, STEPS_PER_CLASS, MAX_STEPS = 120, 12, 600  # of one network
-MIN_STEPS = 60  # a network that learned less says nothing
+MIN_STEPS = 60  # a network with fewer steps proves nothing
 SHARE = 0.15  # of the steps of the training itself
 CHECKED = 48  # clips of a class
-SMALL_TURN = 8.0  # degrees, that change no class's meaning
-# Shares of the clips of two classes, those of each counting as much: told apart with all transforms
-# at most (for sure, to be asked again, and then), without at least, by so much more; taken for the
+SMALL_TURN = 8.0  # degrees, which change no class's meaning
+# Shares of the clips of two classes, weighted equally: told apart with all transforms at most
+# (certainly, to be measured again, and then), without at least, by so much more; classified as the
 # other class when transformed. Measured on pairs that are each other's mirror images: up to 0.73,
-# from 0.83, from 0.75; on pairs linked with a direction by chance: from 0.67, most from 0.75; on
-# others: taken for the other one up to 0.53.
+# from 0.83, from 0.75; on pairs with an accidental direction: from 0.67, most from 0.75; on
+# others: classified as the other one up to 0.53.
 INSEPARABLE, DOUBTFUL, TOGETHER = 0.6, 0.8, 0.75
 APART, GAIN, SWAPPED = 0.7, 0.2, 0.65
-SURE = 1.5  # standard errors that a gain must be
+SURE = 1.5  # minimum gain in standard errors
 ABLE = 0.7  # share of other classes' clips that are told apart, on average
 
 Checks = Generator[Progress, None, tuple[Confused, ...]]
@@ -51,7 +51,7 @@ Checks = Generator[Progress, None, tuple[Confused, ...]]
 
 @dataclass(frozen=True)
 class Probe:
-    """What short trainings learn from, and how; `units` are those of the clips, see `data.split`.
+    """Data and settings of short trainings; `units` are those of the clips, see `data.split`.
 
     steps: those of each network, too few when nothing can be checked.
     """
@@ -65,7 +65,7 @@ class Probe:
 
 
 def steps_to_check(classes: int, planned: int) -> int:
-    """Return how many steps a network that checks transforms learns; 0: it would be too few."""
+    """Return the steps of a network that checks transforms; 0: there would be too few."""
     wanted = min(max(STEPS, STEPS_PER_CLASS * classes), MAX_STEPS, int(SHARE * planned))
     return wanted if wanted >= MIN_STEPS else 0
 
@@ -73,11 +73,11 @@ def steps_to_check(classes: int, planned: int) -> int:
 def find_confused(probe: Probe, transform: str) -> Checks:
     """Return the pairs of classes that a transform ("mirror" or "turn") makes inseparable.
 
-    Yields Progress. Uses torch's own generator, and leaves it as it was.
+    Yields Progress. Uses torch's own generator, and restores its state.
     """
     before = torch.get_rng_state()
     targets, labels = probe.examples.targets, probe.spec.labels
-    without = yield from _ask(probe, transform, False, probe.steps)  # (N, views, K)
+    without = yield from _predict(probe, transform, False, probe.steps)  # (N, views, K)
     pairs = list(combinations(range(len(labels)), 2))
     apart = {
         pair: share
@@ -86,12 +86,12 @@ def find_confused(probe: Probe, transform: str) -> Checks:
         and _swapped(without[:, 1:].mean(1), targets, pair) >= SWAPPED
     }
     found = []
-    # All classes: a network that learns two of them only learns where they were filmed. More steps
-    # where it is doubtful: what is told apart late is not inseparable.
+    # All classes: a network for two of them only learns where they were filmed. More steps
+    # in doubtful cases: classes that are told apart late are not inseparable.
     for effort, limit in ((2, INSEPARABLE), (4, TOGETHER)) if apart else ():
-        used = (yield from _ask(probe, transform, True, effort * probe.steps)).mean(1)
+        used = (yield from _predict(probe, transform, True, effort * probe.steps)).mean(1)
         others = [_separability(used, targets, pair) for pair in pairs if pair not in apart]
-        # A network that tells hardly anything apart proves nothing.
+        # A network that can hardly tell any classes apart proves nothing.
         if others and mean(others) < ABLE:
             break
         together = {pair: _separability(used, targets, pair) for pair in apart}
@@ -109,17 +109,19 @@ def find_confused(probe: Probe, transform: str) -> Checks:
 
 
 def _views(transform: str, augmentation: Augmentation) -> list[Tensor]:
-    """Return the straight view, and those that a transform makes of it."""
+    """Return the straight view, and its transformed ones."""
     if transform == "mirror":
         return [straight_view(), straight_view(mirrored=True)]
     turn = augmentation.rotation
     return [straight_view(), straight_view(turn), straight_view(-turn)]
 
 
-def _ask(probe: Probe, transform: str, used: bool, steps: int) -> Generator[Progress, None, Tensor]:
-    """Return log-probabilities (N, views, K) of clips by networks that did not learn from them.
+def _predict(
+    probe: Probe, transform: str, used: bool, steps: int
+) -> Generator[Progress, None, Tensor]:
+    """Return log-probabilities (N, views, K) of clips by networks not trained on them.
 
-    `used`: whether the networks learned with the transform.
+    `used`: whether the networks were trained with the transform.
     """
     examples, spec = probe.examples, probe.spec
     augmentation = probe.augmentation
@@ -160,8 +162,8 @@ def _ask(probe: Probe, transform: str, used: bool, steps: int) -> Generator[Prog
 def _halves(probe: Probe) -> list[set[int]]:
     """Return two sets of clips, whole units in each, and of each class about half.
 
-    Units are shared out in the order of their names: clips that were filmed one after the other
-    look alike, and a network should not know a clip by its place.
+    Units are divided in the order of their names: clips that were filmed in succession
+    look alike, and a network should not recognise a clip by its place.
     """
     targets = probe.examples.targets.tolist()
     members = defaultdict(list)
@@ -188,28 +190,28 @@ def _some(targets: Tensor, places: Sequence[int]) -> list[int]:
     return some
 
 
-def _asked(answers: Tensor, targets: Tensor, label: int) -> Tensor:
-    """Return the log-probabilities (n, K) of the clips of a class that were asked about."""
+def _examined(answers: Tensor, targets: Tensor, label: int) -> Tensor:
+    """Return the log-probabilities (n, K) of the examined clips of a class."""
     own = answers[targets == label]
     return own[own.abs().sum(1) > 0]
 
 
 def _separability(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> float:
-    """Return the share of two classes' clips that are told from the other one's, from (N, K)."""
-    return 1 - (_taken_for(answers, targets, *pair) + _taken_for(answers, targets, *pair[::-1])) / 2
+    """Return the share of two classes' clips that are told apart, from (N, K)."""
+    return 1 - (_mistaken(answers, targets, *pair) + _mistaken(answers, targets, *pair[::-1])) / 2
 
 
 def _swapped(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> float:
     """Return the share of clips that look like the other class, of the class with fewer of them."""
-    return min(_taken_for(answers, targets, *order) for order in (pair, pair[::-1]))
+    return min(_mistaken(answers, targets, *order) for order in (pair, pair[::-1]))
 
 
-def _taken_for(answers: Tensor, targets: Tensor, own: int, other: int) -> float:
-    """Return the share of a class's clips that rather look like another's, 0 where none was asked.
+def _mistaken(answers: Tensor, targets: Tensor, own: int, other: int) -> float:
+    """Return the share of a class's clips that look more like another's, 0 if none was examined.
 
     A clip that looks like both counts half.
     """
-    rows = _asked(answers, targets, own)
+    rows = _examined(answers, targets, own)
     if not len(rows):
         return 0.0
     difference = rows[:, other] - rows[:, own]

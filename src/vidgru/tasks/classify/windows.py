@@ -1,4 +1,4 @@
-"""Windows of stored clips: which ones to look at, and what a network says of them."""
+"""Windows of stored clips, and the network's outputs for them."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ CHUNK = 64
 
 
 def window_at(segment: Segments, start: int, spec: ModelSpec) -> Frames:
-    """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame is held."""
+    """Return a window of stored frames uint8 (T, H, W, 3); a short clip's last frame repeats."""
     frames: Frames = np.asarray(segment[start : start + spec.frames])
     if len(frames) < spec.frames:
         missing = spec.frames - len(frames)

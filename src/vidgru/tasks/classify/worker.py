@@ -1,6 +1,6 @@
-"""A process that answers with a model, a child of `data.pool`.
+"""A process that predicts with a model, a child of `data.pool`.
 
-Its first request opens the model; without a source, it is asked what the model is.
+Its first request opens the model; without a source, it describes the model.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from vidgru.video import source as video_source
 
 
 class _Kept(logging.Handler):
-    """Warnings, kept for the process that asks."""
+    """Warnings, kept for the parent process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,8 +33,8 @@ class _Kept(logging.Handler):
 
 
 def _open(options: dict[str, Any]) -> tuple[str, Model, str]:
-    """Return where a model was found, the model, and a hash of its file."""
-    # Of the processes on a machine that torchrun started, each has a GPU of its own.
+    """Return the path of a model, the model, and a hash of its file."""
+    # Each process that torchrun started on a machine has a GPU of its own.
     if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     path = find_model(AnswerConfig(model=options.pop("model")))
@@ -53,7 +53,7 @@ def _answer(steps: Steps[Prediction] | Steps[Timeline], source: str, beat: Beat)
         return {"result": Failure(source, str(error)).to_dict()}
     except VidgruError:
         raise
-    except Exception as error:  # whatever a decoder does to one file, the next one comes
+    except Exception as error:  # whatever fails in one file, the next one comes
         sentence = f"Cannot read {source}: {type(error).__name__}: {error}"
         return {"result": Failure(source, sentence).to_dict()}
 
@@ -72,15 +72,15 @@ def main() -> None:
                 opened.append(_open(request["options"]))
             path, model, digest = opened[0]
             beat()
-            said: Line = {"model": digest}
+            reply: Line = {"model": digest}
             if request["source"] is None:
-                said |= {"path": path, "labels": list(model.spec.labels)}
-                said |= {"frames": model.spec.frames}
+                reply |= {"path": path, "labels": list(model.spec.labels)}
+                reply |= {"frames": model.spec.frames}
             else:
-                kept.sentences = []  # those of opening the model are told once
+                kept.sentences = []  # those of opening the model came before
                 ask = model.timeline_steps if request["timeline"] else model.steps
-                said |= _answer(ask(Path(request["source"])), request["source"], beat)
-            return {**said, "warnings": kept.sentences}
+                reply |= _answer(ask(Path(request["source"])), request["source"], beat)
+            return {**reply, "warnings": kept.sentences}
         except VidgruError as error:
             return {"error": str(error), "kind": type(error).__name__}
 

@@ -61,7 +61,7 @@ def _print(
     as_json: bool,
     quiet: bool,
 ) -> bool:
-    """Print what is forecast as it is written; return whether anything failed."""
+    """Print each forecast as it is written; return whether anything failed."""
     from vidgru.tasks.forecast.save import forecast_each
     from vidgru.terminal.source_loop import Output, print_sources
 
@@ -91,7 +91,7 @@ def _print(
 
 
 def _line_of(forecast: Forecast) -> str:
-    """Return a line about what was forecast, and where that is."""
+    """Return a line about a forecast, and its folder."""
     last = forecast.frames[-1]
     folder = last.file.parent if last.file is not None else ""
     return printable(
@@ -102,7 +102,7 @@ def _line_of(forecast: Forecast) -> str:
 
 
 def _show(summary: ForecastSummary) -> None:
-    """Print how good the forecasts of a source are, if what came is known."""
+    """Print the errors of a source's forecasts, if the true frames are known."""
     if summary.scores is None:
         return
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Tell how good a forecasting model is on clips that it did not learn from."""
+"""Measure a forecasting model on clips that it was not trained on."""
 
 import logging
 from collections.abc import Generator
@@ -26,8 +26,8 @@ def evaluate_forecast_steps(
 ) -> Generator[Progress, None, ForecastEvaluation]:
     """Evaluate on the videos below a folder; parts and left-out clips are as for classifiers.
 
-    Windows follow upon each other in each clip. Raises
-    DataError when nothing is left to tell from.
+    Windows in each clip are consecutive. Raises
+    DataError when nothing is left to evaluate.
     """
     spec = model.spec
     sampling = Sampling(spec.fps, spec.size, spec.window, even=True)

@@ -1,4 +1,4 @@
-"""Forecast frames: what is learned from them, and how far they are off."""
+"""Metrics and loss of forecast frames."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ MODEL, COPY, LINEAR = range(3)
 def ssim(predicted: Tensor, true: Tensor) -> Tensor:
     """Return the structural similarity (N,) of pictures (N, C, H, W) with pixels from 0 to 1.
 
-    Wang et al. 2004, eq. 13, mean over uniform windows of 7x7 pixels that lie in the picture whole,
+    Wang et al. 2004, eq. 13, mean over uniform windows of 7x7 pixels inside the picture,
     and over channels; variances are those of samples (over n - 1).
     """
     count = WINDOW * WINDOW
@@ -30,9 +30,9 @@ def ssim(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def loss(predicted: Tensor, true: Tensor) -> Tensor:
-    """Return how far forecast frames (B, K, C, H, W) are off, mean over all.
+    """Return the loss of forecast frames (B, K, C, H, W), mean over all.
 
-    The squared error alone would blur what is uncertain into grey; structure counts beside it.
+    The squared error alone would blur what is uncertain into grey; structure counts, too.
     """
     squared = (predicted - true).square().mean()
     structure = 1 - ssim(predicted.flatten(0, 1), true.flatten(0, 1)).mean()
@@ -40,9 +40,9 @@ def loss(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def baselines(context: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
-    """Return frames (B, ahead, C, H, W) that stay, and that go on linearly, from 0 to 1.
+    """Return frames (B, ahead, C, H, W) that stay, and that continue linearly, from 0 to 1.
 
-    seen: (B, T, C, H, W). With a single frame, both stay.
+    context: (B, T, C, H, W). With a single frame, both stay.
     """
     last, before = context[:, -1:], context[:, -2:-1] if context.shape[1] > 1 else context[:, -1:]
     times = torch.arange(1, ahead + 1, dtype=context.dtype).view(1, -1, 1, 1, 1)
@@ -51,7 +51,7 @@ def baselines(context: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
 
 def errors(predicted: Tensor, true: Tensor) -> Tensor:
     """Return mse, mae, ssim and psnr (B, K, 4) of frames (B, K, C, H, W); see `FrameErrors`."""
-    # One after the other, since double numbers of all would take much memory.
+    # One by one, since float64 copies of all would take much memory.
     pairs = zip(predicted.unbind(1), true.unbind(1), strict=True)
     return torch.stack([_errors(one.double(), other.double()) for one, other in pairs], dim=1)
 
@@ -66,9 +66,9 @@ def _errors(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 class MetricAccumulator:
-    """Errors added up, window by window, in constant memory.
+    """Sums of errors, window by window, in constant memory.
 
-    `sums` can be added to those of other tallies.
+    `sums` can be added to those of other accumulators.
     """
 
     def __init__(self, ahead: int) -> None:
@@ -76,14 +76,14 @@ class MetricAccumulator:
         self.sums = {"windows": torch.zeros(1, dtype=torch.float64), "errors": zeros}
 
     def add(self, context: Tensor, predicted: Tensor, true: Tensor) -> None:
-        """Take what was seen (B, T, C, H, W), what was forecast of it and what came (B, K, ...)."""
+        """Add context frames (B, T, C, H, W), their forecast and the ground truth (B, K, ...)."""
         copy, linear = baselines(context, true.shape[1])
         for place, baseline in ((MODEL, predicted), (COPY, copy), (LINEAR, linear)):
             self.sums["errors"][:, place] += errors(baseline, true).sum(0)
         self.sums["windows"] += len(context)
 
     def scores(self, fps: float) -> ForecastScores | None:
-        """Return what all that was added comes to; None if nothing was."""
+        """Return the mean errors of everything added; None if there was nothing."""
         windows = int(self.sums["windows"])
         if windows == 0:
             return None

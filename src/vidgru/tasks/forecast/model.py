@@ -1,4 +1,4 @@
-"""Forecast the frames that come next in videos."""
+"""Forecast the next frames in videos."""
 
 import logging
 from collections import deque
@@ -39,7 +39,7 @@ _Row = tuple[FrameErrors | None, FrameErrors | None, FrameErrors | None]  # of o
 
 @dataclass
 class _Open:
-    """A forecast that still waits for what really comes."""
+    """A forecast that still waits for its ground truth."""
 
     context: list[Frame]
     predicted: Tensor  # (1, K, C, S, S)
@@ -66,9 +66,9 @@ class ForecastModel(VideoModel[Forecast]):
         *,
         progress: OnProgress | None = None,
     ) -> tuple[Forecast, ...]:
-        """Return what comes after each second `at` in a source, in the order of time.
+        """Return the forecasts after each second `at` in a source, in the order of time.
 
-        All is as `forecast_steps` says.
+        See `forecast_steps`.
         """
         found = []
         with python_names():
@@ -92,14 +92,14 @@ class ForecastModel(VideoModel[Forecast]):
     def forecast_steps(
         self, source: Source, ahead: int | None = None, at: Sequence[float] = ()
     ) -> Generator[Progress | Forecast, None, None]:
-        """Forecast `ahead` frames (left out: as many as the model learned to) after seconds `at`.
+        """Forecast `ahead` frames (left out: as many as in training) after seconds `at`.
 
-        Without any `at`, after the end. They are forecast from the last `spec.frames` frames at or
-        before that second; where there are fewer, a warning says so. Each forecast comes as soon as
-        what really came after it is known, if it is. The source, a video or a folder of images, is
-        read once, in order, at about `spec.fps`, and only as far as needed; memory does not grow
-        with its length. Raises VideoError, also for an `at` beyond the end, once all before have
-        come; and OptionError.
+        Without any `at`, after the end. The context is the last `spec.frames` frames at or before
+        that second; where there are fewer, a warning is logged. Each forecast comes as soon as its
+        ground truth is known, if there is any. The source, a video or a folder of images, is read
+        once, in order, at about `spec.fps`, and only as far as needed; memory does not grow with
+        its length. Raises VideoError, also for an `at` beyond the end, after all earlier ones; and
+        OptionError.
         """
         config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
         ahead = config.ahead or self.spec.ahead
@@ -135,9 +135,9 @@ class ForecastModel(VideoModel[Forecast]):
     def stream(self, source: Source, ahead: int | None = None) -> Iterator[ForecastMoment]:
         """Yield what is forecast at each sampled frame of a video or folder of images.
 
-        Memory stays constant, however long it goes on; `RollingForecast` tells from which frames.
-        Live sources (the str "camera:0", "rtsp://...", "http://...") are read as `live_frames`
-        says; after a reconnect it begins afresh. Raises VideoError, OptionError.
+        Memory stays constant, however long it runs; see `RollingForecast` for the context.
+        Live sources (the str "camera:0", "rtsp://...", "http://...") are read as by `live_frames`;
+        after a reconnect it starts anew. Raises VideoError, OptionError.
         """
         ahead = ForecastConfig(ahead=ahead).ahead or self.spec.ahead
         size = self.spec.size, self.spec.size
@@ -149,7 +149,7 @@ class ForecastModel(VideoModel[Forecast]):
     def follow(
         self, frames: Iterable[Frame], fps: float, ahead: int | None = None
     ) -> Iterator[ForecastMoment]:
-        """Yield what is forecast at each of a stream's frames.
+        """Yield a forecast at each of a stream's frames.
 
         Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
         """
@@ -169,7 +169,7 @@ class ForecastModel(VideoModel[Forecast]):
         return look, even_rate(look.fps, self.spec.fps)
 
     def _clip(self, frames: Sequence[Frame]) -> Tensor:
-        """Return frames as the network sees them, floats (1, T, C, S, S)."""
+        """Return frames as the network's input, floats (1, T, C, S, S)."""
         pixels = np.stack([frame.rgb for frame in frames])[None]
         return as_clip(pixels, self.spec.channels).to(self.device)
 
@@ -226,7 +226,7 @@ def load_forecast(
 ) -> ForecastModel:
     """Open a run folder or file of a forecasting model, or the newest such run in ./runs.
 
-    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)

@@ -1,4 +1,4 @@
-"""Reads files of forecasting models."""
+"""Reads model files of forecasting models."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ LoadedForecast = Loaded[ForecastNetwork, ForecastSpec]
 
 
 def load_forecast(path: Path) -> LoadedForecast:
-    """Read the file or run folder of a forecasting model; raises ModelError."""
+    """Read the model file or run folder of a forecasting model; raises ModelError."""
     found: LoadedForecast = load(path, "forecast")
     return found
 
 
 def read_spec(content: dict[str, Any]) -> ForecastSpec | None:
-    """Return a stranger's description of such a model, None where it makes no sense."""
+    """Return the spec in an untrusted header of such a model, None where it is invalid."""
     spec = ForecastSpec(**content["spec"])
     sound = (
         spec.core == MAP_CORE

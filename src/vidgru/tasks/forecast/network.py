@@ -1,4 +1,4 @@
-"""The network that forecasts frames: what is seen, two recurrences over maps, what comes next."""
+"""The forecasting network: encoders, two recurrences over maps, the next frame."""
 
 from typing import NamedTuple
 
@@ -13,29 +13,29 @@ from vidgru.nn.inputs import MEAN, STD, changes
 from vidgru.nn.unroll import unroll
 from vidgru.tasks.forecast.spec import FORECAST_CELL
 
-WAYS = 2  # copies of the last frame, each moved in its own way; beside them, one stays
-STILL_LOGIT = 1.0  # logit that the copy that stays shows, at first
-DETAIL = 8  # maps at full size that say which copy shows where
+WAYS = 2  # copies of the last frame, each moved in its own way; one more is not moved
+STILL_LOGIT = 1.0  # initial logit of the copy that is not moved
+DETAIL = 8  # maps at full size that determine which copy shows where
 PART = 16  # frames that are read together
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
 
 class ForecastState(NamedTuple):
-    """All that a forecasting network remembers between two frames, seen or forecast."""
+    """All state of a forecasting network between two frames, observed or forecast."""
 
     frame: Tensor  # (B, C, S, S), the last one
-    change: Tensor  # (B, 3, S, S), how it differed from the one before
+    change: Tensor  # (B, 3, S, S), its difference from the one before
     fine: State
     coarse: State
 
 
 class ForecastNetwork(nn.Module):
-    """Frames in; after each, the frame that comes next, made of the last one's parts moved on.
+    """Frames in; after each, the next frame, blended from moved copies of the last one.
 
     Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
     a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
-    3), and of one that is painted anew. `forward(clip, ahead)` gives the same numbers as repeated
-    `observe(frame, state)` and then repeated `predict(state)` and `observe` of what that told.
+    3), and of a newly painted one. `forward(clip, ahead)` gives the same numbers as repeated
+    `observe(frame, state)` and then repeated `predict(state)` and `observe` of its result.
     """
 
     grid: Tensor
@@ -44,7 +44,7 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         self.size, self.hidden, self.channels = size, hidden, channels
         coarse = hidden * 3 // 2
-        # Those of a classifier, which can begin with what they learn here.
+        # The same as in a classifier, which can start from the weights learned here.
         self.main = FrameEncoder(6, MAIN_WIDTHS)
         self.side = FrameEncoder(3, SIDE_WIDTHS)
         context = [main + side for main, side in zip(MAIN_WIDTHS, SIDE_WIDTHS, strict=True)]
@@ -66,16 +66,16 @@ class ForecastNetwork(nn.Module):
             nn.LeakyReLU(0.1, inplace=True),
             shares,
         )
-        # At first the copies lie close to where they were, yet apart.
+        # At first the copies are close to the original, but distinct.
         nn.init.zeros_(self.move.weight)
         nn.init.normal_(self.move.bias, std=0.3)  # type: ignore[arg-type]
-        # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
+        # Not torch.linspace: for a model on the meta device, that imports a second's worth of code.
         middles = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
         places = np.stack(np.meshgrid(middles, middles, indexing="xy"))  # x, then y: (2, S, S)
         self.register_buffer("grid", torch.from_numpy(places), persistent=False)
 
     def initial_state(self, frame: Tensor) -> ForecastState:
-        """Return the state before the first frame (B, C, S, S), as if it had been seen before."""
+        """Return the state before the first frame (B, C, S, S), as if observed before."""
         batch = frame.shape[0]
         still = frame.new_zeros(batch, 3, *frame.shape[2:])
         return ForecastState(
@@ -101,7 +101,7 @@ class ForecastNetwork(nn.Module):
         return ForecastState(clip[:, -1], moved[:, -1, :3], last_fine, last_coarse)
 
     def _look(self, moved: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the recurrences read of frames (N, 6, S, S) and (N, 3, S, S)."""
+        """Return the input of the recurrences from frames (N, 6, S, S) and (N, 3, S, S)."""
         fines, coarses = [], []
         for encoder, frames in ((self.main, moved), (self.side, shown)):
             maps = frames.contiguous(memory_format=torch.channels_last)
@@ -113,17 +113,17 @@ class ForecastNetwork(nn.Module):
         return torch.cat(fines, dim=1), torch.cat(coarses, dim=1)
 
     def observe(self, frame: Tensor, state: ForecastState | None = None) -> ForecastState:
-        """Return the state after one more frame (B, C, S, S), seen or forecast."""
+        """Return the state after one more frame (B, C, S, S), observed or forecast."""
         return self.read(frame[:, None], state)
 
     def predict(self, state: ForecastState) -> Tensor:
-        """Return the frame (B, C, S, S) that comes next."""
+        """Return the next frame (B, C, S, S)."""
         fine, coarse = state.fine[0], state.coarse[0]
         known = self.mix(torch.cat([fine, functional.leaky_relu(self.up(coarse), 0.1)], dim=1))
         detail = self.show(functional.leaky_relu(self.grow(known), 0.1))
         shown = functional.pixel_shuffle(detail, 2)
         detail, paint = shown[:, :DETAIL], shown[:, DETAIL:].float().sigmoid()
-        # In cells, of which a picture, from -1 to 1, is so many wide.
+        # In cells; a picture, from -1 to 1, is size / FORECAST_CELL cells wide.
         ways = self.move(known).float() * (2 * FORECAST_CELL / self.size)
         ways = functional.interpolate(ways, scale_factor=FORECAST_CELL, mode="bilinear")
         batch = state.frame.shape[0]
@@ -132,7 +132,7 @@ class ForecastNetwork(nn.Module):
         moved = functional.grid_sample(
             frame.repeat_interleave(WAYS, 0), at, padding_mode="border", align_corners=False
         )
-        # Without a field, what is still stays sharp.
+        # Without a field, static parts stay sharp.
         copies = torch.cat([frame, moved.view(batch, -1, *frame.shape[2:])], dim=1)
         share = self.choose(torch.cat([detail, copies.to(detail.dtype)], dim=1)).float()
         share = share.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
@@ -143,19 +143,19 @@ class ForecastNetwork(nn.Module):
     def forward(
         self, clip: Tensor, ahead: int, truth: Tensor | None = None, shown: Tensor | None = None
     ) -> Tensor:
-        """Return the frames (B, ahead, C, S, S) that come after a clip (B, T, C, S, S).
+        """Return the `ahead` frames (B, ahead, C, S, S) after a clip (B, T, C, S, S).
 
-        Each is forecast from those forecast before it; where `shown`, bool (B, ahead), is set, the
+        Each is forecast from the previous forecasts; where `shown`, bool (B, ahead), is set, the
         next is forecast from the frame of `truth` (B, ahead, C, S, S) instead.
         """
-        # What learns looks at all frames together; what answers, at a bounded number.
+        # Training reads all frames together; prediction a bounded number at a time.
         state, predicted = None, list[Tensor]()
         most = clip.shape[1] if self.training else PART
         for start in range(0, clip.shape[1], max(most, 1)):
             state = self.read(clip[:, start : start + most], state)
         if state is None:
             raise ValueError("A clip without frames.")
-        # In training, too, norms are those of seen frames: what answers has no others.
+        # In training, too, norms use the statistics of context frames, as in prediction.
         self.main.eval()
         self.side.eval()
         for step in range(ahead):
@@ -173,13 +173,13 @@ class ForecastNetwork(nn.Module):
     def step(
         self, frame: Tensor, state: ForecastState | None = None
     ) -> tuple[Tensor, ForecastState]:
-        """Return the frame that comes next, and the state, after one more frame (B, C, S, S)."""
+        """Return the next frame, and the state, after one more frame (B, C, S, S)."""
         state = self.observe(frame, state)
         return self.predict(state), state
 
 
 def _convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Return a 3x3 convolution with a norm that a single frame has, too."""
+    """Return a 3x3 convolution with a norm that also works for a single frame."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.GroupNorm(4, outputs),

@@ -1,4 +1,4 @@
-"""What can be set where frames are forecast."""
+"""Options of forecasting frames."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from vidgru.tasks.forecast.spec import AHEAD, CONTEXT, FORECAST_SIZE, MAX_AHEAD
 
 @dataclass(frozen=True)
 class ForecastTrainConfig(MapTrainConfig):
-    """How `train` learns to forecast frames. None means: chosen from the data."""
+    """How `train` trains a forecasting model. None means: chosen from the data."""
 
     defaults: ClassVar = {
         "size": f"to forecast {FORECAST_SIZE}",
@@ -36,7 +36,7 @@ class ForecastTrainConfig(MapTrainConfig):
 
 @dataclass(frozen=True)
 class ForecastConfig(ModelConfig):
-    """What `forecast` forecasts of each video."""
+    """What `forecast` forecasts for each video."""
 
     model: str | None = option(
         None,

@@ -11,7 +11,7 @@ from vidgru.engine.plots import _save
 
 
 def plot_horizons(path: Path, scores: ForecastScores) -> None:
-    """Draw errors over the frames ahead, of a forecasting model and of guesses beside it."""
+    """Draw errors over the frames ahead, of a forecasting model and of the baselines."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""Frames that are forecast of videos: frozen dataclasses with `to_dict()`."""
+"""Forecasts for videos: frozen dataclasses with `to_dict()`."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from vidgru.core.results import ToDict
 from vidgru.tasks.forecast.scores import ForecastScores, FrameErrors, HorizonScores, mean_errors
 
-if TYPE_CHECKING:  # every verb's help would pay for it
+if TYPE_CHECKING:  # or it would slow down every verb's help
     import numpy as np
     from numpy.typing import NDArray
 
@@ -18,11 +18,11 @@ Pixels: TypeAlias = "NDArray[np.float32]"
 
 @dataclass(frozen=True)
 class ForecastFrame(ToDict):
-    """One frame that was forecast.
+    """One forecast frame.
 
-    number: 1 is the frame after the last one seen; seconds: its time in the source; model, copy,
-    linear: errors against the true frame, of the forecast and of two baselines (`HorizonScores`);
-    None where the source ends before; file: its picture, None where none was written.
+    number: 1 is the frame after the last context frame; seconds: its time in the source; model,
+    copy, linear: errors against the true frame, of the forecast and of two baselines
+    (`HorizonScores`); None where the source ends before; file: its picture, None if not written.
     """
 
     number: int
@@ -35,13 +35,13 @@ class ForecastFrame(ToDict):
 
 @dataclass(frozen=True)
 class Forecast(ToDict):
-    """The frames that are forecast after a moment of a video.
+    """The forecast after a moment of a video.
 
-    at: time of the last frame seen, in seconds; fps: frames/s that were sampled; width, height: of
-    the source's pictures, in pixels; model: its file; context: times of the frames seen, in
-    seconds; frames: those forecast. Pixels go from 0 to 1, (frames, S, S, C) with one or three
-    channels, squashed to the model's square: `context_pixels` of the frames seen, `predicted` of
-    those forecast, `ground_truth` of the true ones, as far as the source goes on.
+    at: time of the last context frame, in seconds; fps: sampling rate in frames/s; width, height:
+    of the source's pictures, in pixels; model: its file; context: times of the context frames, in
+    seconds; frames: those forecast. Pixels range from 0 to 1, (frames, S, S, C) with one or three
+    channels, squashed to the model's square: `context_pixels` of the context, `predicted` of the
+    forecast, `ground_truth` of the true frames, as far as the source continues.
     """
 
     _keys = ("source", "at", "fps", "width", "height", "model", "context", "frames")  # no pixels
@@ -61,10 +61,10 @@ class Forecast(ToDict):
 
 @dataclass(frozen=True)
 class ForecastMoment(ToDict):
-    """What is forecast at one frame of a stream.
+    """The forecast at one frame of a stream.
 
-    time: of the last frame seen, in seconds; context_frames: how many frames it is forecast from;
-    fps: frames/s; predicted: the frames forecast (frames, S, S, C), pixels from 0 to 1.
+    time: of the last context frame, in seconds; context_frames: length of the context;
+    fps: frames/s; predicted: the forecast frames (frames, S, S, C), pixels from 0 to 1.
     """
 
     _keys = ("time", "context_frames", "fps", "seconds")
@@ -76,16 +76,16 @@ class ForecastMoment(ToDict):
 
     @property
     def seconds(self) -> tuple[float, ...]:
-        """Times of the frames forecast, in seconds."""
+        """Times of the forecast frames, in seconds."""
         return tuple(self.time + number / self.fps for number in range(1, len(self.predicted) + 1))
 
 
 @dataclass(frozen=True)
 class ForecastSummary(ToDict):
-    """What was forecast of one source, and written into a folder.
+    """The forecasts for one source that were written into a folder.
 
-    forecasts: how many; scores: their mean errors, of those of which most frames really came; None
-    where nothing is known of what came.
+    forecasts: how many; scores: their mean errors, of those with ground truth for most frames; None
+    where there is no ground truth.
     """
 
     source: str
@@ -95,9 +95,9 @@ class ForecastSummary(ToDict):
 
 
 def mean_scores(several: Sequence[Sequence[ForecastFrame]], fps: float) -> ForecastScores | None:
-    """Return the mean errors of forecasts at a rate, of those of which most frames really came.
+    """Return the mean errors of forecasts at a rate, of those with ground truth for most frames.
 
-    So every horizon is the mean over the same forecasts. None where nothing is known of any.
+    So every horizon is the mean over the same forecasts. None without any ground truth.
     """
     known = [_known(frames) for frames in several]
     most = max(map(len, known), default=0)
@@ -118,7 +118,7 @@ def mean_scores(several: Sequence[Sequence[ForecastFrame]], fps: float) -> Forec
 def _known(
     frames: Sequence[ForecastFrame],
 ) -> list[tuple[FrameErrors, FrameErrors, FrameErrors]]:
-    """Return the errors of model, copy and linear of the frames that really came."""
+    """Return the errors of model, copy and linear of the frames with ground truth."""
     return [
         (frame.model, frame.copy, frame.linear)
         for frame in frames

@@ -1,4 +1,4 @@
-"""Forecast frames at every frame of a stream, with states that never grow old."""
+"""Forecast at every frame of a stream, with states of bounded age."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,10 @@ from vidgru.tasks.forecast.network import ForecastNetwork, ForecastState
 class RollingForecast:
     """Drives a forecasting network frame by frame, in constant memory.
 
-    In training a state is `frames` old when it is told from; one that is carried on for ever grows
-    into what was never learned. So two states go along, begun so many frames apart, and the older
-    one tells: it has seen the last `frames` to 2 * `frames` frames, or all while there are fewer.
+    In training a state has read `frames` frames when it forecasts; one that is carried on for ever
+    drifts to values that never occurred there. So two states run in parallel, started `frames`
+    apart, and the older one forecasts: it has read the last `frames` to 2 * `frames` frames, or all
+    while there are fewer.
     """
 
     def __init__(self, network: ForecastNetwork, frames: int) -> None:
@@ -20,9 +21,9 @@ class RollingForecast:
 
     @torch.inference_mode()
     def push(self, frame: Tensor, ahead: int) -> tuple[Tensor, int]:
-        """Take one more frame (B, C, S, S) and return those forecast (B, ahead, C, S, S).
+        """Take one more frame (B, C, S, S) and return the forecast (B, ahead, C, S, S).
 
-        The second result is how many frames they are told from.
+        The second result is the number of frames in its context.
         """
         begun = [(self.network.observe(frame, state), age + 1) for state, age in self._states]
         if not self._states or self._states[-1][1] == self.frames:

@@ -1,4 +1,4 @@
-"""Write what is forecast of videos: pictures, a video, a filmstrip, errors and their curve."""
+"""Write forecasts: pictures, a video, a filmstrip, errors and their curve."""
 
 import contextlib
 import csv
@@ -37,7 +37,7 @@ MEASURES = tuple(field.name for field in fields(FrameErrors))
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """Where the forecasts of a source go: a folder, and one for each forecast, in order of time."""
+    """The folders for a source's forecasts: its own, and one for each, in order of time."""
 
     folder: Path
     each: tuple[Path, ...]
@@ -46,9 +46,9 @@ class OutputPaths:
 def plan(
     sources: Sequence[str], found: Sequence[Path | Failure], config: ForecastConfig
 ) -> dict[Path, OutputPaths]:
-    """Return where the forecasts of each source go; several of one have a folder each in its own.
+    """Return the folders for each source's forecasts; several of one have a folder each in its own.
 
-    Raises OutputError for a folder that is a file, or that holds something, unless the config says
+    Raises OutputError for a folder that is a file, or is not empty, unless the config sets
     `overwrite`; OptionError for one that is the source.
     """
     if config.out == "":
@@ -89,7 +89,7 @@ def forecast_each(
     planned: Mapping[Path, OutputPaths],
     config: ForecastConfig,
 ) -> Iterator[Progress | Forecast | ForecastSummary | Failure]:
-    """Yield each forecast when its files are written, and then what those of a source come to.
+    """Yield each forecast when its files are written, and then the summary of its source.
 
     A source that cannot be read gives a Failure instead. Raises OutputError.
     """
@@ -99,7 +99,7 @@ def forecast_each(
 def _forecast(
     model: ForecastModel, source: Path, outputs: OutputPaths, config: ForecastConfig
 ) -> Generator[Progress | Forecast, None, ForecastSummary]:
-    """Forecast what comes in one source, and write that."""
+    """Forecast for one source, and write the results."""
     several: list[tuple[ForecastFrame, ...]] = []
     rate = 1.0
     try:
@@ -119,7 +119,7 @@ def _forecast(
 
 
 def remove_earlier(folder: Path) -> None:
-    """Remove what earlier forecasts wrote into a folder and those of its seconds, nothing else."""
+    """Remove earlier forecasts' files from a folder and its folders of seconds, nothing else."""
     for one in (folder, *folder.glob("at-*s*")):
         try:
             with open(one / TABLE, newline="", encoding="utf-8") as file:
@@ -140,8 +140,8 @@ def remove_earlier(folder: Path) -> None:
 def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
     """Write a forecast into a folder, and return it with the names of its pictures.
 
-    Each frame forecast is a PNG (see `picture_size`); forecast.mp4 shows the frames seen and then,
-    in an orange frame, those forecast, at the rate that was sampled, or the nearest from 1 to 240
+    Each forecast frame is a PNG (see `picture_size`); forecast.mp4 shows the context and then,
+    with an orange border, the forecast, at the sampling rate, or the nearest from 1 to 240
     frames/s; filmstrip.png shows all side by side, and frames.csv lists times and errors.
     Raises OutputError.
     """
@@ -166,7 +166,7 @@ def picture_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Return (width, height) of pictures of a source, forecast as squares of this side.
 
     They have the source's size, but at most 512 pixels on the longer side, and at least `side` on
-    the shorter one where both can be.
+    the shorter one where both are possible.
     """
     longer, shorter = max(width, height), min(width, height)
     scale = max(min(1, LARGEST / longer), min(side / shorter, LARGEST / longer))

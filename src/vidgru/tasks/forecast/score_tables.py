@@ -1,4 +1,4 @@
-"""Tables of how good forecast frames are. Names from strangers are made harmless first."""
+"""Tables of forecast errors. Untrusted names are made harmless first."""
 
 from rich import box
 from rich.table import Table
@@ -31,7 +31,7 @@ CONSTANTS = (
 
 
 def show(result: ForecastTrainResult | ForecastEvaluation) -> None:
-    """Print what a training or an evaluation came to."""
+    """Print the result of a training or an evaluation."""
     if isinstance(result, ForecastTrainResult):
         show_forecast_training(result)
     else:
@@ -39,7 +39,7 @@ def show(result: ForecastTrainResult | ForecastEvaluation) -> None:
 
 
 def show_forecast_training(result: ForecastTrainResult) -> None:
-    """Print how good frames are forecast, where the model lies, and what to type next."""
+    """Print the forecast errors, the path of the model, and the next commands."""
     parts = held_out(result.validation, result.test)
     print_tables((scores_table(*part) for part in parts), result.skipped)
     how = f": from {result.frames} frames, the next {result.ahead}, at {result.fps:.4g} frames/s"
@@ -54,7 +54,7 @@ def show_forecast_training(result: ForecastTrainResult) -> None:
 
 
 def show_forecast_evaluation(result: ForecastEvaluation) -> None:
-    """Print how good frames are forecast of clips that were not learned from."""
+    """Print the forecast errors on clips that were not trained on."""
     print_tables([scores_table(result.scores, PARTS[result.part])], result.skipped)
     for sentence in (_usefulness(result.scores, PARTS[result.part]), CONSTANTS):
         if sentence:
@@ -62,7 +62,7 @@ def show_forecast_evaluation(result: ForecastEvaluation) -> None:
 
 
 def _usefulness(scores: ForecastScores, what: str) -> str:
-    """Return whether and where a model is better than the guesses; "" where it always is."""
+    """Return whether and where a model beats the baselines; "" where it always does."""
     baseline = {"copy": "the last frame repeated", "linear": "pixels that go on to change"}
     name = scores.best_baseline
     own, best = (figure(scores.mean(one).mse) for one in ("model", name))
@@ -97,7 +97,7 @@ def scores_table(scores: ForecastScores, what: str) -> Table:
 
 
 def _cells(*errors: FrameErrors) -> list[str]:
-    """Return what stands in a row: each measure, of the model and of both guesses."""
+    """Return the cells of a row: each metric, of the model and of both baselines."""
     return [
         " / ".join(f"{getattr(error, name):{form}}" for error in errors)
         for name, form in (("mse", ".1f"), ("mae", ".1f"), ("ssim", ".3f"), ("psnr", ".2f"))

@@ -1,4 +1,4 @@
-"""How good forecast frames are: frozen dataclasses with `to_dict()`."""
+"""Scores of forecast frames: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ BASELINES = ("model", "copy", "linear")
 
 @dataclass(frozen=True)
 class FrameErrors(ToDict):
-    """How far forecast frames are from those that came: means over frames.
+    """Errors of forecast frames against the ground truth: means over frames.
 
-    Of pixels from 0 to 1, as OpenSTL does for moving digits: mse, mae: squared and absolute errors
+    For pixels from 0 to 1, as in OpenSTL for moving digits: mse, mae: squared and absolute errors
     summed over all pixels and channels of a frame; ssim: structural similarity (Wang et al. 2004)
     over uniform windows of 7x7 pixels, with K1 = 0.01, K2 = 0.03 and a range of 2; psnr: in dB for
-    a peak of 1, at most the 58.9 that rounding to 8 bits has: else videos that repeat frames would
-    give a mean of next to nothing but those.
+    a peak of 1, at most the 58.9 of rounding to 8 bits: otherwise repeated frames of a video would
+    dominate the mean.
     """
 
     mse: float
@@ -30,9 +30,9 @@ class FrameErrors(ToDict):
 
 @dataclass(frozen=True)
 class HorizonScores(ToDict):
-    """How good frames are so many frames ahead, of the model and of guesses to compare it with.
+    """Errors at one number of frames ahead, of the model and of the baselines.
 
-    copy: that the last frame stays; linear: that each pixel goes on to change as it last did.
+    copy: the last frame stays; linear: each pixel continues to change as it last did.
     """
 
     frame: int
@@ -43,13 +43,13 @@ class HorizonScores(ToDict):
 
     @property
     def useful(self) -> bool:
-        """Whether the model's MSE is below that of both guesses."""
+        """Whether the model's MSE is below that of both baselines."""
         return self.model.mse < min(self.copy.mse, self.linear.mse)
 
 
 @dataclass(frozen=True)
 class ForecastScores(ToDict):
-    """How good a model forecasts frames. windows: how often it was asked."""
+    """Errors of a model's forecasts. windows: number of forecasts."""
 
     _keys = (..., "mean")
     _sources: ClassVar = {"mean": "_means"}
@@ -67,12 +67,12 @@ class ForecastScores(ToDict):
 
     @property
     def best_baseline(self) -> str:
-        """The guess of the lower mean MSE, "copy" or "linear"."""
+        """The baseline of the lower mean MSE, "copy" or "linear"."""
         return min(BASELINES[1:], key=lambda baseline: self.mean(baseline).mse)
 
     @property
     def useful(self) -> bool:
-        """Whether the model's mean MSE is below that of the best guess."""
+        """Whether the model's mean MSE is below that of the best baseline."""
         return self.mean("model").mse < self.mean(self.best_baseline).mse
 
 
@@ -87,11 +87,12 @@ def _values(errors: FrameErrors) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True)
 class ForecastTrainResult(Trained):
-    """What `train --task forecast` made: the run folder, its model file, and how good it is.
+    """Results of `train --task forecast`: the run folder, its model file, and its scores.
 
-    `validation` belongs to the weights that did best on these very clips, so it flatters a little;
-    `test` (FOLDER/test, if there is one) was looked at once. fps: frames/s; frames: how many are
-    seen; ahead: how many are forecast; size: of the pictures, in pixels; channels: 1 for grey.
+    `validation` is of the weights that were best on these very clips, which makes it slightly
+    optimistic; `test` (FOLDER/test, if there is one) was measured once. fps: frames/s; frames:
+    length of the context; ahead: number of forecast frames; size: of the pictures, in pixels;
+    channels: 1 for grey.
     """
 
     task: ClassVar = "forecast"
@@ -108,13 +109,13 @@ class ForecastTrainResult(Trained):
 
     @property
     def useful(self) -> bool:
-        """Whether it is better than both guesses: on test clips, or else on validation clips."""
+        """Whether it beats both baselines: on test clips, or else on validation clips."""
         return (self.test or self.validation).useful
 
 
 @dataclass(frozen=True)
 class ForecastEvaluation(Evaluated):
-    """How good a model forecasts clips that it did not learn from."""
+    """Scores of a forecasting model on clips that it was not trained on."""
 
     task: ClassVar = "forecast"
 
@@ -125,5 +126,5 @@ class ForecastEvaluation(Evaluated):
 
     @property
     def useful(self) -> bool:
-        """Whether it is better than both guesses on these clips."""
+        """Whether it beats both baselines on these clips."""
         return self.scores.useful

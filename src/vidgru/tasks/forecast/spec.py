@@ -1,21 +1,21 @@
-"""What the file of a forecasting model says of itself beside its weights."""
+"""The content of a forecasting model's file other than its weights."""
 
 from dataclasses import dataclass
 
-# Pixels of a frame that one cell of a forecast's finer maps stands for; sides that it may have.
+# Pixels of a frame a side of one cell of the finer maps; possible sides.
 FORECAST_CELL = 4
-FORECAST_SIZE, FORECAST_HIDDEN = 64, 48  # of a forecasting model, if not told otherwise
-FORECAST_HIDDENS = range(8, 257, 8)  # so that groups of maps come out even
-CONTEXT, AHEAD = 10, 10  # frames that it sees, and that it forecasts
+FORECAST_SIZE, FORECAST_HIDDEN = 64, 48  # defaults of a forecasting model
+FORECAST_HIDDENS = range(8, 257, 8)  # so that groups of maps are of equal size
+CONTEXT, AHEAD = 10, 10  # context frames, and forecast frames
 MAX_AHEAD = 256  # frames that may be forecast at once
 
 
 @dataclass(frozen=True)
 class ForecastSpec:
-    """All that a forecasting model's file says beside its weights.
+    """The content of a forecasting model's file other than its weights.
 
-    fps: frames/s that sources are sampled at, or the nearest whole part of their own rate; frames:
-    how many it has seen when it forecasts, and ahead: how many then, in training; size: side of the
+    fps: frames/s that sources are sampled at, or the nearest integer fraction of their own rate;
+    frames, ahead: number of context frames and forecast frames in training; size: side of the
     square picture, in pixels; channels: 3, or 1 for shades of grey.
     """
 
@@ -35,7 +35,7 @@ class ForecastSpec:
 
 
 def forecast_frames(frames: int | None, ahead: int | None, window: int) -> tuple[int, int]:
-    """Return how many frames of a window are seen, and how many forecast, if not told otherwise."""
+    """Return how many frames of a window are context, and how many forecast, with defaults."""
     if frames is None:
         frames = (
             CONTEXT

@@ -1,4 +1,4 @@
-"""Draw a forecast as a filmstrip: what was seen, what came, what was forecast, where it erred."""
+"""Draw a forecast as a filmstrip: context, ground truth, forecast, error."""
 
 import math
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ PAD, TEXT = 6, 12  # between pictures; height of capitals
 def film_strip(forecast: Forecast) -> Image:
     """Return a filmstrip of a forecast, rgb uint8 (H, W, 3).
 
-    To the left are the last frames seen; beyond the gap, below each other, what really came, as
-    far as that is known, what was forecast, and where that was off: black where it was right, and
+    To the left are the last context frames; beyond the gap, below each other, the ground truth, as
+    far as it is known, the forecast, and its error: black where it was right, and
     through red to pale yellow where pixels are off by half their range or more. Above each column
-    stands its time from the last frame seen. Pictures have the source's shape, but sides of 1 to 4
+    is its time from the last context frame. Pictures have the source's shape, but sides of 1 to 4
     at most; small ones are enlarged without smoothing. Where there are many frames, some are
-    picked evenly, always the last one seen, and the first and the last one forecast.
+    picked evenly, always the last context frame, and the first and the last forecast one.
     """
     size = _cell(forecast)
     context = _pick(len(forecast.context_pixels), MAX_CONTEXT)
@@ -75,7 +75,7 @@ def film_strip(forecast: Forecast) -> Image:
 
 
 def _write_legend(sheet: Image) -> None:
-    """Write what the colours of errors stand for, where there is room."""
+    """Write the legend of the error colours, where there is room."""
     words = [draw_text(text, TEXT, 20 * TEXT) for text in ("0", "half the range")]
     bar = 10 * TEXT
     room = sheet.shape[1] - sum(word.shape[1] for word in words) - bar - 2 * PAD
@@ -102,14 +102,14 @@ def error_colors(off: NDArray[np.floating]) -> Image:
 
 
 def enlarge(picture: Image, size: tuple[int, int]) -> Image:
-    """Resize a small picture to (width, height) so that its pixels stay to be seen as squares."""
+    """Resize a small picture to (width, height) so that its pixels remain visible as squares."""
     height, width = picture.shape[:2]
     across, down = math.ceil(size[0] / width), math.ceil(size[1] / height)
     return shrink(picture.repeat(down, axis=0).repeat(across, axis=1), size)
 
 
 def _cell(forecast: Forecast) -> tuple[int, int]:
-    """Return (width, height) of pictures: the area of the model's, times a whole number."""
+    """Return (width, height) of pictures: the area of the model's, times an integer."""
     side = forecast.predicted.shape[1]
     side = min(side * max(round(SIDE / side), 1), LARGEST)
     shape = min(max(forecast.width / forecast.height, 1 / WIDEST), WIDEST)
@@ -117,12 +117,12 @@ def _cell(forecast: Forecast) -> tuple[int, int]:
 
 
 def _pick(count: int, most: int) -> list[int]:
-    """Return up to so many of the numbers below count, evenly, with the first and the last."""
+    """Return up to `most` of the numbers below count, evenly, with the first and the last."""
     return [int(n) for n in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 def _captions(seconds: Sequence[float], fps: float) -> list[str]:
-    """Return times from the last frame seen, with as many digits as a tenth of a frame takes."""
+    """Return times from the last context frame, with enough digits for a tenth of a frame."""
     digits = 1
     while digits < 3 and any(abs(round(s, digits) - s) > 0.1 / fps for s in seconds):
         digits += 1

@@ -1,4 +1,4 @@
-"""Forecast: the frames that come next."""
+"""Forecast: the next frames."""
 
 import math
 from pathlib import Path
@@ -35,7 +35,7 @@ from vidgru.tasks.forecast.spec import (
 from vidgru.tasks.forecast.training import ForecastTrainer
 from vidgru.video.sample import FASTEST, even_rate
 
-COLOURED, SPOT = 16, 0.002  # of 255, and of the picture: what grey clips may have of colour
+COLOURED, SPOT = 16, 0.002  # of 255, and of the picture: colour that grey clips may have
 
 Run = TrainRun[ForecastTrainConfig, InitialWeights]
 
@@ -46,7 +46,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
     about, answer = ABOUT, Forecast
 
     def read_spec(self, content: dict[str, Any]) -> ForecastSpec | None:
-        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        """Return the spec of a file's header, None where it is invalid; raises as `Task`."""
         return model_file.read_spec(content)
 
     def network(self, spec: ForecastSpec) -> ForecastNetwork:
@@ -82,7 +82,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
         }
 
     def spec(self, run: Run, data: Dataset) -> ForecastSpec:
-        """Return what the model file will say of the network that is to be trained."""
+        """Return the spec of the network that is to be trained."""
         grey = is_grey(data) if run.config.grey is None else run.config.grey
         settings = self.settings(run.config, run.sampling, run.start)
         channels = 1 if grey else 3
@@ -91,7 +91,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
     def trainer(
         self, run: Run, data: Dataset, spec: ForecastSpec, network: Any, device: torch.device
     ) -> ForecastTrainer:
-        """Return what trains a network, from the run's checkpoint on if there is one."""
+        """Return the trainer of a network, which resumes from the run's checkpoint if any."""
         return ForecastTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedForecast, device: torch.device) -> ForecastModel:
@@ -101,22 +101,22 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedForecast, device: torch.device
     ) -> Steps:
-        """Tell how good a model is on clips that it did not learn from."""
+        """Measure a model on clips that it was not trained on."""
         return evaluate_forecast_steps(folder, model, device)
 
     def show(self, result: ForecastTrainResult | ForecastEvaluation) -> None:
-        """Print what a training or an evaluation came to."""
+        """Print the result of a training or an evaluation."""
         from vidgru.tasks.forecast.score_tables import show
 
         show(result)
 
     def encoders(self, model: LoadedForecast) -> str:
-        """Return what the encoders of a model see, as --input of a classifier has it."""
+        """Return the --input of a classifier that matches a model's encoders."""
         return "both"
 
 
 def is_grey(data: Dataset) -> bool:
-    """Return whether three frames of each clip that is learned from are shades of grey."""
+    """Return whether three frames of each training clip are shades of grey."""
     for clip in data.parts["train"]:
         piece = data.frames[clip][len(data.frames[clip]) // 2]
         frames = piece[[0, len(piece) // 2, -1]]

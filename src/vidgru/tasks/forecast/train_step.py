@@ -1,4 +1,4 @@
-"""The training loop for forecasts, and how a network is asked about whole clips."""
+"""The train step of forecasting, and its evaluation on whole clips."""
 
 from collections.abc import Iterator, Sequence
 from typing import Unpack
@@ -15,17 +15,17 @@ from vidgru.tasks.forecast.network import ForecastNetwork
 from vidgru.tasks.forecast.scores import ForecastScores
 from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 
-# Share of the training in which networks are shown what came ever less often, and then never.
+# Share of the training in which true frames are fed in ever less often, and then never.
 TEACHER_FORCING_SHARE = 0.3
-EVAL_BATCH = 32  # windows that are looked at together, of the usual size
+EVAL_BATCH = 32  # windows that are forecast together, of the default size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
 
 class ForecastTrainStep(TrainStep):
-    """Learn to forecast frames from pieces of videos without gaps; see `TrainStep`.
+    """Train a forecasting model on continuous pieces of videos; see `TrainStep`.
 
     Windows lie anywhere in the pieces, of which each comes once before any comes again; half of
-    them are mirrored. Frames forecast are fed back, or at first sometimes what really came
+    them are mirrored. Forecast frames are fed back, or at first sometimes the true ones
     (scheduled sampling, Bengio et al. 2015, linear).
     """
 
@@ -40,7 +40,7 @@ class ForecastTrainStep(TrainStep):
         self.network, self.pieces, self.spec = network, pieces, spec
 
     def step(self, done: float) -> float:
-        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        """Train on one batch when the share `done` of the training is over; return the loss."""
         clip = self._draw()
         often = max(0.0, 1 - done / TEACHER_FORCING_SHARE)
         draws = torch.rand(self.batch_size, self.spec.ahead, generator=self.generator)
@@ -68,9 +68,9 @@ class ForecastTrainStep(TrainStep):
         return as_clip(np.stack(frames), self.spec.channels).to(self.device)
 
     def measure(self, pieces: Sequence[Frames], fps: float, most: int) -> ForecastScores | None:
-        """Return how good the network is on so many windows of pieces at most, evenly spread.
+        """Return the scores of the network on `most` windows of pieces at most, evenly spread.
 
-        fps: of the pieces. Several processes share out the windows. None without any window.
+        fps: of the pieces. Several processes divide the windows. None without any window.
         """
         self.network.eval()
         places = list(windows(pieces, self.spec))
@@ -94,14 +94,14 @@ def as_clip(frames: Frames, channels: int) -> Tensor:
 
 
 def windows(pieces: Sequence[Frames], spec: ForecastSpec) -> Iterator[tuple[int, int]]:
-    """Yield (piece, first frame) of windows that follow upon each other in pieces."""
+    """Yield (piece, first frame) of consecutive windows in pieces."""
     for number, piece in enumerate(pieces):
         for start in range(0, len(piece) - spec.window + 1, spec.window):
             yield number, start
 
 
 def eval_batch(spec: ForecastSpec) -> int:
-    """Return how many windows are looked at together: fewer where pictures are large."""
+    """Return how many windows are forecast together: fewer where pictures are large."""
     return max(1, EVAL_BATCH * FORECAST_SIZE**2 // spec.size**2)
 
 
@@ -113,7 +113,7 @@ def add_windows(
     places: Sequence[tuple[int, int]],
     spec: ForecastSpec,
 ) -> None:
-    """Let a network in eval mode forecast windows of pieces, and add its errors to a tally."""
+    """Forecast windows of pieces with a network in eval mode, and add its errors."""
     device = next(network.parameters()).device
     together = eval_batch(spec)
     for first in range(0, len(places), together):

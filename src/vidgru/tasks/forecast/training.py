@@ -24,7 +24,7 @@ from vidgru.video.sample import even_rate
 MIN_STEPS = 300  # one takes about half a second
 DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
-MAX_VALIDATED, MAX_MEASURED = 128, 1000  # windows that are looked at on the way, and in the end
+MAX_VALIDATED, MAX_MEASURED = 128, 1000  # windows that are forecast on the way, and at the end
 
 TOO_SHORT = "%d clips are left out: they have not the %d frames of a window; the first is %s."
 
@@ -70,7 +70,7 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         self.scores: ForecastScores | None = None
 
     def _pieces(self, part: str) -> list[Frames]:
-        """Return the pieces of a part's clips that hold a window; warns of clips without any."""
+        """Return the pieces of a part's clips that hold a window; warns about clips without any."""
         clips, window = self.data.parts[part], self.spec.window
         short = [clip.name for clip in clips if self.data.frames[clip].shape[1] < window]
         if short and len(short) < len(clips):
@@ -92,7 +92,7 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         return VALIDATIONS
 
     def measure(self) -> tuple[Numbers, float]:
-        """Return how far frames are off on validation clips; the lower, the better."""
+        """Return the errors of frames on validation clips; lower is better."""
         self.scores = self._measure("val", MAX_VALIDATED)
         if self.scores is None:
             raise DataError("There are no clips to tell how good the model is.")
@@ -100,7 +100,7 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         return {"val_mse": mean.mse, "val_ssim": mean.ssim}, -mean.mse
 
     def note(self) -> str:
-        """Return how good the best weights are, for people who wait."""
+        """Return how good the best weights are, for the progress bar."""
         return "" if self.best is None else f", validation MSE {-self.best:.1f} at best"
 
     def write_model(self) -> None:

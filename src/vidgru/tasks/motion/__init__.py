@@ -1,1 +1,1 @@
-"""Predict what moves, and where to."""
+"""Prediction of motion."""

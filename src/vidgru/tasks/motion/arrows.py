@@ -14,21 +14,21 @@ from vidgru.video.text import draw_text
 # Colour-blind people can tell them apart, by hue as by lightness: Okabe and Ito's orange, white.
 NOW: Color = (255, 255, 255)
 LATER: Color = (230, 159, 0)
-STILL = 0.015  # widths/s: slower is drawn as nothing
-LASTING = 1.5  # seconds: a short arrow is as long as the way in that time,
-LONGEST = 1.5  # and none quite as long as so many cells
-THIN, BOLD, HEAD = 1 / 30, 1 / 7, 1 / 12  # of a cell's side; around a thin arrow, a bold one shows
+STILL = 0.015  # widths/s: slower motion is not drawn
+LASTING = 1.5  # seconds: a short arrow is as long as the path in that time,
+LONGEST = 1.5  # and none quite as long as this number of cells
+THIN, BOLD, HEAD = 1 / 30, 1 / 7, 1 / 12  # of a cell's side; a bold arrow shows around a thin one
 FRACTION = 4  # bits of a pixel, for OpenCV
 
 
 class FieldOverlay:
     """Draws motion fields on frames of `size` (width, height).
 
-    From the centre of each cell that moves goes a bold arrow for the motion predicted
-    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one for the motion now. Their length grows
-    with the speed as `arrow_length` says, on all frames alike. There is none below 0.015 widths per
-    second, nor where the spread is larger than the speed. A legend stands in the lower left corner
-    where there is room for text; there is room as for the band of `Overlay`.
+    From the centre of each moving cell a bold arrow shows the motion predicted
+    `AHEAD[ahead - 1]` seconds ahead, and over it a thin one the motion now. Their length grows
+    with the speed (see `arrow_length`), on all frames alike. There is none below 0.015 widths per
+    second, nor where the spread is larger than the speed. A legend is in the lower left corner
+    where there is room for text, by the same rule as the band of `Overlay`.
     """
 
     def __init__(self, size: tuple[int, int], ahead: int = 2) -> None:
@@ -81,8 +81,8 @@ class FieldOverlay:
     def _make_legend(self) -> Sealed | None:
         pad = self.text // 2
         entries = [
-            (draw_text(said, self.text, self.width), color, share)
-            for said, color, share in (
+            (draw_text(label, self.text, self.width), color, share)
+            for label, color, share in (
                 ("now", NOW, THIN),
                 (f"in {AHEAD[self.ahead - 1]:g} s", LATER, BOLD),
             )
@@ -108,7 +108,7 @@ class FieldOverlay:
 def arrow_length(speed: NDArray[np.float64], side: float) -> NDArray[np.float64]:
     """Return the lengths in pixels of arrows for speeds in pixels/s, where cells have this side.
 
-    With v the way in 1.5 s and m 1.5 cells, v m / (v + m): so slow motion can be seen, the
+    With v the path in 1.5 s and m 1.5 cells, v m / (v + m): so slow motion is visible, the
     fastest stays near its cell, and a longer arrow is always a faster one.
     """
     way, most = speed * LASTING, LONGEST * side
@@ -124,7 +124,7 @@ def outline(
 ) -> NDArray[np.float64]:
     """Return the outlines (N, 7, 2) of arrows from tails (N, 2) in unit directions (N, 2).
 
-    lengths (N, 1), in pixels, reach to the tip. Shafts are as thick as this share of a cell's side;
+    lengths (N, 1), in pixels, reach to the tip. Shaft width is a share of a cell's side;
     arrows that are shorter than one and a half heads are thinner.
     """
     thick = max(share * side, 1.0)
@@ -153,7 +153,7 @@ def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def _paint(picture: Image, arrows: NDArray[np.float64], color: Color, edge: int) -> None:
-    """Fill arrows (N, 7, 2), each over a dark line of `edge` pixels, to stand out."""
+    """Fill arrows (N, 7, 2), each over a dark line of `edge` pixels, for contrast."""
     for points in _fixed(arrows):
         cv2.polylines(picture, [points], True, DARK, edge, cv2.LINE_AA, FRACTION)
         cv2.fillPoly(picture, [points], color, cv2.LINE_AA, FRACTION)

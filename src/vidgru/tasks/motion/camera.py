@@ -1,4 +1,4 @@
-"""How the camera moves, told from the motion of what it sees."""
+"""The camera's motion, from the motion of the picture's contents."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,17 +10,17 @@ from vidgru.tasks.motion.results import Camera, Heading
 
 Array = NDArray[np.float64]
 
-STILL = 0.015  # widths/s: what is slower on average over the picture is no motion of the camera
+STILL = 0.015  # widths/s: slower mean motion of the picture is not the camera's
 SLACK = 0.4  # of the camera's speed, by which a cell may be off and yet move with it,
 SPREAD = 1.0  # and of the cell's spread, likewise
-UNSURE = 0.02  # widths/s that a cell's spread is at least taken for
-BORDER = 2.0  # how much more a cell at the border says of the camera
+UNSURE = 0.02  # minimum spread of a cell, widths/s
+BORDER = 2.0  # weight of a cell at the border
 AGREE = 0.5  # of the picture that a motion of the camera explains, at least;
-CLEARLY = 0.35  # this much will do where it is twice what stands still
+CLEARLY = 0.35  # this much is enough where it is twice what stands still
 EXPLAINED = 0.7  # of the motion there, that it explains
-# Or so much of the picture moves at all, so much of that alike,
+# Or that share of the picture moves at all, that share of it alike,
 WIDELY, ALIKE, CLOSELY = 0.2, 0.5, 0.4  # to this share of the speed,
-LONG, BROAD = 0.82, 0.35  # and it reaches so far the one way and the other, of all the way
+LONG, BROAD = 0.82, 0.35  # and it extends so far in both directions, of the whole side
 TIGHT = 0.15  # in place of SLACK, to choose between motions
 PAIRS, ROUNDS = 96, 6
 
@@ -48,7 +48,7 @@ def _pairs(grid: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 class View(NamedTuple):
-    """Where the cells of a grid are from the picture's centre, in pixels, and what they weigh."""
+    """Positions of a grid's cells from the picture's centre, in pixels, and their weights."""
 
     grid: int
     width: int
@@ -59,7 +59,7 @@ class View(NamedTuple):
 
     @classmethod
     def of(cls, grid: int, width: int, height: int) -> "View":
-        """Return the view for so many cells a side over a picture of such a size."""
+        """Return the view for `grid` cells a side over a picture of such a size."""
         middles = (np.arange(grid) + 0.5) / grid - 0.5
         y, x = np.meshgrid(height * middles, width * middles, indexing="ij")
         border = np.full((grid, grid), BORDER)
@@ -67,7 +67,7 @@ class View(NamedTuple):
         return cls(grid, width, height, x.ravel(), y.ravel(), border.ravel())
 
     def flow(self, moved: Similarity) -> Array:
-        """Return the velocity (..., cells, 2) that a motion (...) gives each cell."""
+        """Return the velocity (..., cells, 2) of each cell under a motion (...)."""
         px, py, zoom, turn = (part[..., None] for part in moved)
         return np.stack(
             [px + zoom * self.x - turn * self.y, py + zoom * self.y + turn * self.x], -1
@@ -108,10 +108,10 @@ def _fit(view: View, velocity: Array, weight: Array) -> Similarity:
 
 
 def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, NDArray[np.bool_]]:
-    """Return how the contents of a picture move as a whole in each frame, and where they do so.
+    """Return how the contents of a picture move as a whole in each frame, and which cells do.
 
     velocity (frames, cells, 2) and spread (frames, cells) are in pixels/s. Either most of the
-    picture moves alike, or what moves at all does so and reaches far over the picture: plain areas
+    picture moves alike, or what moves at all does so and extends far over the picture: plain areas
     show no motion, whatever the camera does.
     """
     trust = view.border / (spread + UNSURE * view.width)
@@ -140,7 +140,7 @@ def fit_camera(view: View, velocity: Array, spread: Array) -> tuple[Similarity, 
 
 
 def _extent(places: Array, weight: Array, side: int) -> Array:
-    """Return how far apart weights (F, cells) lie, 1 for as far as cells all over a side do."""
+    """Return the extent of weights (F, cells), 1 for that of cells all over a side."""
     weight = weight / np.maximum(weight.sum(-1, keepdims=True), 1e-9)
     mean = weight @ places
     apart = np.sqrt(np.maximum(weight @ places**2 - mean**2, 0))
@@ -165,7 +165,7 @@ def _common(view: View, velocity: Array, trust: Array, slack: Array) -> tuple[Si
         expected = view.flow(moved)
         off = lengths(expected - velocity)
         bound = slack + SLACK * lengths(expected)
-        # Where cells agree well, what is off by much more is a thing.
+        # Where cells agree well, what is off by much more is an object.
         inside = np.where((off < bound) & (trust > 0), off, np.nan)
         usual = np.nanmedian(np.where(np.isnan(inside).all(-1, keepdims=True), 0, inside), -1)
         bound = np.clip(6 * usual[:, None], STILL * view.width / 4, bound)
@@ -176,14 +176,14 @@ def _common(view: View, velocity: Array, trust: Array, slack: Array) -> tuple[Si
 
 
 def heading(x: float, y: float, width: int) -> Heading:
-    """Return where a velocity in pixels/s goes, in a picture of such a width."""
+    """Return the direction of a velocity in pixels/s, in a picture of such a width."""
     speed = float(np.hypot(x, y))
     degrees = float(np.degrees(np.arctan2(x, -y))) % 360
     return Heading(degrees % 360, speed, speed / width)
 
 
 def camera_motion(view: View, moved: Similarity) -> Camera:
-    """Return the camera's motion, from that of the contents; parts too slow to tell are none."""
+    """Return the camera's motion, from that of the contents; components too slow are none."""
     x, y, zoom, turn = (float(part.mean()) for part in moved)
     least, radius = STILL * view.width, float(np.hypot(view.x, view.y).mean())
     pan = heading(-x, -y, view.width) if np.hypot(x, y) >= least else None

@@ -1,4 +1,4 @@
-"""`vidgru motion`: tell what moves in videos, and where it goes next."""
+"""`vidgru motion`: detect motion in videos, and predict it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def _plan(
     found: Sequence[Path | Failure],
     table: str | None,
 ) -> tuple[Plan, Plan]:
-    """Return which video and which picture are written of each source."""
+    """Return which video and which picture are written for each source."""
     from vidgru.video.heat import SUFFIX
     from vidgru.video.output_paths import check_csv, plan_files
     from vidgru.video.record import SUFFIXES
@@ -77,7 +77,7 @@ class _Row:
 
 
 def _rows(items: Iterable[Any], found: Sequence[Path | Failure]) -> Iterator[Any]:
-    """Yield items, the seconds among them with the source that they are of."""
+    """Yield items, the seconds among them with their source."""
     number, first = 0, True
     for item in items:
         if isinstance(item, MotionSecond):
@@ -98,7 +98,7 @@ def _print(
     as_json: bool,
     quiet: bool,
 ) -> bool:
-    """Print and write what moves as it is found out; return whether anything failed."""
+    """Print and write motion as it is found; return whether anything failed."""
     from vidgru.tasks.motion.model import analyse_each
     from vidgru.tasks.motion.tables import COLUMNS, cells_of, foot_of, row_of, title_of
     from vidgru.terminal.source_loop import CsvFile, Output, print_sources
@@ -128,7 +128,7 @@ def _print(
 def _write_files(
     model: "MotionModel", motion: Motion, saves: Plan, maps: Plan, quiet: bool
 ) -> bool:
-    """Write what was planned for a source, once; return whether that failed."""
+    """Write the planned files of a source, once; return whether that failed."""
     from vidgru.tasks.motion.model import save_heatmap, save_video
     from vidgru.terminal.progress import follow
     from vidgru.terminal.source_loop import print_saved

@@ -1,4 +1,4 @@
-"""Tell how good a model of motion is on clips that it did not learn from."""
+"""Measure a model of motion on clips that it was not trained on."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -24,7 +24,7 @@ def evaluate_motion_steps(
 ) -> Generator[Progress, None, MotionEvaluation]:
     """Evaluate on the videos below a folder; parts and left-out clips are as for classifiers.
 
-    Raises DataError when nothing is left to tell from.
+    Raises DataError when nothing is left to evaluate.
     """
     spec = model.spec
     sampling = Sampling(spec.fps, spec.size, spec.frames, even=True)

@@ -1,4 +1,4 @@
-"""Motion fields: what the network's outputs mean, and what it learns from."""
+"""Motion fields: the meaning of the network's outputs, and its targets."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from vidgru.tasks.motion.network import FIELDS, SCALE
 from vidgru.tasks.motion.results import AHEAD
 
 MIN_SPREAD = 1e-3  # widths/s
-SMOOTH = 1e-3  # widths/s: errors below it hardly pull
+SMOOTH = 1e-3  # widths/s: errors below it have little gradient
 MOVING_WEIGHT = 0.5  # of the share that moves in the loss
-SLACK = 1e-6  # frames: what a time may be off by rounding
+SLACK = 1e-6  # frames: rounding error of times
 
 
 class MotionPrediction(NamedTuple):
-    """Motion fields as a network tells them, in shares of the picture."""
+    """Motion fields as a network predicts them, in shares of the picture."""
 
     velocity: Tensor  # (..., FIELDS, grid, grid, 2), widths/s to the right and heights/s down
     spread: Tensor  # (..., FIELDS, grid, grid), mean length of the error in widths/s
@@ -24,7 +24,7 @@ class MotionPrediction(NamedTuple):
 
 
 def read_outputs(outputs: Tensor) -> MotionPrediction:
-    """Return what outputs (..., 3 FIELDS + 1, grid, grid) of `nn.motion` mean."""
+    """Return the meaning of outputs (..., 3 FIELDS + 1, grid, grid)."""
     grid = outputs.shape[-2:]
     fields = outputs[..., : 3 * FIELDS, :, :].reshape(*outputs.shape[:-3], FIELDS, 3, *grid)
     velocity = SCALE * fields[..., :2, :, :].movedim(-3, -1)
@@ -33,10 +33,10 @@ def read_outputs(outputs: Tensor) -> MotionPrediction:
 
 
 def known_times(lengths: Tensor, rate: Tensor, steps: int) -> Tensor:
-    """Return bool (B, steps, FIELDS): whether a clip's fields tell what is at a time, and ahead.
+    """Return bool (B, steps, FIELDS): whether a clip's fields are known at a time, and ahead.
 
-    lengths: int64 (B,), frames that fields are known of; rate (B,) in frames/s. A network knows of
-    no motion at its first frame, so that nothing is asked there.
+    lengths: int64 (B,), number of known fields; rate (B,) in frames/s. A network cannot know the
+    motion at its first frame, so that counts as unknown.
     """
     last = (lengths - 1).view(-1, 1, 1) + SLACK
     return (_times(rate, steps) <= last) & (torch.arange(steps).view(1, -1, 1) >= 1)
@@ -46,13 +46,13 @@ def targets(fields: Tensor, rate: Tensor, steps: int) -> Tensor:
     """Return (B, steps, FIELDS, grid, grid, C): fields at each time and ahead of it.
 
     fields: (B, N, grid, grid, C), frame by frame from the first of `steps` on; in between they are
-    interpolated. What lies behind the last frame is like that; see `known_times`.
+    interpolated. Beyond the last frame its field is repeated; see `known_times`.
     """
     return at_times(fields, _times(rate, steps))
 
 
 def at_times(fields: Tensor, times: Tensor) -> Tensor:
-    """Return fields (B, ..., grid, grid, C) at times (B, ...), which are frames and parts of them.
+    """Return fields (B, ..., grid, grid, C) at times (B, ...), in frames and fractions of them.
 
     fields: (B, N, grid, grid, C).
     """
@@ -65,7 +65,7 @@ def at_times(fields: Tensor, times: Tensor) -> Tensor:
 
 
 def _times(rate: Tensor, steps: int) -> Tensor:
-    """Return float64 (B, steps, FIELDS): which frames are asked about, and parts of them."""
+    """Return float64 (B, steps, FIELDS): the times of targets, in frames and fractions of them."""
     ahead = torch.tensor((0.0, *AHEAD), dtype=torch.float64)
     return torch.arange(steps).view(1, -1, 1) + ahead * rate.double().view(-1, 1, 1)
 
@@ -86,16 +86,16 @@ def loss(
     aspect: Tensor,
     counts: tuple[Tensor, Tensor],
 ) -> Tensor:
-    """Return how badly fields meet targets, mean over what is known.
+    """Return the loss of fields against targets, mean over what is known.
 
     -log of the density exp(-|e| / s) / (2 pi s^2) of an error e, up to a constant, whose mean
     length is 2 s, the spread, weighted by the square root of that (Seitzer et al. 2022, eq. 5, with
-    beta = 1/4): unweighted, what is sure, as what stands still is, pulls far more than what moves.
-    And the binary cross-entropy of what moves.
+    beta = 1/4): unweighted, certain cells, such as static ones, have far more gradient than moving
+    ones. And the binary cross-entropy of what moves.
 
-    told: of outputs (B, T, ...); target: (B, T, FIELDS, grid, grid, 3), velocity and what moves;
-    known: bool (B, T, FIELDS); aspect: (B,); counts: how much is known in the whole batch, of all
-    fields and of those now, of which this may be a part.
+    predicted: from outputs (B, T, ...); target: (B, T, FIELDS, grid, grid, 3), velocity and what
+    moves; known: bool (B, T, FIELDS); aspect: (B,); counts: number of known fields in the whole
+    batch, of which this may be a part: of all fields and of those now.
     """
     half = predicted.spread / 2
     error = lengths_of(predicted.velocity - target[..., :2], aspect.view(-1, 1, 1, 1, 1), SMOOTH)

@@ -1,6 +1,6 @@
-"""Measure the motion in decoded clips by dense optical flow, once, and keep it beside them.
+"""Measure the motion in decoded clips by dense optical flow, once, and cache it with them.
 
-A child of `data.pool` does that; run as a program, this is one.
+A child of `data.pool` does that; run as a program, this module is one.
 """
 
 import logging
@@ -31,8 +31,8 @@ from vidgru.video.read import Frame, Image
 log = logging.getLogger("vidgru")
 
 VERSION = 3  # raise it when the same frames would give other numbers
-BLUR, EXPLAINS = 9, 0.98  # pixels; share of the difference to be left at most
-MOVING = 0.02  # widths/s: what goes slower counts as standing still
+BLUR, EXPLAINS = 9, 0.98  # pixels; maximum share of the difference that may remain
+MOVING = 0.02  # widths/s: slower counts as standing still
 WORKER = program("vidgru.tasks.motion.flow")
 
 Flow = NDArray[np.float16]
@@ -43,7 +43,7 @@ def measure(segments: Segments, rate: float, aspect: float) -> Flow:
     """Return motion (segments, T, F, F, 3) of frames uint8 (segments, T, S, S, 3), F = S / FINE.
 
     The means over cells of FINE by FINE pixels: velocity in widths/s to the right and heights/s
-    down, of what is seen in a frame, since the frame before; and the share that moves. Zero for the
+    down, of the contents of a frame, since the frame before; and the share that moves. Zero for the
     first frame of a segment or a shot. rate: frames/s; aspect: height of the source for a width of
     one. The flow is that of Kroeger et al. 2016 (DIS).
     """
@@ -62,28 +62,28 @@ def measure(segments: Segments, rate: float, aspect: float) -> Flow:
 
 
 class FlowMeter:
-    """Takes frames uint8 (S, S, 3) of one shot in order, tells how things moved in each.
+    """Takes frames uint8 (S, S, 3) of one shot in order, returns the motion in each.
 
     rate: frames/s.
     """
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        # To the finest scale, with less work there: half the error of the slower preset without.
+        # To the finest scale, with fewer iterations: half the error of the slower preset without.
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         search.setFinestScale(0)
         search.setGradientDescentIterations(6)
         search.setVariationalRefinementIterations(2)
-        self._search: Any = search  # OpenCV's types know no flow of None
+        self._search: Any = search  # OpenCV's types do not allow None as flow
         self._before: Image | None = None
 
     def next(self, frame: Image, since: int = 1) -> Field:
         """Return the velocity of each pixel (S, S, 2), as `measure` does; zero in the first frame.
 
-        It is that of what is seen in this frame, since the frame before, so many samples ago.
+        It is that of the contents of this frame, since the frame before, `since` samples ago.
         """
         now: Any = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        # Where each pixel was in the frame before, so that the motion belongs to this frame.
+        # Each pixel's place in the frame before, so that the motion belongs to this frame.
         before = now if self._before is None else self._before
         flow_back = _explaining(self._search.calc(now, before, None), before, now)
         self._before = now
@@ -91,7 +91,7 @@ class FlowMeter:
 
 
 def _explaining(flow_back: Field, before: Image, now: Image) -> Field:
-    """Return where pixels came from, but none where that explains no more than standing still.
+    """Return the source of each pixel, or itself where that explains no more than standing still.
 
     In plain areas flow follows the noise.
     """
@@ -129,7 +129,7 @@ def cell_means(values: NDArray[Any]) -> Field:
 
 
 def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, dict[Clip, Flow]]:
-    """Measure the motion in all clips, or find what was measured, telling how far that is.
+    """Measure the motion in all clips, or find it in the cache, yielding Progress.
 
     Raises OutputError, ProcessError.
     """
@@ -179,14 +179,14 @@ def _shape(segments: Segments) -> tuple[int, ...]:
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> Flow | None:
-    """Return what is stored, of a shape, or None if it is absent or not whole."""
+    """Return the stored flow of a shape, or None if it is absent or damaged."""
     try:
         with open(path, "rb") as file:
             if npy.read_magic(file) != (1, 0):
                 return None
             header = npy.read_array_header_1_0(file)
             start, length = file.tell(), os.fstat(file.fileno()).st_size
-        # Reading a mapped file behind its end would kill the process.
+        # Reading a mapped file beyond its end would kill the process.
         wanted = shape, False, np.dtype(np.float16), start + 2 * math.prod(shape)
         if (*header, length) != wanted:
             return None
@@ -209,7 +209,7 @@ def _write(path: Path, flow: Flow) -> None:
 
 
 def _answer(request: Line, beat: Beat) -> Line:
-    """Measure and store one clip's motion; return nothing, or the sentence that says why not."""
+    """Measure and store one clip's motion; return nothing, or the error message."""
     beat()
     try:
         segments = np.load(request["frames"], mmap_mode="r", allow_pickle=False)

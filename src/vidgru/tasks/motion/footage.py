@@ -1,4 +1,4 @@
-"""Clips with the motion in them, measured or known, from which motion is learned."""
+"""Clips with their motion, measured or known, for training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ Numbers = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """A piece of a video without gaps, and the motion in it; none is known where shots begin.
+    """A continuous piece of a video, and its motion, which is unknown where shots begin.
 
     frames: uint8 (T, S, S, 3), the whole picture squashed; velocity: (T, F, F, 2), mean over each
     cell of a fine grid in widths/s to the right and heights/s down, from the frame before to this
     one; moving: (T, F, F), share of each cell that moves at `flow.MOVING` at least. Both are
-    unknown, and not looked at, for the first frame, where `measured` is zero: that is what a
-    network reads, as `flow.measure` finds it, where the velocity may be known better. rate:
+    unknown, and unused, for the first frame, where `measured` is zero: the network's input, as
+    from `flow.measure`, where the velocity may be known better. rate:
     frames/s; width, height: of the source in pixels.
     """
 
@@ -45,7 +45,7 @@ class Footage:
 
 
 class Stored(Sequence[Footage]):
-    """The footage of decoded clips: one for each of their segments, read when it is asked for."""
+    """The footage of decoded clips: one for each of their segments, read when accessed."""
 
     def __init__(self, clips: Sequence[tuple[Segments, Flow, VideoInfo]], fps: float) -> None:
         self.fps = fps
@@ -78,7 +78,7 @@ def seen_through(
     """Return frames (T, size, size, 3), and fields (N, F, F, 5), as a view (2, 3) shows both.
 
     fields: as of `Footage`, over the same picture: velocity and measured velocity in shares of it,
-    then what moves. What is seen at twice the size goes twice as fast.
+    then what moves. At twice the size, objects move twice as fast.
     """
     shown = warp(fields, view, fields.shape[1])
     back = torch.linalg.inv(view[:, :2].double()).numpy().astype(np.float32)

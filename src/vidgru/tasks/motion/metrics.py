@@ -1,4 +1,4 @@
-"""How far motion fields are off, beside what guesses without a model come to."""
+"""Errors of motion fields, compared with baselines without a model."""
 
 import torch
 from torch import Tensor
@@ -22,9 +22,9 @@ MODEL, ZERO, PERSISTENCE, ACCELERATION = range(4)
 
 
 def baselines(velocity: Tensor, rate: float) -> Tensor:
-    """Return (T, 4, FIELDS, grid, grid, 2): nothing yet, zero, persistence, constant acceleration.
+    """Return (T, 4, FIELDS, grid, grid, 2): a free place, zero, persistence, constant acceleration.
 
-    velocity: measured (T, grid, grid, 2). Each guess knows it up to its own time and no further;
+    velocity: measured (T, grid, grid, 2). Each baseline knows it up to its own time and no further;
     the acceleration needs `BACK` seconds.
     """
     steps = len(velocity)
@@ -38,10 +38,10 @@ def baselines(velocity: Tensor, rate: float) -> Tensor:
 
 
 class MetricAccumulator:
-    """Errors added up, clip by clip, in constant memory.
+    """Sums of errors, clip by clip, in constant memory.
 
-    All are told about the same cells and times: those that every guess can tell about. `sums` can
-    be added to those of other tallies.
+    All are measured on the same cells and times: those that every baseline can predict. `sums` can
+    be added to those of other accumulators.
     """
 
     def __init__(self) -> None:
@@ -58,9 +58,9 @@ class MetricAccumulator:
     def add(
         self, predicted: MotionPrediction, fields: Tensor, rate: float, width: int, height: int
     ) -> None:
-        """Take what is told of a clip, of each frame (T, ...), and what is known of it.
+        """Add the predictions for a clip, of each frame (T, ...), and its ground truth.
 
-        fields: (T, grid, grid, 5), velocity in widths/s and heights/s as it was, and as it was
+        fields: (T, grid, grid, 5), velocity in widths/s and heights/s, true and
         measured, and what moves; rate: frames/s; width and height: of the source in pixels.
         """
         steps, aspect = len(fields), height / width
@@ -69,9 +69,9 @@ class MetricAccumulator:
         known &= torch.arange(steps)[:, None] >= 1 + BACK * rate - SLACK
         velocity = fields[..., :2].double()
         target = targets(velocity[None], rates, steps)[0]
-        said = baselines(fields[..., 2:4].double(), rate)
-        said[:, MODEL] = predicted.velocity.double()
-        errors = lengths_of(said - target[:, None], aspect)  # (T, 4, FIELDS, grid, grid)
+        velocities = baselines(fields[..., 2:4].double(), rate)
+        velocities[:, MODEL] = predicted.velocity.double()
+        errors = lengths_of(velocities - target[:, None], aspect)  # (T, 4, FIELDS, grid, grid)
         errors *= known[:, None, :, None, None]
         total = errors.sum((0, 3, 4))
         cells = fields.shape[1] * fields.shape[2]
@@ -83,14 +83,14 @@ class MetricAccumulator:
         self.sums["spread"] += (spread * known[..., None, None]).sum((0, 2, 3))
         below = (errors[:, MODEL] < spread) & known[..., None, None]
         self.sums["below"] += below.sum((0, 2, 3))
-        self._add_directions(said[:, MODEL, 0], velocity, known[:, 0], aspect)
+        self._add_directions(velocities[:, MODEL, 0], velocity, known[:, 0], aspect)
 
-    def _add_directions(self, said: Tensor, true: Tensor, known: Tensor, aspect: float) -> None:
-        """Take how far directions and speeds are off, of cells that move."""
-        speed, predicted = lengths_of(true, aspect), lengths_of(said, aspect)
+    def _add_directions(self, velocity: Tensor, true: Tensor, known: Tensor, aspect: float) -> None:
+        """Add the errors of directions and speeds, of moving cells."""
+        speed, predicted = lengths_of(true, aspect), lengths_of(velocity, aspect)
         moving = (speed >= MOVING) & known[:, None, None]
         scale = torch.tensor([1.0, aspect], dtype=torch.float64)
-        a, b = (said * scale)[moving], (true * scale)[moving]
+        a, b = (velocity * scale)[moving], (true * scale)[moving]
         cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         angles = torch.atan2(cross.abs(), (a * b).sum(1)).rad2deg()
         off = (predicted - speed)[moving].abs() / speed[moving]
@@ -100,7 +100,7 @@ class MetricAccumulator:
             self.sums[name] += torch.bincount(places, minlength=bins)
 
     def scores(self) -> MotionScores:
-        """Return what all that was added comes to."""
+        """Return the scores of everything added."""
         fields = tuple(self._field(place, ahead) for place, ahead in enumerate((0.0, *AHEAD)))
         return MotionScores(
             pieces=int(self.sums["pieces"]),

@@ -1,4 +1,4 @@
-"""Tell what moves in videos, and where it goes next."""
+"""Detect motion in videos, and predict it."""
 
 import math
 from bisect import bisect_right
@@ -41,17 +41,17 @@ from vidgru.video.sample import (
 )
 
 CHUNK = 32  # frames that go through the network together, a power of two,
-CHUNK_PIXELS = 1 << 19  # or fewer where a model wants large pictures
+CHUNK_PIXELS = 1 << 19  # or fewer where a model needs large pictures
 GLIMPSE = 2  # samples from one frame to the next, which jitter explains,
-KEPT_UP = 0.5  # or for longer ones the share of the way that it would have gone
-SHORTEST = 0.5  # seconds that the last part of a video must have for a row of its own
+KEPT_UP = 0.5  # or for longer ones the share of the path that continued motion would cover
+SHORTEST = 0.5  # minimum seconds of the last part of a video for a row of its own
 
 
 class Probe(NamedTuple):
-    """What is known of a source before it is read.
+    """What is known about a source before it is read.
 
     width, height: in pixels; rate: looks/s; start: seconds of the first frame to sample; looks: at
-    each sampled frame, as one that is shown for long is better looked at twice or more.
+    each sampled frame, as one that is shown for long is read twice or more.
     """
 
     width: int
@@ -73,8 +73,8 @@ class MotionModel(VideoModel[Motion]):
     def fields(self, source: Source) -> Iterator[MotionField]:
         """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
 
-        The first frame of each shot has none, as there is nothing before it to move from. Memory
-        stays constant. Raises VideoError, also for what has only one frame; OptionError.
+        The first frame of each shot has none, as there is no frame before it. Memory
+        stays constant. Raises VideoError, also for a source of only one frame; OptionError.
         """
         probe = self.probe(source)
         return chain.from_iterable(self._read(source, probe, ReadingProgress(source, probe.rate)))
@@ -102,11 +102,11 @@ class MotionModel(VideoModel[Motion]):
             return predicted
 
         before: list[MotionField] = []  # of the last whole second,
-        now: list[MotionField] = []  # and of the one that goes on
+        now: list[MotionField] = []  # and of the current one
         first = number = 0  # when they began
         for fields in self._read(source, probe, reading):
             for field in fields:
-                # What is seen at a frame happened since the frame before.
+                # Motion in a frame happened since the frame before.
                 at = int(max(field.time - 0.5 / probe.rate, 0))
                 if at > number and now:
                     if before:
@@ -131,9 +131,9 @@ class MotionModel(VideoModel[Motion]):
         )  # fmt: skip
 
     def probe(self, source: Source) -> Probe:
-        """Return what the first frames of a source tell of it.
+        """Return what is known of a source by its first frames.
 
-        Raises VideoError when there is only one, OptionError for what is live.
+        Raises VideoError when there is only one, OptionError for a live source.
         """
         look = first_look(source)
         if look.frames == 1:
@@ -147,9 +147,9 @@ class MotionModel(VideoModel[Motion]):
         return probe._replace(rate=rate * looks, start=cadence.middle, looks=looks)
 
     def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
-        """Write the video of what was analysed with arrows drawn on it, see `save_motion`.
+        """Write the video of a result with arrows drawn on it, see `save_motion`.
 
-        The fields are found anew. Raises VideoError, OutputError, OptionError.
+        The fields are computed again. Raises VideoError, OutputError, OptionError.
         """
         probe = self.probe(motion.source)
         read = self._read(
@@ -205,7 +205,7 @@ class MotionModel(VideoModel[Motion]):
         velocity = (predicted.velocity * torch.tensor([probe.width, probe.height])).numpy()
         spread = (predicted.spread * probe.width).numpy()
         moving = predicted.moving.sigmoid().numpy()
-        # Copies: what a chunk shares would stay as long as one of its fields.
+        # Copies: otherwise a whole chunk would stay as long as one of its fields.
         return [
             MotionField(time, v.copy(), s.copy(), m.copy())
             for time, v, s, m in zip(times, velocity, spread, moving, strict=True)
@@ -221,7 +221,7 @@ class _FlowFrame(NamedTuple):
 
 
 def _looked_at(frames: Iterator[Frame], probe: Probe) -> Iterator[Frame]:
-    """Yield each frame as often as it is looked at, with the times of that."""
+    """Yield each frame as often as it is read, with the times of that."""
     if probe.looks == 1:
         yield from frames
         return
@@ -235,10 +235,10 @@ def _looked_at(frames: Iterator[Frame], probe: Probe) -> Iterator[Frame]:
 def _measured(
     frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1
 ) -> Iterator[_FlowFrame]:
-    """Yield frames with the flow in them, those that are held when it is known what comes next.
+    """Yield frames with the flow in them; repeated ones when the next frame is known.
 
-    What is held for a moment, because the next frame comes late, goes on to move. Where it is held
-    for longer, it does if the next frame shows that; else frames were left out as nothing moved.
+    A frame held for a moment, because the next one comes late, continues to move. Held for longer,
+    it does if the next frame shows that; else frames were left out as nothing moved.
     """
     meter, flow, last = FlowMeter(rate), None, -1
     held: list[Frame] = []
@@ -255,7 +255,7 @@ def _measured(
             went_on = KEPT_UP * since * np.abs(flow).sum()
             moved = moved or (not new and 0 < went_on <= np.abs(measured).sum())
             yield from _held(held, flow, moved)
-        # When it went on after it stood still, and how fast, the next frame shows.
+        # When motion resumed, and how fast, the next frame shows.
         flow = measured / np.float32(since) if moved else np.zeros_like(measured)
         last = frame.index
         yield _FlowFrame(frame, new, flow)
@@ -272,7 +272,7 @@ def _held(frames: Sequence[Frame], flow: Field, moved: bool) -> Iterator[_FlowFr
 def _pieces(chunk: Sequence[_FlowFrame]) -> Iterator[tuple[Sequence[_FlowFrame], bool]]:
     """Yield the frames of each shot in a chunk, and whether the shot begins with them.
 
-    As powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.
+    In powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.
     """
     begins = [n for n, seen in enumerate(chunk) if seen.new and n]
     for start, end in pairwise([0, *begins, len(chunk)]):
@@ -288,7 +288,7 @@ def load_motion(
 ) -> MotionModel:
     """Open a run folder or file of a model of motion, or the model that comes with vidgru.
 
-    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)
@@ -299,7 +299,7 @@ def load_motion(
 def save_video(
     model: MotionModel, motion: Motion, path: Path
 ) -> Generator[Progress, None, Failure | None]:
-    """Write a video with arrows for its motion, or return why that cannot be done."""
+    """Write a video with arrows for its motion, or return the Failure."""
     try:
         yield from model.save_steps(motion, path)
     except (VideoError, OutputError) as error:
@@ -308,7 +308,7 @@ def save_video(
 
 
 def save_heatmap(motion: Motion, path: Path) -> Failure | None:
-    """Write a picture of where things moved, or return why that cannot be done."""
+    """Write a picture of where things moved, or return the Failure."""
     try:
         picture = read_picture(motion.source, motion.seconds[-1].end)
         save_heat(path, picture, np.array(motion.heat, np.float32))
@@ -320,7 +320,7 @@ def save_heatmap(motion: Motion, path: Path) -> Failure | None:
 def analyse_each(
     model: MotionModel, sources: Sequence[Path | Failure]
 ) -> Iterator[Progress | MotionSecond | Motion | Failure]:
-    """Yield what moves in each source, second by second and then in all, or why that is unknown.
+    """Yield the motion in each source, second by second and then in all, or the Failure.
 
     Progress comes in between.
     """

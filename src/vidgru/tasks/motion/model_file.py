@@ -15,13 +15,13 @@ LoadedMotion = Loaded[MotionNetwork, MotionSpec]
 
 
 def load_motion(path: Path) -> LoadedMotion:
-    """Read the file or run folder of a model of motion; raises ModelError."""
+    """Read the model file or run folder of a model of motion; raises ModelError."""
     found: LoadedMotion = load(path, "motion")
     return found
 
 
 def read_spec(content: dict[str, Any]) -> MotionSpec | None:
-    """Return a stranger's description of a motion model, None where it makes no sense."""
+    """Return the spec in an untrusted header of a motion model, None where it is invalid."""
     spec = MotionSpec(**content["spec"])
     sound = (
         spec.core == MAP_CORE

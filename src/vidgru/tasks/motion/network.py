@@ -1,4 +1,4 @@
-"""The network that follows motion: what is seen and how it moves, recurrence, fields ahead."""
+"""The motion network: frames and flow in, recurrence, fields now and ahead out."""
 
 from typing import ClassVar, NamedTuple
 
@@ -16,15 +16,15 @@ from vidgru.tasks.motion.spec import CELL, FINE
 
 FIELDS = 1 + len(AHEAD)
 OUTPUTS = 3 * FIELDS + 1  # x, y and log spread of each field; then how much moves
-SCALE = 0.2  # widths/s that the network calls 1: a usual speed
+SCALE = 0.2  # widths/s that the network reads as 1: a usual speed
 FRAME_MAPS, MAPS = 24, 64
-KNOWN = 2 + 3 * len(AHEAD)  # maps of the flow: as it is, and where it will have come to
+KNOWN = 2 + 3 * len(AHEAD)  # maps of the flow: as it is, and carried to each time ahead
 MOVES = 0.05  # in units of SCALE
-REFERENCE_FPS = 12.5  # frames/s that the network calls 0
+REFERENCE_FPS = 12.5  # frames/s that the network reads as 0
 
 
 class MotionState(NamedTuple):
-    """All that a motion network remembers between two frames of a stream."""
+    """All state of a motion network between two frames of a stream."""
 
     frame: Tensor  # (B, 3, S, S), the last one
     core: State
@@ -33,9 +33,9 @@ class MotionState(NamedTuple):
 class MotionNetwork(nn.Module):
     """Frames and the flow between them in; after each frame, motion fields now and ahead.
 
-    Outputs (B, T, OUTPUTS, grid, grid); `tasks.motion` says in which units. `flow` is measured, in
-    widths/s and heights/s: (B, T, S / FINE, S / FINE, 2). `rate` (B,) is in frames/s. What is told
-    of now is the flow with a correction, which is nothing before any training.
+    Outputs (B, T, OUTPUTS, grid, grid); `tasks.motion` defines their units. `flow` is measured, in
+    widths/s and heights/s: (B, T, S / FINE, S / FINE, 2). `rate` (B,) is in frames/s. The field
+    now is the flow with a correction, which is zero before any training.
     `forward(clip, flow, rate)` and repeated `step(frame, flow, rate, state)` give the same numbers.
     """
 
@@ -45,7 +45,7 @@ class MotionNetwork(nn.Module):
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
         self.size, self.grid = size, size // CELL
-        # Looks matter at half the resolution at which motion is measured.
+        # Appearance matters at half the resolution at which motion is measured.
         self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, FRAME_MAPS, 2))
         self.flow = convolve(6, FRAME_MAPS)
         self.join = nn.Sequential(convolve(2 * FRAME_MAPS, MAPS, 2), convolve(MAPS, MAPS))
@@ -59,7 +59,7 @@ class MotionNetwork(nn.Module):
         self.output = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
-        # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
+        # Not torch.linspace: for a model on the meta device, that imports a second's worth of code.
         places = np.linspace(-1, 1, self.grid, dtype=np.float32)
         grid = np.stack(np.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
         self.register_buffer("places", torch.from_numpy(grid), persistent=False)
@@ -85,7 +85,7 @@ class MotionNetwork(nn.Module):
         maps = self.join(torch.cat([look, self.flow(predicted)], dim=1)).to(clip.dtype)
         coarse = functional.avg_pool2d(moved, CELL // FINE)  # (B T, 2, grid, grid)
         reading = torch.log1p(coarse.norm(dim=1, keepdim=True))
-        # It enters what is told as it is, so that short numbers would show.
+        # It enters the outputs unchanged, where half precision would show.
         with torch.autocast(moved.device.type, enabled=False):
             carried = [carry(moved, seconds, self.grid) for seconds in AHEAD]
         known = torch.cat([maps, bend(coarse), reading, coarse, *carried], dim=1)
@@ -136,10 +136,10 @@ class MotionNetwork(nn.Module):
 
 
 def carry(moved: Tensor, seconds: float, grid: int) -> Tensor:
-    """Return where things that go on as they do come to: (N, 3, grid, grid).
+    """Return the flow carried along itself for some seconds: (N, 3, grid, grid).
 
     moved: (N, 2, F, F), in units of SCALE. Each fine cell takes its velocity to the cells that it
-    comes to lie on, by the share of them that it covers. The third map counts fine cells that move.
+    will cover, by the covered share. The third map counts moving fine cells.
     """
     fine = moved.shape[-1]
     side = grid / fine  # of a fine cell, in cells
@@ -165,5 +165,5 @@ def _halved(clip: Tensor) -> Tensor:
 
 
 def bend(values: Tensor) -> Tensor:
-    """Return values with large ones made smaller, so that slow motion counts beside fast."""
+    """Return values with large ones compressed, so that slow motion counts relative to fast."""
     return values.sign() * torch.log1p(4 * values.abs()) / 1.6

@@ -1,4 +1,4 @@
-"""What can be set where motion is told."""
+"""Options of predicting motion."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from vidgru.tasks.motion.spec import MOTION_SECONDS
 
 @dataclass(frozen=True)
 class MotionTrainConfig(MapTrainConfig):
-    """How `train` learns how things move. None means: chosen from the data."""
+    """How `train` trains a model of motion. None means: chosen from the data."""
 
     defaults: ClassVar = {
         "size": "for motion that of the model it begins with",
@@ -24,7 +24,7 @@ class MotionTrainConfig(MapTrainConfig):
 
 @dataclass(frozen=True)
 class MotionConfig(ModelConfig):
-    """How `motion` tells what moves."""
+    """What `motion` outputs."""
 
     model: str | None = option(
         None,

@@ -1,4 +1,4 @@
-"""What moves in a video, and where it goes next: frozen dataclasses with `to_dict()`."""
+"""Motion in a video, and its prediction: frozen dataclasses with `to_dict()`."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from vidgru.core.results import ToDict
 
-if TYPE_CHECKING:  # every verb's help would pay for it
+if TYPE_CHECKING:  # or it would slow down every verb's help
     import numpy as np
     from numpy.typing import NDArray
 
-AHEAD = (0.25, 0.5, 1.0)  # seconds: what is predicted beside what is seen now
+AHEAD = (0.25, 0.5, 1.0)  # seconds: the predicted times, in addition to now
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 WAYS = ("up", "up and right", "right", "down and right", "down", "down and left", "left",
         "up and left")  # fmt: skip
@@ -24,8 +24,8 @@ class MotionField:
 
     time: of the frame, in seconds; velocity: (1 + len(AHEAD), grid, grid, 2), mean over the cell in
     pixels/s of the source, x to the right and y down, first now (since the frame before), then
-    so many seconds ahead; spread: (1 + len(AHEAD), grid, grid), how far off the velocity is on
-    average, in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included.
+    AHEAD seconds later; spread: (1 + len(AHEAD), grid, grid), expected error of the velocity,
+    in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included.
     """
 
     time: float
@@ -36,7 +36,7 @@ class MotionField:
 
 @dataclass(frozen=True)
 class Heading(ToDict):
-    """Where something goes, and how fast.
+    """A direction and a speed.
 
     degrees: clockwise from up, as on a compass: 0 up, 90 right, 180 down, 270 left; speed: in
     pixels/s of the source; share: the speed in widths of the picture a second.
@@ -61,10 +61,10 @@ class Heading(ToDict):
 
 @dataclass(frozen=True)
 class Camera(ToDict):
-    """How the camera itself moves.
+    """The camera's own motion.
 
-    pan: where it turns to, None where that is nowhere; the picture's contents go the other way;
-    zoom: factor a second by which things grow, above 1 where they come nearer; turn: degrees a
+    pan: where it turns to, None for nowhere; the picture's contents go the other way;
+    zoom: factor a second by which the contents grow, above 1 for zooming in; turn: degrees a
     second, clockwise.
     """
 
@@ -77,20 +77,20 @@ class Camera(ToDict):
     @property
     def words(self) -> str:
         """The same in words: "still", or such as "pans right, zooms in, turns clockwise"."""
-        said = [] if self.pan is None else [f"pans {self.pan.way}"]
+        parts = [] if self.pan is None else [f"pans {self.pan.way}"]
         if self.zoom != 1:
-            said.append("zooms in" if self.zoom > 1 else "zooms out")
+            parts.append("zooms in" if self.zoom > 1 else "zooms out")
         if self.turn:
-            said.append("turns clockwise" if self.turn > 0 else "turns counterclockwise")
-        return ", ".join(said) or "still"
+            parts.append("turns clockwise" if self.turn > 0 else "turns counterclockwise")
+        return ", ".join(parts) or "still"
 
 
 @dataclass(frozen=True)
 class Ahead(ToDict):
-    """What moves so many seconds ahead, apart from the camera, as predicted.
+    """Predicted motion some seconds ahead, apart from the camera.
 
-    heading: None where nothing is to move; spread: how far off a moving cell's velocity is on
-    average, in pixels/s; centre: of the moving cells, (x, y) as shares of the picture.
+    heading: None where no motion is predicted; spread: expected error of a moving cell's velocity,
+    in pixels/s; centre: of the moving cells, (x, y) as shares of the picture.
     """
 
     seconds: float
@@ -101,11 +101,11 @@ class Ahead(ToDict):
 
 @dataclass(frozen=True)
 class MotionSecond(ToDict):
-    """What moves in about a second of a video, from start to end in seconds.
+    """Motion in about a second of a video, from start to end in seconds.
 
-    motion: where most of what moves in the picture goes, camera included; objects: the same apart
+    motion: main direction of the motion in the picture, camera included; objects: the same apart
     from the camera; both None where nothing moves; moving: share of the picture that moves apart
-    from the camera; camera: how that moves; ahead: from the last frame on; field: (grid, grid, 2),
+    from the camera; camera: its motion; ahead: from the last frame on; field: (grid, grid, 2),
     mean velocity of each cell, x to the right and y down, in pixels/s, camera included.
     """
 
@@ -136,10 +136,10 @@ class MotionSecond(ToDict):
 
 @dataclass(frozen=True)
 class Motion(ToDict):
-    """What moves in a video, second by second.
+    """Motion in a video, second by second.
 
-    width, height: of its pictures, in pixels; fps: frames/s that were looked at; frames: how many;
-    model: the file that told; heat: mean speed of what moves apart from the camera, over the whole
+    width, height: of its pictures, in pixels; fps: frames/s that were read; frames: how many;
+    model: its file; heat: mean speed of what moves apart from the camera, over the whole
     video, for each cell (row, column), in pixels/s.
     """
 

@@ -1,4 +1,4 @@
-"""Draw on videos what moves where, and save them."""
+"""Draw motion on videos, and save them."""
 
 import math
 from collections import deque
@@ -22,9 +22,9 @@ def save_motion(
     """Write the video of a source with arrows for its motion, as `redraw` does.
 
     Each frame shows the latest of the fields, whose times must rise, by its time; before the first
-    field of a shot there are no arrows. Fields are taken as the frames go on, but those of a second
-    together, and one more, before the second's first frame is drawn: so `captions(time)`, called
-    for each frame, can tell of the whole second that the time lies in. No more of them are held.
+    field of a shot there are no arrows. Fields are requested as frames proceed, but those of a
+    second together, and one more, before the second's first frame is drawn: so `captions(time)`,
+    called for each frame, can describe the whole second. No more of them are stored.
     """
 
     def prepare(size: tuple[int, int]) -> Draw:
@@ -40,7 +40,7 @@ def save_motion(
 
 
 class _InTime:
-    """Tells which field a time has, for times that rise."""
+    """Finds the field of a time, for times that rise."""
 
     def __init__(self, fields: Iterator[MotionField]) -> None:
         self.fields = fields

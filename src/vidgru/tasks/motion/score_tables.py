@@ -1,4 +1,4 @@
-"""Tables of how good a model of motion is. Names from strangers are made harmless first."""
+"""Tables of a motion model's errors. Untrusted names are made harmless first."""
 
 from rich import box
 from rich.table import Table
@@ -19,7 +19,7 @@ from vidgru.terminal.tables import open_console, percent
 
 
 def show(result: MotionTrainResult | MotionEvaluation) -> None:
-    """Print what a training or an evaluation came to."""
+    """Print the result of a training or an evaluation."""
     if isinstance(result, MotionTrainResult):
         show_motion_training(result)
     else:
@@ -27,7 +27,7 @@ def show(result: MotionTrainResult | MotionEvaluation) -> None:
 
 
 def show_motion_training(result: MotionTrainResult) -> None:
-    """Print how far motion is off, where the model lies, and what to type next."""
+    """Print the errors of motion, the path of the model, and the next commands."""
     parts = held_out(result.validation, result.test)
     print_tables((_table(*part) for part in parts), result.skipped)
     sentences = (
@@ -41,7 +41,7 @@ def show_motion_training(result: MotionTrainResult) -> None:
 
 
 def show_motion_evaluation(result: MotionEvaluation) -> None:
-    """Print how far motion is off on clips that were not learned from."""
+    """Print the errors of motion on clips that were not trained on."""
     scores, what = result.scores, PARTS[result.part]
     print_tables([_table(scores, what)], result.skipped)
     for sentence in (_usefulness(scores, what), _spread(scores), _now(scores)):
@@ -76,7 +76,7 @@ def _table(scores: MotionScores, what: str) -> Table:
 
 
 def _usefulness(scores: MotionScores, what: str) -> str:
-    """Return whether and where a model is better than the guesses; "" where it always is."""
+    """Return whether and where a model beats the baselines; "" where it always does."""
     mean = scores.mean_ahead
     if mean is None:
         return ""
@@ -97,7 +97,7 @@ def _usefulness(scores: MotionScores, what: str) -> str:
 
 
 def _spread(scores: MotionScores) -> str:
-    """Return how well the spread tells the error, in a sentence."""
+    """Return how well the spread predicts the error, in a sentence."""
     predicted = [field for field in scores.fields if field.covered is not None]
     if not predicted:
         return ""
@@ -107,7 +107,7 @@ def _spread(scores: MotionScores) -> str:
 
 
 def _now(scores: MotionScores) -> str:
-    """Return how far directions and speeds are off, in a sentence."""
+    """Return the errors of directions and speeds, in a sentence."""
     if scores.angle is None:
         return ""
     return (

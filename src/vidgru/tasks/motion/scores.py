@@ -1,4 +1,4 @@
-"""How good a model of motion is: frozen dataclasses with `to_dict()`."""
+"""Scores of a model of motion: frozen dataclasses with `to_dict()`."""
 
 from dataclasses import dataclass
 from statistics import fmean
@@ -10,11 +10,11 @@ from vidgru.engine.results import Evaluated, Trained
 
 @dataclass(frozen=True)
 class EndpointErrors(ToDict):
-    """Mean length by which velocities are off, of the model and of guesses to compare it with.
+    """Mean endpoint errors of velocities, of the model and of the baselines.
 
-    zero: that nothing moves; persistence: that the last measured field goes on; acceleration: that
-    it goes on to change as it did over the last quarter of a second. The last two are None for the
-    field now, which they begin with.
+    zero: nothing moves; persistence: the last measured field continues; acceleration: it
+    continues to change as in the last quarter of a second. The last two are None for the
+    field now, which they start from.
     """
 
     model: float
@@ -24,23 +24,23 @@ class EndpointErrors(ToDict):
 
     @property
     def best_baseline(self) -> float:
-        """The error of the best of the guesses."""
+        """The error of the best baseline."""
         baselines = (self.zero, self.persistence, self.acceleration)
         return min(error for error in baselines if error is not None)
 
     @property
     def useful(self) -> bool:
-        """Whether the model's error is below that of the best guess."""
+        """Whether the model's error is below that of the best baseline."""
         return self.model < self.best_baseline
 
 
 @dataclass(frozen=True)
 class FieldScores(ToDict):
-    """How good the field is so many seconds ahead, over all cells and times of all clips.
+    """Scores of the field some seconds ahead, over all cells and times of all clips.
 
-    cells: how many were told; the rest is None without any. widths, pixels: errors in widths/s and
-    in pixels/s of the source; covered: share of errors below the spread; spread: mean error for a
-    mean spread of one.
+    cells: number of predictions; the rest is None without any. widths, pixels: errors in widths/s
+    and in pixels/s of the source; covered: share of errors below the spread; spread: mean error
+    for a mean spread of one.
     """
 
     _keys = (..., "ratio")
@@ -54,7 +54,7 @@ class FieldScores(ToDict):
 
     @property
     def ratio(self) -> float | None:
-        """The model's error for an error of one of the best guess; None if that has none."""
+        """The model's error relative to that of the best baseline; None if that has none."""
         if self.widths is None or self.widths.best_baseline == 0:
             return None
         return self.widths.model / self.widths.best_baseline
@@ -62,10 +62,10 @@ class FieldScores(ToDict):
 
 @dataclass(frozen=True)
 class MotionScores(ToDict):
-    """How good a model of motion is on clips, whose motion was measured by optical flow.
+    """Scores of a model of motion on clips, with optical flow as ground truth.
 
     pieces: clips, of long ones their pieces; fields: now first, then ahead; angle (degrees) and
-    speed (share): median errors now, of cells that move, None if none does.
+    speed (share): median errors now, of moving cells, None if there is none.
     """
 
     _keys = (..., "error")
@@ -77,13 +77,13 @@ class MotionScores(ToDict):
 
     @property
     def error(self) -> float | None:
-        """Mean error of the fields in widths/s, each counting alike; None if none was told."""
+        """Mean error of the fields in widths/s, weighted equally; None without any prediction."""
         predicted = [field.widths.model for field in self.fields if field.widths is not None]
         return fmean(predicted) if predicted else None
 
     @property
     def ahead(self) -> dict[float, EndpointErrors]:
-        """Errors in widths/s by seconds ahead, of fields that were told; if none was, of now."""
+        """Errors in widths/s by seconds ahead, of predicted fields; without any, of now."""
         predicted = {
             field.seconds: field.widths for field in self.fields if field.widths is not None
         }
@@ -91,7 +91,7 @@ class MotionScores(ToDict):
 
     @property
     def mean_ahead(self) -> EndpointErrors | None:
-        """Means of `ahead`, each field counting alike; None if none was told."""
+        """Means of `ahead`, each field weighted equally; None without any prediction."""
         several = list(self.ahead.values())
         if not several:
             return None
@@ -106,20 +106,20 @@ class MotionScores(ToDict):
 
     @property
     def useful(self) -> bool | None:
-        """Whether the mean error ahead is below that of the best guess; None if none was told.
+        """Whether the mean error ahead is below that of the best baseline; None if unknown.
 
-        Of the field now, little is learned: the measured motion is what the model is given.
+        The field now hardly counts: the measured motion is the model's input.
         """
         return self.mean_ahead.useful if self.mean_ahead else None
 
 
 @dataclass(frozen=True)
 class MotionTrainResult(Trained):
-    """What `train --task motion` made: the run folder, its model file, and how good it is.
+    """Results of `train --task motion`: the run folder, its model file, and its scores.
 
-    `validation` belongs to the weights that did best on these very clips, and the spread was fitted
-    on them, so it flatters a little; `test` (FOLDER/test, if there is one) was looked at once.
-    began_with: which weights; fps: frames/s; frames: of a window; size: of the pictures, in pixels.
+    `validation` is of the weights that were best on these very clips, on which the spread was
+    fitted, too, which makes it slightly optimistic; `test` (FOLDER/test, if there is one) was
+    measured once. fps: frames/s; frames: of a window; size: of the pictures, in pixels.
     """
 
     task: ClassVar = "motion"
@@ -135,13 +135,13 @@ class MotionTrainResult(Trained):
 
     @property
     def useful(self) -> bool | None:
-        """Whether it is better than the guesses: on test clips, or else on validation clips."""
+        """Whether it beats the baselines: on test clips, or else on validation clips."""
         return (self.test or self.validation).useful
 
 
 @dataclass(frozen=True)
 class MotionEvaluation(Evaluated):
-    """How good a model of motion is on clips that it did not learn from."""
+    """Scores of a model of motion on clips that it was not trained on."""
 
     task: ClassVar = "motion"
 
@@ -152,5 +152,5 @@ class MotionEvaluation(Evaluated):
 
     @property
     def useful(self) -> bool | None:
-        """Whether it is better than the guesses on these clips; None if nothing was told."""
+        """Whether it beats the baselines on these clips; None without any prediction."""
         return self.scores.useful

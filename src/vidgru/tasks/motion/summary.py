@@ -1,4 +1,4 @@
-"""From motion fields to what moves: the camera's motion apart from that of things."""
+"""From motion fields to a summary: the camera's motion, and that of objects."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,17 +18,17 @@ from vidgru.tasks.motion.camera import (
 )
 from vidgru.tasks.motion.results import AHEAD, Ahead, Field, Heading, MotionField, MotionSecond
 
-SLOW = 0.015  # widths/s: what is slower in a cell, beside the spread there, is no thing's motion
+SLOW = 0.015  # widths/s: slower motion in a cell, or slower than the spread, is no object's
 SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
 AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
-FASTER = 3.0  # times its fastest cell, which it fills in part, that a thing goes ahead at most
+FASTER = 3.0  # times its fastest cell, which it fills in part: maximum predicted speed of an object
 MIN_MOVING = 0.001  # of the picture: less is noise
-MIN_SHARE = 0.05  # of a cell that moves: less tells no speed
-SECTORS = 72  # of the compass, to find the way that most goes
+MIN_SHARE = 0.05  # of a cell that moves: less gives no speed
+SECTORS = 72  # of the compass, to find the main direction
 
 
 def _main_way(vectors: Array) -> NDArray[np.bool_]:
-    """Return which vectors (N, 2) go the way, to 45 degrees, that most of all goes."""
+    """Return which vectors (N, 2) go in the main direction, to 45 degrees."""
     angles = np.arctan2(vectors[:, 1], vectors[:, 0])
     speed = lengths(vectors)
     sector = 2 * np.pi / SECTORS
@@ -36,7 +36,7 @@ def _main_way(vectors: Array) -> NDArray[np.bool_]:
     near = SECTORS // 8 - 1  # whole sectors, within 45 degrees of the middle
     around = np.sum([np.roll(counts, n) for n in range(-near, near + 1)], axis=0)
     middle = (around.argmax() + 0.5) * sector
-    # The peak is broad: its middle is where its own vectors point to on average.
+    # The peak is broad: its middle is the mean direction of its own vectors.
     for _ in range(2):
         chosen = np.cos(angles - middle) >= np.cos(np.pi / 4)
         x, y = vectors[chosen].sum(0) if chosen.any() else (np.cos(middle), np.sin(middle))
@@ -45,18 +45,18 @@ def _main_way(vectors: Array) -> NDArray[np.bool_]:
 
 
 def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
-    """Return the main way of cells' velocities (N, 2) that shares (N,) of the cells make up."""
+    """Return the main direction of cells' velocities (N, 2), weighted by shares (N,)."""
     if not len(vectors):
         return None
     chosen = _main_way(vectors)
-    # Cells that a thing fills tell its speed best; of others, the velocity is a part of its own.
+    # Full cells give an object's speed best; in others, the velocity is only a part of it.
     weight = shares[chosen] ** 3
     x, y = weight @ vectors[chosen] / max(float(weight @ shares[chosen]), 1e-9)
     return heading(float(x), float(y), width)
 
 
 class ObjectMotion(NamedTuple):
-    """What moves apart from the camera in some frames: velocity (frames, cells, 2) where not 0."""
+    """Motion apart from the camera in some frames: velocity (frames, cells, 2) where not 0."""
 
     velocity: Array
     share: Array  # (frames, cells) of the cell that it fills
@@ -65,14 +65,14 @@ class ObjectMotion(NamedTuple):
 def _object_motion(velocity: Array, least: Array, camera: Array, moving: Array) -> ObjectMotion:
     """Return what is left of the velocity without the camera's (frames, cells, 2).
 
-    What is slower than `least` (frames, cells) is nothing; `moving` (frames, cells) is the share of
-    each cell that moves, which is that of things only for a still camera.
+    Slower motion than `least` (frames, cells) counts as none; `moving` (frames, cells) is the share
+    of each cell that moves, which is that of objects only for a still camera.
     """
     rest = velocity - camera
     speed, carried = lengths(rest), lengths(camera)
     there = speed > least + SLACK * carried
     rest = rest * there[..., None]
-    # With the camera, all moves. Then the fastest cells are taken to be full.
+    # With the camera, everything moves. Then the fastest cells are assumed to be full.
     full = np.quantile(speed[there], 0.9) if there.any() else 1.0
     filled = np.clip(speed / max(full, 1e-9), MIN_SHARE, 1)
     known = np.clip(moving, MIN_SHARE, 1)
@@ -81,9 +81,9 @@ def _object_motion(velocity: Array, least: Array, camera: Array, moving: Array) 
 
 
 def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) -> Ahead:
-    """Return what is predicted, for velocities (cells, 2) apart from the camera's.
+    """Return the predicted motion, for velocities (cells, 2) apart from the camera's.
 
-    `area` is how many cells what moves now would fill. It goes on to fill as many.
+    `area` is the number of cells that the moving objects fill now, and are assumed to fill later.
     """
     speed = lengths(rest)
     there = speed > SLOW * view.width + AHEAD_SPREAD * spread
@@ -94,7 +94,7 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
     x, y = vectors[chosen].sum(0)
     total, length = speed[there][chosen].sum(), np.hypot(x, y)
     fills = area * total / speed[there].sum()
-    # It may leave the picture. No cell is faster than what moves in it.
+    # It may leave the picture. No cell is faster than the object in it.
     least = float((speed[there][chosen] ** 2).sum()) / total * length / total
     most = FASTER * float(speed[there][chosen].max())
     fast = min(max(length / fills if fills else 0.0, least), most)
@@ -112,7 +112,7 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
 def summarise_second(
     fields: Sequence[MotionField], width: int, height: int, start: float, end: float
 ) -> tuple[MotionSecond, Field]:
-    """Return what the fields of a second, at least one, tell of it; and heat (grid, grid).
+    """Return the summary of a second's fields, at least one; and heat (grid, grid).
 
     Heat is the speed of what moves apart from the camera, summed over the fields, in pixels/s.
     """
@@ -132,15 +132,15 @@ def summarise_second(
     camera, least = view.flow(moved), SLOW * width + SPREAD * sure
     object_motion = _object_motion(now, least, camera, moving)
     share = float(object_motion.share.mean())
-    seen = object_motion.share > 0
-    objects = _main(object_motion.velocity[seen], object_motion.share[seen], width)
+    moving_cells = object_motion.share > 0
+    objects = _main(object_motion.velocity[moving_cells], object_motion.share[moving_cells], width)
     if share < MIN_MOVING:
         share, objects = 0.0, None
     apparent = _object_motion(now, least, np.zeros_like(now), moving)
-    seen = apparent.share > 0
+    moving_cells = apparent.share > 0
     motion = None
     if apparent.share.mean() >= MIN_MOVING:
-        motion = _main(apparent.velocity[seen], apparent.share[seen], width)
+        motion = _main(apparent.velocity[moving_cells], apparent.share[moving_cells], width)
     later, off = velocity[-1, 1:], spread[-1, 1:]  # (len(AHEAD), cells, ...)
     if panned:
         going, goes = fit_camera(view, later, off)

@@ -1,4 +1,4 @@
-"""How what moves in videos is told: rows to read and rows to keep."""
+"""Output of `motion`: rows to read and rows to keep."""
 
 from vidgru.core.text import clock, printable
 from vidgru.tasks.motion.results import AHEAD, Ahead, Camera, Heading, Motion, MotionSecond
@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def row_of(second: MotionSecond) -> str:
-    """Return the row that a person reads of a second."""
+    """Return the printed row of a second."""
     moves, speed, share = "-", "-", "-"
     if (thing := second.objects) is not None:
         moves = f"{thing.compass:<2} {_bearing(thing):>3}°"
@@ -49,7 +49,7 @@ def _coming(ahead: Ahead) -> str:
 
 
 def _camera(camera: Camera) -> str:
-    """Return how a camera moves, each part with its measure."""
+    """Return a description of the camera's motion, each component with its value."""
     measures = []
     if camera.pan is not None:
         measures.append(f"{camera.pan.speed:.0f} px/s")
@@ -62,12 +62,12 @@ def _camera(camera: Camera) -> str:
 
 
 def title_of(source: str) -> str:
-    """Return what stands above the rows of a source."""
+    """Return the line above the rows of a source."""
     return f"{printable(source)}\n{TITLES}"
 
 
 def foot_of(motion: Motion) -> str:
-    """Return what stands below the rows of a source."""
+    """Return the line below the rows of a source."""
     end = clock(motion.seconds[-1].end)
     size = f"{motion.width}x{motion.height} pixels"
     return f"{end} in all, {size}, {motion.frames} frames at {motion.fps:.4g}/s.\n"

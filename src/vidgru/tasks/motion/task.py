@@ -42,7 +42,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     shipped = model_file.SHIPPED_MOTION
 
     def read_spec(self, content: dict[str, Any]) -> MotionSpec | None:
-        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        """Return the spec of a file's header, None where it is invalid; raises as `Task`."""
         return model_file.read_spec(content)
 
     def network(self, spec: MotionSpec) -> MotionNetwork:
@@ -50,7 +50,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         return MotionNetwork(spec.size, spec.hidden)
 
     def start(self, config: MotionTrainConfig, run: Path | None = None) -> InitialNetwork:
-        """Return the model that comes with vidgru, if there is one of the wanted size.
+        """Return the shipped model, if it has the wanted size.
 
         Raises ModelError when it is damaged.
         """
@@ -61,7 +61,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     def sampling(
         self, clips: list[Clip], config: MotionTrainConfig, start: InitialNetwork
     ) -> Sampling:
-        """Return a sampling whose windows hold what is told ahead, or else most clips whole."""
+        """Return a sampling whose windows include the targets ahead, or else most clips whole."""
         rates, seconds = probe(clips)
         fps, _ = choose_fps_and_window(rates, seconds, config.fps, None)
         length = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
@@ -88,13 +88,13 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         return data, (yield from flow_steps(data, sampling))
 
     def spec(self, run: Run, data: Data) -> MotionSpec:
-        """Return what the model file will say of the network that is to be trained."""
+        """Return the spec of the network that is to be trained."""
         return MotionSpec(ABOUT.name, **self.settings(run.config, run.sampling, run.start))
 
     def trainer(
         self, run: Run, data: Data, spec: MotionSpec, network: Any, device: torch.device
     ) -> MotionTrainer:
-        """Return what trains a network, from the run's checkpoint on if there is one."""
+        """Return the trainer of a network, which resumes from the run's checkpoint if any."""
         return MotionTrainer(run, *data, network, spec, device)
 
     def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
@@ -104,11 +104,11 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedMotion, device: torch.device
     ) -> Steps:
-        """Tell how good a model is on clips that it did not learn from."""
+        """Measure a model on clips that it was not trained on."""
         return evaluate_motion_steps(folder, model, device)
 
     def show(self, result: MotionTrainResult | MotionEvaluation) -> None:
-        """Print what a training or an evaluation came to."""
+        """Print the result of a training or an evaluation."""
         from vidgru.tasks.motion.score_tables import show
 
         show(result)

@@ -1,4 +1,4 @@
-"""The training loop for motion, and how a network follows whole clips."""
+"""The train step of motion, and how a network follows whole clips."""
 
 import math
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ from vidgru.tasks.motion.scores import MotionScores
 from vidgru.tasks.motion.spec import FINE, MotionSpec
 
 CHUNK = 32  # frames that are encoded together
-CLOSEST = 0.75  # share of the picture's width and height that training shows at least
+CLOSEST = 0.75  # minimum share of the picture's width and height in a training view
 WHOLE = 0.5  # share of the windows that show the whole picture
 LIGHT = AUGMENTATIONS["light"]
 
 
 class MotionTrainStep(TrainStep):
-    """Learn how things move, and will move, from footage; see `TrainStep`.
+    """Train on current and future motion in footage; see `TrainStep`.
 
     Windows lie anywhere in the footage, of which each piece comes once before any comes again. They
-    show a part of the picture, mirrored half the time, and the motion in it is that of the part.
+    show a part of the picture, mirrored half the time, with the motion of that part.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class MotionTrainStep(TrainStep):
         self.network, self.footage, self.spec = network, footage, spec
 
     def step(self, done: float) -> float:
-        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        """Train on one batch when the share `done` of the training is over; return the loss."""
         frames, flow, fields, known, rate, aspect = self._draw()
         own = part(self.batch_size)
         counts = known.sum(), known[..., 0].sum()
@@ -58,7 +58,7 @@ class MotionTrainStep(TrainStep):
         return self._follow(found)
 
     def _predict(self, frames: Tensor, flow: Tensor, rate: Tensor) -> MotionPrediction:
-        # Only the convolutions gain from short numbers; recurrent kernels lose.
+        # Only convolutions gain from half precision; recurrent kernels lose.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             maps = self.network.encode(frames, flow)
         outputs, _ = self.network.decide(maps, rate.to(self.device))
@@ -67,9 +67,9 @@ class MotionTrainStep(TrainStep):
     def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return a batch: frames (b, T, 3, S, S), the flow in them (b, T, F, F, 2) and fields.
 
-        Fields (b, N, grid, grid, 3) begin with the frames and go on after them. These are of this
-        process's own part. Of all the batch: what is known (B, T, FIELDS), rate (B,) and aspect
-        (B,).
+        Fields (b, N, grid, grid, 3) start with the frames and continue after them. These are of
+        this process's own part. Of the whole batch: what is known (B, T, FIELDS), rate (B,) and
+        aspect (B,).
         """
         pieces = [self.footage[number] for number in self._choose()]
         places = torch.rand(len(pieces), generator=self.generator).tolist()
@@ -82,7 +82,7 @@ class MotionTrainStep(TrainStep):
         for piece, place in zip(pieces, places, strict=True):
             length = len(piece.frames)
             starts.append(int(place * (max(length - steps, 0) + 1)))
-            # What comes after the window is not seen, but known.
+            # Fields after the window are not input, but targets.
             lengths.append(min(length - starts[-1], steps + math.ceil(AHEAD[-1] * piece.rate)))
         known = known_times(torch.tensor(lengths), rate, steps)
         longest = max(lengths[own])
@@ -99,7 +99,7 @@ class MotionTrainStep(TrainStep):
                 self.spec.size,
             )
             frames[row, : len(seen)], frames[row, len(seen) :] = seen, seen[-1]
-            # In the first frame of a window nothing is known to move.
+            # At the first frame of a window no motion is known.
             flow[row, 1 : len(seen)] = torch.from_numpy(shown[1 : len(seen), ..., 2:4])
             fields[row, :length] = pooled(shown[..., [0, 1, 4]], self.spec.grid)
         bright = normalise(torch.from_numpy(frames).to(self.device))
@@ -108,9 +108,9 @@ class MotionTrainStep(TrainStep):
         return seen_as, flow.to(self.device), fields, known, rate, aspect
 
     def measure(self, footage: Sequence[Footage], most: int | None = None) -> MotionScores:
-        """Return how good the network is on footage, of each piece's first `most` frames.
+        """Return the scores of the network on footage, of each piece's first `most` frames.
 
-        Several processes share out the pieces.
+        Several processes divide the pieces.
         """
         self.network.eval()
         accumulator = MetricAccumulator()
@@ -122,14 +122,14 @@ class MotionTrainStep(TrainStep):
 
 
 def random_parts(batch: int, generator: torch.Generator) -> Tensor:
-    """Return views (B, 2, 3) of all or parts of a picture, half of them mirrored; see `cut`."""
+    """Return views (B, 2, 3) of all or parts of a picture, half of them mirrored; see `warp`."""
     share = CLOSEST + (1 - CLOSEST) * torch.rand(batch, generator=generator)
-    # What happens at the borders can be learned only where they are seen.
+    # What happens at the borders can only be learned where they are visible.
     share = torch.where(torch.rand(batch, generator=generator) < WHOLE, 1.0, share)
     mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     views = torch.zeros(batch, 2, 3)
     views[:, 0, 0], views[:, 1, 1] = share * mirror, share
-    # The part lies within the picture, which goes from -1 to 1.
+    # The part lies within the picture, which ranges from -1 to 1.
     room = (1 - share)[:, None]
     views[:, :, 2] = room * (2 * torch.rand(batch, 2, generator=generator) - 1)
     return views
@@ -152,14 +152,14 @@ def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
 
 @torch.inference_mode()
 def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> MotionPrediction:
-    """Return what a network in eval mode tells of a piece's first `most` frames, one by one."""
+    """Return the predictions of a network in eval mode for a piece's first frames, one by one."""
     device = next(network.parameters()).device
     rates = torch.tensor([piece.rate], device=device)
     frames, flow = piece.frames[:most], piece.measured[:most]
     before, state, found = None, None, []
     for start in range(0, len(frames), CHUNK):
         shown = slice(start, start + CHUNK)
-        # Copies, since torch wants no array that is read-only.
+        # Copies, since torch does not accept read-only arrays.
         clip = normalise(torch.from_numpy(np.array(frames[shown])).to(device))[None]
         moved = torch.from_numpy(np.array(flow[shown], np.float32)).to(device)[None]
         outputs, state = network.decide(network.encode(clip, moved, before), rates, state)
@@ -175,7 +175,7 @@ def add_clip(
     spec: MotionSpec,
     most: int | None = None,
 ) -> None:
-    """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
+    """Let a network in eval mode follow a piece of footage, and add its errors."""
     predicted = follow(network, piece, most)
     fields = pooled(fields_of(piece, 0, len(piece.frames[:most])), spec.grid)
     accumulator.add(predicted, fields, piece.rate, piece.width, piece.height)

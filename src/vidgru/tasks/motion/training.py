@@ -1,4 +1,4 @@
-"""Train a network to see and forecast motion."""
+"""Train a network to predict motion."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -26,7 +26,7 @@ from vidgru.tasks.motion.train_step import MotionTrainStep
 MIN_STEPS = 100  # one takes about a second
 DEFAULT_EPOCHS = 2
 VALIDATIONS = 10
-MAX_VALIDATED = 32  # pieces of footage that are looked at on the way
+MAX_VALIDATED = 32  # pieces of footage for validations on the way
 VALIDATED = 0.1  # share of the time for validations
 COLDEST, HOTTEST = 0.1, 10.0  # factors of the spread
 
@@ -80,20 +80,20 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         """Return how often to validate: for a tenth of the time at most."""
         if self.config.minutes is not None:
             return VALIDATIONS
-        # Forward only costs about a third of learning.
+        # A forward pass alone takes about a third of a train step.
         held = sum(min(len(piece.frames), self._most) for piece in self._some) / 3
         learned = self.total * self.config.batch_size * self.spec.frames
         return max(1, min(VALIDATIONS, round(VALIDATED * learned / held)))
 
     @property
     def _most(self) -> int:
-        """Frames of a piece that are looked at on the way: two windows, or what scores need."""
+        """Frames of a piece used for validations on the way: two windows, or what scores need."""
         fastest = max(piece.rate for piece in self.long)
         return max(2 * self.spec.frames, math.ceil((BACK + AHEAD[-1]) * fastest) + 2)
 
     @property
     def _some(self) -> Sequence[Footage]:
-        """Evenly spread pieces that are looked at on the way."""
+        """Evenly spread pieces for validations on the way."""
         return self.long[:: -(-len(self.long) // MAX_VALIDATED)]
 
     def measure(self) -> tuple[Numbers, float]:
@@ -105,7 +105,7 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         return {"val_error": error}, -error
 
     def note(self) -> str:
-        """Return how good the best weights are, for people who wait."""
+        """Return how good the best weights are, for the progress bar."""
         return "" if self.best is None else f", validation error {-100 * self.best:.2f} %/s at best"
 
     def write_model(self) -> None:
@@ -137,7 +137,7 @@ class MotionTrainer(Trainer[MotionTrainResult]):
 
 
 def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
-    """Let the spread of each field be the mean error that scores found, as far as it depends."""
+    """Scale the spread of each field to the mean error of the scores."""
     bias = network.get_parameter("output.bias")
     with torch.no_grad():
         for place, field in zip(range(FIELDS), scores.fields, strict=True):

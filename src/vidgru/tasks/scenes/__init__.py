@@ -1,1 +1,1 @@
-"""Find where scenes begin and end."""
+"""Detection of scene boundaries."""

@@ -1,4 +1,4 @@
-"""`vidgru scenes`: tell where scenes of videos begin and end, and write what is made of them."""
+"""`vidgru scenes`: detect scenes of videos, and write files from them."""
 
 import sys
 from dataclasses import fields
@@ -78,7 +78,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
 
 
 def _save(scenes: Scenes, outputs: "OutputPaths", quiet: bool) -> bool:
-    """Write what was planned of a source; return whether that failed."""
+    """Write the planned files of a source; return whether that failed."""
     from vidgru.tasks.scenes.save import save_scenes
     from vidgru.terminal.progress import follow
     from vidgru.terminal.source_loop import print_saved

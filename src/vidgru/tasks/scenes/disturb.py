@@ -1,4 +1,4 @@
-"""What happens in videos and is no scene boundary, though much of the picture changes."""
+"""Large changes of the picture that are no scene boundaries."""
 
 import math
 from typing import Any
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from vidgru.data.augment import Frames
 
 Numbers = NDArray[np.float32]
-# What things do in the view of a camera, and how often: cross it, reach into it and draw back, come
-# and stay, be there and go, leave something behind.
+# What objects do in front of a camera, and how often: cross the view, reach into it and draw back,
+# come and stay, be there and leave, leave something behind.
 WAYS = {"cross": 0.5, "reach": 0.15, "stay": 0.15, "go": 0.1, "bring": 0.1}
 
 
 def disturb(rng: np.random.Generator, frames: Frames, shown: int) -> Frames:
-    """Return frames uint8 (T, S, S, 3) of one shot with something in them that is no boundary.
+    """Return frames uint8 (T, S, S, 3) of one shot with a change that is no boundary.
 
     It begins within the first `shown` frames.
 
     Flashes, once or several; a fade to black or white and back; light that changes; colours that
-    go or come; something that is laid over for a while; somebody who passes close to the camera.
+    go or come; a temporary overlay; somebody who passes close to the camera.
     """
     out = frames.astype(np.float32)
     at = int(rng.integers(0, min(max(shown, 1), len(out))))
@@ -41,9 +41,9 @@ def drift(rng: np.random.Generator, frames: Frames) -> Frames:
 
 
 def let_pass(rng: np.random.Generator, frames: Frames, shown: int) -> Frames:
-    """Return frames uint8 (T, S, S, 3) of one shot with things of any size in its view.
+    """Return frames uint8 (T, S, S, 3) of one shot with objects of any size in its view.
 
-    They come within the first `shown` frames, at any speed, and do as WAYS says; some are shadows.
+    They come within the first `shown` frames, at any speed, and act as in WAYS; some are shadows.
     """
     out = frames.astype(np.float32)
     for _ in range(int(rng.integers(1, 6))):
@@ -90,7 +90,7 @@ def _thing(rng: np.random.Generator, out: Numbers, at: int) -> None:
 
 
 def _sprite(rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Return what something looks like (s, s, 3), and its opacity (s, s, 1)."""
+    """Return the picture of an object (s, s, 3), and its opacity (s, s, 1)."""
     side = 32
     cells = int(rng.integers(2, 9))
     contrast = rng.choice([0, 8, 25, 50])
@@ -117,9 +117,9 @@ def _sprite(rng: np.random.Generator) -> tuple[Numbers, Numbers]:
 def _lay(
     frame: Numbers, picture: Numbers, alpha: Numbers, scale: Any, middle: Any, before: Any = None
 ) -> Any:
-    """Lay something over a frame (S, S, 3), its middle at a place; return that place.
+    """Draw an object over a frame (S, S, 3), its middle at a place; return that place.
 
-    Where it was before tells how far it is blurred by its motion.
+    Its previous place determines its motion blur.
     """
     size, side = frame.shape[0], alpha.shape[0]
     way = np.zeros(2) if before is None else np.asarray(middle) - before
@@ -139,7 +139,7 @@ def _lay(
 
 def _flash(rng: np.random.Generator, out: Numbers, at: int) -> None:
     part = out[at : at + int(rng.integers(1, 6))]
-    if rng.random() < 0.4:  # as bright as the sensor goes, or darker
+    if rng.random() < 0.4:  # as bright as the sensor allows, or darker
         part += rng.uniform(60, 230) * rng.choice([1, 1, 1, -1])
         return
     level, fading = np.float32(rng.uniform(0.3, 1)), np.float32(rng.random())
@@ -211,7 +211,7 @@ def _pass(rng: np.random.Generator, out: Numbers, at: int) -> None:
 
 
 def panel(rng: np.random.Generator, frames: Frames) -> None:
-    """Lay over frames uint8 (T, S, S, 3) what stays there: a logo, a panel, half of the screen."""
+    """Draw a constant overlay on frames uint8 (T, S, S, 3): a logo, a panel, half of the screen."""
     size = frames.shape[1]
     if rng.random() < 0.4:
         width, height = (int(side) for side in rng.integers(3, size // 4, 2))
@@ -235,7 +235,7 @@ def grain(rng: np.random.Generator, frames: Frames) -> None:
     count = 2**16
     noise = rng.normal(0, rng.uniform(0, 4) * rng.random(), count + frames[0].size)
     noise = noise.astype(np.float32)
-    # Parts of the same numbers: new ones for each frame take longer than all the rest.
+    # Slices of the same numbers: new ones for each frame take longer than all the rest.
     for frame, start in zip(frames, rng.integers(0, count, len(frames)), strict=True):
         noisy = frame + noise[start : start + frame.size].reshape(frame.shape)
         frame[:] = noisy.clip(0, 255)

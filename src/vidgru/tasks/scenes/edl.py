@@ -22,10 +22,10 @@ def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
     """Return scenes as a CMX 3600 edit decision list of the source, the form of SMPTE 258M.
 
     Each scene is an event from the source to its place in a record that begins at 0, so that the
-    list gives the source again. Source times begin at the timecode of the file, which may be drop
-    frame, and where it has none at the time at which the picture begins beside the sound. A gradual
+    list reproduces the source. Source times begin at the timecode of the file, which may be drop
+    frame, and where it has none at the start of the picture relative to the sound. A gradual
     transition is an event of two lines: the old scene, which ends where it begins, and the new
-    scene with how long it takes. A fade is written as a dissolve, as black from a black source
+    scene with its duration. A fade is written as a dissolve, as black from a black source
     would darken what is dark already, and a comment names it. Timecodes count frames at the rounded
     rate; where frames come unevenly or at another rate, they are the times at that rate.
     """
@@ -85,5 +85,5 @@ def _starts(scenes: Scenes) -> tuple[int, list[int]]:
 
 
 def _line(name: str) -> str:
-    """Return a name as it may stand in a line."""
+    """Return a name that is safe in a line."""
     return "".join(c if c.isprintable() else "?" for c in name)[:LONGEST_NAME]

@@ -1,4 +1,4 @@
-"""Tell how well a model finds the boundaries between clips that it did not learn from."""
+"""Measure how well a model detects the boundaries between clips that it was not trained on."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -36,7 +36,7 @@ def evaluate_scenes_steps(
 
     The clips, of long ones the beginning, are joined in a random order, which is always the same:
     once by hard cuts, and once by dissolves of DISSOLVE frames, as far as clips are long enough.
-    Raises DataError when nothing is left to be joined.
+    Raises DataError when too few clips are left.
     """
     spec = model.spec
     sampling = Sampling(FASTEST, spec.size, spec.frames, even=True)
@@ -61,7 +61,7 @@ def evaluate_scenes_steps(
     pieces = [list(clips.values())[number] for number in order]
     found = []
     for over in (0, DISSOLVE):
-        # Between two dissolves there is a scene.
+        # Between two dissolves there must be a scene.
         some = [piece for piece in pieces if not over or len(piece) >= 2 * over + SHORTEST]
         if len(some) >= 2:
             with model_named(model.path):
@@ -83,7 +83,7 @@ def evaluate_scenes_steps(
 def _joined_steps(
     model: LoadedScenes, device: torch.device, pieces: Sequence[Frames], over: int
 ) -> Generator[Progress, None, JoinedScores]:
-    """Find the boundaries in joined clips in both ways, telling how far that is."""
+    """Detect the boundaries in joined clips in both ways, yielding Progress."""
     network, threshold = model.network.to(device), model.spec.threshold
     truth = boundaries_of([len(piece) for piece in pieces], over)
     kind = truth[0].kind

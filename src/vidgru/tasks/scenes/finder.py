@@ -1,4 +1,4 @@
-"""Find scene boundaries in any number of frames, in constant memory."""
+"""Detect scene boundaries in any number of frames, in constant memory."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ from vidgru.tasks.scenes.reader import Reader
 from vidgru.tasks.scenes.results import Boundary
 from vidgru.video.read import Image
 
-TOGETHER = 64  # frames that are encoded together, and of which is told together
-AROUND = 32  # frames before and after those that the core reads beside them
+TOGETHER = 64  # frames that are encoded and decided together
+AROUND = 32  # additional frames before and after those that the core reads
 
 
 @contextmanager
@@ -37,27 +37,27 @@ def _sound(outputs: Tensor) -> Tensor:
 
 
 class TokenStream:
-    """Push frames, get what the core reads of those that are far enough back.
+    """Push frames, get the core's input for those that are far enough back.
 
-    The same as `network.tokens` gives of all frames at once.
+    The same as `network.tokens` of all frames at once.
     """
 
     def __init__(self, network: SceneNetwork) -> None:
         self.network = network
         self._kept: FrameFeatures | None = None
         self._first = self._predicted = self._end = (
-            0  # frame numbers: first kept, next to tell, next
+            0  # frame numbers: first kept, next to return, next
         )
 
     def push(self, pixels: Tensor) -> Tensor:
         """Take more frames uint8 (T, S, S, 3); return tokens (1, t, TOKEN), LATE frames late."""
-        seen = self.network.extract_features(pixels[None])
-        self._kept = seen if self._kept is None else join([self._kept, seen])
+        features = self.network.extract_features(pixels[None])
+        self._kept = features if self._kept is None else join([self._kept, features])
         self._end += len(pixels)
         return self._predict(max(self._end - LATE, 0))
 
     def finish(self) -> Tensor:
-        """Return the tokens that are left when no more frames come."""
+        """Return the remaining tokens when no more frames come."""
         return self._predict(self._end)
 
     def _predict(self, until: int) -> Tensor:
@@ -81,14 +81,14 @@ def _chunks(network: SceneNetwork, frames: Iterable[Image], most: int) -> Iterat
 
 @torch.inference_mode()
 def predict(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
-    """Yield outputs (T, 6) of frames uint8 (S, S, 3), told in both directions.
+    """Yield outputs (T, 6) of frames uint8 (S, S, 3), from both directions.
 
-    Each is told from AROUND frames before and after, at least, as far as there are any. The network
+    Each uses AROUND frames before and after, at least, as far as there are any. The network
     must be in eval mode. Raises FloatingPointError for outputs that are not finite.
     """
     stream = TokenStream(network)
     waiting: list[Tensor] = []
-    before = 0  # of the waiting tokens, how many are there to be looked back at
+    before = 0  # how many of the waiting tokens are only context
     for chunk in _chunks(network, frames, TOGETHER):
         waiting.append(stream.push(chunk))
         tokens = torch.cat(waiting, dim=1)
@@ -109,7 +109,7 @@ def _both(network: SceneNetwork, tokens: Tensor) -> Tensor:
 
 
 def find(network: SceneNetwork, frames: Iterable[Image], threshold: float) -> Iterator[Boundary]:
-    """Yield the boundaries among frames uint8 (S, S, 3), in order, told in both directions."""
+    """Yield the boundaries among frames uint8 (S, S, 3), in order, from both directions."""
     reader = Reader(threshold)
     for outputs in predict(network, frames):
         yield from reader.push(outputs)
@@ -117,9 +117,9 @@ def find(network: SceneNetwork, frames: Iterable[Image], threshold: float) -> It
 
 
 class StreamingSceneDetector:
-    """Push frames one by one, get the boundaries that are known by then, told forward only.
+    """Push frames one by one, get the boundaries known by then, from past frames only.
 
-    They come LATE frames after they are seen to be over. The network must be in eval mode.
+    They come LATE frames after they are over. The network must be in eval mode.
     """
 
     def __init__(self, network: SceneNetwork, threshold: float) -> None:
@@ -134,7 +134,7 @@ class StreamingSceneDetector:
 
     @torch.inference_mode()
     def finish(self) -> list[Boundary]:
-        """Return the boundaries that are left when no more frames come."""
+        """Return the remaining boundaries when no more frames come."""
         return self._reader.push(self.outputs(self._stream.finish())) + self._reader.finish()
 
     def outputs(self, tokens: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class StreamingSceneDetector:
 def watch(
     network: SceneNetwork, frames: Iterable[Image], threshold: float
 ) -> Iterator[tuple[int, Boundary | None]]:
-    """Yield how many frames there were, with each boundary that is known by then, or None."""
+    """Yield the number of frames so far, with each boundary known by then, or None."""
     detector, count = StreamingSceneDetector(network, threshold), 0
     for count, frame in enumerate(frames, 1):
         known: list[Boundary | None] = [*detector.push(frame)]

@@ -1,4 +1,4 @@
-"""Tell where scenes of videos begin and end."""
+"""Detect the scenes of videos."""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -27,10 +27,10 @@ from vidgru.video.live import live_frames, log_event
 from vidgru.video.read import Image, Source, Video, open_video
 from vidgru.video.sample import log_warnings, read_ahead
 
-CHUNK = 64  # frames that are read while the network looks at those before
-KEPT = 1 << 16  # times of the latest frames: far more than any network looks at together
+CHUNK = 64  # frames that are read while the network processes those before
+KEPT = 1 << 16  # times of the latest frames: far more than any network reads together
 LIVE_FPS = 25.0  # frames/s of a live source
-WAIT = 0.1  # seconds between two words of progress
+WAIT = 0.1  # seconds between two reports of progress
 
 
 class _TimedFrame(NamedTuple):
@@ -59,11 +59,11 @@ class ScenesModel(VideoModel[Scenes]):
     def steps(
         self, source: Source, threshold: float | None = None
     ) -> Generator[Progress, None, Scenes]:
-        """Find the scenes of a video or a folder of images, telling how far that is.
+        """Detect the scenes of a video or a folder of images, yielding Progress.
 
         Boundaries count from a confidence of `threshold` on; left out, it is the model's own. Every
         frame is read once, in order, with its own time; memory grows by the boundaries only. Raises
-        VideoError, OptionError for what is live, ModelError for answers that are no finite numbers.
+        VideoError, OptionError for a live source, ModelError for outputs that are not finite.
         """
         limit = self._threshold(threshold)
         reading = _Reading(source, self.spec.size)
@@ -73,7 +73,7 @@ class ScenesModel(VideoModel[Scenes]):
                 found = find(self.network, frames, limit)
                 return [(boundary, reading.seconds(boundary.frame)) for boundary in found]
 
-        # The finder asks for frames, and says nothing in between: a thread leaves room for that.
+        # The finder pulls frames without reporting progress: a thread allows that.
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(search)
             try:
@@ -86,9 +86,9 @@ class ScenesModel(VideoModel[Scenes]):
     def stream(self, source: Source, threshold: float | None = None) -> Iterator[SceneChange]:
         """Yield each boundary as soon as it is known, from what came so far and a few frames more.
 
-        Memory stays constant, however long it goes on. Live sources (the str "camera:0",
-        "rtsp://...", "http://...") are read at 25 frames/s, as `live_frames` says; after a
-        reconnect it begins afresh. Raises VideoError, OptionError, ModelError.
+        Memory stays constant, however long it runs. Live sources (the str "camera:0",
+        "rtsp://...", "http://...") are read at 25 frames/s, as by `live_frames`; after a
+        reconnect it starts anew. Raises VideoError, OptionError, ModelError.
         """
         limit = self._threshold(threshold)
         if isinstance(source, str) and is_live(source):
@@ -142,7 +142,7 @@ class _Times:
 
 
 class _Reading:
-    """Reads the frames of a source once, and tells of them afterwards."""
+    """Reads the frames of a source once, and describes them afterwards."""
 
     def __init__(self, source: Source, side: int) -> None:
         self.source, self.size = source, (side, side)
@@ -166,7 +166,7 @@ class _Reading:
             self._begin(video)
             while (time := video.grab()) is not None:
                 if not self.width:
-                    self.height, self.width = video.retrieve().shape[:2]  # turned upright
+                    self.height, self.width = video.retrieve().shape[:2]  # rotation applied
                 yield _TimedFrame(video.retrieve(self.size), time)
             self._info = video.info()
         log_warnings(self._info)
@@ -188,7 +188,7 @@ class _Reading:
             raise RuntimeError("The finder did not ask for all frames.")
         info, count = self._info, self._times.count
         fps = count / info.seconds
-        # Times are rounded: what is declared is nearer, unless it is wrong.
+        # Times are rounded: the declared rate is more exact, unless it is wrong.
         if abs(info.fps / fps - 1) < 0.01:
             fps = info.fps
         return Scenes(
@@ -202,7 +202,7 @@ def load_scenes(
 ) -> ScenesModel:
     """Open a run folder or file of a model of scenes, or the model that comes with vidgru.
 
-    `threads` sets how many torch uses in this process; left out, that stays as it is. Raises
+    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)

@@ -1,4 +1,4 @@
-"""Reads files of models that find scenes."""
+"""Reads model files of scene detectors."""
 
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ LoadedScenes = Loaded[SceneNetwork, SceneSpec]
 
 
 def load_scenes(path: Path) -> LoadedScenes:
-    """Read the file or run folder of a model that finds scenes; raises ModelError."""
+    """Read the model file or run folder of a scene detector; raises ModelError."""
     found: LoadedScenes = load(path, "scenes")
     return found
 
 
 def read_spec(content: dict[str, Any]) -> SceneSpec | None:
-    """Return a stranger's description of such a model, None where it makes no sense."""
+    """Return the spec in an untrusted header of such a model, None where it is invalid."""
     spec = SceneSpec(**{"histogram": "hard", **content["spec"]})
     sound = (
         spec.core == CORE

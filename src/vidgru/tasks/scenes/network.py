@@ -1,4 +1,4 @@
-"""The network that tells scene boundaries: frames compared with those around them, and a core."""
+"""The scene network: frames compared with their neighbours, and a core."""
 
 import itertools
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ EMBEDDED = 48  # values of a frame's features that are compared
 BINS = 8  # of each colour in a histogram
 HISTOGRAMS = ("soft", "hard")
 COARSE = 12  # cells a side of the pictures whose pixels are compared
-FINE = 24  # cells a side of those, in shades of grey, where a slow pan is no mixture
+FINE = 24  # cells a side of those in grey, where a slow pan is no mixture
 # Frames are compared with the one before, for each of so many frames on either side ...
 AROUND = 8
-# ... so many before a boundary with as many after it, had it been here (the last of the old scene
+# ... as many before a boundary as after it, if it were here (the last of the old scene
 # and the first of the new one are two such); within either side; and with the mean of both sides,
-# which is what a frame of a dissolve is. Last, how light or plain frames are: fades.
+# which a frame of a dissolve equals. Last, the brightness and contrast of frames: fades.
 ACROSS = (2, 3, 4, 6, 8, 12, 16)
 WITHIN = (2, 4, 8, 16)
 HALFWAY = (1, 2, 4, 8, 16)
 LIGHT = (4, 8, 16)
 LAGS = sorted({1, *(2 * k - 1 for k in ACROSS), *WITHIN})
-BACK, LATE = WITHIN[-1] + 1, WITHIN[-1]  # frames before and after one that are compared
+BACK, LATE = WITHIN[-1] + 1, WITHIN[-1]  # frames before and after one that it is compared with
 METRICS = 4  # ways to compare two frames
 COMPARED = (
     METRICS * (2 * AROUND + 1 + len(ACROSS) + 2 * len(WITHIN))
     + 2 * len(HALFWAY)
     + 2 * (1 + 2 * len(LIGHT))
 )
-LOOK = 16  # values of what the frame itself looks like
+LOOK = 16  # values for the appearance of the frame itself
 TOKEN = 96  # values of a frame that the core reads
 OUTPUTS = 2 + len(KINDS)  # logits: a boundary is here, within a transition, and its kinds
 DROPOUT = 0.2
@@ -45,7 +45,7 @@ GAIN = 100.0  # of distances from 0 to 1, before their logarithm
 
 
 class FrameFeatures(NamedTuple):
-    """What is kept of frames, to be compared with others."""
+    """Features of frames, for comparing them with others."""
 
     features: Tensor  # (B, T, 2 * WIDTHS[-1])
     embedded: Tensor  # (B, T, EMBEDDED), of length one
@@ -55,17 +55,17 @@ class FrameFeatures(NamedTuple):
     fine: Tensor  # (B, T, FINE ** 2), from 0 to 1
 
     def since(self, start: int) -> "FrameFeatures":
-        """Return the frames from a number on."""
+        """Return the frames from an index on."""
         return FrameFeatures(*(part[:, start:] for part in self))
 
 
 def join(parts: Sequence[FrameFeatures]) -> FrameFeatures:
-    """Return the frames of all parts, one after the other."""
+    """Return the frames of all parts, in order."""
     return FrameFeatures(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
 
 
 def moved(part: Tensor, shift: int) -> Tensor:
-    """Return (B, T, ...) where each frame has what comes `shift` frames later, or earlier.
+    """Return (B, T, ...) where each frame has the value of `shift` frames later, or earlier.
 
     Beyond the ends, the last or first frame is repeated.
     """
@@ -89,8 +89,8 @@ def hard_histogram(planes: Tensor) -> Tensor:
 def soft_histogram(planes: Tensor) -> Tensor:
     """Return how many pixels of uint8 (N, 3, P) are of each colour (N, BINS ** 3).
 
-    BINS levels of each channel, from 0 to 255, are counted; what lies between two counts for both,
-    by how near it is. So no slow fade jumps from bin to bin, and dark pictures differ, too.
+    BINS levels of each channel, from 0 to 255, are counted; a value between two counts for both,
+    by its distance. So no slow fade jumps from bin to bin, and dark pictures differ, too.
     """
     place = planes.float() * ((BINS - 1) / 255)
     low = place.long().clamp_(max=BINS - 2)
@@ -105,11 +105,11 @@ def soft_histogram(planes: Tensor) -> Tensor:
 
 
 class SceneNetwork(nn.Module):
-    """Frames in; for each, the chance that a scene begins with it, told twice.
+    """Frames in; for each, the chance that a scene begins with it, computed twice.
 
-    What a frame's core reads, its token, is how it compares with frames up to BACK before and LATE
-    after it. One core runs on from the first frame, and tells LATE frames late: that is all a
-    stream needs. Another one runs back from the last frame; both together tell of files. Pixels are
+    The core's input for a frame, its token, compares it with frames up to BACK before and LATE
+    after it. One core runs forward from the first frame, and its outputs are LATE frames late: that
+    is all a stream needs. Another one runs backward from the last frame; files use both. Pixels are
     uint8 (B, T, S, S, 3).
     """
 
@@ -138,13 +138,13 @@ class SceneNetwork(nn.Module):
     def encode(self, pixels: Tensor) -> Tensor:
         """Return features (B, T, 2 * WIDTHS[-1]), the only part that low precision does not harm.
 
-        All that comes after it looks at small differences.
+        Everything after it depends on small differences.
         """
         features: Tensor = self.encoder(normalise(pixels.flatten(0, 1)))
         return features.view(*pixels.shape[:2], -1)
 
     def extract_features(self, pixels: Tensor, features: Tensor | None = None) -> FrameFeatures:
-        """Return what is compared of frames, of which the features may be known."""
+        """Return the features of frames for comparison; the encoder's may be known."""
         shape = pixels.shape[:2]
         features = (self.encode(pixels) if features is None else features).flatten(0, 1)
         embedded = functional.normalize(self.embed(features), dim=-1)
@@ -159,33 +159,33 @@ class SceneNetwork(nn.Module):
         parts = (features, embedded, colours, coarse.flatten(1), structure, fine)
         return FrameFeatures(*(part.view(*shape, -1) for part in parts))
 
-    def compare(self, seen: FrameFeatures) -> Tensor:
-        """Return how each frame compares with those around it (B, T, COMPARED)."""
-        apart = {lag: _apart(seen, lag) for lag in LAGS}  # (B, T, METRICS) each
+    def compare(self, frames: FrameFeatures) -> Tensor:
+        """Return the differences of each frame from those around it (B, T, COMPARED)."""
+        apart = {lag: _apart(frames, lag) for lag in LAGS}  # (B, T, METRICS) each
         columns = [moved(apart[1], shift) for shift in range(-AROUND, AROUND + 1)]
         columns += [moved(apart[2 * k - 1], k - 1) for k in ACROSS]
         columns += [moved(apart[k], -1) for k in WITHIN]
         columns += [moved(apart[k], k) for k in WITHIN]
-        light = torch.stack([seen.fine.mean(-1), 3 * seen.fine.std(-1)], dim=-1)
+        light = torch.stack([frames.fine.mean(-1), 3 * frames.fine.std(-1)], dim=-1)
         columns.append(light)
         for k in LIGHT:
             columns += [10 * (moved(light, -k) - light), 10 * (moved(light, k) - light)]
-        columns += [_bent(part, k) for part in (seen.coarse, seen.fine) for k in HALFWAY]
+        columns += [_bent(part, k) for part in (frames.coarse, frames.fine) for k in HALFWAY]
         return torch.cat(columns, dim=-1)
 
-    def tokens(self, seen: FrameFeatures) -> Tensor:
-        """Return what the cores read (B, T, TOKEN)."""
-        look = self.shrink(self.dropout(self.norm(seen.features)))
-        return self.to_token(torch.cat([self.compare(seen), look], dim=-1))  # type: ignore[no-any-return]
+    def tokens(self, frames: FrameFeatures) -> Tensor:
+        """Return the cores' input (B, T, TOKEN)."""
+        look = self.shrink(self.dropout(self.norm(frames.features)))
+        return self.to_token(torch.cat([self.compare(frames), look], dim=-1))  # type: ignore[no-any-return]
 
     def predict_early(self, ahead: Tensor, tokens: Tensor) -> Tensor:
-        """Return outputs (B, T, OUTPUTS) of the core that runs on (B, T, hidden), and tokens."""
+        """Return outputs (B, T, OUTPUTS) from the forward core (B, T, hidden), and tokens."""
         return self.early(torch.cat([ahead, tokens], dim=-1))  # type: ignore[no-any-return]
 
     def decide(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs (B, T, OUTPUTS) told forward only, and backward only.
+        """Return outputs (B, T, OUTPUTS) of the forward core, and of the backward core.
 
-        What is told in both directions is their mean: two that saw different things err less.
+        The bidirectional output is their mean: two with different inputs err less.
         """
         ahead, _ = unroll(self.core, tokens)
         back, _ = unroll(self.back, tokens.flip(1))
@@ -194,29 +194,29 @@ class SceneNetwork(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs (B, T, OUTPUTS) told forward only, and told in both directions."""
+        """Return outputs (B, T, OUTPUTS) of the forward core, and bidirectional ones."""
         early, late = self.decide(self.tokens(self.extract_features(pixels)))
         return early, (early + late) / 2
 
 
-def _apart(seen: FrameFeatures, lag: int) -> Tensor:
-    """Return how far frames are from those `lag` before (B, T, METRICS), as logarithms."""
-    far = FrameFeatures(*(moved(part, -lag) for part in seen))
+def _apart(frames: FrameFeatures, lag: int) -> Tensor:
+    """Return the distances of frames from those `lag` before (B, T, METRICS), as logarithms."""
+    far = FrameFeatures(*(moved(part, -lag) for part in frames))
     alike = [
         (one * other).sum(-1)
         for one, other in (
-            (seen.embedded, far.embedded),
-            (seen.colours, far.colours),
-            (seen.structure, far.structure),
+            (frames.embedded, far.embedded),
+            (frames.colours, far.colours),
+            (frames.structure, far.structure),
         )
     ]
     distances = [*(1 - cosine.clamp(max=1) for cosine in alike)]
-    distances.append((seen.coarse - far.coarse).abs().mean(-1))
+    distances.append((frames.coarse - far.coarse).abs().mean(-1))
     return torch.stack(distances, dim=-1).mul(GAIN).log1p() / 2
 
 
 def _bent(part: Tensor, span: int) -> Tensor:
-    """Return how far frames are from the mean of those `span` before and after (B, T, 1).
+    """Return the distance of frames from the mean of those `span` before and after (B, T, 1).
 
     In shares of half the distance between those two.
     """

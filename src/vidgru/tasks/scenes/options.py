@@ -1,4 +1,4 @@
-"""What can be set where scenes are found."""
+"""Options of detecting scenes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ from vidgru.tasks.scenes.spec import MIN_SCENE_FRAMES, SCENE_FRAMES, SCENE_SIZE
 
 @dataclass(frozen=True)
 class SceneTrainConfig(MapTrainConfig):
-    """How `train` learns to find where scenes begin. None means: chosen from the data."""
+    """How `train` trains a scene detector. None means: chosen from the data."""
 
     defaults: ClassVar = {
         "size": f"for scenes {SCENE_SIZE}",
@@ -40,7 +40,7 @@ class SceneTrainConfig(MapTrainConfig):
 
 @dataclass(frozen=True)
 class ScenesConfig(ModelConfig):
-    """How `scenes` divides videos, and what it writes of them."""
+    """How `scenes` splits videos, and which files it writes."""
 
     model: str | None = option(
         None,
@@ -100,7 +100,7 @@ class ScenesConfig(ModelConfig):
 
 
 def refuse_without_scenes(names: Iterable[str]) -> None:
-    """Raise OptionError where options that were given are for scenes only, not for --objects."""
+    """Raise OptionError where given options are for scenes only, not for --objects."""
     for name in names:
         if name in ("model", "device", "threads", "threshold", "edl", "split", "sheet"):
             raise OptionError(f"--objects does not use --{name}: leave it out.")

@@ -1,4 +1,4 @@
-"""Scene boundaries: what is learned of them, and how they are read from a network's outputs."""
+"""Scene boundaries: their loss, and how they are decoded from a network's outputs."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,14 @@ from torch.nn import functional
 
 from vidgru.tasks.scenes.results import KINDS, Boundary
 
-BOUNDARY, INSIDE, KIND = 0, 1, 2  # places of the outputs: one logit each, then one of each kind
+BOUNDARY, INSIDE, KIND = 0, 1, 2  # indices of the outputs: one logit each, then one of each kind
 RARE = 5.0  # weight of frames with a boundary, of which there are few
 WITHIN, WHICH = 0.3, 0.2  # weights in the loss: within a transition, and of which kind
-NEAR = 4  # frames: of boundaries so near to each other, the surest counts
+NEAR = 4  # frames: of boundaries so near to each other, the most confident counts
 CLEAR = 8
 LONGEST = 100  # frames on either side of a boundary that a transition may last
-# Share of the threshold from which a dissolve counts. A network is less sure of where in a slow
-# transition the boundary is, and what passes by is taken for cuts and wipes, never for dissolves.
+# Share of the threshold from which a dissolve counts. A network is less confident about the place
+# of the boundary in a slow transition, and passers-by look like cuts and wipes, not dissolves.
 DISSOLVE = 0.75
 
 
@@ -27,7 +27,7 @@ def loss(
     kind: Tensor,
     counts: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Return how far outputs (B, T, 6) are off, mean over all frames.
+    """Return the loss of outputs (B, T, 6), mean over all frames.
 
     boundary, inside: chances (B, T) from 0 to 1; kind: numbers (B, T) of KINDS, -1 where there is
     no transition. counts: frames of the whole batch, of which these may be a part, and how many of
@@ -44,18 +44,18 @@ def loss(
 
 
 def is_detectable(boundary: Boundary, frames: int) -> bool:
-    """Return whether the first and the last scene of so many frames show themselves clearly."""
+    """Return whether the first and the last scene of a video of `frames` are clearly visible."""
     return boundary.start >= CLEAR and boundary.end <= frames - CLEAR
 
 
 class Reader:
-    """Reads boundaries from outputs that come frame by frame, in constant memory.
+    """Decodes boundaries from outputs that come frame by frame, in constant memory.
 
-    A boundary is the surest frame of those within NEAR, if it is sure enough, for a dissolve a
-    little less; within one gradual transition, there is but one. A scene shows itself clearly for
-    CLEAR frames, at least: of a cut and a gradual transition that leave less, the cut counts, and
-    of two gradual ones, the first. So do the first and the last one. Boundaries are told as soon as
-    nothing that comes can change them.
+    A boundary is the most confident frame of those within NEAR, if it is confident enough, for a
+    dissolve a little less; within one gradual transition, there is only one. A scene is clearly
+    visible for CLEAR frames, at least: of a cut and a gradual transition that leave less, the cut
+    counts, and of two gradual ones, the first. So are the first and the last one. Boundaries are
+    reported as soon as no later output can change them.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -84,11 +84,11 @@ class Reader:
         return found
 
     def finish(self) -> list[Boundary]:
-        """Return the boundaries that are left when no more frames come."""
+        """Return the remaining boundaries when no more frames come."""
         return self._report()
 
     def _look(self, frame: int) -> Iterator[Boundary]:
-        """Take notice of a frame as a boundary, if it is one."""
+        """Consider a frame as a boundary, if it is one."""
         if frame < 0:
             return
         if self._pending is not None and self._done(self._pending, frame):

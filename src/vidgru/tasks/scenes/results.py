@@ -27,9 +27,9 @@ class Boundary(ToDict):
 
 @dataclass(frozen=True)
 class SceneChange(ToDict):
-    """A boundary that was found while a stream went on.
+    """A boundary that was found in a running stream.
 
-    seconds: when the new scene begins; known: of the latest frame that had been read by the time
+    seconds: when the new scene begins; known: time of the latest frame that had been read when
     this was known. Both count from the first frame of the stream.
     """
 
@@ -61,10 +61,10 @@ class Scene(ToDict):
 
 @dataclass(frozen=True)
 class Scenes(ToDict):
-    """All scenes of one video; together they are all its frames.
+    """All scenes of one video; together they contain all its frames.
 
-    fps: frames/s, on average where they come unevenly, which `variable` tells; width, height: of
-    the source's pictures, in pixels; seconds: of all; model: the file that told.
+    fps: frames/s, on average where they come unevenly, see `variable`; width, height: of
+    the source's pictures, in pixels; seconds: of all; model: its file.
     """
 
     source: str
@@ -78,7 +78,7 @@ class Scenes(ToDict):
     scenes: tuple[Scene, ...]
 
     def clear(self, scene: Scene) -> range:
-        """Return the frames of a scene that show nothing of others; all, where there are none."""
+        """Return the frames of a scene without those of transitions; all, where there are none."""
         start, end = scene.start, scene.end
         if scene.begins is not None:
             start = max(start, scene.begins.end)
@@ -91,7 +91,7 @@ class Scenes(ToDict):
 def scenes_between(
     boundaries: Sequence[tuple[Boundary, float]], frames: int, seconds: float
 ) -> tuple[Scene, ...]:
-    """Return the scenes of a video of so many frames and seconds.
+    """Return the scenes of a video of such a number of frames and seconds.
 
     Boundaries come in order, each with the time of its frame.
     """

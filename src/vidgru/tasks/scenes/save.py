@@ -1,4 +1,4 @@
-"""Write what is made of the scenes of videos: edit lists, pictures, contact sheets and pieces."""
+"""Write files from scenes of videos: edit lists, pictures, contact sheets and pieces."""
 
 import os
 import re
@@ -25,7 +25,7 @@ PIECE = re.compile(rf"scene-\d{{3,}}({'|'.join(map(re.escape, SUFFIXES))})")
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """Where what is made of a source goes: two files and two folders."""
+    """The output paths of a source: two files and two folders."""
 
     edl: Path | None
     sheet: Path | None
@@ -34,17 +34,17 @@ class OutputPaths:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """Return all that are to be written."""
+        """Return all paths that are to be written."""
         return tuple(path for f in fields(self) if (path := getattr(self, f.name)) is not None)
 
 
 def plan(
     sources: Sequence[str], found: Sequence[Path | Failure], config: ScenesConfig
 ) -> dict[Path, OutputPaths]:
-    """Return where what is made of each source goes.
+    """Return the output paths of each source.
 
-    Raises OptionError for what cannot be, and OutputError for what is there already, unless the
-    config says `overwrite`.
+    Raises OptionError for impossible paths, and OutputError for existing ones, unless the
+    config sets `overwrite`.
     """
     videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
     new = not config.overwrite
@@ -81,7 +81,7 @@ def _folders(
     if not target:
         raise OptionError(f"{option} is empty: give a folder.")
     planned = plan_folders(target, "", sources, found)
-    read: dict[str, list[Path]] = {}  # sources by what must not be their folder
+    read: dict[str, list[Path]] = {}  # sources by the folder that they must not use
     for source in planned:
         path = Path(os.path.realpath(source))
         read.setdefault(str(path), []).append(source)
@@ -102,7 +102,7 @@ def _folders(
 
 
 def _written(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    """Return the files in a folder that were written there, by their names."""
+    """Return the files in a folder that were written by us, by their names."""
     if not folder.is_dir():
         return []
     return [folder / each for each in sorted(os.listdir(folder)) if name.fullmatch(each)]
@@ -111,7 +111,7 @@ def _written(folder: Path, name: re.Pattern[str]) -> list[Path]:
 def save_scenes(
     scenes: Scenes, outputs: OutputPaths
 ) -> Generator[Progress, None, list[Path | Failure]]:
-    """Write what is planned of a source; return each place, or why it could not be written."""
+    """Write the planned files of a source; return each path, or the Failure."""
     done: list[Path | Failure] = []
 
     def attempt(
@@ -151,7 +151,7 @@ def _save_pictures(
 ) -> Generator[Progress, None, None]:
     """Write pictures of each scene, and a sheet with the middle ones, in one pass over the frames.
 
-    All are of frames that show nothing of other scenes.
+    All are of frames outside of transitions.
     """
     wanted: dict[int, list[Callable[[Image], None]]] = {}
     size = thumbnail_size(scenes.width, scenes.height)
@@ -212,6 +212,6 @@ def _save_pieces(scenes: Scenes, folder: Path) -> Generator[Progress, None, None
 
 
 def _forget(folder: Path, name: re.Pattern[str], written: Sequence[Path]) -> None:
-    """Remove what an earlier run wrote in a folder, and this one did not write over."""
+    """Remove the files of an earlier run from a folder, unless this run replaced them."""
     for old in set(_written(folder, name)) - set(written):
         old.unlink()

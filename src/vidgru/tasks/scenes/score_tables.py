@@ -1,4 +1,4 @@
-"""Tables of how well scenes are found. Names from strangers are made harmless first."""
+"""Tables of scene detection scores. Untrusted names are made harmless first."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from vidgru.terminal.tables import open_console, percent
 
 
 def show(result: SceneTrainResult | SceneEvaluation) -> None:
-    """Print what a training or an evaluation came to."""
+    """Print the result of a training or an evaluation."""
     if isinstance(result, SceneTrainResult):
         show_scene_training(result)
     else:
@@ -21,7 +21,7 @@ def show(result: SceneTrainResult | SceneEvaluation) -> None:
 
 
 def show_scene_training(result: SceneTrainResult) -> None:
-    """Print how well boundaries are found, where the model lies, and what to type next."""
+    """Print the scores of boundaries, the path of the model, and the next commands."""
     rows = [(what, scores) for scores, what in held_out(result.validation, result.test)]
     table = _table("how well boundaries are found in windows of joined shots", rows)
     print_tables([table], result.skipped)
@@ -32,7 +32,7 @@ def show_scene_training(result: SceneTrainResult) -> None:
 
 
 def show_scene_evaluation(result: SceneEvaluation) -> None:
-    """Print how well boundaries are found between clips that were not learned from."""
+    """Print the scores of boundaries between clips that were not trained on."""
     names = {"cut": "by cuts", "dissolve": f"by dissolves of {result.dissolve} frames"}
     rows = []
     for one in result.joined:

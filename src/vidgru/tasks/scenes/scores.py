@@ -1,4 +1,4 @@
-"""How well scene boundaries are found: frozen dataclasses with `to_dict()`."""
+"""Scores of scene boundaries: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ def _share(part: int, whole: int) -> float | None:
 
 @dataclass(frozen=True)
 class BoundaryScores(ToDict):
-    """How many boundaries were found, so many frames (`tolerance`) off at most.
+    """Counts of boundaries found, at most `tolerance` frames off.
 
-    found, missed: true ones; false: found ones that are none; found_cuts, missed_cuts: of the true
-    ones, the hard cuts. Shares are None where nothing is there to share.
+    found, missed: true ones; false: detections without a true one; found_cuts, missed_cuts: of the
+    true ones, the hard cuts. Ratios are None where their denominator is 0.
     """
 
     _keys = (..., "precision", "recall", "f1", "recall_cuts", "recall_gradual")
@@ -34,12 +34,12 @@ class BoundaryScores(ToDict):
 
     @property
     def precision(self) -> float | None:
-        """Share of what was found that is true."""
+        """Share of the detections that are correct."""
         return _share(self.found, self.found + self.false)
 
     @property
     def recall(self) -> float | None:
-        """Share of what is true that was found."""
+        """Share of the true boundaries that were found."""
         return _share(self.found, self.found + self.missed)
 
     @property
@@ -61,18 +61,18 @@ class BoundaryScores(ToDict):
 
 @dataclass(frozen=True)
 class SceneScores(ToDict):
-    """How well boundaries were found, one after the other for TOLERANCES."""
+    """Scores of boundaries, one for each of TOLERANCES."""
 
     tolerances: tuple[BoundaryScores, ...]
 
     @property
     def f1(self) -> float:
-        """F1 at the widest tolerance; 0 where nothing is there to be found."""
+        """F1 at the widest tolerance; 0 where there are no boundaries."""
         return self.tolerances[-1].f1 or 0.0
 
 
 def scores_of(counts: Sequence[Sequence[int]]) -> SceneScores:
-    """Return scores of numbers: a row for each of TOLERANCES, with COUNTS."""
+    """Return the scores for counts: a row for each of TOLERANCES, with COUNTS."""
     return SceneScores(
         tuple(
             BoundaryScores(tolerance, *row)
@@ -83,13 +83,13 @@ def scores_of(counts: Sequence[Sequence[int]]) -> SceneScores:
 
 @dataclass(frozen=True)
 class SceneTrainResult(Trained):
-    """What `train --task scenes` made: the run folder, its model file, and how good it is.
+    """Results of `train --task scenes`: the run folder, its model file, and its scores.
 
-    `validation` belongs to the weights and the threshold that did best on these very clips, so it
-    flatters a little; `test` (FOLDER/test, if there is one) was looked at once. Both are of windows
-    that were joined out of these clips as those of the training are. began_with: which weights;
-    threshold: confidence from which a boundary counts; frames: of a window; size: of the pictures,
-    in pixels; `step_seconds` is the median time of a training step; `seconds` are all.
+    `validation` is of the weights and the threshold that were best on these very clips, which makes
+    it slightly optimistic; `test` (FOLDER/test, if there is one) was measured once. Both are of
+    windows that were joined from these clips like those of the training. threshold: confidence from
+    which a boundary counts; frames: of a window; size: of the pictures, in pixels; `step_seconds`
+    is the median time of a training step; `seconds` is the total.
     """
 
     task: ClassVar = "scenes"
@@ -104,10 +104,10 @@ class SceneTrainResult(Trained):
 
 @dataclass(frozen=True)
 class JoinedScores(ToDict):
-    """How well boundaries were found in clips that were joined to one video.
+    """Scores of boundaries in clips that were joined to one video.
 
-    joined_by: "cut" or "dissolve"; clips: how many were joined; both: found by looking at what
-    comes before and after, as in files; ahead: only by what came before, as in live sources.
+    joined_by: "cut" or "dissolve"; clips: how many were joined; both: from past and future frames,
+    as in files; ahead: only from past frames, as in live sources.
     """
 
     joined_by: str
@@ -118,7 +118,7 @@ class JoinedScores(ToDict):
 
 @dataclass(frozen=True)
 class SceneEvaluation(Evaluated):
-    """How well a model finds the boundaries between clips that it did not learn from.
+    """Scores of a model on the boundaries between clips that it was not trained on.
 
     clips: all that were long enough to be joined; dissolve: frames of a dissolve.
     """

@@ -11,8 +11,8 @@ from vidgru.video.read import Image
 from vidgru.video.text import draw_text
 
 MAX_SCENES = 120  # scenes of a sheet
-SHAPE = 16 / 9  # of the sheet, about, as far as it has many scenes
-AREA = 240 * 135  # pixels of a picture, about,
+SHAPE = 16 / 9  # of the sheet, approximately, if it has many scenes
+AREA = 240 * 135  # pixels of a picture, approximately,
 MIN_WIDTH = 144  # and pixels across, for a number and a time under it
 NARROWEST, WIDEST = 0.4, 4.0  # shapes of pictures, width to height
 PAD, TEXT = 8, 12  # between pictures; height of capitals
@@ -20,12 +20,12 @@ ROW = round(1.7 * TEXT) + PAD  # of text
 
 
 def pick(count: int) -> list[int]:
-    """Return which of so many scenes a sheet shows: all, or 120 evenly from first to last."""
+    """Return the indices of the scenes on a sheet: all, or 120 evenly from first to last."""
     return [int(n) for n in np.linspace(0, count - 1, min(count, MAX_SCENES)).round()]
 
 
 def thumbnail_size(width: int, height: int) -> tuple[int, int]:
-    """Return (width, height) of small pictures of a source, about as many pixels for all."""
+    """Return (width, height) of small pictures of a source, of about equal area for all."""
     shape = min(max(width / height, NARROWEST), WIDEST)
     across = max(math.sqrt(AREA * shape), MIN_WIDTH)
     return round(across), round(across / shape)
@@ -36,7 +36,7 @@ def contact_sheet(
 ) -> Image:
     """Return pictures of one size in a grid, rgb uint8 (H, W, 3).
 
-    Under each stand its number, in orange, and its time from (number, seconds). Above all stand the
+    Under each is its number, in orange, and its time from (number, seconds). Above all are the
     title, which is cut where it is too long, and a note.
     """
     height, width = pictures[0].shape[:2]

@@ -1,4 +1,4 @@
-"""Shots out of clips, and clips joined to one video with known boundaries."""
+"""Shots from clips, and clips joined to one video with known boundaries."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -25,10 +25,10 @@ def shots_of(segments: Iterable[Frames]) -> list[Frames]:
 
 
 def joined(clips: Sequence[Frames], over: int) -> Iterator[Frames]:
-    """Yield the frames uint8 (S, S, 3) of clips, one after the other, each dissolved into the next.
+    """Yield the frames uint8 (S, S, 3) of clips in order, each dissolved into the next.
 
-    over: frames of a dissolve, in which both clips go on; 0 for hard cuts. Clips are longer than
-    two dissolves. Linear, as `boundaries_of` knows them.
+    over: frames of a dissolve, in which both clips continue; 0 for hard cuts. Clips are longer than
+    two dissolves. Linear, as assumed by `boundaries_of`.
     """
     before: Frames | None = None
     for number, clip in enumerate(clips):

@@ -1,4 +1,4 @@
-"""How scenes of videos are told: tables to read and rows to keep."""
+"""Output of `scenes`: tables to read and rows to keep."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 def show_scenes(scenes: Scenes) -> None:
-    """Print a row for each scene of a video, and what they are in all."""
+    """Print a row for each scene of a video, and a summary."""
     table = Table(box=box.SIMPLE_HEAD, title=shown(scenes.source), title_justify="left")
     for title in ("scene", "from", "to", "frames", "seconds", "count"):
         table.add_column(title, justify="right", no_wrap=title in ("from", "to", "frames"))

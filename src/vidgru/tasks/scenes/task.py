@@ -37,7 +37,7 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     shipped = model_file.SHIPPED_SCENES
 
     def read_spec(self, content: dict[str, Any]) -> SceneSpec | None:
-        """Return the spec of a file's header, None where it makes no sense; raises as `Task`."""
+        """Return the spec of a file's header, None where it is invalid; raises as `Task`."""
         return model_file.read_spec(content)
 
     def network(self, spec: SceneSpec) -> SceneNetwork:
@@ -45,7 +45,7 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
         return SceneNetwork(spec.size, spec.hidden, spec.histogram)
 
     def start(self, config: SceneTrainConfig, run: Path | None = None) -> InitialNetwork:
-        """Return the model that comes with vidgru, if there is one of the wanted size.
+        """Return the shipped model, if it has the wanted size.
 
         Raises ModelError when it is damaged.
         """
@@ -56,7 +56,7 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     def sampling(
         self, clips: list[Clip], config: SceneTrainConfig, start: InitialNetwork
     ) -> Sampling:
-        """Return a sampling of every frame, at whatever rate, of which views are cut."""
+        """Return a sampling of every frame, at whatever rate, from which views are cut."""
         side = stored_side(start.size)
         return Sampling(FASTEST, side, config.frames or SCENE_FRAMES, even=True)
 
@@ -68,14 +68,14 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
         return {"core": CORE, **sizes, "histogram": SceneSpec.histogram}
 
     def spec(self, run: Run, data: Dataset) -> SceneSpec:
-        """Return what the model file will say of the network that is to be trained."""
+        """Return the spec of the network that is to be trained."""
         settings = self.settings(run.config, run.sampling, run.start)
         return SceneSpec(ABOUT.name, threshold=UNDECIDED, **settings)
 
     def trainer(
         self, run: Run, data: Dataset, spec: SceneSpec, network: Any, device: torch.device
     ) -> SceneTrainer:
-        """Return what trains a network, from the run's checkpoint on if there is one."""
+        """Return the trainer of a network, which resumes from the run's checkpoint if any."""
         return SceneTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedScenes, device: torch.device) -> ScenesModel:
@@ -85,11 +85,11 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedScenes, device: torch.device
     ) -> Steps:
-        """Tell how good a model is on clips that it did not learn from."""
+        """Measure a model on clips that it was not trained on."""
         return evaluate_scenes_steps(folder, model, device)
 
     def show(self, result: SceneTrainResult | SceneEvaluation) -> None:
-        """Print what a training or an evaluation came to."""
+        """Print the result of a training or an evaluation."""
         from vidgru.tasks.scenes.score_tables import show
 
         show(result)

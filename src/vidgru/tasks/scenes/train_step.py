@@ -1,4 +1,4 @@
-"""The training loop for scenes, and how a network is measured on joined shots."""
+"""The train step of scene detection, and its evaluation on joined shots."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +30,7 @@ Families = Sequence[Sequence[Frames]]
 
 
 class Measured(NamedTuple):
-    """How good a network is on joined shots, at the threshold that is best there or was given."""
+    """Scores of a network on joined shots, at the threshold that is best there or was given."""
 
     loss: float
     threshold: float
@@ -38,11 +38,11 @@ class Measured(NamedTuple):
 
 
 class SceneTrainStep(TrainStep):
-    """Learn to find boundaries in windows that are joined out of shots; see `TrainStep`.
+    """Train on boundaries in windows that are joined from shots; see `TrainStep`.
 
     shots: families of shots that look alike, each of them one clip's. Each window is made from a
-    seed of its own, so that it is the same in whatever thread or process. The next batch is made
-    while the network learns from this one.
+    seed of its own, so that it does not depend on threads or processes. The next batch is made
+    while the network trains on this one.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class SceneTrainStep(TrainStep):
         self._coming: tuple[list[int], list[Future[Joined]]] = ([], [])
 
     def step(self, done: float) -> float:
-        """Learn from one batch when the share `done` of the training is over; return the loss."""
+        """Train on one batch when the share `done` of the training is over; return the loss."""
         frames, boundary, inside, kind = self._draw()
         known = torch.tensor([kind.numel(), (kind >= 0).sum()])
         number, number_known = all_reduce(known).tolist()
         counts = number, number_known
         self._begin(done)
-        # Only the convolutions gain from short numbers; what is compared needs the long ones.
+        # Only convolutions gain from half precision; comparisons need float32.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             features = self.network.encode(frames)
-        seen = self.network.extract_features(frames, features.float())
-        early, late = self.network.decide(self.network.tokens(seen))
+        extracted = self.network.extract_features(frames, features.float())
+        early, late = self.network.decide(self.network.tokens(extracted))
         targets = boundary.to(self.device), inside.to(self.device), kind.to(self.device)
         losses = [
             loss(predicted, *targets, counts) for predicted in (early, late, (early + late) / 2)
@@ -76,13 +76,13 @@ class SceneTrainStep(TrainStep):
         return self._follow(torch.stack(losses).sum())
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return this process's own part of a batch: frames (b, T, S, S, 3), and what is wanted.
+        """Return this process's own part of a batch: frames (b, T, S, S, 3), and targets.
 
-        That is, of each frame (b, T): boundary, inside and kind, as of `Joined`.
+        The targets of each frame (b, T): boundary, inside and kind, as of `Joined`.
         """
         seeds = self._seeds(self.generator)
         windows = self._coming[1] if self._coming[0] == seeds else self._start(seeds)
-        # A copy of the generator tells what comes next, and leaves its state as it is.
+        # A copy of the generator gives the next numbers without changing its state.
         ahead = torch.Generator()
         ahead.set_state(self.generator.get_state())
         coming = self._seeds(ahead)
@@ -103,9 +103,9 @@ class SceneTrainStep(TrainStep):
 
     @torch.inference_mode()
     def measure(self, shots: Families, windows: int, threshold: float | None = None) -> Measured:
-        """Return how good the network is on so many windows of shots, always the same ones.
+        """Return the scores of the network on a number of windows, always the same ones.
 
-        Without a threshold, it is the one that gives the best F1 there. Several processes share out
+        Without a threshold, it is the one that gives the best F1 there. Several processes divide
         the windows.
         """
         self.network.eval()
@@ -137,16 +137,16 @@ def stacked(windows: Sequence[Joined]) -> list[Tensor]:
 
 
 def _count(found: Sequence[Boundary], window: Joined) -> list[list[int]]:
-    """Count as `count` does, without what lies too near to the ends of a window to be told."""
+    """Count as `count` does, without what lies too near to the ends of a window to detect."""
     predicted = [true for true in window.boundaries if is_detectable(true, len(window.frames))]
-    # What is found of the others is neither right nor false.
+    # Detections of the others count neither as correct nor as false.
     others = [true for true in window.boundaries if true not in predicted]
     spans = [range(t.start - WIDEST, max(t.end, t.start + 1) + WIDEST) for t in others]
     return count([b for b in found if not any(b.frame in span for span in spans)], predicted)
 
 
 def read(outputs: Tensor, threshold: float) -> list[Boundary]:
-    """Return the boundaries that outputs (T, 6) of a whole video tell."""
+    """Return the boundaries in outputs (T, 6) of a whole video."""
     reader = Reader(threshold)
     return reader.push(outputs) + reader.finish()
 

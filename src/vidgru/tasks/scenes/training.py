@@ -1,4 +1,4 @@
-"""Train a network to find where scenes begin."""
+"""Train a network to detect scene boundaries."""
 
 import logging
 from collections.abc import Generator
@@ -25,7 +25,7 @@ MIN_STEPS = 400  # one takes about half a second
 DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
 VALIDATING = 0.1  # share of the time for validations
-VALIDATED, MEASURED = 96, 256  # windows that are looked at on the way, and in the end
+VALIDATED, MEASURED = 96, 256  # windows for validations on the way, and at the end
 
 log = logging.getLogger("vidgru")
 
@@ -35,7 +35,7 @@ Steps = Generator[Progress, None, SceneTrainResult]
 
 
 class SceneTrainer(Trainer[SceneTrainResult]):
-    """One training of a model that finds scenes, from first step to finished run folder."""
+    """One training of a scene detector, from first step to finished run folder."""
 
     train_step: SceneTrainStep
 
@@ -68,7 +68,7 @@ class SceneTrainer(Trainer[SceneTrainResult]):
         self.measured: Measured | None = None
 
     def _shots(self, part: str) -> list[list[Frames]]:
-        """Return the shots of each clip of a part; warns of clips without any."""
+        """Return the shots of each clip of a part; warns about clips without any."""
         clips = self.data.parts[part]
         families = [shots_of(self.data.frames[clip]) for clip in clips]
         short = [clip.name for clip, shots in zip(clips, families, strict=True) if not shots]
@@ -80,7 +80,7 @@ class SceneTrainer(Trainer[SceneTrainResult]):
         """Return how often to validate: for a tenth of the time at most."""
         if self.config.minutes is not None:
             return VALIDATIONS
-        # Making a window and looking at it costs about two thirds of learning from it.
+        # Making a window and a forward pass take about two thirds of a train step.
         learned = self.total * self.config.batch_size
         return max(1, min(VALIDATIONS, round(VALIDATING * learned / (VALIDATED * 2 / 3))))
 
@@ -91,7 +91,7 @@ class SceneTrainer(Trainer[SceneTrainResult]):
         return {"val_loss": loss, "val_f1": self.measured.scores.f1}, -loss
 
     def note(self) -> str:
-        """Return how good the best weights are, for people who wait."""
+        """Return how good the best weights are, for the progress bar."""
         return "" if self.best is None else f", validation loss {-self.best:.3f} at best"
 
     def write_model(self) -> None:

@@ -1,4 +1,4 @@
-"""Videos with known scene boundaries, made of shots: transitions, and what only looks like one."""
+"""Videos with known scene boundaries, made from shots: transitions, and similar disturbances."""
 
 import math
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ Numbers = NDArray[np.float32]
 Family = Sequence[Frames]  # shots that look alike, uint8 (N, side, side, 3)
 SHORTEST = 8  # frames of a scene between two transitions
 MEAN_FRAMES = 35  # frames more, on average
-ALONE = 0.2  # share of the scenes that go on to the end of the window
+ALONE = 0.2  # share of the scenes that last to the end of the window
 ALIKE = 0.4  # share of the boundaries between shots of one family
-# Share of those before a camera that stays, by kind. Where one shot fades into another of the same
-# place, or wipes it away, nothing tells them from things that come and go.
+# Share of those before a fixed camera, by kind. Where one shot fades into another of the same
+# place, or wipes it away, it cannot be distinguished from objects that come and go.
 SAME = {"cut": 0.6, "dissolve": 0.4, "fade": 0.5, "wipe": 0.0}
 OFTEN = (0.5, 0.32, 0.11, 0.07)  # shares of the KINDS
 SLIPPED = 0.12  # share of the cuts with a frame or two of something else
-GREY, PLAIN = 0.08, 0.04  # shares of shots in shades of grey, and in nothing but one colour
+GREY, PLAIN = 0.08, 0.04  # shares of shots in grey, and in a single plain colour
 DISTURBED = 0.4  # share of shots with a flash, another light and the like
 DRIFTING = 0.2  # share of shots whose light changes slowly
-PASSED = 0.3  # share of shots through which things pass
+PASSED = 0.3  # share of shots through which objects pass
 DARK = 0.2  # share of the windows that are dark
 BEFORE = 48  # frames before the window, so that it may begin within a transition
 LONGEST = 50  # frames of a transition
-LONG_BLACK = 45  # frames from which on what is plain between two fades is a scene
+LONG_BLACK = 45  # frames from which on a plain stretch between two fades is a scene
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class _Look:
-    """How a shot is looked at: place (x, y, zoom), mirrored or not, and what its levels become."""
+    """How a shot is viewed: place (x, y, zoom), mirrored or not, and its levels."""
 
     place: NDArray[np.float64]
     mirrored: bool
@@ -66,7 +66,7 @@ def _look(rng: np.random.Generator) -> _Look:
 
 
 def _path(rng: np.random.Generator, frames: int, place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where a camera looks (frames, 3): x and y, -1 to 1 of its free play, and zoom.
+    """Return where a camera points (frames, 3): x and y, -1 to 1 of its range, and zoom.
 
     It stays, pans or zooms slowly, shakes for a while, pans fast, or whips to another place.
     """
@@ -110,9 +110,9 @@ def _view(picture: Frames, place: NDArray[np.float64], size: int, mirrored: bool
 def _take(
     rng: np.random.Generator, shot: Frames, frames: int, shown: int, size: int, look: _Look
 ) -> Frames:
-    """Return so many frames of a shot, played forth and back, at any speed, with disturbances.
+    """Return `frames` frames of a shot, played back and forth, at any speed, with disturbances.
 
-    Disturbances begin within the first `shown` frames: the others are there for what comes next.
+    Disturbances begin within the first `shown` frames: the others are for the next transition.
     """
     reading = 0 if rng.random() < 0.05 else int(rng.choice([1, 2, 3, 5], p=[0.55, 0.2, 0.13, 0.12]))
     round_trip = max(2 * len(shot) - 2, 1)
@@ -153,7 +153,7 @@ def _take(
 
 
 def _make_plain(rng: np.random.Generator, out: Frames) -> None:
-    """Paint frames with nothing but one colour, which may fade to others."""
+    """Paint frames in a single plain colour, which may fade to others."""
     if rng.random() < 0.5:
         out[:] = rng.choice([0, 255]) if rng.random() < 0.5 else rng.integers(0, 256, 3)
         return
@@ -171,7 +171,7 @@ def _is_plain(frame: Frames) -> bool:
 
 
 def _differ(one: Frames, other: Frames) -> bool:
-    """Return whether a person would see that two frames are not of one shot.
+    """Return whether a person would notice that two frames are not of one shot.
 
     One plain colour after another may be a fade of one shot.
     """
@@ -200,7 +200,7 @@ def _wipe(rng: np.random.Generator, frames: int, size: int) -> Numbers:
 
 
 def _ramp(frames: int) -> Numbers:
-    """Return how far a transition is at each of its frames (frames, 1, 1, 1)."""
+    """Return the progress of a transition at each of its frames (frames, 1, 1, 1)."""
     ramp = np.arange(1, frames + 1, dtype=np.float32) / np.float32(frames + 1)
     return ramp[:, None, None, None]
 
@@ -216,9 +216,9 @@ def _blend(old: Frames, new: Frames, share: Numbers) -> Frames:
 
 
 def _mix(rng: np.random.Generator, kind: str, old: Frames, new: Frames) -> tuple[Frames, int, int]:
-    """Return the frames of a gradual transition, how many are of the new scene too, and its middle.
+    """Return the frames of a gradual transition, the number with the new scene too, and its middle.
 
-    old, new: frames of the scenes from where it begins, LONGEST at least.
+    old, new: frames of the scenes from its start, LONGEST at least.
     """
     if kind == "fade":
         out, into = (_length(rng, 2, 25) for _ in range(2))
@@ -238,9 +238,9 @@ def _mix(rng: np.random.Generator, kind: str, old: Frames, new: Frames) -> tuple
 
 
 def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, size: int) -> Joined:
-    """Return a window of so many frames of a video that is made of shots, picked at random.
+    """Return a window of a video that is made from randomly picked shots.
 
-    Views of the shots, `size` pixels a side, are cut out of their pictures.
+    Views of the shots, `size` pixels a side, are cut from their pictures.
     """
     total = frames + BEFORE
     out = np.zeros((total, size, size, 3), np.uint8)

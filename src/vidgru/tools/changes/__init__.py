@@ -1,1 +1,1 @@
-"""What appeared, vanished or moved for good before a fixed camera."""
+"""Lasting changes in front of a fixed camera: appeared, vanished or moved objects."""

@@ -1,4 +1,4 @@
-"""`vidgru changes`: tell what changed for good before a fixed camera."""
+"""`vidgru changes`: detect lasting changes in front of a fixed camera."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""Find when and where pictures of a fixed camera change for good.
+"""Find when and where pictures of a fixed camera change lastingly.
 
-Everything is told from the logarithm of the pictures without its low frequencies: light is a factor
-there, and what varies smoothly over the picture is gone. Medians over looks before and after each
-moment are compared, so that what passes by falls out; where they differ,
-`vidgru.tools.changes.persistence` tells from the single looks whether that lasts.
+All is computed from the logarithm of the pictures without its low frequencies: light is a factor
+there, and what varies smoothly over the picture is gone. Medians over looks (examined frames)
+before and after each moment are compared, so that what passes by drops out; where they differ,
+`vidgru.tools.changes.persistence` decides from the single looks whether that lasts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,22 +29,22 @@ from vidgru.tools.changes.persistence import (
 
 SIDE = 200  # pixels of the longer side of a look
 MAX_LOOKS = 320  # looks that are kept
-SPAN = 9  # looks before, and after, whose median is taken
-SPACINGS = (1, 3)  # between those: the wider one sees past who stands there for a while
+SPAN = 9  # looks before, and after, of which the median is taken
+SPACINGS = (1, 3)  # between those: the wider one ignores a person who stands there for a while
 FEW = 4  # looks before or after, at the beginning and the end
 DARK = 10.0  # grey levels added before the logarithm, so that noise in the dark stays small
 BROAD = 1 / 64  # of the longer side: what varies over more is light
-MIN_DIFFERENCE = 0.025  # difference of logarithms that counts as one
+MIN_DIFFERENCE = 0.025  # smallest difference of logarithms that counts
 NOISE = 3.0  # times the noise of a single look
 NEAR = 2  # pixels between parts of one change
 PARTS = 5  # of the picture, across and down,
 MOVED = 0.7  # and the share of them that change at once where the camera moved
 BUSY = 0.1  # share of the pixels that change then at least
 SHAKE = 3  # pixels that a look may be off
-SURELY = 0.95  # share of what remains without, to move it
-SHAKE_SHARE = 0.15  # share of the pixels, which tell of shake
+SURELY = 0.95  # share of the residual without a shift, to apply it
+SHAKE_SHARE = 0.15  # share of the pixels, which determine the shake
 CHANGED = 0.1  # difference that is no shake
-HIDDEN = 4  # parts that a thing or walker may fill
+HIDDEN = 4  # parts that an object or walker may fill
 WHOLE = sorted(product(range(-SHAKE, SHAKE + 1), repeat=2), key=lambda xy: xy[0] ** 2 + xy[1] ** 2)
 # Exchanges that bring the median of nine to the middle (Paeth 1990).
 NETWORK = (
@@ -59,16 +59,16 @@ Pixels = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # looks, r
 
 
 class ChangeDetector:
-    """Takes looks at a scene in order, and tells what changed for good, in constant memory.
+    """Takes looks at a scene in order, and reports lasting changes, in constant memory.
 
-    Looks are rgb uint8 (H, W, 3) of one size, SIDE pixels at most. Of the last MOST, those in the
-    middle are told of, as what came before and after them is known.
+    Looks are rgb uint8 (H, W, 3) of one size, SIDE pixels at most. Of the last MAX_LOOKS, those in
+    the middle are reported, as the looks before and after them are known.
     """
 
     def __init__(self) -> None:
         self._kept: list[NDArray[np.uint8]] = []
         self._first = 0  # number of the first look kept,
-        self._reported = 0  # and of the first that has not been told of
+        self._reported = 0  # and of the first not yet reported
 
     def push(self, look: NDArray[np.uint8]) -> Iterator[Region | int]:
         """Take one more look; yield changes that are certain now, as `finish` does."""
@@ -79,7 +79,7 @@ class ChangeDetector:
             self._first += MAX_LOOKS // 2
 
     def finish(self) -> Iterator[Region | int]:
-        """Yield the last changes in order, and looks at which the camera moved, as numbers."""
+        """Yield the last changes in order, and looks at which the camera moved, as indices."""
         yield from self._report(self._first + len(self._kept))
 
     def _report(self, end: int) -> Iterator[Region | int]:
@@ -93,7 +93,7 @@ class ChangeDetector:
 
 
 def find(looks: Looks) -> list[Region | int]:
-    """Return what changed for good in looks, in order, and looks at which the camera moved."""
+    """Return lasting changes in looks, in order, and looks at which the camera moved."""
     still = steady(looks)
     maps = structure(still)
     if len(looks) < 2 * FEW:
@@ -126,7 +126,7 @@ def _confirmed(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
 
 
 def steady(looks: Looks) -> Looks:
-    """Return looks moved back to where most of them are, as far as they shake."""
+    """Return looks shifted to the position of most of them, which removes shake."""
     height, width = looks.shape[1:3]
     if min(height, width) < 16 or len(looks) < 2:
         return looks
@@ -156,7 +156,7 @@ def steady(looks: Looks) -> Looks:
 
 
 class ShiftEstimator:
-    """The details (H, W) of a picture that tell by how much another is shifted.
+    """The details (H, W) of a picture by which the shift of another is estimated.
 
     Of each neighbourhood, the pixels count where the picture varies most.
     """
@@ -178,10 +178,10 @@ class ShiftEstimator:
     def shift(self, other: Floats) -> Floats:
         """Return by how much another picture is shifted across and down, at most SHAKE + 1.
 
-        The shift in whole pixels is that at which least is left, no more of any pixel than what
-        changed may leave. From there the equation of optical flow (Lucas and Kanade 1981) is solved
-        for one shift of everything; what changed does not count, as its weight falls with what
-        remains (Geman and McClure 1987). It is no shift unless clearly less is left than without.
+        The shift in whole pixels is that with the least residual, where no pixel counts for more
+        than a change may. From there the equation of optical flow (Lucas and Kanade 1981) is solved
+        for one shift of everything; changed pixels do not count, as the weight falls with the
+        residual (Geman and McClure 1987). It is zero unless the residual becomes clearly smaller.
         """
         whole, off = (0, 0), self._one - other[self._rows, self._columns]
         at_rest, least = off, remains(off)
@@ -196,7 +196,7 @@ class ShiftEstimator:
             part = np.linalg.solve(weighted @ slopes.T + 1e-9 * np.eye(2), weighted @ off)
             rest = off - part @ slopes
         part = np.clip(part, -1, 1)
-        # What one thing or walker explains is no shake: the parts that gain most do not count.
+        # What one object or walker explains is no shake: the parts that gain most do not count.
         without, rests = (
             np.bincount(self._parts, np.minimum(np.abs(each), CHANGED), PARTS**2)
             for each in (at_rest, off - part @ slopes)
@@ -208,7 +208,7 @@ class ShiftEstimator:
 
 
 def remains(off: Floats) -> float:
-    """Return the mean of what differs, as far as a shift can explain it."""
+    """Return the mean residual, as far as a shift can explain it."""
     return float(np.minimum(np.abs(off), CHANGED).mean())
 
 
@@ -260,7 +260,7 @@ def around(maps: Maps, look: int, side: int, spacing: int) -> list[int]:
 
 
 def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
-    """Return how much each pixel differs before and from a look on (T, H, W): 1 counts."""
+    """Return how much each pixel differs before and after a look (T, H, W): 1 counts."""
     found = np.zeros(maps.shape[:3], np.float32)
     bound = np.maximum(MIN_DIFFERENCE, NOISE * noise)
     known: dict[tuple[int, int], Maps] = {}
@@ -282,14 +282,14 @@ def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
 
 
 def moves_of(maps: Maps, scored: Floats) -> list[int]:
-    """Return the looks from which on everything is elsewhere."""
+    """Return the looks from which on the camera points elsewhere."""
     changed = (scored > 1).mean((1, 2))
     share = np.zeros(len(maps))
     for look in np.flatnonzero(changed > BUSY).tolist():
         share[look] = elsewhere(*(median(maps, around(maps, look, side, 1)) for side in (-1, 1)))
     found = []
     while share.max(initial=0) > MOVED:
-        # The middle of those that are best, as medians change when half of their looks have.
+        # The middle of the best ones, as medians change when half of their looks have.
         best = np.flatnonzero(share >= share.max() - 0.05)
         best = best[changed[best] >= changed[best].max() - 0.01]
         found.append(int(np.median(best)))
@@ -298,7 +298,7 @@ def moves_of(maps: Maps, scored: Floats) -> list[int]:
 
 
 def elsewhere(before: Maps, after: Maps) -> float:
-    """Return the share of the picture's parts, of those with structure, that look unlike before."""
+    """Return the share of the picture's structured parts that do not match those before."""
     old, new = (picture.astype(np.float32) / SCALE for picture in (before, after))
     products = np.dstack([(old * new).sum(2), (old * old).sum(2), (new * new).sum(2)])
     parts = cv2.resize(products, (PARTS, PARTS), interpolation=cv2.INTER_AREA)
@@ -309,7 +309,7 @@ def elsewhere(before: Maps, after: Maps) -> float:
 
 
 def peaks(scored: Floats, spacing: int) -> NDArray[np.bool_]:
-    """Return where and when the score of a pixel is in the middle of the time that it is high."""
+    """Return where and when a pixel's score is in the middle of its high period."""
     reach = FEW if spacing == 1 else SPAN
     kept = np.where(scored < 0.6, 0, np.minimum(scored, 2)).astype(np.float32)
     sums = np.concatenate([np.zeros_like(kept[:1]), np.cumsum(kept, 0)])
@@ -321,7 +321,7 @@ def peaks(scored: Floats, spacing: int) -> NDArray[np.bool_]:
 
 
 def grouped(marks: NDArray[np.bool_]) -> list[Pixels]:
-    """Return marks (T, H, W) that are near each other in time and place as groups."""
+    """Return marks (T, H, W) grouped by nearness in time and place."""
     kernel = np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)
     parent = [0]
 

@@ -1,4 +1,4 @@
-"""Tell what changed for good before a fixed camera."""
+"""Detect lasting changes in front of a fixed camera."""
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
@@ -19,9 +19,9 @@ from vidgru.video.write import write_image
 
 log = logging.getLogger("vidgru")
 
-SLOWEST = 4.0  # looks/s at least at a long video; a short one has MOST looks, or all frames
+SLOWEST = 4.0  # looks/s at least in a long video; a short one has MAX_LOOKS, or all frames
 STAGE = "looking for changes"
-STEP = 16  # looks between two words of progress
+STEP = 16  # looks between two reports of progress
 HEAT = 256  # cells of the heat map's longer side
 PICTURES = "{number:03d}-{kind}-{when}.jpg"
 
@@ -32,14 +32,14 @@ def detect_changes(source: Source, progress: OnProgress | None = None) -> Change
 
 
 def change_steps(source: Source) -> Generator[Progress, None, Changes]:
-    """Find out what changed for good before a fixed camera, telling how far that is.
+    """Detect what changed for good before a fixed camera, yielding Progress.
 
     A change is for good when it lasts until the end, six looks at least, or for twelve looks (for
     a tenth of them where that is less, and eight at least). What somebody seems to bring and take
     must stay for a tenth of them, from 8 to 32, and what comes and goes bit by bit for a quarter,
     from 8 to 80. Of what was there at the beginning, four looks do. All
     pictures of a folder are looked at; of a video's frames so many that there are 320 looks, or
-    four a second where that is more. A change is told at the first look that shows it. Frames are
+    four a second where that is more. A change is reported at the first look that shows it. Frames are
     read once, in order, in constant memory. Raises VideoError, OptionError.
     """
     detector = ChangeDetector()
@@ -93,7 +93,7 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
 
 
 def _every(video: Video) -> int:
-    """Return that one frame of how many is looked at."""
+    """Return N, where every Nth frame is examined."""
     if Path(video.source).is_dir() or video.seconds is None:
         return max(1, round(video.fps / SLOWEST)) if not Path(video.source).is_dir() else 1
     frames = video.seconds * video.fps
@@ -133,12 +133,12 @@ def _change(
 
 
 def changes_each(sources: Sequence[Path | Failure]) -> Iterator[Progress | Changes | Failure]:
-    """Yield what changed in each source, or why that is unknown, with progress in between."""
+    """Yield the changes in each source, or the Failure, with progress in between."""
     return each(sources, change_steps)
 
 
 def save_heatmap(found: Changes, path: Path) -> Failure | None:
-    """Write a picture of where things changed, or return why that cannot be done."""
+    """Write a picture of where changes are, or return the Failure."""
     scale = HEAT / max(found.width, found.height)
     heat = np.zeros((max(round(found.height * scale), 1), max(round(found.width * scale), 1)))
     for change in found.changes:
@@ -160,7 +160,7 @@ def _boxes(change: Change) -> list[Box]:
 
 
 def _marked(found: Changes, change: Change, number: int) -> list[Marked]:
-    """Return the boxes of a change; where a thing came from has no words, and dashed edges."""
+    """Return the boxes of a change; an object's old place has no label, and dashed edges."""
     return [
         Marked(
             box.x / found.width, box.y / found.height,
@@ -172,9 +172,9 @@ def _marked(found: Changes, change: Change, number: int) -> list[Marked]:
 
 
 def save_images(found: Changes, folder: Path) -> Failure | None:
-    """Write the last frame looked at before each change and its own, with its boxes, as pictures.
+    """Write the last examined frame before each change and its own, with its boxes, as pictures.
 
-    They are called <number>-<kind>-before.jpg and -after.jpg. Returns why that cannot be done.
+    They are named <number>-<kind>-before.jpg and -after.jpg. Returns a Failure, if any.
     """
     wanted: dict[int, list[tuple[int, Change, str]]] = {}
     for number, change in enumerate(found.changes, 1):

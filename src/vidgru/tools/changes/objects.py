@@ -1,4 +1,4 @@
-"""Tell what happened where parts of the picture changed: a thing appeared, vanished or moved."""
+"""Decide what happened where the picture changed: an object appeared, vanished or moved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ from vidgru.tools.changes.persistence import (
 )
 
 TOGETHER = 4  # looks between parts of one change
-UNLIKE = 0.5  # from which on two things are not the same
-PUSHED = 0.4  # by which a thing must show that it came to one place and left another
-FARTHEST = 1.6  # sizes that a thing moves at most to be told from its old place and new as one
-FAINT = 0.05  # difference of logarithms that is nothing but light or noise
-SMALL = 14  # pixels of the smallest thing
-CLEAR = 0.08  # share by which one outline is stronger, to say what happened
-UNALIKE = 0.3  # correlation of the two states from which on it must be said
-WHOLE = 0.35  # of the picture: no single thing
-LARGE = 100  # pixels of what may be told of without saying what happened
-LITTLE = 0.4  # share of what changed
-SOLID = 0.8  # share of its convex hull that a thing fills, to be one of several
-LIKE = 0.2  # size of the least of several things, as a share of the largest
-THIN = 3  # pixels that a thing is wide and high at least
+UNLIKE = 0.5  # mismatch from which on two objects are not the same
+PUSHED = 0.4  # minimum evidence that an object came to one place and left another
+FARTHEST = 1.6  # largest move, in sizes, for which old place and new are treated as one change
+FAINT = 0.05  # difference of logarithms that may be only light or noise
+SMALL = 14  # pixels of the smallest object
+CLEAR = 0.08  # share by which one outline is stronger, to decide what happened
+UNALIKE = 0.3  # correlation of the two states above which a decision is required
+WHOLE = 0.35  # of the picture: not a single object
+LARGE = 100  # pixels of a change that is reported without a decision
+LITTLE = 0.4  # share of the changed pixels
+SOLID = 0.8  # share of its convex hull that an object fills, to be one of several
+LIKE = 0.2  # minimum size of several objects, as a share of the largest
+THIN = 3  # minimum width and height of an object, pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Spot:
 
 
 def merge_candidates(scene: Scene, parts: Sequence[Part]) -> list[Region]:
-    """Return the changes that parts stand for, each once."""
+    """Return the changes that parts represent, without duplicates."""
     best = sorted(parts, key=lambda p: -p.score * p.sure * (1 - p.alike) * len(p.rows) ** 0.25)
     spots: list[Spot] = []
     for part in best:
@@ -106,7 +106,7 @@ def match_moves(spots: Sequence[Spot]) -> list[Region]:
 
 
 def likeness(gone: Spot, come: Spot) -> float:
-    """Return how unlike what vanished at one place is what appeared at another, 0 for the same."""
+    """Return the mismatch of what vanished at one place and appeared at another, 0 for the same."""
     if gone.part is come.part:
         return 0.0
     for one, other in zip(gone.box[2:], come.box[2:], strict=True):
@@ -128,13 +128,13 @@ def likeness(gone: Spot, come: Spot) -> float:
 
 
 def inside(picture: NDArray[Any], spot: Spot) -> NDArray[Any]:
-    """Return what a picture around a spot shows in its box."""
+    """Return the part of a picture around a spot that lies in its box."""
     x, y, wide, high = spot.box
     return picture[y - spot.y : y - spot.y + high, x - spot.x : x - spot.x + wide]
 
 
 def mismatch(one: Floats, other: Floats) -> float:
-    """Return how unlike pixels (N, 3) of two pictures (logarithms) are but for light."""
+    """Return the mismatch of pixels (N, 3) of two pictures (logarithms), apart from light."""
     off = one - other
     light = np.clip(off.mean(), -0.3, 0.3)
     spread = (one.std(0).mean() + other.std(0).mean()) / 2
@@ -149,7 +149,7 @@ def boxed(like: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 
 
 def pushed_in(spot: Spot) -> tuple[Box, Box] | None:
-    """Return where a thing was and is that moved by less than its own size, else None."""
+    """Return the boxes of an object that moved by less than its own size, else None."""
     x, y, wide, high = spot.box
     left, top = x - spot.x, y - spot.y
     off = float(np.abs(inside(spot.new, spot) - inside(spot.old, spot)).mean())
@@ -184,14 +184,14 @@ def pushed_in(spot: Spot) -> tuple[Box, Box] | None:
 
 
 def covers(one: Box, other: Box) -> float:
-    """Return the share of the smaller box that both have."""
+    """Return the overlap of two boxes as a share of the smaller one."""
     wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     return max(wide, 0) * max(high, 0) / min(one[2] * one[3], other[2] * other[3])
 
 
 def look_at(scene: Scene, part: Part) -> list[Spot]:
-    """Return exactly where a part changed, at most a place that a thing came to and one left."""
+    """Return exactly where a part changed, at most one new place of an object and one old."""
     left, right = int(part.columns.min()), int(part.columns.max()) + 1
     top, low = int(part.rows.min()), int(part.rows.max()) + 1
     margin = max(6, (right - left) // 3, (low - top) // 3)
@@ -223,7 +223,7 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
 
 
 def objects_of(masks: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Return masks of things, for masks of what may be parts of them."""
+    """Return masks of objects, for masks of what may be parts of them."""
     if not masks:
         return []
     sizes = [int(mask.sum()) for mask in masks]
@@ -250,10 +250,10 @@ def proven(scene: Scene, spot: Spot) -> bool:
 
 
 def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
-    """Return a mask of what differs in two pictures in more than light.
+    """Return a mask of where two pictures differ by more than light.
 
-    off: difference of their logarithms (h, w, 3); changed: mask of where that was noticed. The
-    light comes from around that place.
+    off: difference of their logarithms (h, w, 3); changed: mask of where that was detected. The
+    light is estimated around that place.
     """
     rest = 1 - cv2.dilate(changed, np.ones((5, 5), np.uint8)).astype(np.float32)
     if rest.any():
@@ -270,7 +270,7 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     mask = (size > bound).astype(np.uint8) * near
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(mask, outlines, -1, 1, cv2.FILLED)
-    # Edges in another light leave lines.
+    # Edges under different light leave lines.
     square = np.ones((2, 2), np.uint8)
     mask = cv2.dilate(cv2.erode(mask, square, anchor=(0, 0)), square, anchor=(1, 1))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -278,15 +278,15 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     kept = [n for n in range(1, count) if sizes[n] >= 0.15 * sizes[1:].max()]
     mask = np.isin(labels, kept).astype(np.uint8)
     whole = cv2.erode(changed, np.ones((3, 3), np.uint8))
-    # Of a thing that looks much like what is behind it, little is seen.
+    # Of an object that resembles its background, little is detected.
     little = 0 < mask.sum() < LITTLE * whole.sum()
     return np.asarray(whole, np.uint8) if little else mask
 
 
 def evidence_of(old: Floats, new: Floats, mask: NDArray[np.uint8]) -> float:
-    """Return whether a thing appeared in a mask, from 1, or vanished, to -1.
+    """Return the evidence that an object appeared in a mask (1) or vanished (-1).
 
-    There is an edge along the outline of a thing that is there.
+    An object that is present has an edge along its outline.
     """
     steps = []
     for picture in (old, new):

@@ -1,4 +1,4 @@
-"""What can be set where lasting changes are detected."""
+"""Options of detecting lasting changes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from vidgru.core.options import check, option
 
 @dataclass(frozen=True)
 class ChangesConfig:
-    """What `changes` writes of each source."""
+    """Which files `changes` writes for each source."""
 
     csv: str | None = option(None, "Also write a table with a row a change.", metavar="FILE")
     images: str | None = option(

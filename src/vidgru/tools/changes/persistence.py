@@ -1,4 +1,4 @@
-"""Tell from single looks whether a part of the picture that changed stays so."""
+"""Decide from single looks whether a changed part of the picture stays changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SCALE = 4096.0  # of structure in whole numbers
-AREA = 12  # pixels of the smallest thing
-LAST = 6  # looks at least that must show a state
-FIRST = 4  # the same of what was there at the beginning
-HOLD, SHORTEST, LONGEST = 0.1, 8, 32  # share of all looks, and looks, that what goes again lasts
-BRIEF = 12  # looks that must show what nobody brought or took
-RING = 8  # pixels around a place, at least, where someone is before and after
-WAIT = 0.25  # the same for what does not come and go at once
+SCALE = 4096.0  # units of structure in integers
+AREA = 12  # pixels of the smallest object
+LAST = 6  # minimum number of looks that show a state
+FIRST = 4  # the same for what was there at the beginning
+HOLD, SHORTEST, LONGEST = 0.1, 8, 32  # share of looks, and looks, that a temporary object stays
+BRIEF = 12  # minimum looks for what nobody brought or took
+RING = 8  # minimum distance around a place in which a person is searched before and after, pixels
+WAIT = 0.25  # the same for what comes and goes gradually
 SUDDEN = 2  # looks from the last of one state to the first of the other, at most
-CLEARLY = 0.7  # the score, less what is alike
-ALIKE = 0.75  # correlation from which two states are one in another light
+CLEARLY = 0.7  # minimum score, without what is alike
+ALIKE = 0.75  # correlation from which two states are one under different light
 BESIDE = 9  # pixels across, in which light is one factor
-STRONG = 0.25  # share of the structure that stays, below which nothing counts
-ALIGHT = 0.6, 1.7  # factors of contrast that light may bring
+STRONG = 0.25  # share of the constant structure, below which nothing counts
+ALIGHT = 0.6, 1.7  # factors of contrast that light may cause
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
@@ -62,7 +62,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Pixels that changed for good from a look on, and up to nine looks that show each state.
+    """Pixels that changed lastingly from a look on, and up to nine looks that show each state.
 
     score: how clearly they differ, 1 counts; alike: correlation of the two states.
     """
@@ -101,9 +101,9 @@ def seen_before_and_after(
 
 
 def pieces(scene: Scene, candidate: Candidate) -> Iterator[Candidate]:
-    """Yield a candidate, and the parts of it that lie apart.
+    """Yield a candidate, and its separate parts.
 
-    What passes by may link changes in time that have nothing to do with each other.
+    What passes by may link unrelated changes in time.
     """
     shape = scene.maps.shape[1], scene.maps.shape[2]
     mask = filled(candidate.rows, candidate.columns, shape)
@@ -122,10 +122,10 @@ def pieces(scene: Scene, candidate: Candidate) -> Iterator[Candidate]:
 
 
 def confirm_change(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
-    """Return what changed for good at a candidate, its moment sought so many looks around."""
+    """Return what changed lastingly at a candidate, its moment searched within `reach` looks."""
     maps, count, look = scene.maps, len(scene.maps), candidate.look
     mask = filled(candidate.rows, candidate.columns, (maps.shape[1], maps.shape[2]))
-    # What is next to the moment may show either.
+    # Looks next to the moment may show either state.
     before = [n for n in candidate.before if n < look - 1] or candidate.before
     after = [n for n in candidate.after if n > look + 1] or candidate.after
     for _ in range(2):
@@ -159,8 +159,8 @@ def confirm_change(scene: Scene, candidate: Candidate, reach: int) -> Part | Non
 def differences(old: Floats, new: Floats, bound: Floats) -> Floats:
     """Return how much the pixels of two pictures of structure (H, W, 3) differ (H, W): 1 counts.
 
-    Light that is no exact factor, as cameras show it, changes the contrast of what is there: what
-    that explains around a pixel does not count, nor what is small beside what stays.
+    Light that is no exact factor, as cameras record it, changes the contrast: what
+    that explains around a pixel does not count, nor what is small compared with what stays.
     """
     products = np.dstack([(old * new).sum(2), (old * old).sum(2), (new * new).sum(2)])
     both, olds, news = np.moveaxis(cv2.blur(products, (BESIDE, BESIDE)), 2, 0)
@@ -204,9 +204,9 @@ def moment(states: States, look: int, reach: int) -> int:
 
 
 def run_of(states: States) -> tuple[int, bool, bool]:
-    """Return how many looks a state lasts from the first one on, whether it ends, and in the other.
+    """Return how many looks a state lasts from the first one, whether it ends, and in the other.
 
-    Single looks may be mistaken: three of five bring the other back. A third state, which stays,
+    Single looks may be wrong: three of five of the other state end it. A lasting third state
     ends it too.
     """
     for look in np.flatnonzero(states < 0).tolist():
@@ -219,9 +219,9 @@ def run_of(states: States) -> tuple[int, bool, bool]:
 
 
 def persistence(states: States, look: int, least: int) -> tuple[float, int]:
-    """Return how surely a state lasts from a look on, 0 when it does not, and how long if short.
+    """Return the confidence that a state lasts from a look on, 0 if not, and how long if short.
 
-    What comes and goes bit by bit is somebody who waits, so it must stay longer than what is there
+    What comes and goes gradually is a person who waits, so it must stay longer than what is there
     at once.
     """
     count, coming = len(states), states[look:]
@@ -248,9 +248,9 @@ def persistence(states: States, look: int, least: int) -> tuple[float, int]:
 def is_passer_by(
     scene: Scene, candidate: Candidate, mask: NDArray[np.uint8], start: int, end: int, area: float
 ) -> bool:
-    """Return whether what is in a mask from look `start` to `end` - 1 is someone on the way.
+    """Return whether what is in a mask from look `start` to `end` - 1 is a person passing by.
 
-    Who comes and goes is beside the place just before and just after, with `area` pixels at least.
+    A passer-by is next to the place just before and just after, with `area` pixels at least.
     """
     x, y, wide, high = cv2.boundingRect(mask)
     far = max(RING, wide, high)

@@ -1,4 +1,4 @@
-"""What changed for good before a fixed camera: frozen dataclasses with `to_dict()`."""
+"""Lasting changes in front of a fixed camera: frozen dataclasses with `to_dict()`."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class Box(ToDict):
 
 @dataclass(frozen=True)
 class Change(ToDict):
-    """Something that is there for good, or no more.
+    """An object that appeared, vanished or moved lastingly.
 
     frame: the first one that shows it so, with its time in seconds; kind: one of CHANGES, where
-    `changed` is what is neither; confidence: from 0 to 1; box: where it is, or was when it
+    `changed` is any other; confidence: from 0 to 1; box: where it is, or was when it
     vanished; before: where it was when it moved, else None.
     """
 
@@ -34,10 +34,10 @@ class Change(ToDict):
 
 @dataclass(frozen=True)
 class Changes(ToDict):
-    """What changed for good in one source of a fixed camera.
+    """The lasting changes in one source of a fixed camera.
 
-    frames: that it has; fps: frames/s; width, height: of its pictures, in pixels; every: one frame
-    of so many was looked at; changes: in order of time.
+    frames: total; fps: frames/s; width, height: of its pictures, in pixels; every: one in so many
+    frames was examined; changes: in order of time.
     """
 
     source: str

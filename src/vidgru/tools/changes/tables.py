@@ -1,4 +1,4 @@
-"""Tables and files of what changed for good before a fixed camera."""
+"""Tables and files of lasting changes in front of a fixed camera."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def report_changes(
     as_json: bool,
     quiet: bool,
 ) -> bool:
-    """Print and write what changed in each source; return whether anything failed."""
+    """Print and write the changes in each source; return whether anything failed."""
     maps, folders = _plan(sources, found, config)
     output = Output(
         as_json=as_json,
@@ -52,7 +52,7 @@ def report_changes(
 def _plan(
     sources: Sequence[str], found: Sequence[Path | Failure], config: ChangesConfig
 ) -> tuple[Plan, Plan]:
-    """Return which picture and which folder of pictures are written of each source."""
+    """Return which picture and which folder of pictures are written for each source."""
     maps = plan_files("--heatmap", config.heatmap, (SUFFIX,), sources, found)
     folders = {}
     if config.images is not None:
@@ -107,7 +107,7 @@ def _place(place: Box | None) -> str:
 
 
 def _write_files(found: Changes, maps: Plan, folders: Plan, quiet: bool) -> bool:
-    """Write what was planned for a source, once; return whether that failed."""
+    """Write the planned files of a source, once; return whether that failed."""
     source = Path(found.source)
     results: list[Path | Failure] = []
     if picture := maps.pop(source, None):

@@ -15,7 +15,7 @@ log = logging.getLogger("vidgru")
 def choose_frames(
     source: Path, config: ExtractConfig, opened: Callable[[Video], None] = lambda video: None
 ) -> Iterator[Frame]:
-    """Yield the frames that a config asks for, reading the source in order and never seeking.
+    """Yield the frames that a config selects, reading the source in order and never seeking.
 
     `opened` is called with the source when it is open.
 
@@ -54,7 +54,7 @@ def _times_between(video: Video, config: ExtractConfig) -> Iterator[float]:
 
 
 def _count_frames(source: Path, config: ExtractConfig) -> int:
-    # The count that a file declares is often wrong.
+    # The declared number of frames is often wrong.
     with open_video(source) as video:
         total = sum(1 for _ in _times_between(video, config))
         if video.frames_read:

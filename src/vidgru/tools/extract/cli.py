@@ -57,8 +57,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         failures, read, frames = map(sum, zip(*found, strict=True))
         text = f"{frames} frames of {read} sources by {world_size()} processes"
         print(f"{text}, {failures} failed" if failures else text, flush=True)
-        exchange("")  # all stay until the first one has printed
-    # Of an exit code, torchrun would end the other processes and start all of them anew.
+        exchange("")  # all stay until the main process has printed
+    # On a failing exit code, torchrun would end the other processes and restart all of them.
     elif failures:
         click.get_current_context().exit(1)
 
@@ -73,7 +73,7 @@ class _End:
 
 
 def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failure | _End]:
-    """Yield what a bar shows, and after the frames of each source an end, which is also kept."""
+    """Yield the items of a bar, and after the frames of each source an _End, which is also kept."""
     for source, items in groupby(shown, key=lambda item: item.source):
         shown.set_description(printable(source))
         frames, folder = 0, Path()

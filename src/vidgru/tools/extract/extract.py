@@ -26,7 +26,7 @@ TABLE = "frames.csv"
 TABLES = re.compile(r"frames(-\d+-of-\d+)?\.csv")  # of a process under torchrun
 FRAME_FILE = re.compile(r"\d{7,}_\d{6,}\.\d{3}s\.(jpg|png)")
 WORKERS = min(4, cores())
-WAITING_BYTES = 1 << 28  # of pixels that wait for their encoder
+WAITING_BYTES = 1 << 28  # of pixels that wait to be encoded
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def extract(
 ) -> Generator[ExtractedFrame | Failure, None, None]:
     """Write frames into the folder `out` and yield each when its file is complete.
 
-    A source is a video, an image, a folder of images, or a folder that is searched for videos; a
-    single path is one, too. One source is written straight into `out`; of several, each into a
-    folder of its own there. frames.csv in `out`, and in each of these folders, lists files,
-    sources, source frame indices and seconds; it is written at the end, also when the reading is
-    broken off. A source that cannot be read gives a Failure after its frames, and the next one
+    A source is a video, an image, a folder of images, or a folder to search for videos; a
+    single path is one, too. One source is written straight into `out`; several into a
+    folder each. frames.csv in `out`, and in each of these folders, lists files,
+    sources, source frame indices and seconds; it is written at the end, also after an
+    interruption. A source that cannot be read gives a Failure after its frames, and the next one
     follows. Under torchrun, each process has its share of the sources, and lists them in a
-    frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when the
-    disk refuses a file, or `out` holds frames already and the config does not say `overwrite`.
+    frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when a file cannot be
+    written, or `out` holds frames already and the config does not set `overwrite`.
     """
     sources = listed(sources)
     for path in (*sources, out):
@@ -55,13 +55,13 @@ def extract(
     out = Path(out)
     jobs = list(_jobs([Path(source) for source in sources]))
     _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
-    # A single source is one process's own.
+    # A single source belongs to one process only.
     alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()
     table = TABLE if alone else shared_name("frames", ".csv")
     if world_size() > 1:
         from vidgru.engine.distributed import exchange
 
-        exchange("")  # what the others write is not to be found by this one's check
+        exchange("")  # the check must not find files of the other processes
     written: list[ExtractedFrame] = []
     try:
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -82,7 +82,7 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
         for found in find_sources([source]):
             if isinstance(found, Failure):
                 yield found
-            elif found != source:  # but in it
+            elif found != source:  # inside it
                 yield _Job(found, place(found.relative_to(source), taken, avoid=TABLES))
             elif len(sources) == 1:
                 yield _Job(source, Path())
@@ -151,7 +151,7 @@ def _extract_one(
         while waiting:
             yield finish_oldest()
     finally:
-        # What was finished before an interruption belongs into the table.
+        # What was finished before an interruption belongs in the table.
         written += [item for future, item in waiting if future.exception() is None]
         if job.folder != Path():
             _write_table(folder / TABLE, written[first:])
@@ -168,7 +168,7 @@ def _extract_one(
 
 
 def _remove_old(folder: Path, kept: list[ExtractedFrame]) -> None:
-    """Remove an earlier extraction's frames: beside the new ones they would belie the table."""
+    """Remove an earlier extraction's frames, which would contradict the table."""
     names = {item.file.name for item in kept}
     for file in _files(folder, FRAME_FILE):
         if file.name not in names:

@@ -1,4 +1,4 @@
-"""What can be set where frames are extracted."""
+"""Options of extracting frames."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What `extract` gives back."""
+"""Results of `extract`."""
 
 from dataclasses import dataclass
 from pathlib import Path
