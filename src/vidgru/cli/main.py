@@ -62,9 +62,9 @@ def cli(debug: bool) -> None:
     """Learn from a folder of short videos, then tell what happens in any video."""
 
 
-class _Warnings(logging.Handler):
+class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        _say("Warning", record.getMessage())
+        _say("Warning" if record.levelno >= logging.WARNING else None, record.getMessage())
 
 
 def main(args: list[str] | None = None) -> None:
@@ -73,7 +73,10 @@ def main(args: list[str] | None = None) -> None:
     debug = "--debug" in words
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]
-    logging.getLogger("vidgru").handlers = [_Warnings()]
+    log = logging.getLogger("vidgru")
+    log.handlers = [_Messages()]
+    level = log.level
+    log.setLevel(logging.WARNING if {"-q", "--quiet"} & {*words} else logging.INFO)
     # Otherwise Python looks through all modules for garbage once more, only to end.
     atexit.register(gc.freeze)
     if _is_silent(words) and not debug:
@@ -107,6 +110,7 @@ def main(args: list[str] | None = None) -> None:
         _say("Stopped", str(error) or "Interrupted.")
         sys.exit(130)
     finally:
+        log.setLevel(level)
         # From here on Python has nothing to say of a signal but a traceback.
         for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is _interrupt:
@@ -151,8 +155,8 @@ def _sentence(error: BaseException) -> str:
     return "Out of memory: give smaller --size, --frames or --batch-size."
 
 
-def _say(kind: str, sentence: str) -> None:
-    line = f"{kind}: {printable(sentence)}"
+def _say(kind: str | None, sentence: str) -> None:
+    line = f"{kind}: {printable(sentence)}" if kind else printable(sentence)
     # A bar on the screen must make room.
     if "tqdm" in sys.modules:
         sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
