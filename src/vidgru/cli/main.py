@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from vidgru.core.errors import OptionError, VidgruError
-from vidgru.core.text import printable
+from vidgru.core.text import NOTE, printable
 from vidgru.tasks.registry import PACKAGES, about
 
 # Each verb's module is imported when it is called, so that help costs neither torch nor OpenCV.
@@ -76,7 +76,11 @@ def main(args: list[str] | None = None) -> None:
     log = logging.getLogger("vidgru")
     log.handlers = [_Messages()]
     level = log.level
-    log.setLevel(logging.WARNING if {"-q", "--quiet"} & {*words} else logging.INFO)
+    log.setLevel(NOTE)
+    if {"-q", "--quiet"} & {*words}:
+        log.setLevel(logging.WARNING)
+    elif sys.stderr.isatty():  # to a person who looks
+        log.setLevel(logging.INFO)
     # Otherwise Python looks through all modules for garbage once more, only to end.
     atexit.register(gc.freeze)
     if _is_silent(words) and not debug:

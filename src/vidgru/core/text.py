@@ -1,5 +1,7 @@
 """What a terminal is shown: names from strangers, made harmless, times, and which model."""
 
+NOTE = 25  # the level of what is logged that a person should know, but need not mend
+
 
 def printable(text: str) -> str:
     r"""Return text with every character that could steer a terminal written as an escape.

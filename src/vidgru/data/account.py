@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from vidgru.core.text import NOTE
 from vidgru.data.csv_list import LIST_SUFFIXES, Listed, search_list
 from vidgru.data.folder import (
     FLAT,
@@ -28,7 +29,7 @@ log = logging.getLogger("vidgru")
 
 TIMES_FILE = "frames.csv"  # as `vidgru extract` writes it
 # ruff: noqa: SIM905
-COVERS = re.compile(r"(cover|folder|front|poster|preview|thumb(nail)?s?)\b", re.IGNORECASE)
+COVERS = re.compile(r"(cover|folder|front|poster|preview|thumb(nail)?s?)(?![a-z])", re.IGNORECASE)
 UNREAD = frozenset(  # videos that are not read by these names
     ".264 .265 .3g2 .dav .dv .f4v .h265 .heic .hevc .m1v .m2v .mpe .rm .rmvb .swf .y4m".split()
 )
@@ -80,12 +81,12 @@ def find_clips(
 
 def tell_account(account: Account) -> None:
     """Log a sentence on all that was found, and a warning of each thing that should not be lost."""
-    log.info("%s", sentence(account))
+    log.log(NOTE if account.left_out else logging.INFO, "%s", sentence(account))
     for finding in tell_left_out(account):
         if finding.severity == "warning":
             log.warning("%s", finding.sentence)
         elif finding in account.notes:
-            log.info("%s", finding.sentence)
+            log.log(NOTE, "%s", finding.sentence)
 
 
 def tell_left_out(account: Account) -> list[Finding]:
@@ -106,7 +107,9 @@ def sentence(account: Account, *, names: bool = True) -> str:
     parts = [f"{count} {part}" for part, count in account.clips.items() if part]
     text = f"Found {counted(account.found, what)}: {counted(sum(account.clips.values()), 'clip')}"
     if frames := account.used.get("frames"):
-        parts.append(f"{frames} files are pictures of those that are folders")
+        videos = account.used.get("videos", 0)
+        parts += [counted(videos, "video")] if videos else []
+        parts.append(f"{counted(frames, 'picture')} in folders")
     text += f" ({', '.join(parts)})" if parts else ""
     if tables := account.used.get("tables"):
         text += f", {counted(tables, 'table')} of groups or times"

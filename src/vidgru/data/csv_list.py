@@ -30,8 +30,9 @@ class Listed:
     """The clips of a list, and what of it is not used.
 
     rows: how many there were; left_out: those that give no clip, by reason; unused: columns whose
-    names mean nothing here, like_parts: those of them that hold train, val and test; places: in how many cases clips were found in other folders than the
-    list says; classes: the file that names the classes, if there is one.
+    names mean nothing here, like_parts: those of them that hold train, val and test; places: in how
+    many cases clips were found in other folders than the list says; classes: the file that names
+    the classes, if there is one.
     """
 
     clips: list[Clip]

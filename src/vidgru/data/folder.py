@@ -16,6 +16,7 @@ from vidgru.video.find import (
     is_folder,
     is_image,
     is_root,
+    is_run,
     is_sequence,
     is_video,
     leads_up,
@@ -160,7 +161,7 @@ def _are_parts(
     if len(parts) > 1 or len(others) < 2:
         return True
     (train,) = parts
-    known = {d.name for d in inner[train]}
+    known = {d.name for d in inner[train] if not re.search(r"\d", d.name)}  # those may be clips
     return any(d.name in known for other in others for d in _folders(other)) or not (
         _own([train]) or all(map(is_sequence, inner[train]))
     )
@@ -244,7 +245,9 @@ def _folders(folder: Path) -> list[Path]:
             found.remove(inner)
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is learned from.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
-    return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
+    runs = [d for d in found if any(any(d.glob(mark)) for mark in marks)]
+    left_out = {d for d in runs if is_run(d) or not _holds_clips(d)}
+    return [d for d in found if d not in left_out]
 
 
 def _paths_by_class(folder: Path, folders: list[Path]) -> dict[Path, list[Path]]:

@@ -110,6 +110,11 @@ def is_video(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not is_hidden(name)
 
 
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is a run, or a comparison of runs."""
+    return any((folder / name).exists() for name in RUN_FILES)
+
+
 def is_sequence(folder: Path) -> bool:
     """Return whether the pictures in a folder are one clip.
 
@@ -170,7 +175,7 @@ def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Ite
                 yield path
             elif entry.is_symlink():
                 links.add(path)
-            elif not any((path / name).exists() for name in RUN_FILES):
+            elif not is_run(path):
                 yield from _clips_in(path, links, failures)
         elif is_video(entry.name):
             yield path
