@@ -33,7 +33,8 @@ from fuzz_seeds import (
     make_arrays,
     make_groups,
     make_images,
-    make_list,
+    make_json_lists,
+    make_lists,
     make_models,
     make_times,
     make_videos,
@@ -138,7 +139,8 @@ LOADERS = {
         4, copy_of("run/metrics.csv"), (blind, edit_table), lambda path, _: read_numbers(path)
     ),
     "groups.csv": Loader(6, make_groups, (blind, edit_table), read_groups),
-    "list": Loader(6, make_list, (blind, edit_table), read_clip_list),
+    "list": Loader(8, make_lists, (blind, edit_table, edit_table), read_clip_list),
+    "list.json": Loader(4, make_json_lists, (blind, edit_json), read_clip_list),
     "split.csv": Loader(6, copy_of("run/split.csv"), (blind, edit_table), give_split_back),
     "frames.csv": Loader(6, make_times, (blind, edit_table), read_times),
     "cache": Loader(

@@ -124,9 +124,8 @@ def account_of_list(listed: Listed) -> Account:
     """Return what became of the rows of a list."""
     notes = []
     if unused := [repr(name) for name in listed.unused if not is_group_name(name)]:
-        columns = counted(len(unused), "column")
-        verb = "means" if len(unused) == 1 else "mean"
-        text = f"The list has {columns} whose name {verb} nothing here: {some_of(unused)}."
+        means = "column whose name means" if len(unused) == 1 else "columns whose names mean"
+        text = f"The list has {len(unused)} {means} nothing here: {some_of(unused)}."
         notes.append(Finding("columns", "note", text))
     for name in listed.like_parts:
         text = f"The column {name!r} says train, val or test but is not used: call it split."

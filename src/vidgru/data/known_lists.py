@@ -90,8 +90,9 @@ def read_unnamed(table: Table, places: Places, needed: Sequence[str]) -> Listing
     cells = [(first, table.names), *table.rows]
     widths = {len(row) for _, row in cells}
     if max(widths) == 1 or len(widths) > 1:
-        cells = [(number, _split_line(path, number, line)) for number, line in _lines(path)]
-        widths = {len(row) for _, row in cells}
+        lines = [(number, _split_line(path, number, line)) for number, line in _lines(path)]
+        if len(widths) == 1 or any(len(row) > 1 for _, row in lines):
+            cells, widths = lines, {len(row) for _, row in lines}
     if len(widths) > 1 or max(widths) > 2:
         raise DataError(
             f"{path} does not name its columns, and has {' or '.join(map(str, sorted(widths)))} of "
