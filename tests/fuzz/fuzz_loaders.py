@@ -43,6 +43,7 @@ from fuzz_seeds import (
 
 import vidgru
 from vidgru.commands.train import resume_steps
+from vidgru.core.errors import DataError
 from vidgru.data.cache import decode_clip, load
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip, read_folder
@@ -89,9 +90,14 @@ def read_groups(path: Path, home: Path) -> None:
 
 
 def read_clip_list(path: Path, home: Path) -> None:
-    """Read a list of clips as `train` does."""
+    """Read a list of clips as `train` does; what is wrong with it is one sentence."""
     config = ClassifyTrainConfig()
-    choose_sampling(read_clips(path, config), config, SIDE)
+    try:
+        choose_sampling(read_clips(path, config), config, SIDE)
+    except DataError as error:
+        if "\n" in str(error) or len(str(error)) > 600:
+            raise RuntimeError(f"unclear: {str(error)[:300]!r}") from error
+        raise
 
 
 def give_split_back(path: Path, home: Path) -> None:

@@ -14,6 +14,12 @@ def printable(text: str) -> str:
     )
 
 
+def short(text: str, most: int = 80) -> str:
+    """Return what a sentence quotes of a text that may be anything: one line, not a long one."""
+    line = printable(text[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}..."
+
+
 def clock(seconds: float, digits: int = 2) -> str:
     """Return a time as h:mm:ss.hh, with that many digits after the point, and no hour of 0."""
     minutes, rest = divmod(round(seconds, digits), 60)

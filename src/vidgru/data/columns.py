@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidgru.core.errors import DataError
+from vidgru.core.text import short
 from vidgru.data.folder import part_of
 from vidgru.data.table import Table, from_latin, is_escaped
 
@@ -59,7 +60,7 @@ def from_table(table: Table, needed: Sequence[str]) -> Listing:
     """Return the rows of a table whose first line names its columns; raises DataError."""
     path, names = table.path, [name.strip().lower() for name in table.names]
     if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-        raise DataError(f"{path} has two columns {twice[0]!r}.")
+        raise DataError(f"{path} has two columns {short(twice[0])!r}.")
     rows = []
     for number, cells in table.rows:
         if len(cells) != len(names):
@@ -76,7 +77,7 @@ def with_roles(
     """Return rows by role, too; raises DataError where columns or cells that are needed lack."""
     roles = roles_of(names)
     if missing := [role for role in needed if role not in roles]:
-        others = [repr(name) for name in names if name and name not in roles.values()]
+        others = [repr(short(name)) for name in names if name and name not in roles.values()]
         unknown = f" Not understood: {', '.join(others[:5])}." if others else ""
         raise DataError(
             f"{path} has no column {missing[0]!r}. Its first line must name its columns: "
@@ -122,7 +123,7 @@ def seconds_in(path: Path, number: int, row: Row, role: str) -> float | None:
                 seconds = float(text.replace(",", "."))
     if not 0 <= seconds < MAX_SECONDS:
         raise DataError(
-            f"{path}, line {number}: {role} {text!r} is not a time in seconds, mm:ss or hh:mm:ss."
+            f"{path}, line {number}: {role} {short(text)!r} is not a time in seconds, mm:ss or hh:mm:ss."
         )
     return seconds
 
@@ -133,7 +134,9 @@ def frame_in(path: Path, number: int, row: Row, role: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"\d{1,9}(\.0*)?", text, re.ASCII):
-        raise DataError(f"{path}, line {number}: {role} {text!r} is not the number of a frame.")
+        raise DataError(
+            f"{path}, line {number}: {role} {short(text)!r} is not the number of a frame."
+        )
     return int(text.partition(".")[0])
 
 
@@ -141,5 +144,5 @@ def part_in(path: Path, number: int, text: str) -> str | None:
     """Return the part in a cell, None where there is none; raises DataError."""
     part = part_of(text) if text else None
     if text and part is None:
-        raise DataError(f"{path}, line {number}: split {text!r} is not train, val or test.")
+        raise DataError(f"{path}, line {number}: split {short(text)!r} is not train, val or test.")
     return part

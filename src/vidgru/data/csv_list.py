@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidgru.core.address import NO_FILE, is_live, masked
 from vidgru.core.errors import DataError, VideoError
+from vidgru.core.text import short
 from vidgru.data.columns import (
     Listing,
     Row,
@@ -84,12 +85,12 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
             before, label = lines[clip.name]
             if label != clip.label:
                 raise DataError(
-                    f"{path}: {clip.name} has two labels, {label!r} in line {before} and "
-                    f"{clip.label!r} in line {number}. A clip has one class: remove one of the "
+                    f"{path}: {short(clip.name)} has two labels, {short(label)!r} in line "
+                    f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: remove one of the "
                     "lines, give both the name of a class of their own, or, where each label "
                     "holds for a part of the video, columns start and end."
                 )
-            raise DataError(f"{path}: {clip.name} stands in lines {before} and {number}.")
+            raise DataError(f"{path}: {short(clip.name)} stands in lines {before} and {number}.")
         lines[clip.name] = number, clip.label
         clips.append(clip)
     if not clips:
@@ -101,7 +102,7 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
         if lost := [clip for clip in clips if clip.group is None]:
             raise DataError(
                 f"--group-by {group_by!r} gives no group for {len(lost)} of {len(clips)} clips, "
-                f"the first of them {lost[0].name}."
+                f"the first of them {short(lost[0].name)}."
             )
     used = {*listing.roles.values(), "group", "fps", "content", *([column] if named else [])}
     unused = [name for name in listing.names if name and name not in used]
@@ -138,14 +139,14 @@ def apply_split(
         part = part_in(path, number, row["split"])
         clip = known.get(name)
         if clip is None:
-            raise DataError(f"{path}, line {number}: there is no clip {name} any more.")
+            raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
         if labelled and clip.label.strip() != row["label"]:
             raise DataError(
-                f"{path}, line {number}: {name} is of the class {row['label']!r} there, "
-                f"but now of {clip.label!r}."
+                f"{path}, line {number}: {short(name)} is of the class {short(row['label'])!r} there, "
+                f"but now of {short(clip.label)!r}."
             )
         if name in chosen:
-            raise DataError(f"{path}, line {number}: {name} stands there twice.")
+            raise DataError(f"{path}, line {number}: {short(name)} stands there twice.")
         chosen[name] = replace(clip, part=part, group=clip.group or row.get("group") or None)
     if not any(clip.part == "train" for clip in chosen.values()):
         raise DataError(f"{path} gives no clip to learn from.")
@@ -209,7 +210,7 @@ def _frame_rate(path: Path, number: int, row: Row, file: Path) -> float:
     """Return frames/s by the column fps, or else by the file; 1 where that cannot be read."""
     if text := row.get("fps", ""):
         if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) or not 0 < float(text) < 1e5:
-            raise DataError(f"{path}, line {number}: fps {text!r} is not a frame rate.")
+            raise DataError(f"{path}, line {number}: fps {short(text)!r} is not a frame rate.")
         return float(text)
     try:
         with open_video(file) as video:

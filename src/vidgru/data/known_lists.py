@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from vidgru.core.errors import DataError
+from vidgru.core.text import short
 from vidgru.data.columns import COLUMNS, Listing, Row, decoded, with_roles
 from vidgru.data.places import Places
 from vidgru.data.table import LOOKED_AT, Table, read_text
@@ -30,7 +31,7 @@ def read_json(path: Path, needed: Sequence[str]) -> Listing:
     try:
         content = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"Cannot read {path}: no JSON ({error}).") from error
+        raise DataError(f"Cannot read {path}: no JSON ({short(str(error))}).") from error
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise DataError(f"Cannot read {path}: a list in JSON is [{{...}}, ...], with {COLUMNS}.")
     names = list(dict.fromkeys(str(name).strip().lower() for item in content for name in item))
@@ -131,7 +132,8 @@ def _split_line(path: Path, number: int, line: str) -> list[str]:
         frames = 0 if _has_suffix(name) else 1
         if len(numbers) > 1 + frames:
             raise DataError(
-                f"{path}, line {number}: {name} has several labels ({' '.join(numbers[frames:])}). "
+                f"{path}, line {number}: {short(name)} has several labels "
+                f"({short(' '.join(numbers[frames:]))}). "
                 "A clip has one class: keep one of them, or give both the number of a class of "
                 "their own."
             )
@@ -156,7 +158,7 @@ def _place_of_path(path: Path, rows: Sequence[tuple[int, list[str]]], places: Pl
             return place
     raise DataError(
         f"{path} has no column 'path': neither does its first line name the columns, {COLUMNS}, "
-        f"nor is {columns[0][0]!r} there a file."
+        f"nor is {short(columns[0][0])!r} there a file."
     )
 
 
