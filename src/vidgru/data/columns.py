@@ -27,6 +27,7 @@ ROLES = {
     "end frame": "end_frame stop_frame frame_end",
 }
 MAX_SECONDS = 1e7
+MAX_LABEL = 255  # as for names of folders
 
 Row = dict[str, str]
 
@@ -87,10 +88,20 @@ def with_roles(
     for number, cells in rows:
         row = {**cells, **{role: cells[name] for role, name in roles.items()}}
         for role in needed:
-            if not row[role] or "\0" in row[role]:
-                raise DataError(f"{path}, line {number}: no {role}.")
+            check_cell(path, number, role, row[role])
         found.append((number, row))
     return Listing(names, decoded(path, found), roles)
+
+
+def check_cell(path: Path, number: int, role: str, text: str) -> None:
+    """Raise DataError for a cell that is empty, or can be no path or label."""
+    if not text or "\0" in text:
+        raise DataError(f"{path}, line {number}: no {role}.")
+    if role == "label" and len(text) > MAX_LABEL:
+        raise DataError(
+            f"{path}, line {number}: the label {short(text, 20)!r} is longer than {MAX_LABEL} "
+            "characters."
+        )
 
 
 def decoded(path: Path, rows: Sequence[tuple[int, Row]]) -> Sequence[tuple[int, Row]]:
@@ -123,7 +134,8 @@ def seconds_in(path: Path, number: int, row: Row, role: str) -> float | None:
                 seconds = float(text.replace(",", "."))
     if not 0 <= seconds < MAX_SECONDS:
         raise DataError(
-            f"{path}, line {number}: {role} {short(text)!r} is not a time in seconds, mm:ss or hh:mm:ss."
+            f"{path}, line {number}: {role} {short(text)!r} is not a time in seconds, mm:ss or "
+            "hh:mm:ss."
         )
     return seconds
 

@@ -86,9 +86,9 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
             if label != clip.label:
                 raise DataError(
                     f"{path}: {short(clip.name)} has two labels, {short(label)!r} in line "
-                    f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: remove one of the "
-                    "lines, give both the name of a class of their own, or, where each label "
-                    "holds for a part of the video, columns start and end."
+                    f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: "
+                    "remove one of the lines, give both the name of a class of their own, or, "
+                    "where each label holds for a part of the video, columns start and end."
                 )
             raise DataError(f"{path}: {short(clip.name)} stands in lines {before} and {number}.")
         lines[clip.name] = number, clip.label
@@ -142,8 +142,8 @@ def apply_split(
             raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
         if labelled and clip.label.strip() != row["label"]:
             raise DataError(
-                f"{path}, line {number}: {short(name)} is of the class {short(row['label'])!r} there, "
-                f"but now of {short(clip.label)!r}."
+                f"{path}, line {number}: {short(name)} is of the class {short(row['label'])!r} "
+                f"there, but now of {short(clip.label)!r}."
             )
         if name in chosen:
             raise DataError(f"{path}, line {number}: {short(name)} stands there twice.")

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from vidgru.core.errors import DataError
 from vidgru.core.text import short
-from vidgru.data.columns import COLUMNS, Listing, Row, decoded, with_roles
+from vidgru.data.columns import COLUMNS, Listing, Row, check_cell, decoded, with_roles
 from vidgru.data.places import Places
 from vidgru.data.table import LOOKED_AT, Table, read_text
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
@@ -106,8 +106,7 @@ def read_unnamed(table: Table, places: Places, needed: Sequence[str]) -> Listing
         label = row[1 - place] if len(row) > 1 else PurePosixPath(row[0]).parent.name
         found: Row = {"path": row[place], "label": label}
         for role in needed:
-            if not found[role] or "\0" in found[role]:
-                raise DataError(f"{path}, line {number}: no {role}.")
+            check_cell(path, number, role, found[role])
         rows.append((number, found))
     classes = None
     if max(widths) > 1 and all(re.fullmatch(r"\d{1,9}", cell["label"]) for _, cell in rows):
