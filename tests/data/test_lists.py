@@ -80,6 +80,7 @@ def test_latin_1_and_names_that_are_no_text(tmp_path: Path) -> None:
         "Video,Category,Set,Start time,End time",
         "clip_path,behaviour,partition,start_sec,end_sec",
         "file,action,part,begin_time,stop_time",
+        "video,label,split,start_s,end_s",
     ],
 )
 def test_columns_by_their_usual_names(tmp_path: Path, header: str) -> None:
@@ -137,6 +138,12 @@ def test_columns_that_are_not_understood_are_named(
     ]
     write(path, "path,lable", "a.mp4,x")
     with pytest.raises(DataError, match=r"has no column 'label'\..* Not understood: 'lable'\."):
+        read_list(path)
+
+
+def test_times_in_columns_that_are_not_understood(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "path,label,von,bis", "a.mp4,x,1,2", "a.mp4,y,2,3")
+    with pytest.raises(DataError, match=r"has two labels, .* Not understood: von, bis\."):
         read_list(path)
 
 

@@ -21,8 +21,8 @@ ROLES = {
     "label": "label class category class_label class_name label_name action activity behavior"
     " behaviour gesture template",
     "split": "split subset part set partition",
-    "start": "start start_time begin begin_time time_start start_seconds start_sec",
-    "end": "end end_time stop stop_time time_end end_seconds end_sec",
+    "start": "start start_time begin begin_time time_start start_seconds start_sec start_s",
+    "end": "end end_time stop stop_time time_end end_seconds end_sec end_s stop_s",
     "first frame": "start_frame begin_frame frame_start first_frame",
     "end frame": "end_frame stop_frame frame_end",
 }

@@ -23,6 +23,7 @@ from vidgru.data.places import Places
 from vidgru.data.table import Table, read_table
 from vidgru.video.read import open_video
 
+OTHER = ("group", "fps", "content")  # columns that need no other name
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
 
 
@@ -63,7 +64,9 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
     places = Places(path)
     listing = _listing(path, ("path", "label") if labelled else ("path",), places)
     places.keep_to_own(row["path"] for _, row in listing.rows)
-    clips, lines = [], dict[str, tuple[int, str]]()
+    clips, lines = list[Clip](), dict[str, tuple[int, str]]()
+    unused = [n for n in listing.names if n and n not in {*listing.roles.values(), *OTHER}]
+    unknown = f" Not understood: {', '.join(map(short, unused[:5]))}." if unused else ""
     column = group_by if group_by is not None else "group"
     named = True
     for number, row in listing.rows:
@@ -88,9 +91,11 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
                     f"{path}: {short(clip.name)} has two labels, {short(label)!r} in line "
                     f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: "
                     "remove one of the lines, give both the name of a class of their own, or, "
-                    "where each label holds for a part of the video, columns start and end."
+                    f"where each label holds for a part of the video, columns start and end.{unknown}"
                 )
-            raise DataError(f"{path}: {short(clip.name)} stands in lines {before} and {number}.")
+            raise DataError(
+                f"{path}: {short(clip.name)} stands in lines {before} and {number}.{unknown}"
+            )
         lines[clip.name] = number, clip.label
         clips.append(clip)
     if not clips:
@@ -104,8 +109,7 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
                 f"--group-by {group_by!r} gives no group for {len(lost)} of {len(clips)} clips, "
                 f"the first of them {short(lost[0].name)}."
             )
-    used = {*listing.roles.values(), "group", "fps", "content", *([column] if named else [])}
-    unused = [name for name in listing.names if name and name not in used]
+    unused = [name for name in unused if name != column or not named]
     return Listed(
         clips,
         len(clips) + sum(map(len, listing.left_out.values())),
