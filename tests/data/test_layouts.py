@@ -307,9 +307,8 @@ def test_the_account_is_told_by_all_commands(
     touch(folder, ".DS_Store", *(f"left/notes{n}.txt" for n in range(5)))
     found = "Found 27 files: 9 clips (8 videos, 12 pictures in folders)"
     told = (
-        f"{found}. Left out: stray.avi (outside the class folders); left/notes0.txt, "
-        "left/notes1.txt, left/notes2.txt and 2 more (neither video nor picture); .DS_Store "
-        "(hidden).\n"
+        f"{found}, 7 left out: left/notes0.txt, left/notes1.txt, left/notes2.txt and 2 more "
+        "(neither video nor picture); .DS_Store (hidden).\n"
         "Warning: 1 file is left out (outside the class folders): stray.avi. Move them into the "
         "folder of their class, or remove them.\n"
     )
@@ -323,7 +322,7 @@ def test_the_account_is_told_by_all_commands(
     moving_squares(folder / "right" / "new.avi", 2, 99)
     done = vidgru("evaluate", folder, "--model", "run")
     assert done.code == 0
-    assert done.err.startswith("Found 28 files: 9 clips (8 videos, 12 pictures in folders). Left")
+    assert done.err.startswith("Found 28 files: 9 clips (8 videos, 12 pictures in folders), 8 left")
     done = vidgru("check", folder)
     assert done.code == 0
     assert "Found 28 files: 9 clips (8 videos, 12 pictures in folders), 8 left out." in done.out

@@ -153,7 +153,7 @@ def test_two_labels_for_one_clip(tmp_path: Path) -> None:
         read_list(path)
     assert str(error.value) == (
         f"{path}: a.mp4 has two labels, 'x' in line 2 and 'y' in line 4. A clip has one class: "
-        "remove one of the lines, give both the name of a class of their own, or, where each label "
+        "remove one of them, give both the name of a class of their own, or, where each label "
         "holds for a part of the video, columns start and end."
     )
 
@@ -311,6 +311,20 @@ def test_lists_without_names_of_columns_that_say_too_little(
     with pytest.raises(DataError, match=words) as error:
         read_list(path)
     assert str(path) in str(error.value)
+
+
+def test_where_clips_are_looked_for_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "films/1.mp4")
+    write(tmp_path / "lists" / "a.csv", "path,label", "1.mp4,x")
+    for place, given, found in (
+        (".", "lists/a.csv", "films"),
+        ("lists", "a.csv", "../films"),
+        ("films", "../lists/a.csv", "../films"),
+    ):
+        monkeypatch.chdir(tmp_path / place)
+        assert [clip.path for clip in read_list(Path(given))] == [Path(found, "1.mp4")]
 
 
 def test_where_clips_are_looked_for(tmp_path: Path) -> None:

@@ -102,7 +102,10 @@ def tell_left_out(account: Account) -> list[Finding]:
 
 
 def sentence(account: Account, *, names: bool = True) -> str:
-    """Return how much was found and what became of it; with `names` of what is left out."""
+    """Return how much was found and what became of it.
+
+    With `names` of what is left out for a reason that is no more than a note.
+    """
     what = "row" if "rows" in account.used else "file"
     parts = [f"{count} {part}" for part, count in account.clips.items() if part]
     text = f"Found {counted(account.found, what)}: {counted(sum(account.clips.values()), 'clip')}"
@@ -114,10 +117,10 @@ def sentence(account: Account, *, names: bool = True) -> str:
     if tables := account.used.get("tables"):
         text += f", {counted(tables, 'table')} of groups or times"
     count = sum(len(left.files) for left in account.left_out)
-    if not names or not count:
-        return f"{text}, {count} left out." if count else f"{text}."
-    reasons = [f"{some_of(left.files)} ({left.reason})" for left in account.left_out]
-    return f"{text}. Left out: {'; '.join(reasons)}."
+    text += f", {count} left out" if count else ""
+    notes = [left for left in account.left_out if names and left.severity == "note"]
+    reasons = "; ".join(f"{some_of(left.files)} ({left.reason})" for left in notes)
+    return f"{text}: {reasons}." if reasons else f"{text}."
 
 
 def account_of_list(listed: Listed) -> Account:

@@ -90,8 +90,8 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
                 raise DataError(
                     f"{path}: {short(clip.name)} has two labels, {short(label)!r} in line "
                     f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: "
-                    "remove one of the lines, give both the name of a class of their own, or, "
-                    f"where each label holds for a part of the video, columns start and end.{unknown}"
+                    "remove one of them, give both the name of a class of their own, or, where "
+                    f"each label holds for a part of the video, columns start and end.{unknown}"
                 )
             raise DataError(
                 f"{path}: {short(clip.name)} stands in lines {before} and {number}.{unknown}"

@@ -82,10 +82,11 @@ class Places:
         yield [own]
         inner = _folders([own])
         yield inner
-        above = Path(os.path.abspath(own)).parent
+        above = own / ".."
+        if not own.is_symlink():
+            above = Path(os.path.normpath(above))
         beside: list[Path] = []
         if not is_root(own) and not is_root(above):
-            above = own / ".." if not own.is_absolute() else above
             beside = [d for d in _folders([above]) if os.path.realpath(d) != os.path.realpath(own)]
             yield [above, *beside]
         yield _folders(inner)
