@@ -108,7 +108,8 @@ def test_the_same_seed_gives_the_same_bits_and_json(
     done = vidgru("train", films, *OPTIONS, "--out", tmp_path / "run", "--json")
     assert (done.code, done.err) == (
         0,
-        "Found 39 files: 8 clips (7 videos, 30 pictures in folders), 2 left out: a/poster.png (cover or thumbnail); b/notes.txt (neither video nor picture).\n",
+        "Found 39 files: 8 clips (7 videos, 30 pictures in folders), 2 left out: "
+        "a/poster.png (cover or thumbnail); b/notes.txt (neither video nor picture).\n",
     )
     said = json.loads(done.out)
     wanted = learned.to_dict()
