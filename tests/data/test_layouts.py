@@ -137,12 +137,12 @@ def test_only_what_is_to_be_evaluated_on(tmp_path: Path) -> None:
         (
             ("data/a/1.mp4", "data/b/2.mp4", "data/about.txt"),
             "has only one class ('data'); at least two are needed. If the folders in {0}/data are "
-            "the classes (a, b), give {0}/data.",
+            "the classes or parts (a, b), give {0}/data.",
         ),
         (
             ("UCF-101/a/1.mp4", "UCF-101/b/2.mp4", "ucfTrainTestlist/trainlist01.txt"),
             "ucfTrainTestlist holds no clips: add some or remove it. If the folders in {0}/UCF-101 "
-            "are the classes (a, b), give {0}/UCF-101.",
+            "are the classes or parts (a, b), give {0}/UCF-101.",
         ),
         (
             ("1.mp4", "2.mp4"),

@@ -1,8 +1,10 @@
 """Lists of clips: what to learn from, and how it is split."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from vidgru.core.address import NO_FILE, is_live, masked
@@ -217,7 +219,12 @@ def _frame_rate(path: Path, number: int, row: Row, file: Path) -> float:
             raise DataError(f"{path}, line {number}: fps {short(text)!r} is not a frame rate.")
         return float(text)
     try:
-        with open_video(file) as video:
-            return video.fps
-    except VideoError:
+        return _rate_of(file, os.stat(file).st_mtime_ns)
+    except (VideoError, OSError):
         return 1.0  # reading the clip says what is wrong
+
+
+@lru_cache(1 << 16)
+def _rate_of(file: Path, changed: int) -> float:
+    with open_video(file) as video:
+        return video.fps

@@ -186,7 +186,7 @@ def level_above(folder: Path) -> str:
         classes = [d.name for d in _folders(inner) if _holds_clips(d)]
         if len(classes) > 1:
             some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
-            return f" If the folders in {inner} are the classes ({some}), give {inner}."
+            return f" If the folders in {inner} are the classes or parts ({some}), give {inner}."
     return ""
 
 
