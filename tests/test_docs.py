@@ -191,7 +191,8 @@ def test_quick_examples_print_what_their_page_shows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shutil.copytree(ROOT / "sample_videos", tmp_path / "sample_videos")
+    caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "sample_videos", tmp_path / "sample_videos", ignore=caches)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     done = vidgru(*words)

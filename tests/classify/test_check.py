@@ -78,7 +78,9 @@ def told(checked: Checked) -> dict[str, Finding]:
 
 def test_a_clean_folder_says_so(original: Path, vidgru: Run) -> None:
     done = vidgru("check", original)
-    text = "18 clips in 2 classes, 9 each.\nNothing is wrong with them.\n"
+    text = (
+        "18 clips in 2 classes, 9 each.\nFound 18 files: 18 clips.\nNothing is wrong with them.\n"
+    )
     assert done == (0, text, "")
 
 
@@ -147,7 +149,8 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
             "note",
             "1 clip is shorter than half a window of 16 frames, 1.6 s: left/short.mp4.",
         ),
-        "ignored": ("note", "1 file is no clip and was ignored: left/notes.txt."),
+        "ignored": ("note", "1 file is left out (neither video nor picture): left/notes.txt."),
+        "hidden": ("note", "1 file is left out (hidden): right/.hidden."),
     }
     assert {kind: (f.severity, f.sentence) for kind, f in found.items()} == expected
     severities = [finding.severity for finding in checked.findings]
@@ -194,8 +197,9 @@ def test_more_than_three_are_counted_and_all_are_in_json(folder: Path, vidgru: R
         (folder / "left" / f"notes{n}.txt").write_text("hello")
     done = vidgru("check", folder)
     assert done.out.splitlines()[1:] == [
-        "note     5 files are no clips and were ignored: left/notes0.txt, left/notes1.txt, "
-        "left/notes2.txt and 2 more."
+        "Found 23 files: 18 clips, 5 left out.",
+        "note     5 files are left out (neither video nor picture): left/notes0.txt, "
+        "left/notes1.txt, left/notes2.txt and 2 more.",
     ]
     (finding,) = json.loads(vidgru("check", folder, "--json").out)["findings"]
     assert finding["clips"] == [f"left/notes{n}.txt" for n in range(5)]
@@ -261,7 +265,7 @@ def test_a_folder_that_cannot_be_trained_on(folder: Path, vidgru: Run) -> None:
     shutil.rmtree(folder / "right")
     done = vidgru("check", folder)
     assert (done.code, done.out) == (1, "")
-    assert done.err == f"Error: {folder} has only one class ('left'); at least two are needed.\n"
+    assert done.err == (f"Error: {folder} has only one class ('left'); at least two are needed.\n")
 
 
 def test_names_cannot_steer_a_terminal(folder: Path, vidgru: Run) -> None:

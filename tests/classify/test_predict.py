@@ -174,7 +174,7 @@ def test_folders_for_models_of_single_images(tmp_path: Path) -> None:
     sources = [tmp_path / "mixed", images, lone, tmp_path / "hollow"]
 
     *videos, failure = find_sources(sources)
-    assert videos == [tmp_path / "mixed/b/2.mp4", images, lone]
+    assert videos == [tmp_path / "mixed/a/c", tmp_path / "mixed/b/2.mp4", images, lone]
     assert isinstance(failure, Failure)
     *each, again = find_sources(sources, images=True)
     chosen = ("9.JPG", "10.png", "a/c/3.tif", "b/1.webp", "b/2.mp4")

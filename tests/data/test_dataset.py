@@ -222,16 +222,15 @@ def test_copies_stay_together_where_cuts_of_one_video_cannot(data: Path, tmp_pat
         }
 
 
-def test_a_class_of_one_clip_is_no_reason_to_split_clip_by_clip(data: Path, tmp_path: Path) -> None:
+def test_a_class_of_one_clip_is_refused_by_check_as_by_train(data: Path, tmp_path: Path) -> None:
     folder = named(data, tmp_path / "named", "person{g}_{n}.avi")
     (folder / "one").mkdir()
     shutil.copy(folder / "left" / "person0_0.avi", folder / "one" / "person0_9.avi")
-    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
-    assert (found["groups"].severity, found["groups"].sentence) == (
-        "note",
-        "Clips seem to be of 3 persons; train keeps each on one side of the split, as with "
-        r"--group-by 'person(\d+)_'.",
-    )
+    with pytest.raises(DataError, match="The class 'one' has only one clip") as refused:
+        read_clips(folder, ClassifyTrainConfig())
+    with pytest.raises(DataError) as checked:
+        check(folder, CheckConfig())
+    assert str(checked.value) == str(refused.value)
 
 
 def test_a_class_of_one_footage_is_reported(

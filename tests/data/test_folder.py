@@ -7,6 +7,7 @@ import pytest
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.core.results import Failure
+from vidgru.data.account import find_clips
 from vidgru.data.folder import read_folder, read_videos
 from vidgru.video.find import ROOT, find_sources
 
@@ -51,8 +52,8 @@ def test_classes_may_be_called_like_parts(tmp_path: Path) -> None:
 
 
 def test_a_part_without_classes_is_named(tmp_path: Path) -> None:
-    touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "test/3.mp4")
-    with pytest.raises(DataError, match=r"/test holds no class folders, while other parts beside"):
+    touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "val/3.mp4")
+    with pytest.raises(DataError, match=r"/val holds no class folders, while other parts beside"):
         read_folder(tmp_path)
     # Two classes that are called so.
     touch(tmp_path / "other", "train/1.mp4", "test/2.mp4")
@@ -105,19 +106,16 @@ def test_single_images_in_parts_and_in_classes_called_like_parts(tmp_path: Path)
         (("test/a/1.mp4", "train/a/first/1.png"), ("test/a", "train/a")),
     ],
 )
-def test_single_images_next_to_other_clips_are_left_out(
-    tmp_path: Path,
-    names: tuple[str, ...],
-    classes: tuple[str, str],
-    caplog: pytest.LogCaptureFixture,
+def test_single_images_beside_other_clips_are_left_out(
+    tmp_path: Path, names: tuple[str, ...], classes: tuple[str, str]
 ) -> None:
     clips = read_folder(touch(tmp_path, *names))
-    assert not caplog.messages
     touch(tmp_path, *[f"{folder}/{n}.jpg" for folder in classes for n in (10, 9)])
-    assert read_folder(tmp_path) == clips
-    (message,) = caplog.messages
-    first = tmp_path / classes[0] / "9.jpg"
-    assert message.startswith(f"Ignored 4 single images in class folders, the first {first}: ")
+    found, account = find_clips(tmp_path)
+    assert found == clips
+    (left,) = account.left_out
+    assert (left.kind, left.severity) == ("loose", "warning")
+    assert left.files == tuple(f"{folder}/{n}.jpg" for folder in classes for n in (9, 10))
 
 
 def test_a_class_of_single_images_next_to_videos(tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_models(
     found = forecast.load_forecast(threads=1)
     assert found.path == run / "model.safetensors"
     for ask in (found.forecast, found.stream):
-        with pytest.raises(OptionError, match=r"^Invalid --ahead 0\. It must be at least 1\.$"):
+        with pytest.raises(OptionError, match=r"^Invalid ahead=0\. It must be at least 1\.$"):
             ask(square, 0)
     with pytest.raises(OptionError, match=r"^camera:0 is no file"):
         found.forecast("camera:0")

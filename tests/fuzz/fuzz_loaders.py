@@ -33,7 +33,8 @@ from fuzz_seeds import (
     make_arrays,
     make_groups,
     make_images,
-    make_list,
+    make_json_lists,
+    make_lists,
     make_models,
     make_times,
     make_videos,
@@ -42,6 +43,7 @@ from fuzz_seeds import (
 
 import vidgru
 from vidgru.commands.train import resume_steps
+from vidgru.core.errors import DataError
 from vidgru.data.cache import decode_clip, load
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip, read_folder
@@ -88,9 +90,14 @@ def read_groups(path: Path, home: Path) -> None:
 
 
 def read_clip_list(path: Path, home: Path) -> None:
-    """Read a list of clips as `train` does."""
+    """Read a list of clips as `train` does; what is wrong with it is one sentence."""
     config = ClassifyTrainConfig()
-    choose_sampling(read_clips(path, config), config, SIDE)
+    try:
+        choose_sampling(read_clips(path, config), config, SIDE)
+    except DataError as error:
+        if "\n" in str(error) or len(str(error)) > 600:
+            raise RuntimeError(f"unclear: {str(error)[:300]!r}") from error
+        raise
 
 
 def give_split_back(path: Path, home: Path) -> None:
@@ -141,7 +148,8 @@ LOADERS = {
         4, copy_of("run/metrics.csv"), (blind, edit_table), lambda path, _: read_numbers(path)
     ),
     "groups.csv": Loader(6, make_groups, (blind, edit_table), read_groups),
-    "list": Loader(6, make_list, (blind, edit_table), read_clip_list),
+    "list": Loader(8, make_lists, (blind, edit_table, edit_table), read_clip_list),
+    "list.json": Loader(4, make_json_lists, (blind, edit_json), read_clip_list),
     "split.csv": Loader(6, copy_of("run/split.csv"), (blind, edit_table), give_split_back),
     "frames.csv": Loader(6, make_times, (blind, edit_table), read_times),
     "cache": Loader(

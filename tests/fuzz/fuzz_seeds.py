@@ -128,8 +128,8 @@ def make_groups(folder: Path) -> None:
     (folder / "groups.csv").write_text("\n".join(["clip,person,camera", *rows]) + "\n", "utf-8")
 
 
-def make_list(folder: Path) -> None:
-    """Write a list of the clips of `make_run`, cut, split and grouped."""
+def make_lists(folder: Path) -> None:
+    """Write lists of the clips of `make_run` in all forms, the first cut, split and grouped."""
     clips = read_folder(folder.parents[1] / "clips")
     rows = [
         f"{clip.path},{clip.label},{'val' if clip.path.stem == '0' else 'train'},p{number},,0.5"
@@ -137,6 +137,31 @@ def make_list(folder: Path) -> None:
     ]
     text = "\n".join(["path,label,split,group,start,end", *rows]) + "\n"
     (folder / "list.csv").write_text(text, "utf-8")
+    frames = [f"{clip.path};{clip.label};0:00;00:00:00.5;{n};9" for n, clip in enumerate(clips)]
+    header = "File name;Class;Begin;Stop;start_frame;end_frame"
+    (folder / "frames.tsv").write_text("\n".join([header, *frames]) + "\n")
+    (folder / "numbers.txt").write_text(
+        "".join(f"{clip.path} {len(clip.label)}\n" for clip in clips)
+    )
+    (folder / "words.csv").write_text("".join(f"{clip.label};{clip.path}\n" for clip in clips))
+    (folder / "left_test_split1.txt").write_text("0.avi 1\n1.avi 2\n2.avi 0\n")
+    cuts = "".join(f"{clip.label},_-{n},{n},10,train,0\n" for n, clip in enumerate(clips))
+    header = "label,youtube_id,time_start,time_end,split,is_cc"
+    (folder / "kinetics.csv").write_text(f"{header}\n{cuts}")
+
+
+def make_json_lists(folder: Path) -> None:
+    """Write lists of the clips of `make_run` in JSON, with and without templates for classes."""
+    clips = read_folder(folder.parents[1] / "clips")
+    items: list[dict[str, Any]] = [{"path": str(clip.path), "label": clip.label} for clip in clips]
+    (folder / "plain.json").write_text(json.dumps(items))
+    for n, item in enumerate(items):
+        item |= {
+            "id": str(n),
+            "template": f"Moving [something] {item['label']}",
+            "placeholders": ["x"],
+        }
+    (folder / "templates.json").write_text(json.dumps(items))
 
 
 def make_times(folder: Path) -> None:

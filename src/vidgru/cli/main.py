@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from vidgru.core.errors import OptionError, VidgruError
-from vidgru.core.text import printable
+from vidgru.core.text import NOTE, printable
 from vidgru.tasks.registry import PACKAGES, about
 
 # Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
@@ -62,9 +62,9 @@ def cli(debug: bool) -> None:
     """Learn from a folder of short videos, then tell what happens in any video."""
 
 
-class _Warnings(logging.Handler):
+class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        _say("Warning", record.getMessage())
+        _say("Warning" if record.levelno >= logging.WARNING else None, record.getMessage())
 
 
 def main(args: list[str] | None = None) -> None:
@@ -73,8 +73,15 @@ def main(args: list[str] | None = None) -> None:
     debug = "--debug" in words
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]
-    logging.getLogger("vidgru").handlers = [_Warnings()]
-    # Otherwise Python runs one more garbage collection over all modules, only to exit.
+    log = logging.getLogger("vidgru")
+    log.handlers = [_Messages()]
+    level = log.level
+    log.setLevel(NOTE)
+    if {"-q", "--quiet"} & {*words}:
+        log.setLevel(logging.WARNING)
+    elif sys.stderr.isatty():  # to a person who looks
+        log.setLevel(logging.INFO)
+    # Otherwise Python looks through all modules for garbage once more, only to end.
     atexit.register(gc.freeze)
     if _is_silent(words) and not debug:
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -107,7 +114,8 @@ def main(args: list[str] | None = None) -> None:
         _say("Stopped", str(error) or "Interrupted.")
         sys.exit(130)
     finally:
-        # From here on Python would answer a signal with a traceback.
+        log.setLevel(level)
+        # From here on Python has nothing to say of a signal but a traceback.
         for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is _interrupt:
                 signal.signal(number, signal.SIG_DFL)
@@ -151,9 +159,9 @@ def _sentence(error: BaseException) -> str:
     return "Out of memory: give smaller --size, --frames or --batch-size."
 
 
-def _say(kind: str, sentence: str) -> None:
-    line = f"{kind}: {printable(sentence)}"
-    # A progress bar must make room.
+def _say(kind: str | None, sentence: str) -> None:
+    line = f"{kind}: {printable(sentence)}" if kind else printable(sentence)
+    # A bar on the screen must make room.
     if "tqdm" in sys.modules:
         sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
     else:

@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Learn to tell the classes in FOLDER/<class>/<clip>, or another --task.
 
-    Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a .csv file with the columns
+    Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a file, .csv or others, with the columns
     path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
     Other tasks need no classes: videos and folders of images anywhere below FOLDER do.
     Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training

@@ -1,5 +1,7 @@
 """Text for a terminal: untrusted names made harmless, times, and the model's name."""
 
+NOTE = 25  # the level of what is logged that a person should know, but need not mend
+
 
 def printable(text: str) -> str:
     r"""Return text with every character that could steer a terminal written as an escape.
@@ -10,6 +12,12 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def short(text: str, most: int = 80) -> str:
+    """Return what a sentence quotes of a text that may be anything: one line, not a long one."""
+    line = printable(text[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def clock(seconds: float, digits: int = 2) -> str:

@@ -3,7 +3,6 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from shlex import quote
 
 import numpy as np
@@ -14,10 +13,9 @@ from vidgru.data.decode import Readings
 from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip
 from vidgru.data.groups import Grouping, noun_of
-from vidgru.data.results import Finding, Shortcut, counted
+from vidgru.data.results import Finding, Shortcut, counted, some_of
 from vidgru.data.thumbnails import grey
 
-NAMED = 3  # clips that a sentence names
 FEW_CLIPS = 5  # of a class
 UNBALANCED = 3.0  # clips of the largest class for one of the smallest
 STILL = 0.1  # grey levels (rms over cells and time) below which nothing moves
@@ -56,13 +54,6 @@ def worst_first(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _some(names: Sequence[str]) -> str:
-    """Return up to three names, and how many more there are."""
-    more = len(names) - NAMED
-    shown = list(names[:NAMED]) + ([f"{more} more"] if more > 0 else [])
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-
-
 def _of(count: int, one: str, many: str, noun: str = "clip") -> str:
     """Return "1 clip is ..." or "3 clips are ..."."""
     return f"{count} {noun} {one}" if count == 1 else f"{count} {noun}s {many}"
@@ -73,7 +64,7 @@ def _clips(
 ) -> Iterator[Finding]:
     names = tuple(clip.name for clip in clips)
     if names:
-        text = f"{_of(len(names), one, many)}{why}: {_some(names)}."
+        text = f"{_of(len(names), one, many)}{why}: {some_of(names)}."
         yield Finding(kind, severity, text, names)
 
 
@@ -81,10 +72,10 @@ def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
     empty = [failure.source for failure in skipped if _is_empty(failure.source)]
     rest = [failure.source for failure in skipped if failure.source not in empty]
     if rest:
-        text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {_some(rest)}."
+        text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {some_of(rest)}."
         yield Finding("unreadable", "error", text, tuple(rest))
     if empty:
-        text = f"{_of(len(empty), 'is an empty file', 'are empty files')}: {_some(empty)}."
+        text = f"{_of(len(empty), 'is an empty file', 'are empty files')}: {some_of(empty)}."
         yield Finding("empty", "error", text, tuple(empty))
 
 
@@ -199,7 +190,7 @@ def _pairs(
     if pairs:
         shown = [f"{pair.first.name} = {pair.second.name}" for pair in pairs]
         names = dict.fromkeys(clip.name for p in pairs for clip in (p.first, p.second))
-        text = f"{_of(len(pairs), one, many, 'pair')}{why}: {_some(shown)}."
+        text = f"{_of(len(pairs), one, many, 'pair')}{why}: {some_of(shown)}."
         yield Finding(kind, severity, text, tuple(names))
 
 
@@ -213,7 +204,7 @@ def _findings_by_classes(data: Readings) -> Iterator[Finding]:
         head = "1 class has" if len(tiny) == 1 else f"{len(tiny)} classes have"
         shown = [f"{label} ({sizes[label]})" for label in tiny]
         clips = tuple(clip.name for clip in learned if clip.label in tiny)
-        text = f"{head} fewer than {FEW_CLIPS} clips: {_some(shown)}."
+        text = f"{head} fewer than {FEW_CLIPS} clips: {some_of(shown)}."
         yield Finding("tiny class", "warning", text, clips)
     most, least = max(sizes, key=lambda k: sizes[k]), min(sizes, key=lambda k: sizes[k])
     if sizes[most] >= UNBALANCED * sizes[least]:
@@ -237,7 +228,7 @@ def _findings_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[F
         clips = [name for places in shared.values() for each in places.values() for name in each]
         text = (
             f"{_of(len(shared), 'has', 'have', 'group')} clips in several parts of the folder, so "
-            f"that persons or places are known when tested: {_some(names)}."
+            f"that persons or places are known when tested: {some_of(names)}."
         )
         yield Finding("groups across parts", "warning", text, tuple(clips))
 
@@ -266,23 +257,3 @@ def report_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:
         f"by {cues} (balanced accuracy; chance is {100 * found[0].chance:.0f} %)."
     )
     return [Finding("shortcut", "warning", text)]
-
-
-def report_ignored(folder: Path, clips: Iterable[Clip]) -> list[Finding]:
-    """Return at most one finding: files in the class folders that are no clips."""
-    taken: Mapping[str, Clip] = {str(clip.path): clip for clip in clips}
-    roots = {
-        folder.joinpath(*Path(clip.name).parts[: 2 if clip.part else 1]) for clip in taken.values()
-    }
-    ignored = []
-    for root in sorted(roots):
-        for parent, folders, names in os.walk(root):
-            folders[:] = sorted(
-                n for n in folders if not n.startswith(".") and os.path.join(parent, n) not in taken
-            )
-            paths = (os.path.join(parent, n) for n in sorted(names) if not n.startswith("."))
-            ignored += [os.path.relpath(p, folder) for p in paths if p not in taken]
-    if not ignored:
-        return []
-    text = f"{_of(len(ignored), 'is no clip and was', 'are no clips and were', 'file')} ignored"
-    return [Finding("ignored", "note", f"{text}: {_some(ignored)}.", tuple(ignored))]

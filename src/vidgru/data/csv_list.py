@@ -1,51 +1,104 @@
-"""Lists of clips as CSV files: labels, parts and groups."""
+"""Lists of clips: what to learn from, and how it is split."""
 
-import csv
-import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from vidgru.core.address import NO_FILE, is_live, masked
-from vidgru.core.errors import DataError
-from vidgru.data.folder import PARTS, Clip, clip_name, groups_from_names
+from vidgru.core.errors import DataError, VideoError
+from vidgru.core.text import short
+from vidgru.data.columns import (
+    Listing,
+    Row,
+    frame_in,
+    from_table,
+    part_in,
+    roles_of,
+    seconds_in,
+)
+from vidgru.data.folder import Clip, clip_name, groups_from_names, part_of
+from vidgru.data.known_lists import read_json, read_splits, read_unnamed
+from vidgru.data.path_resolver import PathResolver
+from vidgru.data.table import Table, read_table
+from vidgru.video.read import open_video
 
-COLUMNS = "path,label[,split][,group][,start,end]"
-Row = dict[str, str]
+OTHER = ("group", "fps", "content")  # columns that need no other name
+LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The clips of a list, and what of it is not used.
+
+    rows: how many there were; left_out: those that give no clip, by reason; unused: columns whose
+    names mean nothing here, like_parts: those of them that hold train, val and test; places: in how
+    many cases clips were found in other folders than the list says; classes: the file that names
+    the classes, if there is one.
+    """
+
+    clips: list[Clip]
+    rows: int
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unused: Sequence[str] = ()
+    like_parts: Sequence[str] = ()
+    places: Mapping[Path, int] = field(default_factory=dict)
+    classes: Path | None = None
 
 
 def read_list(path: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
-    """Return the clips of a CSV list with the columns path,label[,split][,group][,start,end].
+    """Return the clips of a list with the columns path,label[,split][,group][,start,end].
 
-    Paths are relative to the list's folder. `split` is train, val, test or empty; start and end are
-    seconds of a part of a video, either may be empty. `group_by` is a column, or a regular
-    expression as for folders; left out, it is the column `group` if there is one. Not `labelled`,
-    there need be no labels, and all are "". Raises DataError with the line that is wrong,
-    OptionError when `group_by` is neither.
+    Paths are relative to the list's folder, or else looked for around it. `split` is train, val,
+    test or empty; start and end are times in a video, either may be empty. Other names of columns
+    and lists without any, as those of UCF101, are understood, too. `group_by` is a column, or a
+    regular expression as for folders; left out, it is the column `group` if there is one. Not
+    `labelled`, there need be no labels, and all are "". Raises DataError with the line that is
+    wrong, OptionError when `group_by` is neither.
     """
-    clips, lines = [], dict[str, int]()
+    return search_list(path, group_by, labelled=labelled).clips
+
+
+def search_list(path: Path, group_by: str | None = None, *, labelled: bool = True) -> Listed:
+    """Return what `read_list` does, and what of the list is not used."""
+    places = PathResolver(path)
+    listing = _listing(path, ("path", "label") if labelled else ("path",), places)
+    places.keep_to_own(row["path"] for _, row in listing.rows)
+    clips, lines = list[Clip](), dict[str, tuple[int, str]]()
+    unused = [n for n in listing.names if n and n not in {*listing.roles.values(), *OTHER}]
+    unknown = f" Not understood: {', '.join(map(short, unused[:5]))}." if unused else ""
     column = group_by if group_by is not None else "group"
     named = True
-    for number, row in _rows(path, ("path", "label") if labelled else ("path",)):
+    for number, row in listing.rows:
         named = column in row
-        start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
-        if end is not None and end <= (start or 0.0):
-            raise DataError(f"{path}, line {number}: end {end:g} must be later than start.")
         if is_live(row["path"]):
             raise DataError(f"{path}, line {number}: {NO_FILE.format(masked(row['path']))}")
+        name, file, whole = _file(path, number, row, places)
+        start, end = (None, None) if whole else _cut(path, number, row, file)
         clip = Clip(
-            path.parent / row["path"],
-            clip_name(row["path"], start, end),
+            file,
+            clip_name(name, start, end),
             row["label"] if labelled else "",
-            _part(path, number, row.get("split", "")),
+            part_in(path, number, row.get("split", "")),
             (row.get(column) or None) if named else None,
             start,
             end,
         )
         if clip.name in lines:
-            raise DataError(f"{path}: {clip.name} stands in lines {lines[clip.name]} and {number}.")
-        lines[clip.name] = number
+            before, label = lines[clip.name]
+            if label != clip.label:
+                raise DataError(
+                    f"{path}: {short(clip.name)} has two labels, {short(label)!r} in line "
+                    f"{before} and {short(clip.label)!r} in line {number}. A clip has one class: "
+                    "remove one of them, give both the name of a class of their own, or, where "
+                    f"each label holds for a part of the video, columns start and end.{unknown}"
+                )
+            raise DataError(
+                f"{path}: {short(clip.name)} stands in lines {before} and {number}.{unknown}"
+            )
+        lines[clip.name] = number, clip.label
         clips.append(clip)
     if not clips:
         raise DataError(f"{path} lists no clips.")
@@ -56,9 +109,23 @@ def read_list(path: Path, group_by: str | None = None, *, labelled: bool = True)
         if lost := [clip for clip in clips if clip.group is None]:
             raise DataError(
                 f"--group-by {group_by!r} gives no group for {len(lost)} of {len(clips)} clips, "
-                f"the first of them {lost[0].name}."
+                f"the first of them {short(lost[0].name)}."
             )
-    return clips
+    unused = [name for name in unused if name != column or not named]
+    return Listed(
+        clips,
+        len(clips) + sum(map(len, listing.left_out.values())),
+        listing.left_out,
+        unused,
+        [name for name in unused if all(part_of(row[name]) for _, row in listing.rows)],
+        dict(places.used),
+        listing.classes,
+    )
+
+
+def list_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a list, in lower case; raises DataError."""
+    return list(_listing(path, ("path",), PathResolver(path)).names)
 
 
 def apply_split(
@@ -71,20 +138,21 @@ def apply_split(
     """
     known = {clip_name(clip.listed.strip(), clip.start, clip.end): clip for clip in clips}
     chosen: dict[str, Clip] = {}
-    for number, row in _rows(path, ("path", "label", "split") if labelled else ("path", "split")):
-        start, end = (_seconds(path, number, row, name) for name in ("start", "end"))
+    needed = ("path", "label", "split") if labelled else ("path", "split")
+    for number, row in from_table(_table(path), needed).rows:
+        start, end = (seconds_in(path, number, row, role) for role in ("start", "end"))
         name = clip_name(row["path"], start, end)
-        part = _part(path, number, row["split"])
+        part = part_in(path, number, row["split"])
         clip = known.get(name)
         if clip is None:
-            raise DataError(f"{path}, line {number}: there is no clip {name} any more.")
+            raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
         if labelled and clip.label.strip() != row["label"]:
             raise DataError(
-                f"{path}, line {number}: {name} is of the class {row['label']!r} there, "
-                f"but now of {clip.label!r}."
+                f"{path}, line {number}: {short(name)} is of the class {short(row['label'])!r} "
+                f"there, but now of {short(clip.label)!r}."
             )
         if name in chosen:
-            raise DataError(f"{path}, line {number}: {name} stands there twice.")
+            raise DataError(f"{path}, line {number}: {short(name)} stands there twice.")
         chosen[name] = replace(clip, part=part, group=clip.group or row.get("group") or None)
     if not any(clip.part == "train" for clip in chosen.values()):
         raise DataError(f"{path} gives no clip to learn from.")
@@ -95,50 +163,68 @@ def apply_split(
     )
 
 
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    """Yield line number and cells of each row that is not empty, by lower-case column name."""
+def _listing(path: Path, needed: Sequence[str], places: PathResolver) -> Listing:
+    """Return the rows of a list of any form; raises DataError where cells that are needed lack."""
+    if path.suffix.lower() == ".json":
+        return read_json(path, needed)
+    if (splits := read_splits(path)) is not None:
+        return splits
+    table = _table(path)
+    if table.names and not roles_of(table.names):
+        return read_unnamed(table, places, needed)
+    return from_table(table, needed)
+
+
+def _table(path: Path) -> Table:
+    return read_table(path, lambda names: len(roles_of(names)), strict=True)
+
+
+def _file(path: Path, number: int, row: Row, places: PathResolver) -> tuple[str, Path, bool]:
+    """Return the name and file of a clip, and whether its times are not those in the file.
+
+    Kinetics gives times in videos that are cut already, as their names show.
+    """
+    name, whole = row["path"], False
+    given = row.get("youtube_id") or row.get("youtube identifier")
+    if given == name and row.get("start") and row.get("end"):
+        times = (seconds_in(path, number, row, role) or 0.0 for role in ("start", "end"))
+        cut = "_".join([name, *(f"{int(time):06}" for time in times)])
+        if (found := places.find(_places_of(cut, row))) is not None:
+            return cut, found, True
+    found = places.find(_places_of(name, row))
+    return name, path.parent / name if found is None else found, whole
+
+
+def _places_of(name: str, row: Row) -> list[str]:
+    names = [name, f"{row['label']}/{name}"] if row.get("label") else [name]
+    return [*names, name.replace("\\", "/")] if "\\" in name else names
+
+
+def _cut(path: Path, number: int, row: Row, file: Path) -> tuple[float | None, float | None]:
+    """Return where a clip begins and ends in its video, in seconds; raises DataError."""
+    start, end = (seconds_in(path, number, row, role) for role in ("start", "end"))
+    first, last = (frame_in(path, number, row, role) for role in ("first frame", "end frame"))
+    if (start, end) == (None, None) and (first, last) != (None, None):
+        fps = _frame_rate(path, number, row, file)
+        start, end = (None if frame is None else frame / fps for frame in (first, last))
+    if end is not None and end <= (start or 0.0):
+        raise DataError(f"{path}, line {number}: end {end:g} must be later than start.")
+    return start, end
+
+
+def _frame_rate(path: Path, number: int, row: Row, file: Path) -> float:
+    """Return frames/s by the column fps, or else by the file; 1 where that cannot be read."""
+    if text := row.get("fps", ""):
+        if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) or not 0 < float(text) < 1e5:
+            raise DataError(f"{path}, line {number}: fps {short(text)!r} is not a frame rate.")
+        return float(text)
     try:
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            table = csv.reader(file, strict=True)
-            names = [name.strip().lower() for name in next(table, [])]
-            if missing := [name for name in needed if name not in names]:
-                raise DataError(
-                    f"{path} has no column {missing[0]!r}. Its first line must name its columns: "
-                    f"{COLUMNS}."
-                )
-            if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-                raise DataError(f"{path} has two columns {twice[0]!r}.")
-            for cells in table:
-                if not any(cells):
-                    continue
-                if len(cells) != len(names):
-                    raise DataError(
-                        f"{path}, line {table.line_num}: {len(cells)} cells, but there are "
-                        f"{len(names)} columns."
-                    )
-                row = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
-                for name in needed:
-                    if not row[name] or "\0" in row[name]:
-                        raise DataError(f"{path}, line {table.line_num}: no {name}.")
-                yield table.line_num, row
-    except (OSError, ValueError, csv.Error) as error:  # ValueError: no name for a file at all
-        raise DataError(f"Cannot read {path}: {error}.") from error
+        return _rate_of(file, os.stat(file).st_mtime_ns)
+    except (VideoError, OSError):
+        return 1.0  # reading the clip says what is wrong
 
 
-def _seconds(path: Path, number: int, row: Row, name: str) -> float | None:
-    text = row.get(name, "")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < 1e7:
-        raise DataError(f"{path}, line {number}: {name} {text!r} is not a time in seconds.")
-    return seconds
-
-
-def _part(path: Path, number: int, text: str) -> str | None:
-    if text and text.lower() not in PARTS:
-        raise DataError(f"{path}, line {number}: split {text!r} is not train, val or test.")
-    return PARTS[text.lower()] if text else None
+@lru_cache(1 << 16)
+def _rate_of(file: Path, changed: int) -> float:
+    with open_video(file) as video:
+        return video.fps

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
+from vidgru.data.account import find_clips, report_account
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, report_groups, report_shortcuts
-from vidgru.data.csv_list import apply_split, read_list
+from vidgru.data.csv_list import apply_split
 from vidgru.data.decode import (
     Decoded,
     Readings,
@@ -21,7 +22,7 @@ from vidgru.data.decode import (
     without_stills,
 )
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.folder import Clip, read_folder, read_videos
+from vidgru.data.folder import Clip, level_above
 from vidgru.data.groups import Grouping, noun_of, suggestions
 from vidgru.data.results import Finding, Split
 from vidgru.data.shortcuts import find_shortcuts
@@ -95,11 +96,18 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
         if not held_out:
             raise DataError(f"{config.val_folder} holds no clips to validate with.")
         clips += held_out
-    if labelled:
+    check_learnable(clips, folder, config)
+    return clips
+
+
+def check_learnable(clips: list[Clip], folder: Path, config: SplitConfig) -> None:
+    """Raise DataError when there are less than two classes, or no way to split the clips."""
+    if config.labelled:
         labels = classes_of(clips, folder)
         if strange := sorted({clip.label for clip in clips} - labels):
             raise DataError(
-                f"The class {strange[0]!r} is validated or tested but has no training clips."
+                f"The class {strange[0]!r} is validated or tested but has no training clips: "
+                "move some of its clips to those to learn from, or remove them."
             )
     elif all(clip.part not in (None, "train") for clip in clips):
         raise DataError(f"{folder} gives no clip to learn from.")
@@ -109,29 +117,31 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
             "leave out --folds, or put all clips into train."
         )
     _divide(clips, config, units_of(clips))
-    return clips
 
 
 def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
     """Return the classes to train on; raises DataError when there are fewer than two."""
     labels = {clip.label for clip in clips if clip.part in (None, "train")}
+    if not labels:
+        raise DataError(f"{folder} has clips to validate or test with, but none to learn from.")
     if len(labels) < 2:
         raise DataError(
-            f"{folder} has only one class ({min(labels, default='')!r}); at least two are needed."
+            f"{folder} has only one class ({min(labels)!r}); at least two are needed."
+            + level_above(folder)
         )
     return labels
 
 
 def read_source(source: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
-    """Return the clips of a folder or of a list in a .csv file, with groups unless "none".
+    """Return the clips of a folder or of a list in a file, with groups unless "none".
 
-    Not `labelled`, they need no classes, and all labels are "".
+    Not `labelled`, they need no classes, and all labels are "". What was found is logged.
     """
-    by = None if group_by == UNGROUPED else group_by
-    if source.suffix.lower() == ".csv" and source.is_file():
-        clips = read_list(source, by, labelled=labelled)
-        return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
-    return read_folder(source, by) if labelled else read_videos(source, by)
+    clips, account = find_clips(
+        source, None if group_by == UNGROUPED else group_by, labelled=labelled
+    )
+    report_account(account)
+    return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
 
 
 def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
@@ -173,6 +183,16 @@ def build_dataset(
     readings = readings_of(results)
     if not config.labelled:
         readings = without_stills(readings)
+    check_readable(clips, readings)
+    dataset = _split(readings, sampling, config, folder)
+    unchecked = set(dataset.labels) - {clip.label for clip in dataset.parts["val"]}
+    if unchecked and dataset.folds is None and config.labelled:
+        log.warning("No clip of the class %r is left to validate with.", min(unchecked))
+    return dataset
+
+
+def check_readable(clips: Sequence[Clip], readings: Readings) -> None:
+    """Raise DataError when no clip of a class can be read."""
     wanted = {clip.label for clip in clips if clip.part in (None, "train")}
     if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
         which = f" of the class {min(lost)!r}" if min(lost) else ""
@@ -180,11 +200,6 @@ def build_dataset(
             f"No clip{which} can be read: mend or remove them. "
             f"The first problem: {readings.skipped[0].error}"
         )
-    dataset = _split(readings, sampling, config, folder)
-    unchecked = set(dataset.labels) - {clip.label for clip in dataset.parts["val"]}
-    if unchecked and dataset.folds is None and config.labelled:
-        log.warning("No clip of the class %r is left to validate with.", min(unchecked))
-    return dataset
 
 
 def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Dataset:

@@ -1,21 +1,38 @@
 """Find the labelled clips in a folder: FOLDER/<class>/<clip> or FOLDER/<part>/<class>/<clip>."""
 
-import csv
 import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidgru.core.errors import DataError, OptionError
-from vidgru.video.find import ROOT, Links, is_root, leads_up
-from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
+from vidgru.data.table import read_table
+from vidgru.video.find import (
+    ROOT,
+    clip_paths,
+    is_folder,
+    is_image,
+    is_root,
+    is_run,
+    is_sequence,
+    is_video,
+    leads_up,
+    shown,
+)
 
 log = logging.getLogger("vidgru")
 
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+# ruff: noqa: SIM905
+PARTS = {
+    **dict.fromkeys("train training".split(), "train"),
+    **dict.fromkeys("val valid validate validation dev development eval".split(), "val"),
+    **dict.fromkeys("test testing".split(), "test"),
+}
+# Words beside these in the names of folders.
+BESIDE = frozenset("clip clips data frames images rgb set split video videos".split())
 GROUPS_FILE = "groups.csv"
 LAYOUT = (
     "Expected FOLDER/<class>/<clip> or FOLDER/{train,val,test}/<class>/<clip>; "
@@ -26,6 +43,7 @@ ANY_LAYOUT = (
     "Expected videos or folders of images anywhere below it, or in FOLDER/{train,val,test}. "
     "Or give a .csv list with a column path."
 )
+OUTSIDE, FLAT = "outside parts", "no classes"  # why a folder was not searched
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,23 @@ def _span(start: float | None, end: float | None) -> str:
     return f" [{start or 0.0:.9g}-{'' if end is None else f'{end:.9g}'} s]"
 
 
+@dataclass(frozen=True)
+class Found:
+    """Clips in a folder, in natural order; and folders that were not searched, with the reason."""
+
+    clips: list[Clip]
+    left_out: Mapping[Path, str] = field(default_factory=dict)
+
+
+def part_of(name: str) -> str | None:
+    """Return the part (train, val, test) that a folder or cell of such a name stands for, if any.
+
+    Other words, as in `videos_train` and `Test set`, do not matter.
+    """
+    words = [word for word in re.split(r"[-_. ]+", name.lower()) if word not in BESIDE]
+    return PARTS.get(words[0].removesuffix("set")) if len(words) == 1 else None
+
+
 def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     """Return the labelled clips of a folder in natural order, with their groups if requested.
 
@@ -68,27 +103,40 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     class folders are clips where there are no others. Raises DataError when there are no
     classes or clips, or one is the root of a file system; OptionError when `group_by` is neither.
     """
+    clips = search_classes(folder).clips
+    return clips if group_by is None else with_groups(clips, folder, group_by)
+
+
+def search_classes(folder: Path) -> Found:
+    """Return what `read_folder` does, without groups, and what was not searched."""
     _check_folder(folder, LAYOUT)
     folders = _folders(folder)
-    parts = [d for d in folders if d.name.lower() in PARTS]
+    parts = {d: part for d in folders if (part := part_of(d.name))}
     inner = {part: _folders(part) for part in parts}
-    empty = [part for part in parts if not inner[part]]
-    learned = any(PARTS[part.name.lower()] == "train" for part in parts)
-    if learned and empty and parts == folders and len(empty) < len(parts):
-        raise DataError(
-            f"{empty[0]} holds no class folders, while other parts beside it do. {LAYOUT}"
-        )
-    classes: dict[Path, str | None]
-    if learned and not empty:
-        classes = {d: PARTS[part.name.lower()] for part in parts for d in inner[part]}
-    else:
-        classes = dict.fromkeys(folders)
+    classes: dict[Path, str | None] = dict.fromkeys(folders)
+    left_out: dict[Path, str] = {}
+    if _are_parts(folders, parts, inner):
+        classes = {d: part for outer, part in parts.items() for d in inner[outer]}
+        left_out = {d: OUTSIDE for d in folders if d not in parts}
+        for outer in parts:
+            if not inner[outer]:
+                if parts[outer] != "test":
+                    raise DataError(
+                        f"{outer} holds no class folders, while other parts beside it do. {LAYOUT}"
+                    )
+                left_out[outer] = FLAT  # what is to be predicted often comes so
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), class_folder.name, classes[class_folder])
-        for class_folder, paths in _paths_by_class(list(classes)).items()
+        for class_folder, paths in _paths_by_class(folder, list(classes)).items()
         for path in paths
     ]
     if not clips:
+        own = sum(is_video(entry.name) or _is_clip(entry) for entry in shown(folder))
+        if own:
+            raise DataError(
+                f"No video clips found in class folders: {folder} holds {own} of them itself. "
+                f"Give the folder above it, if that holds the other classes. {LAYOUT}"
+            )
         raise DataError(f"No video clips found in {folder}. {LAYOUT}")
     for label, count in Counter(clip.label for clip in clips).items():
         if not label.isprintable():
@@ -98,7 +146,48 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
                 label,
                 count,
             )
-    return clips if group_by is None else with_groups(clips, folder, group_by)
+    return Found(clips, left_out)
+
+
+def _are_parts(
+    folders: Sequence[Path], parts: Mapping[Path, str], inner: Mapping[Path, Sequence[Path]]
+) -> bool:
+    """Return whether folders that are called so are parts; classes may be called so, too."""
+    with_classes = [part for part in parts if inner[part]]
+    if not any(parts[part] == "train" for part in with_classes):
+        # Without anything to learn from there is still something to evaluate on.
+        return bool(with_classes) and len(with_classes) == len(folders) and not _own(with_classes)
+    others = [d for d in folders if d not in parts and _holds_clips(d)]
+    if len(parts) > 1 or len(others) < 2:
+        return True
+    (train,) = parts
+    known = {d.name for d in inner[train] if not re.search(r"\d", d.name)}  # those may be clips
+    return any(d.name in known for other in others for d in _folders(other)) or not (
+        _own([train]) or all(map(is_sequence, inner[train]))
+    )
+
+
+def _own(folders: Sequence[Path]) -> bool:
+    """Return whether there are videos right in any of these folders."""
+    return any(is_video(entry.name) for folder in folders for entry in shown(folder))
+
+
+def _is_clip(entry: os.DirEntry[str]) -> bool:
+    return is_folder(entry) and is_sequence(Path(entry))
+
+
+def _holds_clips(folder: Path) -> bool:
+    return next(clip_paths(folder, []), None) is not None or is_sequence(folder)
+
+
+def level_above(folder: Path) -> str:
+    """Return what to say where a folder seems to be one level above the class folders, or ""."""
+    for inner in _folders(folder) if folder.is_dir() else ():
+        classes = [d.name for d in _folders(inner) if _holds_clips(d)]
+        if len(classes) > 1:
+            some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+            return f" If the folders in {inner} are the classes or parts ({some}), give {inner}."
+    return ""
 
 
 def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
@@ -107,25 +196,30 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     Folders train, val and test at the top are parts, if there is one to train on. `group_by` and
     errors are as for `read_folder`.
     """
+    clips = search_videos(folder).clips
+    return clips if group_by is None else with_groups(clips, folder, group_by)
+
+
+def search_videos(folder: Path) -> Found:
+    """Return what `read_videos` does, without groups, and what was not searched."""
     _check_folder(folder, ANY_LAYOUT)
-    parts = {
-        Path(entry): PARTS[entry.name.lower()]
-        for entry in _shown(folder)
-        if _is_folder(entry) and entry.name.lower() in PARTS
-    }
+    folders = [Path(entry) for entry in shown(folder) if is_folder(entry)]
+    parts = {d: part for d in folders if (part := part_of(d.name))}
     roots: dict[Path, str | None] = {folder: None}
+    left_out: dict[Path, str] = {}
     if "train" in parts.values():
-        for part in parts:
-            _check_not_root(part)
+        for root in parts:
+            _check_not_root(root)
         roots = {**parts}
+        left_out = {d: OUTSIDE for d in folders if d not in parts}
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), "", part)
         for root, part in roots.items()
-        for path in _videos(root)
+        for path in clip_paths(root)
     ]
     if not clips:
         raise DataError(f"No videos found in {folder}. {ANY_LAYOUT}")
-    return clips if group_by is None else with_groups(clips, folder, group_by)
+    return Found(clips, left_out)
 
 
 def _check_folder(folder: Path, layout: str) -> None:
@@ -142,67 +236,8 @@ def _check_not_root(folder: Path) -> None:
         raise DataError(ROOT.format(folder))
 
 
-def _videos(folder: Path) -> Iterator[Path]:
-    """Yield the videos below a folder; a folder of nothing but images is one, too."""
-    return _with_links(folder, _videos_in)
-
-
-def _with_links(folder: Path, search: Callable[[Path, Links], Iterator[Path]]) -> Iterator[Path]:
-    """Yield the results of a search below a folder, and then below the links to folders in it."""
-    links = Links(folder)
-    yield from search(folder, links)
-    for link in links.follow():
-        _check_not_root(link)
-        yield from search(link, links)
-
-
-def _videos_in(folder: Path, links: Links) -> Iterator[Path]:
-    links.searched(folder)
-    for entry in _shown(folder):
-        path = Path(entry)
-        if _is_folder(entry):
-            # Runs, and comparisons of runs, contain pictures, too.
-            if any((path / name).exists() for name in ("model.safetensors", "comparison.json")):
-                continue
-            inner = _shown(path)
-            if any(_is_image(e.name) for e in inner) and not any(
-                _is_folder(e) or Path(e).suffix.lower() in VIDEO_SUFFIXES for e in inner
-            ):
-                yield path
-            elif entry.is_symlink():
-                links.add(path)
-            else:
-                yield from _videos_in(path, links)
-        elif path.suffix.lower() in VIDEO_SUFFIXES:
-            yield path
-        else:
-            _warn_of_dead(path)
-
-
-def _warn_of_dead(path: Path) -> None:
-    """Warn of a link that may have led to a folder."""
-    if not path.suffix and os.path.islink(path) and not os.path.exists(path):
-        log.warning("Left out %s: the link leads nowhere.", path)
-
-
-def _shown(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the visible entries of a folder, in natural order."""
-    with os.scandir(folder) as entries:  # reads the folder once, not once for every entry
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(shown, key=lambda entry: natural_key(entry.name))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    # entry.is_dir() fails on a link to itself.
-    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
-
-
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
-
-
 def _folders(folder: Path) -> list[Path]:
-    found = [Path(entry) for entry in _shown(folder) if _is_folder(entry)]
+    found = [Path(entry) for entry in shown(folder) if is_folder(entry)]
     for inner in list(found):  # any may be a link
         _check_not_root(inner)
         if leads_up(inner, folder):
@@ -210,17 +245,19 @@ def _folders(folder: Path) -> list[Path]:
             found.remove(inner)
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is trained on.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
-    return [d for d in found if not any(any(d.glob(mark)) for mark in marks)]
+    runs = [d for d in found if any(any(d.glob(mark)) for mark in marks)]
+    left_out = {d for d in runs if is_run(d) or not _holds_clips(d)}
+    return [d for d in found if d not in left_out]
 
 
-def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
+def _paths_by_class(folder: Path, folders: list[Path]) -> dict[Path, list[Path]]:
     """Return the clips in each class folder: videos and folders of images, or else its images.
 
     Raises DataError when a class has none.
     """
     found = {d: list(clip_paths(d)) for d in folders}
     loose = {
-        d: [Path(e) for e in _shown(d) if _is_image(e.name) and not _is_folder(e)] for d in folders
+        d: [Path(e) for e in shown(d) if is_image(e.name) and not is_folder(e)] for d in folders
     }
     if not any(found.values()):
         found, loose = loose, {}
@@ -229,42 +266,9 @@ def _paths_by_class(folders: list[Path]) -> dict[Path, list[Path]]:
             note = " Its images are none, because other classes hold videos or folders of images."
             raise DataError(
                 f"The class folder {class_folder} holds no clips: add some or remove it."
-                + (note if loose.get(class_folder) else "")
+                + (note if loose.get(class_folder) else level_above(folder))
             )
-    if ignored := [path for paths in loose.values() for path in paths]:
-        # People keep thumbnails next to videos.
-        log.warning(
-            "Ignored %d single images in class folders, the first %s: "
-            "where there are videos or folders of images, only those are clips.",
-            len(ignored),
-            ignored[0],
-        )
     return found
-
-
-def clip_paths(folder: Path) -> Iterator[Path]:
-    """Yield the videos below a folder in natural order; a subfolder of images is one clip.
-
-    Those below links to folders come last.
-    """
-    return _with_links(folder, _clips_in)
-
-
-def _clips_in(folder: Path, links: Links) -> Iterator[Path]:
-    links.searched(folder)
-    for entry in _shown(folder):
-        path = Path(entry)
-        if _is_folder(entry):
-            if any(map(_is_image, os.listdir(path))):
-                yield path
-            elif entry.is_symlink():
-                links.add(path)
-            else:
-                yield from _clips_in(path, links)
-        elif path.suffix.lower() in VIDEO_SUFFIXES:
-            yield path
-        else:
-            _warn_of_dead(path)
 
 
 def with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
@@ -303,12 +307,8 @@ def _groups_from_column(folder: Path, column: str) -> dict[str, str] | None:
     path = folder / GROUPS_FILE
     if not os.path.lexists(path):
         return None
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            names = list(rows.fieldnames or [])
-            if column not in names[1:]:
-                return None
-            return {row[names[0]]: row[column] for row in rows if row[column] is not None}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Cannot read {path}: {error}.") from error
+    table = read_table(path)
+    if column not in table.names[1:]:
+        return None
+    place = table.names.index(column)
+    return {row[0]: row[place] for _, row in table.rows if len(row) > place}

@@ -1,6 +1,5 @@
 """Suggest which clips belong together: one person, session or source, by tables and by names."""
 
-import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vidgru.core.errors import VidgruError
+from vidgru.core.errors import DataError, VidgruError
 from vidgru.data.cache import Segments
-from vidgru.data.csv_list import read_list
+from vidgru.data.csv_list import list_columns, read_list
 from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, with_groups
+from vidgru.data.table import read_table
 from vidgru.data.thumbnails import Array, thumbnails
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -106,6 +106,20 @@ def _identity(group_by: str) -> str | None:
         return None
     # The last word of "source_video" is the noun.
     return next((word for word in reversed(words) if word in IDENTITIES), None)
+
+
+def is_group_name(column: str) -> bool:
+    """Return whether a column is called by what clips may be kept apart by."""
+    return _identity(column) is not None
+
+
+def looks_like_group(name: str) -> bool:
+    """Return whether a folder is called as a person or source is: `subject 3`, `p01`, `7`."""
+    match = re.fullmatch(r"([A-Za-z]*)[-_ ]?\d+", name)
+    word = match[1].lower() if match else ""
+    return bool(re.fullmatch(DATE, name)) or (
+        match is not None and (len(word) < 2 or word in WHO | SURE | LIKELY)
+    )
 
 
 def _words(column: str) -> list[str]:
@@ -201,11 +215,8 @@ def _fits(clips: Sequence[Clip], partition: Sequence[int], candidate: _Candidate
 def _columns(clips: Sequence[Clip], folder: Path) -> Iterator[_Candidate]:
     listed = folder.is_file()
     try:
-        with open(
-            folder if listed else folder / GROUPS_FILE, newline="", encoding="utf-8-sig"
-        ) as file:
-            names = list(csv.DictReader(file).fieldnames or [])
-    except (OSError, UnicodeDecodeError, csv.Error):
+        names = list_columns(folder) if listed else read_table(folder / GROUPS_FILE).names
+    except DataError:
         return
     for column in names[0 if listed else 1 :]:
         if column.strip().lower() in NOT_COLUMNS or not QUALITIES.isdisjoint(_words(column)):

@@ -1,5 +1,6 @@
 """Results about a folder of clips: its split and its problems."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,20 @@ class Split(ToDict):
     mixed: tuple[str, ...]
 
 
+NAMED = 3  # clips or files that a sentence names
 IRREGULAR = {"child": "children", "match": "matches", "mouse": "mice"}
 
 
 def counted(count: int, noun: str) -> str:
     """Return "1 mouse" or "3 mice"."""
     return f"{count} {noun if count == 1 else IRREGULAR.get(noun, noun + 's')}"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return up to three names, and how many more there are."""
+    more = len(names) - NAMED
+    shown = list(names[:NAMED]) + ([f"{more} more"] if more > 0 else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,48 @@ class Finding(ToDict):
 
 
 @dataclass(frozen=True)
+class LeftOut(ToDict):
+    """Files or rows that give no clip, and why.
+
+    kind and severity: as those of a Finding; reason: completes "3 files are left out, ..."; advice:
+    what to do, a sentence, or "".
+    """
+
+    kind: str
+    severity: str
+    reason: str
+    files: tuple[str, ...]
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Account(ToDict):
+    """What became of all files that lie in a folder, or of all rows of a list.
+
+    found: how many there are; used: how many by what they are: "videos", "pictures", "tables",
+    "rows"; clips: how many by part ("train", "val", "test" or "" for none). What is used and what
+    is left out together are all that was found. notes: what else is to say of how they lie.
+    """
+
+    found: int
+    used: dict[str, int]
+    clips: dict[str, int]
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class Checked(ToDict):
     """What `check` found in a folder of clips.
 
-    clips: readable clips by label; group_by: the `--group-by` to use, None where names and tables
-    suggest none; groups: their number; shortcuts: every cue that was tried.
+    clips: readable clips by label; files: what became of all files; group_by: the `--group-by` to
+    use, None where names and tables suggest none; groups: how many that makes; shortcuts: every cue
+    that was tried.
     """
 
     folder: Path
     clips: dict[str, int]
+    files: Account
     findings: tuple[Finding, ...]
     group_by: str | None
     groups: int | None

@@ -7,6 +7,7 @@ from pathlib import Path
 from re import Pattern
 
 from vidgru.core.address import refuse_live
+from vidgru.core.errors import DataError
 from vidgru.core.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
 
@@ -17,6 +18,13 @@ Sources = str | Path | Iterable[str | Path]  # one path is one source
 ROOT = (
     "Cannot read {}: it is the root of a file system, which is never searched. "
     "Give the folder that holds the videos."
+)
+
+RUN_FILES = frozenset({"model.safetensors", "comparison.json"})  # runs hold pictures, too
+# What systems and programs leave in folders; names in lower case.
+SYSTEM = frozenset(
+    {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
+    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__"}
 )
 
 
@@ -66,6 +74,129 @@ class Links:
                 yield link
 
 
+def kept_by_system(name: str) -> bool:
+    """Return whether a file or folder is one that systems and programs leave everywhere."""
+    return name.casefold() in SYSTEM
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of that name is never looked at."""
+    return name.startswith(".") or kept_by_system(name)
+
+
+def shown(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder and not hidden, in natural order."""
+    return sorted(_entries(folder), key=lambda entry: natural_key(entry.name))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:  # asks the disk once, not once for every entry
+        return [entry for entry in entries if not is_hidden(entry.name)]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one."""
+    # entry.is_dir() fails on a link to itself.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+
+
+def is_image(name: str) -> bool:
+    """Return whether a name is that of a picture which is not hidden."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not is_hidden(name)
+
+
+def is_video(name: str) -> bool:
+    """Return whether a name is that of a video which is not hidden."""
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not is_hidden(name)
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is a run, or a comparison of runs."""
+    return any((folder / name).exists() for name in RUN_FILES)
+
+
+def is_sequence(folder: Path) -> bool:
+    """Return whether the pictures in a folder are one clip.
+
+    They are not where there are videos in it or below, nor where no more of them are in it than
+    subfolders with pictures: thumbnails and covers lie like that. Nor are those of a run.
+    """
+    entries = _entries(folder)
+    names = {entry.name for entry in entries if not is_folder(entry)}
+    count = sum(map(is_image, names))
+    if not count or any(map(is_video, names)) or names & RUN_FILES:
+        return False
+    below = [_pictures_only(Path(e)) for e in entries if e.is_dir(follow_symlinks=False)]
+    return None not in below and count > sum(map(bool, below))
+
+
+def _pictures_only(folder: Path) -> bool | None:
+    """Return whether there are pictures in a folder or below, None where there are videos."""
+    found = False
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        if any(map(is_video, names)):
+            return None
+        found = found or any(map(is_image, names))
+    return found
+
+
+def clip_paths(folder: Path, failures: list[Failure] | None = None) -> Iterator[Path]:
+    """Yield the videos and folders of images below a folder, in natural order.
+
+    Those below links to folders come last. A folder that cannot be read is an OSError, the root of
+    a file system a DataError, a link that leads nowhere a warning; with `failures`, each is one.
+    """
+    links = Links(folder)
+    yield from _clips_in(folder, links, failures)
+    for link in links.follow():
+        if not is_root(link):
+            yield from _clips_in(link, links, failures)
+        elif failures is None:
+            raise DataError(ROOT.format(link))
+        else:
+            failures.append(Failure(str(link), ROOT.format(link)))
+
+
+def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Iterator[Path]:
+    links.searched(folder)
+    try:
+        entries = shown(folder)
+    except OSError as error:
+        if failures is None:
+            raise
+        sentence = f"Cannot read {error.filename}: {error.strerror}."
+        failures.append(Failure(str(error.filename), sentence))
+        return
+    for entry in entries:
+        path = Path(entry)
+        if is_folder(entry):
+            if _is_sequence(path, failures):
+                yield path
+            elif entry.is_symlink():
+                links.add(path)
+            elif not is_run(path):
+                yield from _clips_in(path, links, failures)
+        elif is_video(entry.name):
+            yield path
+        elif not path.suffix and os.path.islink(path) and not os.path.exists(path):
+            # It may have led to a folder.
+            if failures is None:
+                log.warning("Left out %s: the link leads nowhere.", path)
+            else:
+                sentence = f"Cannot read {path}: the link leads nowhere."
+                failures.append(Failure(str(path), sentence))
+
+
+def _is_sequence(folder: Path, failures: list[Failure] | None) -> bool:
+    try:
+        return is_sequence(folder)
+    except OSError:
+        if failures is None:
+            raise
+        return False  # the search of it says why
+
+
 def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
     """Return the files with such suffixes at any depth, in natural order.
 
@@ -81,11 +212,11 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
     def search(top: Path) -> None:
         for parent, folders, names in os.walk(top, onerror=errors.append):
             links.searched(parent)
-            folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural_key)
+            folders[:] = sorted((f for f in folders if not is_hidden(f)), key=natural_key)
             for path in (Path(parent, name) for name in folders):
                 if os.path.islink(path):
                     links.add(path)
-            shown = [Path(parent, name) for name in names if not name.startswith(".")]
+            shown = [Path(parent, name) for name in names if not is_hidden(name)]
             found.extend(path for path in shown if path.suffix.lower() in suffixes)
             failures.extend(
                 Failure(str(path), f"Cannot read {path}: the link leads nowhere.")
@@ -99,21 +230,22 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
             failures.append(Failure(str(link), ROOT.format(link)))
         else:
             search(link)
-    found.sort(key=lambda path: [natural_key(part) for part in path.parts])
     return found, failures + [
         Failure(str(error.filename), f"Cannot read {error.filename}: {error.strerror}.")
         for error in errors
     ]
 
 
-def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failure]:
-    """Return the videos of the sources, and a Failure for each source that holds none.
+def find_sources(
+    sources: Sources, *, images: bool = False, sequences: bool = True
+) -> list[Path | Failure]:
+    """Return the videos that sources stand for, and a Failure for each that holds none.
 
-    A folder stands for the videos inside it at any depth, or else for the images in it as one
-    sequence. With `images`, each image inside it at any depth is a source of its own, like a video.
-    The root of a file system is a Failure. Raises OptionError for a live source.
+    A folder stands for the videos and folders of images inside it at any depth, as for `train`, or
+    else for the images in it as one sequence. Without `sequences`, it stands for videos, where
+    there are any. With `images`, each image inside it at any depth is a source of its own, like a
+    video. The root of a file system is a Failure. Raises OptionError for a source that is live.
     """
-    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES if images else VIDEO_SUFFIXES
     found: list[Path | Failure] = []
     for given in listed(sources):
         refuse_live(given)
@@ -124,12 +256,24 @@ def find_sources(sources: Sources, *, images: bool = False) -> list[Path | Failu
         if is_root(source):
             found.append(Failure(str(source), ROOT.format(source)))
             continue
-        files, failures = find_files(source, suffixes)
+        files, failures = _in_folder(source, images)
+        if not sequences and (videos := [file for file in files if not os.path.isdir(file)]):
+            files = videos
+        files.sort(key=lambda path: [natural_key(part) for part in path.parts])
         found += [*failures, *files]
         if not files and not failures:
             empty = f"Cannot read {source}: the folder holds neither videos nor images."
             found.append(source if image_files(source) else Failure(str(source), empty))
     return found
+
+
+def _in_folder(folder: Path, images: bool) -> tuple[list[Path], list[Failure]]:
+    if images:
+        return find_files(folder, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    failures: list[Failure] = []
+    if _is_sequence(folder, failures):
+        return [folder], failures
+    return list(clip_paths(folder, failures)), failures
 
 
 def find_videos(sources: Sources) -> list[Path | Failure]:

@@ -1,18 +1,28 @@
 """Check a folder of clips for problems before training."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
-from vidgru.data.checks import findings, report_ignored, report_shortcuts, worst_first
-from vidgru.data.dataset import choose_groups, classes_of, grouped, read_all, read_source
-from vidgru.data.decode import readings_of
+from vidgru.data.account import find_clips, report_account, report_left_out
+from vidgru.data.checks import findings, report_shortcuts, worst_first
+from vidgru.data.dataset import (
+    UNGROUPED,
+    check_learnable,
+    check_readable,
+    choose_groups,
+    grouped,
+    read_all,
+)
+from vidgru.data.decode import Decoded, readings_of, say_problems
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.groups import suggest_groups
-from vidgru.data.results import Checked
+from vidgru.data.results import Account, Checked
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify.check_options import CheckConfig
@@ -31,13 +41,18 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     refuse_live(folder)
     folder = Path(folder)
     training = ClassifyTrainConfig(group_by=config.group_by)
-    clips = read_source(folder, config.group_by)
-    classes_of(clips, folder)
+    given = None if config.group_by == UNGROUPED else config.group_by
+    clips, account = find_clips(folder, given)
+    if config.group_by == UNGROUPED:
+        clips = [replace(clip, group=None) for clip in clips]
+    with _reporting(account):
+        check_learnable(clips, folder, training)
     sampling = choose_sampling(clips, training, stored_side(training.side))
-    data = readings_of((yield from read_all(clips, sampling)))
-    if not data.frames:
-        first = data.skipped[0].error
-        raise DataError(f"No clip in {folder} can be read. The first problem: {first}")
+    results = yield from read_all(clips, sampling)
+    data = readings_of(results)
+    with _reporting(account, results):
+        check_readable(clips, data)
+        check_learnable(list(data.frames), folder, training)
     yield Progress("comparing clips", 0, 3, "footage")
     pairs = find_duplicates(list(data.frames), data.frames, data.keys)
     yield Progress("comparing clips", 1, 3, "groups")
@@ -50,8 +65,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     found = findings(data, sampling, pairs, grouping)
     if finding is not None:
         found.append(finding)
-    if folder.is_dir():
-        found += report_ignored(folder, clips)
+    found += report_left_out(account)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:
         data, _ = grouped(data, pairs, grouping)
@@ -62,11 +76,23 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     return Checked(
         folder=folder,
         clips=dict(sorted(Counter(clip.label for clip in data.frames).items())),
+        files=account,
         findings=tuple(worst_first(found)),
         group_by=grouping.group_by if grouping is not None else config.group_by,
         groups=len(groups) or None,
         shortcuts=shortcuts,
     )
+
+
+@contextmanager
+def _reporting(account: Account, results: Sequence[Decoded] = ()) -> Iterator[None]:
+    """Report what was found and what is wrong with clips, where training on them fails."""
+    try:
+        yield
+    except DataError:
+        report_account(account)
+        say_problems(results)
+        raise
 
 
 def check(folder: str | Path, config: CheckConfig, progress: OnProgress | None = None) -> Checked:

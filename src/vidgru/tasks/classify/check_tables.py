@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from vidgru.core.text import printable
+from vidgru.data.account import sentence
 from vidgru.data.results import Checked
 from vidgru.terminal.tables import open_console
 
@@ -16,6 +17,7 @@ def show_checked(checked: Checked) -> None:
     if checked.groups is not None:
         total += f"; {checked.groups} groups"
     console.print(Text(f"{total}."))
+    console.print(Text(sentence(checked.files, names=False)))
     styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
     for finding in checked.findings:
         severity = (f"{finding.severity:<8} ", styles[finding.severity])

@@ -139,7 +139,8 @@ class ForecastModel(VideoModel[Forecast]):
         Live sources (the str "camera:0", "rtsp://...", "http://...") are read as by `live_frames`;
         after a reconnect it starts anew. Raises VideoError, OptionError.
         """
-        ahead = ForecastConfig(ahead=ahead).ahead or self.spec.ahead
+        with python_names():
+            ahead = ForecastConfig(ahead=ahead).ahead or self.spec.ahead
         size = self.spec.size, self.spec.size
         if isinstance(source, str) and is_live(source):
             return self._watch(source, ahead, size)
@@ -153,7 +154,8 @@ class ForecastModel(VideoModel[Forecast]):
 
         Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
         """
-        ahead = ForecastConfig(ahead=ahead).ahead
+        with python_names():
+            ahead = ForecastConfig(ahead=ahead).ahead
         rolling = RollingForecast(self.network, self.spec.frames)
         for frame in frames:
             predicted, context = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)

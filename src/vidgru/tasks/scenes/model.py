@@ -120,7 +120,8 @@ class ScenesModel(VideoModel[Scenes]):
                 first = yield from self._follow(shown, threshold, first)
 
     def _threshold(self, threshold: float | None) -> float:
-        ScenesConfig(threshold=threshold)  # checks it
+        with python_names():
+            ScenesConfig(threshold=threshold)  # checks it
         return self.spec.threshold if threshold is None else threshold
 
 

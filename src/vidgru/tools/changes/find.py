@@ -39,8 +39,8 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
     must stay for a tenth of them, from 8 to 32, and what comes and goes bit by bit for a quarter,
     from 8 to 80. Of what was there at the beginning, four looks do. All
     pictures of a folder are looked at; of a video's frames so many that there are 320 looks, or
-    four a second where that is more. A change is reported at the first look that shows it. Frames are
-    read once, in order, in constant memory. Raises VideoError, OptionError.
+    four a second where that is more. A change is reported at the first look that shows it. Frames
+    are read once, in order, in constant memory. Raises VideoError, OptionError.
     """
     detector = ChangeDetector()
     looked: dict[int, tuple[int, float]] = {}  # frame and time of the last looks

@@ -79,7 +79,7 @@ def extract(
 def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
     taken: set[str] = set()
     for source in sources:
-        for found in find_sources([source]):
+        for found in find_sources([source], sequences=False):
             if isinstance(found, Failure):
                 yield found
             elif found != source:  # inside it
