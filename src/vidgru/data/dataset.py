@@ -8,6 +8,15 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.annotations.read import (
+    UNGROUPED,
+    annotated_videos,
+    annotation_files,
+    more_background,
+    read_annotations,
+    with_background,
+)
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, tell_groups, tell_shortcuts
 from vidgru.data.csv_list import apply_split, read_list
@@ -30,7 +39,6 @@ from vidgru.data.split_config import SplitConfig
 
 log = logging.getLogger("vidgru")
 MOST_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
-UNGROUPED = "none"  # --group-by
 FEW_TO_VALIDATE, FOLDS = 12, 4
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
 TOLD = frozenset(
@@ -78,7 +86,7 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     Raises DataError when there are less than two classes, or no way to split them.
     """
     labelled = config.labelled
-    clips = read_source(folder, config.group_by, labelled=labelled)
+    clips = read_source(folder, config.group_by, labelled=labelled, annotations=config)
     if config.split is not None:
         clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
         if unnamed:
@@ -89,7 +97,8 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
                 unnamed[0].name,
             )
     if config.val_folder is not None:
-        held = read_source(Path(config.val_folder), labelled=labelled)
+        own = replace(config, background_videos=None)  # which are to learn from
+        held = read_source(Path(config.val_folder), labelled=labelled, annotations=own)
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         held = [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
         if not held:
@@ -122,15 +131,41 @@ def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
     return labels
 
 
-def read_source(source: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
-    """Return the clips of a folder or of a list in a .csv file, with groups unless "none".
+def read_source(
+    source: Path,
+    group_by: str | None = None,
+    *,
+    labelled: bool = True,
+    annotations: AnnotationConfig = AnnotationConfig(),  # noqa: B008
+) -> list[Clip]:
+    """Return the clips of a folder, a list or annotations of videos, with groups unless "none".
 
-    Not `labelled`, they need no classes, and all labels are "".
+    `annotations` says how these become clips, and what of it is meant for all sources. Not
+    `labelled`, clips need no classes, and all labels are "".
     """
-    by = None if group_by == UNGROUPED else group_by
+    files = annotation_files(source, deep=annotations.videos is not None, flat=labelled)
+    if annotations.videos is not None and not files:
+        raise DataError(f"{source} holds no annotations: leave out --videos.")
+    if files and labelled:
+        clips = read_annotations(files, annotations, group_by)
+    elif files:
+        clips = annotated_videos(files, annotations, group_by)
+    else:
+        by = None if group_by == UNGROUPED else group_by
+        clips = _read_clips(source, by, labelled)
+        if group_by == UNGROUPED:
+            clips = [replace(c, group=None) for c in clips]
+        clips = with_background(clips, source, annotations)
+    more = more_background(annotations)
+    if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):
+        raise DataError(f"{source} has no time without a label for --background.")
+    return clips + more
+
+
+def _read_clips(source: Path, by: str | None, labelled: bool) -> list[Clip]:
+    """Return the clips of a folder or of a list in a .csv file."""
     if source.suffix.lower() == ".csv" and source.is_file():
-        clips = read_list(source, by, labelled=labelled)
-        return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
+        return read_list(source, by, labelled=labelled)
     return read_folder(source, by) if labelled else read_videos(source, by)
 
 

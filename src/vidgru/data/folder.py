@@ -32,7 +32,8 @@ ANY_LAYOUT = (
 class Clip:
     """A labelled clip: `part` is train, val, test or None; start and end (seconds) cut it out.
 
-    `name` is its path in the folder or list, with what is cut out of it; no two are alike.
+    `name` is its path in the folder or list, with what is cut out of it; no two are alike. `draws`
+    is how often it is learned from in an epoch.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Clip:
     group: str | None = None
     start: float | None = None
     end: float | None = None
+    draws: int = 1
 
     @property
     def listed(self) -> str:

@@ -74,7 +74,9 @@ class MapTrainConfig(TrainConfig):
     """How to learn from whole pictures, read as maps, that need no classes."""
 
     labelled: ClassVar[bool] = False
-    unused: ClassVar[frozenset[str]] = frozenset({"folds"})
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {"folds", "background", "background_videos", "overlap"}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -31,7 +31,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     refuse_live(folder)
     folder = Path(folder)
     training = ClassifyTrainConfig(group_by=config.group_by)
-    clips = read_source(folder, config.group_by)
+    clips = read_source(folder, config.group_by, annotations=config)
     classes_of(clips, folder)
     sampling = choose_sampling(clips, training, stored_side(training.side))
     data = readings_of((yield from read_all(clips, sampling)))

@@ -47,7 +47,8 @@ def evaluate_classes_steps(
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
     Writes a report, too: see `report_path`.
     """
-    part, clips = _part(read_source(folder, config.group_by), folder, model)
+    source = read_source(folder, config.group_by, annotations=config)
+    part, clips = _part(source, folder, model)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)
     held = yield from hold(part, clips, folder, model.path, sampling)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from vidgru.core.errors import OptionError
 from vidgru.core.options import check, option
 from vidgru.core.torchrun import launched
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
 from vidgru.engine.train_config import TrainConfig
 from vidgru.nn.choices import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE, SIZE
@@ -177,7 +178,7 @@ class PredictConfig(AnswerConfig):
 
 
 @dataclass(frozen=True)
-class ClassifyEvaluateConfig(EvaluateConfig):
+class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
     """How `evaluate` measures a model that tells classes."""
 
     max_error: float = option(
