@@ -15,7 +15,7 @@ from vidgru.data.annotations.read import (
     annotation_files,
     more_background,
     read_annotations,
-    with_background,
+    with_options,
 )
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, tell_groups, tell_shortcuts
@@ -155,7 +155,7 @@ def read_source(
         clips = _read_clips(source, by, labelled)
         if group_by == UNGROUPED:
             clips = [replace(c, group=None) for c in clips]
-        clips = with_background(clips, source, annotations)
+        clips = with_options(clips, source, annotations)
     more = more_background(annotations)
     if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):
         raise DataError(f"{source} has no time without a label for --background.")

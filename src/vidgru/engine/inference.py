@@ -1,6 +1,7 @@
 """One source after another, whatever is done with them."""
 
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -28,10 +29,10 @@ def each(
 
 
 class Pace:
-    """How far the reading of a source is."""
+    """How far the reading of a source is; `times`, if given, are to hold those of its frames."""
 
-    def __init__(self, source: str | Path, fps: float) -> None:
-        self.source, self.fps, self.frames = str(source), fps, 0
+    def __init__(self, source: str | Path, fps: float, times: "array[float] | None" = None) -> None:
+        self.source, self.fps, self.frames, self.times = str(source), fps, 0, times
         self._begun, self._whole = time.monotonic(), 0.0
 
     @property
@@ -42,6 +43,9 @@ class Pace:
     def begin(self, video: Video) -> None:
         """Take note of how long an opened source says it is."""
         self._whole = video.seconds or 0.0
+        if self.times is not None:
+            del self.times[:]  # a source may be read anew
+            video.times = self.times
 
     def progress(self, frames: int) -> Progress:
         """Count more frames and tell how far that is."""

@@ -75,7 +75,7 @@ class MapTrainConfig(TrainConfig):
 
     labelled: ClassVar[bool] = False
     unused: ClassVar[frozenset[str]] = frozenset(
-        {"folds", "background", "background_videos", "overlap"}
+        {"folds", "labels", "background", "background_videos", "overlap"}
     )
 
     def __post_init__(self) -> None:

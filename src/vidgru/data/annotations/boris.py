@@ -17,6 +17,7 @@ from vidgru.data.annotations.reader import (
 
 TABLES = frozenset((".csv", ".tsv", ".txt"))
 FIX = "Fix it in BORIS (Observations > Fix unpaired events)."
+NOTHING = 1e-6  # seconds
 Media = list[tuple[PurePath, float]]  # files that are played one after the other, seconds of each
 
 
@@ -142,9 +143,9 @@ def _on_media(
     begin, found = offset, list[Event]()
     for number, (video, seconds) in enumerate(media):
         last = number == len(media) - 1
-        low = max(start - begin, 0.0) if number else start - begin
+        low = start - begin if number == 0 and start - begin < -NOTHING else max(start - begin, 0.0)
         high = None if end is None else end - begin
-        if low < 0:
+        if low < -NOTHING:
             raise document.wrong(f"{label!r} at {start:g} s lies before its media file begins.")
         if last or low < seconds:
             if high is None:
@@ -226,7 +227,7 @@ class Aggregated(Reader):
         columns = {name: place for place, name in enumerate(document.header)}
         for line, cells in document.rows():
             row = _row(columns, cells)
-            if not row.get("Behavior") or row["Behavior"] == "Behavior":
+            if not row.get("Behavior") or _is_head(cells, "Start (s)"):
                 continue
             video = _file(document, row, line)
             if video not in found.videos:
@@ -262,6 +263,8 @@ def _file(document: Document, row: dict[str, str], line: int) -> PurePath:
         text = row.get(column, "")
         if not text or text in ("NA", "Not found"):
             continue
+        if column == "Media file name":
+            return document.video(text, line)
         # The first player's files; the others show the same from elsewhere.
         text = text.partition("|")[0].removeprefix("player #1:").strip()
         if ";" in text:
@@ -289,12 +292,12 @@ def _by_media(document: Document, row: dict[str, str], *times: float, line: int)
     offset = row.get("Time offset (s)") or "0"
     shift = document.seconds(offset.lstrip("-"), "Time offset", line)
     shift = before + (-shift if offset.startswith("-") else shift)
-    found_times = [round(time - shift, 6) for time in times]
-    if min(found_times) < 0:
+    found_times = [time - shift for time in times]
+    if min(found_times) < -NOTHING:
         raise document.wrong("the event lies before its media file begins.", line)
-    if max(found_times) > length:
+    if max(found_times) > length + NOTHING:
         raise document.wrong("the event goes on in another media file: give the project.", line)
-    return found_times
+    return [max(time, 0.0) for time in found_times]
 
 
 def _check_stopped(

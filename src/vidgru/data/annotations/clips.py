@@ -81,11 +81,13 @@ class _Clock:
         self._beyond = self._broken = False
 
     def seconds(self, time: float, unit: str) -> float | None:
-        """Return a time in seconds, None where the video cannot be read."""
-        if unit == "seconds":
-            return time
+        """Return a time in seconds, to a microsecond; None where the video cannot be read."""
         try:
-            return time / self._frames_a_second() if unit == "frames" else self._of_row(time)
+            if unit == "frames":
+                time /= self._frames_a_second()
+            elif unit == "rows":
+                time = self._of_row(time)
+            return round(time, 6)
         except VideoError as error:
             if not self._broken:
                 log.warning("Skipped: %s", error)

@@ -15,6 +15,11 @@ class AnnotationConfig:
         " beside them, or below.",
         metavar="DIR",
     )
+    labels: str | None = option(
+        None,
+        "Take these labels only, separated by commas; what has another one counts as having none.",
+        metavar="NAME,...",
+    )
     background: str | None = option(
         None,
         "Make a class of this name of the time that has no label. Default: leave it out.",

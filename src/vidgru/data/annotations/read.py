@@ -1,7 +1,9 @@
 """Read a file of annotations, or a folder of such files, as labelled clips."""
 
+import csv
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +43,7 @@ READERS: tuple[Reader, ...] = (
 )  # fmt: skip
 SUFFIXES = frozenset[str]().union(*(reader.suffixes for reader in READERS))
 UNGROUPED = "none"  # --group-by
+SHOWN = 20  # labels that a sentence names
 
 
 def find_reader(document: Document) -> Reader | None:
@@ -98,7 +101,7 @@ def read_annotations(
         for video, spans in found.closed.items():
             closed.setdefault(video, []).extend(spans)
     source = _sources(files)
-    clips = merged(clips)
+    clips = merged(only(clips, source, config))
     if (pairs := overlapping(clips)) and config.overlap is None:
         raise DataError(say_overlaps(pairs, source))
     clips = first_only(clips)
@@ -142,8 +145,26 @@ def _grouped(clips: list[Clip], folder: Path, group_by: str | None) -> list[Clip
     return [replace(clip, group=groups[clip.listed]) for clip in clips]
 
 
-def with_background(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
-    """Return the clips of a folder or list, with those of --background and without --overlap."""
+def only(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
+    """Return the clips of the labels that --labels names; raises DataError for one without any."""
+    if config.labels is None:
+        return clips
+    try:
+        wanted = {name.strip() for name in next(csv.reader([config.labels], strict=True), [])}
+    except csv.Error:
+        wanted = set()
+    if not wanted - {""}:
+        raise OptionError(f"Invalid --labels {config.labels!r}. Give names, separated by commas.")
+    there = Counter(clip.label for clip in clips)
+    if strange := sorted(wanted - there.keys()):
+        known = ", ".join(repr(label) for label, _ in there.most_common(SHOWN))
+        raise DataError(f"{source} has no label {strange[0]!r}. It has {known}.")
+    return [clip for clip in clips if clip.label in wanted]
+
+
+def with_options(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
+    """Return the clips of a folder or list as --labels, --overlap and --background want them."""
+    clips = only(clips, source, config)
     timed = [clip for clip in clips if clip.start is not None or clip.end is not None]
     if config.overlap is not None:
         clips = first_only(clips)

@@ -85,7 +85,8 @@ class Videos:
 
     def _one(self, found: list[Path], named: PurePath) -> Path:
         """Return the one of several that lies in folders of the same names for longest."""
-        wanted = [part.casefold() for part in named.parent.parts[::-1]]
+        folders = named.parent if named.parent.name else self.home
+        wanted = [part.casefold() for part in folders.parts[::-1]]
 
         def shared(path: Path) -> int:
             own = [part.casefold() for part in path.parent.parts[::-1]]

@@ -50,7 +50,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     found = findings(data, sampling, pairs, grouping)
     if told is not None:
         found.append(told)
-    if folder.is_dir():
+    if folder.is_dir() and all(clip.start is None for clip in clips):  # no annotations
         found += tell_ignored(folder, clips)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:

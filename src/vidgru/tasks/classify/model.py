@@ -2,6 +2,7 @@
 
 import logging
 import math
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -122,7 +123,8 @@ class Model:
         Segments are judged like videos of their own, by the threshold for the `max_error` that was
         asked for. Frames are read once, in order, in constant memory. Raises VideoError.
         """
-        spec, pace = self.spec, Pace(source, self.spec.fps)
+        spec, times = self.spec, array("d")
+        pace = Pace(source, spec.fps, times)
         # A power of two, so that the side encoder need not see every frame.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
         threshold = self.threshold
@@ -151,7 +153,7 @@ class Model:
             yield pace.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
-        return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
+        return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds, times)
 
     def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side
