@@ -5,7 +5,11 @@ are about a.avi.
 """
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from vidgru.data.folder import Clip
 
 WALK, REST = ("walk", 0.5, 2.0), ("rest", 2.0, 3.2)
 EVENTS = (WALK, REST)
@@ -213,3 +217,12 @@ FILES = {
 }
 # Those that are about a.avi only.
 ONE_VIDEO = frozenset(name for name in FILES if name[:2] in ("a.", "a_", "el"))
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def told(clips: Iterable[Clip]) -> list[tuple[str, str, float | None, float | None]]:
+    return [(clip.listed, clip.label, clip.start, clip.end) for clip in clips]

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotation_files import EVENTS, FILES, ONE_VIDEO, VIDEOS, frames, label_studio, project
+from annotation_files import (
+    EVENTS,
+    FILES,
+    ONE_VIDEO,
+    VIDEOS,
+    frames,
+    label_studio,
+    project,
+    told,
+    write,
+)
 from helpers import noise, retime, write_clip
 
 from vidgru.core.errors import DataError
@@ -14,7 +24,6 @@ from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.annotations.read import READERS, find_reader
 from vidgru.data.annotations.reader import Document, pure_path, to_seconds
 from vidgru.data.dataset import read_source
-from vidgru.data.folder import Clip
 
 
 @pytest.fixture
@@ -22,15 +31,6 @@ def place(tmp_path: Path) -> Path:
     for video in VIDEOS:
         write_clip(tmp_path / video, noise(40), 10)
     return tmp_path
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def told(clips: list[Clip]) -> list[tuple[str, str, float | None, float | None]]:
-    return [(clip.listed, clip.label, clip.start, clip.end) for clip in clips]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -272,6 +272,9 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     }
     has_groups = any(clip.group is not None for clip in clips)
     by = config.group_by if grouping is None else grouping.group_by
+    noun = noun_of(by) if has_groups else None
+    if by is None and all(clip.group == clip.listed for clip in clips):
+        noun = "video"  # as annotations have it
     together = sum(sides[first] == sides[second] for first, second in copies)
     split = Split(
         clips={part: len(held) for part, held in parts.items()},
@@ -281,7 +284,7 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         together=together,
         apart=len(copies) - together,
         given=given,
-        noun=noun_of(by) if has_groups else None,
+        noun=noun,
         mixed=tuple(
             other.group_by
             for other in (grouping.others if grouping is not None else ())
