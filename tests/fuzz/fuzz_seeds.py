@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from annotation_files import FILES
 from fuzz_changes import SIDE
 
 from vidgru.commands.train import train_steps
@@ -137,6 +138,12 @@ def make_list(folder: Path) -> None:
     ]
     text = "\n".join(["path,label,split,group,start,end", *rows]) + "\n"
     (folder / "list.csv").write_text(text, "utf-8")
+
+
+def make_annotations(folder: Path) -> None:
+    """Write a file of each kind of annotations."""
+    for name, text in FILES.items():
+        (folder / name).write_text(text, "utf-8")
 
 
 def make_times(folder: Path) -> None:

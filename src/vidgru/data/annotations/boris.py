@@ -189,7 +189,8 @@ class Tabular(Reader):
             video = _file(document, row, line)
             if video not in found.videos:
                 found.videos.append(video)
-            label, time = row["Behavior"], document.seconds(row.get("Time", ""), "Time", line)
+            label = document.label(row["Behavior"], line)
+            time = document.seconds(row.get("Time", ""), "Time", line)
             (time,) = _by_media(document, row, time, line=line)
             key = _same(row, columns)
             status = row.get("Behavior type") or row.get("Status") or ""
@@ -232,12 +233,11 @@ class Aggregated(Reader):
             video = _file(document, row, line)
             if video not in found.videos:
                 found.videos.append(video)
+            label = document.label(row["Behavior"], line)
             start, end = document.span(row.get("Start (s)"), row.get("Stop (s)"), line)
             point = end is None or row.get("Behavior type", "").upper() == "POINT"
             times = _by_media(document, row, start, start if end is None else end, line=line)
-            found.events.append(
-                Event(video, row["Behavior"], times[0], None if point else times[1])
-            )
+            found.events.append(Event(video, label, times[0], None if point else times[1]))
         return found
 
 

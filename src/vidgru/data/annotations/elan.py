@@ -101,7 +101,7 @@ def _named(
                 values.append(cells[place].strip())
     tier = cells[0] if 0 not in places else ""
     labels = [value for value in values if value] or ([tier] if len(values) < 2 and tier else [])
-    return [Event(video, label, start, end) for label in labels]
+    return [Event(video, document.label(label, line), start, end) for label in labels]
 
 
 def _spans(cells: Sequence[str]) -> tuple[float, float, int] | None:

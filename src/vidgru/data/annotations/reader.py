@@ -19,6 +19,7 @@ from vidgru.core.files import FORMULA
 
 MAX_BYTES = 1 << 28
 LONGEST = 1e7  # seconds
+LONGEST_LABEL = 200  # characters
 DELIMITERS = "\t,;"
 # Two text forms of a time: seconds, or clock times with a point or a comma before the rest.
 PLAIN = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
@@ -145,6 +146,8 @@ class Document:
         """Return a label without space around it; raises DataError where there is none."""
         if not isinstance(value, str) or not (label := value.strip()):
             raise self.wrong("there is no label.", line)
+        if len(label) > LONGEST_LABEL:
+            raise self.wrong(f"a label of {len(label)} characters is none.", line)
         return label
 
     def video(self, value: object, line: int | None = None) -> PurePath:
