@@ -146,14 +146,15 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'vidgru' has no attribute {name!r}")
 
 
-def check(folder: str | Path, *, group_by: str | None = None) -> Checked:
+def check(folder: str | Path, **options: Any) -> Checked:
     """Tell what is wrong with a folder of clips, in `.findings`, before training on it.
 
-    Raises DataError when the folder cannot be learned from, OptionError, OutputError.
+    `options` are `group_by` and those about annotations, as on the command line. Raises DataError
+    when the folder cannot be learned from, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
 
-    return run(folder, CheckConfig(group_by))
+    return run(folder, make(CheckConfig, options))
 
 
 @overload
@@ -293,7 +294,8 @@ def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvalua
     Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
     SceneEvaluation.
 
-    `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
+    `options` are `max_error`, `group_by`, `out`, `device`, `threads` and those about annotations,
+    as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
     """
     from vidgru.commands.evaluate import evaluate as run

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,22 @@ def test_an_annotation_that_is_the_truth_counts(
         clips = read_source(write(place / "l.json", json.dumps(data)))
     assert told(clips) == [("a.avi", *event) for event in EVENTS]
     assert "task 2 (3d3ad63e-b.avi) has no annotation" in caplog.text
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "annotations.md").read_text("utf-8")
+EXAMPLES = re.findall(r"`([\w.]+)`[^`]*:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S)
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_the_examples_of_the_page_are_read(name: str, text: str, tmp_path: Path) -> None:
+    slow = name == "mouse1_labels.csv"
+    write_clip(tmp_path / "mouse1.mp4", noise(10 if slow else 100), 1 if slow else 10, "mp4v")
+    times = (1.0, 3.0, 5.0) if slow else (1.2, 3.5, 9.0)
+    assert told(read_source(write(tmp_path / name, text))) == [
+        ("mouse1.mp4", "groom", *times[:2]), ("mouse1.mp4", "rest", *times[1:]),
+    ]  # fmt: skip
+
+
+def test_the_page_has_an_example_of_each_reader(tmp_path: Path) -> None:
+    found = {find_reader(Document(write(tmp_path / n, text))) for n, text in EXAMPLES}
+    assert found == {*READERS}
