@@ -13,10 +13,14 @@ from helpers import noise, retime, write_clip
 
 from vidgru import TrainResult
 from vidgru.core.errors import DataError
+from vidgru.data.annotations import clips as annotated_clips
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.dataset import read_source
+from vidgru.tasks.classify import events, subtitles
 from vidgru.tasks.classify.events import event_rows, write_events, write_frames
+from vidgru.tasks.classify.subtitles import write_subtitles
 from vidgru.tasks.classify.timeline import Segment, Timeline
+from vidgru.video.file_clock import FileClock
 from vidgru.video.read import open_video
 
 # What a spreadsheet would compute, what separates cells, and names of columns.
@@ -153,3 +157,20 @@ def test_bouts_of_a_timeline() -> None:
     assert [(b.label, b.count, b.seconds, b.first) for b in bouts] == [
         ("b", 2, 3.5, 1.0), ("a", 2, 1.5, 0.0),
     ]  # fmt: skip
+
+
+def test_events_and_subtitles_keep_to_the_clock_of_the_file(
+    films: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, labels = films[0].rename(tmp_path / "a.avi"), ("x", "y")
+    for module in (annotated_clips, events, subtitles):
+        monkeypatch.setattr(module, "file_clock", lambda path: FileClock(0.5))
+    shown = timeline(film, labels, 1.0)
+    write_events(tmp_path / "e.csv", list(event_rows(shown)))
+    times = [row[9] for row in table(tmp_path / "e.csv", ",")]
+    assert times == ["Time", "0.5", "1.5", "1.5", "2.5"]
+    write_subtitles(shown, tmp_path / "a.srt")
+    assert "00:00:00,500 --> 00:00:01,500" in (tmp_path / "a.srt").read_text()
+    write_frames(shown, tmp_path / "a.csv")
+    for path, end in ((tmp_path / "e.csv", 2), (tmp_path / "a.srt", 2), (tmp_path / "a.csv", 3)):
+        assert [(clip.start, clip.end) for clip in read_source(path)] == [(0, 1), (1, end)]

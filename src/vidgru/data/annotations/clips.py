@@ -13,6 +13,7 @@ from vidgru.core.errors import VideoError
 from vidgru.data.annotations.reader import Annotations, Event
 from vidgru.data.annotations.videos import Videos
 from vidgru.data.folder import Clip, clip_name
+from vidgru.video.file_clock import file_clock
 from vidgru.video.read import open_video
 
 log = logging.getLogger("vidgru")
@@ -76,6 +77,7 @@ class _Clock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._start: float | None = None
         self._rate: float | None = None
         self._times: list[float] | None = None
         self._beyond = self._broken = False
@@ -83,11 +85,13 @@ class _Clock:
     def seconds(self, time: float, unit: str) -> float | None:
         """Return a time in seconds, to a microsecond; None where the video cannot be read."""
         try:
-            if unit == "frames":
+            if unit == "player":
+                time -= self._begin()
+            elif unit == "frames":
                 time /= self._frames_a_second()
             elif unit == "rows":
                 time = self._of_row(time)
-            return round(time, 6)
+            return round(max(time, 0.0), 6)
         except VideoError as error:
             if not self._broken:
                 log.warning("Skipped: %s", error)
@@ -103,6 +107,11 @@ class _Clock:
                 self.path,
                 len(self._times) - 1,
             )
+
+    def _begin(self) -> float:
+        if self._start is None:
+            self._start = file_clock(self.path).start
+        return self._start
 
     def _frames_a_second(self) -> float:
         if self._rate is None:

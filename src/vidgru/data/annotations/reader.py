@@ -32,16 +32,17 @@ Row = tuple[int, list[str]]
 class Event:
     """A label of a stretch of a video.
 
-    video: a path or a name, as the file has it; start, end: in seconds from the first frame, or
-    where `unit` is "frames", in frames at the video's rate, or where it is "rows", numbers of its
-    frames from 0; end: None for what lasts no time.
+    video: a path or a name, as the file has it; start, end: by `unit` in seconds of the file's own
+    clock, as players have it ("player"), seconds from the first frame ("seconds"), frames at the
+    video's rate ("frames"), or numbers of its frames from 0 ("rows"); end: None for what lasts no
+    time.
     """
 
     video: PurePath
     label: str
     start: float
     end: float | None
-    unit: str = "seconds"
+    unit: str = "player"
 
 
 @dataclass

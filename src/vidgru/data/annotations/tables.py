@@ -44,10 +44,8 @@ class Segments(Reader):
                     f"{len(cells)} cells, but there are {len(document.header)} columns.", line
                 )
             times = document.span(cells[start], cells[end], line)
-            event = Event(
-                document.video(cells[video], line), document.label(cells[label], line), *times
-            )
-            found.events.append(event)
+            where, what = document.video(cells[video], line), document.label(cells[label], line)
+            found.events.append(Event(where, what, *times, "seconds"))
         found.videos = list(dict.fromkeys(event.video for event in found.events))
         return found
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidgru.core.files import begin_table, replacing
 from vidgru.tasks.classify.timeline import Timeline
+from vidgru.video.file_clock import file_clock
 from vidgru.video.sample import TOLERANCE
 
 EVENTS = (".tsv", ".csv")
@@ -18,14 +19,18 @@ COLUMNS = (
 
 
 def event_rows(timeline: Timeline) -> Iterator[list[str]]:
-    """Yield a row for each start and each stop of a segment that is not unsure, by their times."""
+    """Yield a row for each start and each stop of a segment that is not unsure, by their times.
+
+    They are by the clock of the file, as players, and so BORIS, have it.
+    """
     source = Path(timeline.source)
+    begin = file_clock(source).start
     # A table cannot say of a name that its ; is none between names.
     player = "" if {*";|"} & {*str(source)} else f"player #1:{source}"
     for segment in timeline.segments:
         if segment.unsure:
             continue
-        for kind, time in (("START", segment.start), ("STOP", segment.end)):
+        for kind, time in (("START", begin + segment.start), ("STOP", begin + segment.end)):
             yield [
                 *(source.stem, "Media file(s)", player, "0", _time(timeline.seconds)),
                 *("", segment.label, "", kind, _time(time), str(source)),
