@@ -120,6 +120,29 @@ def test_a_project_of_several_files_in_one_observation(place: Path) -> None:
     ]  # fmt: skip
 
 
+def test_an_offset_of_an_old_table_is_taken_off(place: Path) -> None:
+    head = "Time offset (s)\t0.25" + 7 * "\t" + "\nTime\tMedia"
+    text = FILES["old_tabular.tsv"].replace("\nTime\tMedia", "\n" + head, 1)
+    clips = read_source(write(place / "t.tsv", text))
+    assert told(clips)[:2] == [("a.avi", "walk", 0.25, 1.75), ("a.avi", "rest", 1.75, 2.95)]
+
+
+def test_a_table_of_several_files_in_one_observation(place: Path) -> None:
+    rows = ["Observation id,Source,Media duration (s),Subject,Behavior,Start (s),Stop (s),"]
+    rows[0] += "Media file name"
+    start = "x,player #1:a.avi;b.avi|player #2:c.avi,4.0;4.0|4.0,,"
+    rows += [f"{start}walk,0.5,2,a.avi", f"{start}rest,6,7.5,b.avi"]
+    path = write(place / "t.csv", "\n".join(rows))
+    assert told(read_source(path)) == [("a.avi", "walk", 0.5, 2.0), ("b.avi", "rest", 2.0, 3.5)]
+    for old, new, sentence in (
+        ("6,7.5", "3,7.5", "line 3: the event lies before its media file begins"),
+        ("0.5,2,", "0.5,5,", "line 2: the event goes on in another media file"),
+        ("4.0;4.0", "4.0", "line 2: when its media file begins is not said"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            read_source(write(place / "t.csv", "\n".join(rows).replace(old, new)))
+
+
 def test_what_is_left_out_is_said(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = json.loads(project())
     data["observations"]["seen"] = {"type": "LIVE", "events": [], "file": {}}
@@ -159,6 +182,12 @@ WRONG: list[tuple[str, str, str]] = [
         FILES["aggregated.csv"].replace("2.000,3.200", "2.000,x"),
         "line 3: end 'x' is not a",
     ),
+    (
+        "o.tsv",
+        FILES["old_tabular.tsv"].replace("\n2.000\ta.avi", "\n2.000\tb.avi"),
+        "several media",
+    ),
+    ("g.csv", FILES["aggregated.csv"].replace("player #1:films/a", "a;b"), "several media files"),
     ("g.csv", FILES["aggregated.csv"].replace("0.500,2.000", "2.5,2.0"), "end 2 is before start"),
     ("a.csv", frames("seconds").replace("\n0.7,1,0", "\n0.7,2,0"), "line 9: only 0, 1 and -1 may"),
     ("a.csv", frames("seconds").replace("\n0.7,", "\n0.6,"), "line 9: its time 0.6 is not after"),

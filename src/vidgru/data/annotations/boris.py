@@ -17,6 +17,10 @@ from vidgru.data.annotations.reader import (
 
 TABLES = frozenset((".csv", ".tsv", ".txt"))
 FIX = "Fix it in BORIS (Observations > Fix unpaired events)."
+SEVERAL = (
+    "several media files follow each other, and when each begins is not said. Export from a newer "
+    "BORIS, or give the .boris project."
+)
 NOTHING = 1e-6  # seconds
 Media = list[tuple[PurePath, float]]  # files that are played one after the other, seconds of each
 
@@ -178,15 +182,21 @@ class Tabular(Reader):
         found = Annotations()
         columns: dict[str, int] = {}
         running: dict[tuple[str, ...], tuple[float, int, PurePath]] = {}
+        offset, files = "", dict[str, PurePath]()
         for line, cells in document.rows():
             if _is_head(cells, "Time"):
                 # Older versions write each observation below lines about it.
                 _check_stopped(document, running)
-                columns = {name: place for place, name in enumerate(cells)}
+                columns, files = {name: place for place, name in enumerate(cells)}, {}
+                continue
+            if cells[0] == "Time offset (s)":
+                offset = cells[1] if len(cells) > 1 else ""
                 continue
             if not columns or not (row := _row(columns, cells)).get("Behavior"):
                 continue
+            row.setdefault("Time offset (s)", offset)
             video = _file(document, row, line)
+            _check_alone(document, row, video, files, line)
             if video not in found.videos:
                 found.videos.append(video)
             label = document.label(row["Behavior"], line)
@@ -224,13 +234,14 @@ class Aggregated(Reader):
 
     def read(self, document: Document) -> Annotations:
         """See `Reader`."""
-        found = Annotations()
+        found, files = Annotations(), dict[str, PurePath]()
         columns = {name: place for place, name in enumerate(document.header)}
         for line, cells in document.rows():
             row = _row(columns, cells)
             if not row.get("Behavior") or _is_head(cells, "Start (s)"):
                 continue
             video = _file(document, row, line)
+            _check_alone(document, row, video, files, line)
             if video not in found.videos:
                 found.videos.append(video)
             label = document.label(row["Behavior"], line)
@@ -268,13 +279,17 @@ def _file(document: Document, row: dict[str, str], line: int) -> PurePath:
         # The first player's files; the others show the same from elsewhere.
         text = text.partition("|")[0].removeprefix("player #1:").strip()
         if ";" in text:
-            raise document.wrong(
-                "several media files follow each other there. Export from a newer BORIS, or give "
-                "the .boris project.",
-                line,
-            )
+            raise document.wrong(SEVERAL, line)
         return document.video(text, line)
     raise document.wrong("there is no media file.", line)
+
+
+def _check_alone(
+    document: Document, row: dict[str, str], video: PurePath, files: dict[str, PurePath], line: int
+) -> None:
+    """Raise DataError where an observation has several files and does not say how long each is."""
+    if not row.get("Source") and files.setdefault(row.get("Observation id", ""), video) != video:
+        raise document.wrong(SEVERAL, line)
 
 
 def _by_media(document: Document, row: dict[str, str], *times: float, line: int) -> list[float]:
