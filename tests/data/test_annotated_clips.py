@@ -98,6 +98,24 @@ def test_a_video_is_a_group_unless_something_else_is_asked_for(
     assert {c.group for c in read_source(place / "times.csv", by)} == groups
 
 
+def test_groups_of_videos_are_suggested_but_not_taken(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [path.relative_to(place).as_posix() for path in place.glob("*/*.avi")]
+    rows = [f"{name},{name[4:6]}" for name in names]
+    write(place / "groups.csv", "\n".join(["clip,subject", *rows]))
+    clips = read_source(place / "times.csv")
+    assert {clip.group for clip in clips} == {*FILMS}
+    assert [record.getMessage() for record in caplog.records] == [
+        "The videos seem to be of 3 subjects. Each video is on one side of the split; what keeps "
+        "these on one side, too, is --group-by subject."
+    ]
+    caplog.clear()
+    read_source(place / "times.csv", "subject")
+    read_source(place / "times.csv", "none")
+    assert not caplog.records
+
+
 def test_no_video_is_on_both_sides_of_a_split(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

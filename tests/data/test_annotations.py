@@ -100,6 +100,11 @@ def test_a_frame_that_nobody_has_looked_at_is_no_background(place: Path) -> None
     config = AnnotationConfig(background="none")
     clips = read_source(write(place / "a_labels.csv", text), annotations=config)
     assert told(clips)[-1] == ("a.avi", "none", 0.0, 0.5)
+    # Nor is what lies behind the last row.
+    short = "".join(frames("seconds").splitlines(keepends=True)[:37])
+    assert told(read_source(write(place / "a.csv", short), annotations=config))[-1] == (
+        "a.avi", "none", 0.0, 0.5
+    )  # fmt: skip
     whole = read_source(write(place / "a_labels.csv", frames()), annotations=config)
     assert told(whole)[-1] == ("a.avi", "none", 3.2, 4.0)
 
@@ -221,6 +226,16 @@ def test_what_is_wrong_is_said_with_its_place(
         read_source(path)
     assert sentence in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_columns_that_say_nothing_are_named(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(place / "t.csv", "who,file,onset,stop,mood,label\nx,a.avi,1,2,good,walk\n")
+    assert told(read_source(path)) == [("a.avi", "walk", 1.0, 2.0)]
+    sentence = f"Left out of {path}: columns of which nothing is known ('who', 'mood')."
+    assert [record.getMessage() for record in caplog.records] == [sentence]
+    # Those of lists are for lists.
+    listed = Document(write(path, "video,label,start,end,split\na.avi,walk,1,2,val\n"))
+    assert find_reader(listed) is None
 
 
 def test_label_studio_counts_by_a_rate_of_its_own(place: Path) -> None:

@@ -15,6 +15,7 @@ from vidgru.data.annotations.read import (
     annotation_files,
     more_background,
     read_annotations,
+    refuse_file,
     with_options,
 )
 from vidgru.data.cache import Sampling
@@ -166,6 +167,7 @@ def _read_clips(source: Path, by: str | None, labelled: bool) -> list[Clip]:
     """Return the clips of a folder or of a list in a .csv file."""
     if source.suffix.lower() == ".csv" and source.is_file():
         return read_list(source, by, labelled=labelled)
+    refuse_file(source)
     return read_folder(source, by) if labelled else read_videos(source, by)
 
 

@@ -59,10 +59,10 @@ def read_events(annotations: Annotations, source: Path, folder: Path | None) -> 
         )
         if start is None:
             continue  # decoding names it
-        if event.end is None:
+        if not event.label:
+            closed[path].append((start, math.inf if end is None else end))
+        elif event.end is None:
             closed[path].append((start - AROUND, start + AROUND))
-        elif not event.label:
-            closed[path].append((start, end or math.inf))
         elif end is not None and end > start:
             listed = where.listed(path)
             name = clip_name(listed, start, end)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.data.annotations.boris import Aggregated, Tabular
@@ -31,6 +32,8 @@ from vidgru.data.annotations.via import Project as ViaProject
 from vidgru.data.annotations.via import Table as ViaTable
 from vidgru.data.annotations.videos import Videos
 from vidgru.data.folder import Clip, with_groups
+from vidgru.data.groups import noun_of, suggest_groups
+from vidgru.data.results import counted
 from vidgru.video.find import find_files, is_root
 from vidgru.video.read import VIDEO_SUFFIXES
 
@@ -56,17 +59,19 @@ def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
     """Return the files of annotations that a source is or holds, [] where it is something else.
 
     Of a folder, `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
-    Raises DataError for a file that is neither annotations nor a list of clips.
     """
     if os.path.isdir(source):  # source.is_dir() fails on too long a name
         found = find_files(source, SUFFIXES)[0] if deep or (flat and _is_flat(source)) else []
-        return [path for path in found if _is_one(path)]
-    if source.suffix.lower() not in SUFFIXES or not os.path.isfile(source):
-        return []
-    if not _is_one(source) and source.suffix.lower() != ".csv":
+    else:
+        found = [source] if source.suffix.lower() in SUFFIXES else []
+    return [path for path in found if _is_one(path)]
+
+
+def refuse_file(source: Path) -> None:
+    """Raise DataError for a file that is neither annotations nor a list of clips."""
+    if source.suffix.lower() in SUFFIXES and os.path.isfile(source):
         kinds = ", ".join(reader.name for reader in READERS)
         raise DataError(f"{source} is none of the annotations that can be read: {kinds}.")
-    return [source] if _is_one(source) else []
 
 
 def _is_flat(folder: Path) -> bool:
@@ -77,7 +82,7 @@ def _is_flat(folder: Path) -> bool:
 
 
 def _is_one(path: Path) -> bool:
-    return path.is_file() and find_reader(Document(path)) is not None
+    return os.path.isfile(path) and find_reader(Document(path)) is not None
 
 
 def _sources(files: Sequence[Path]) -> Path:
@@ -136,11 +141,19 @@ def _read(path: Path) -> Annotations:
 
 def _grouped(clips: list[Clip], folder: Path, group_by: str | None) -> list[Clip]:
     """Return clips with the groups of their videos."""
-    if group_by is None:
-        return clips
     if group_by == UNGROUPED:
         return [replace(clip, group=None) for clip in clips]
-    videos = {clip.listed: replace(clip, name=clip.listed, start=None, end=None) for clip in clips}
+    videos = {clip.listed: Clip(clip.path, clip.listed, "", group=clip.listed) for clip in clips}
+    if group_by is None:
+        grouping = suggest_groups(list(videos.values()), folder, None)
+        if grouping is not None and 1 < (count := len({*grouping.groups.values()})) < len(videos):
+            log.warning(
+                "The videos seem to be of %s. Each video is on one side of the split; what keeps "
+                "these on one side, too, is --group-by %s.",
+                counted(count, noun_of(grouping.group_by)),
+                quote(grouping.group_by),
+            )
+        return clips
     groups = {v.name: v.group for v in with_groups(list(videos.values()), folder, group_by)}
     return [replace(clip, group=groups[clip.listed]) for clip in clips]
 

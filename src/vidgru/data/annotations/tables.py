@@ -10,6 +10,7 @@ VIDEO = ("video", "file", "filename", "path", "media", "clip", "source")
 LABEL = ("label", "class", "category", "behavior", "behaviour", "event", "action")
 START = ("start", "start_s", "start_time", "begin", "begin_s", "begin_time", "onset")
 END = ("end", "end_s", "end_time", "stop", "stop_s", "stop_time", "offset")
+LISTED = frozenset(("path", "split", "subset", "part", "group", "subject"))  # of lists of clips
 SECONDS = ("seconds", "time", "time (s)")
 MOST_CLASSES = 1000
 
@@ -26,10 +27,10 @@ class Segments(Reader):
     name, suffixes = "table of segments", TABLES
 
     def recognises(self, document: Document) -> bool:
-        """See `Reader`. A column `path` makes it a list of clips, which is read elsewhere."""
+        """See `Reader`. What only lists of clips have makes it one, which is read elsewhere."""
         header = [cell.lower() for cell in document.header]
         places = [_place(header, names) for names in (VIDEO, LABEL, START, END)]
-        return None not in places and "path" not in header
+        return None not in places and LISTED.isdisjoint(header)
 
     def read(self, document: Document) -> Annotations:
         """See `Reader`."""
@@ -37,6 +38,12 @@ class Segments(Reader):
             _place(document.header, names) or 0 for names in (VIDEO, LABEL, START, END)
         )
         found, rows = Annotations(), document.rows()
+        strange = [*document.header]
+        for place in sorted((video, label, start, end), reverse=True):
+            del strange[place]
+        if strange:
+            names = ", ".join(map(repr, strange))
+            found.warnings.append(f"columns of which nothing is known ({names})")
         next(rows)
         for line, cells in rows:
             if len(cells) != len(document.header):
@@ -102,7 +109,10 @@ class Frames(Reader):
         unit = "seconds" if timed else "rows"
         return Annotations(
             events=_events(video, labels, spans, unit),
-            unknown=[Event(video, "", *span, unit) for span in unknown],
+            unknown=[
+                *(Event(video, "", *span, unit) for span in unknown),
+                Event(video, "", time + gap, None, unit),  # what lies behind the last row
+            ],
             videos=[video] if number else [],
             named=False,
         )
