@@ -1,13 +1,15 @@
 """What annotations of videos become: clips with groups, and what time they leave to background."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from annotation_files import EVENTS, FILES, told, write
 from conftest import Done
-from helpers import noise, write_clip
+from helpers import noise, write_clip, write_images
 
+from vidgru import train
 from vidgru.core.errors import DataError, OptionError
 from vidgru.core.results import run_to_end
 from vidgru.data.annotations.clips import first_only, merged, overlapping, with_draws
@@ -16,6 +18,8 @@ from vidgru.data.dataset import gather, read_clips, read_source
 from vidgru.data.folder import Clip, clip_name
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling
+from vidgru.tasks.classify.train_step import Trainer
+from vidgru.video.read import IMAGE_FOLDER_FPS
 
 FILMS = ("one/p1_a.avi", "one/p1_b.avi", "two/p2_a.avi", "two/p3_a.avi")
 
@@ -56,6 +60,25 @@ def test_a_name_that_two_videos_have_is_told_apart_by_its_folder(place: Path) ->
     assert [c.path for c in read_source(there)] == [place / "one" / "p1_a.avi"]
     with pytest.raises(DataError, match=r"Both .*one/p1_a.avi and .*two/p1_a.avi may be the video"):
         read_source(write(place / "t.csv", text.format("")))
+
+
+def test_videos_elsewhere_are_listed_by_their_whole_paths(place: Path, tmp_path: Path) -> None:
+    shutil.copy(place / "two" / "p2_a.avi", place / "one" / "p2_a.avi")
+    rows = [f"{place}/{folder}/p2_a.avi,walk,0,1" for folder in ("one", "two")]
+    (tmp_path / "notes").mkdir()
+    path = write(tmp_path / "notes" / "t.csv", "\n".join(["video,label,start,end", *rows]))
+    clips = read_source(path)
+    assert [clip.listed for clip in clips] == [f"{place}/{d}/p2_a.avi" for d in ("one", "two")]
+    assert len({clip.group for clip in clips}) == 2
+
+
+def test_a_folder_of_images_is_a_video(tmp_path: Path) -> None:
+    write_images(tmp_path / "a", noise(40), [f"{n}.png" for n in range(40)])
+    (walk, rest) = read_source(write(tmp_path / "a_labels.csv", FILES["a_labels.csv"]))
+    rate = IMAGE_FOLDER_FPS
+    assert (walk.path, walk.start, walk.end, rest.end) == (
+        tmp_path / "a", 5 / rate, 20 / rate, 32 / rate
+    )  # fmt: skip
 
 
 def test_a_folder_of_annotations(place: Path) -> None:
@@ -214,6 +237,27 @@ def test_longer_clips_are_drawn_more_often_but_not_in_proportion() -> None:
     lengths = (0.5, 1, 1, 4, 9, 100, 1e6)
     clips = [clip("a", 0, length, f"{n}.avi") for n, length in enumerate(lengths)]
     assert [c.draws for c in with_draws(clips)] == [1, 1, 1, 1, 2, 5, 64]
+
+
+def test_what_is_learned_from_is_drawn_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(tmp_path / "a.avi", noise(60), 10)
+    write_clip(tmp_path / "b.avi", noise(60, seed=1), 10)
+    rows = [f"{v},{label},{span}" for v in "ab" for label, span in (("x", "0,5"), ("y", "5,5.3"))]
+    text = "\n".join(["video,label,start,end", *rows, "a,y,5.4,5.7"])
+    counts: list[int] = []
+
+    def counted(
+        self: Trainer, network: Any, task: Any, examples: Any, *rest: Any, **more: Any
+    ) -> None:
+        counts.append(len(examples.segments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "__init__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        train(write(tmp_path / "t.csv", text), out=str(tmp_path / "run"), size=16, folds=1)
+    clips = read_source(tmp_path / "t.csv")
+    assert [clip.draws for clip in clips] == [4, 1, 4, 1, 1]
+    assert counts[0] in (6, 5)  # those of a.avi, or of b.avi
 
 
 def test_what_is_wrong_with_labels_is_said(place: Path) -> None:

@@ -11,7 +11,7 @@ from helpers import noise, retime, write_clip
 from vidgru.core.errors import VideoError
 from vidgru.data import cache
 from vidgru.data.cache import Sampling, Span, decode_clip, decode_parts
-from vidgru.data.decode import decode_clips
+from vidgru.data.decode import _by_video, decode_clips
 from vidgru.data.folder import Clip, clip_name
 from vidgru.video.read import open_video
 
@@ -70,6 +70,16 @@ def test_long_parts_are_thinned_alike(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def clips_of(film: Path, parts: list[tuple[float, float]]) -> list[Clip]:
     return [Clip(film, clip_name(film.name, *p), "x", None, None, *p) for p in parts]
+
+
+def test_what_is_cut_out_of_one_video_is_one_job(tmp_path: Path) -> None:
+    cuts = [*clips_of(tmp_path / "a.avi", [(0.0, 1.0), (2.0, 3.0)])]
+    cuts += clips_of(tmp_path / "b.avi", [(0.0, 1.0)])
+    whole = [Clip(tmp_path / "a.avi", "a", "x"), Clip(tmp_path / "a.avi", "b", "y")]
+    jobs = _by_video([(clip, "key") for clip in (cuts[0], whole[0], cuts[2], cuts[1], whole[1])])
+    assert [[clip for clip, _ in job] for job in jobs] == [
+        [cuts[0], cuts[1]], [whole[0]], [cuts[2]], [whole[1]],
+    ]  # fmt: skip
 
 
 def test_a_video_is_read_once_for_all_that_is_cut_out_of_it(tmp_path: Path) -> None:

@@ -103,11 +103,9 @@ class Videos:
         return likely[0]
 
     def listed(self, path: Path) -> str:
-        """Return a found video's path in the folder that was searched, or its name."""
+        """Return a found video's path in the folder that was searched, or as it is."""
         where = self.given or self.home
-        return (
-            path.relative_to(where) if path.is_relative_to(where) else Path(path.name)
-        ).as_posix()
+        return (path.relative_to(where) if path.is_relative_to(where) else path).as_posix()
 
 
 def _is_video(path: Path) -> bool:
