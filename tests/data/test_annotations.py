@@ -228,6 +228,21 @@ def test_what_is_wrong_is_said_with_its_place(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Begin Time - ss.msec\tDuration - ss.msec\tmove\n0.5\t1.5\twalk\n2.0\t1.2\trest\n",
+        "Tier\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation\tFile Path\n"
+        "walk\t0.5\t2.0\t\tfile:///D:/x/a.eaf\nx\t2.0\t3.2\trest\tfile:///D:/x/a.eaf\n",
+        "walk\t\t500\t2000\t1500\t\nx\t\t2000\t3200\t1200\trest\n",
+        "walk\tme\t0.50\t2.00\t1.50\t\nx\tme\t2.00\t3.20\t1.20\trest\n",
+    ],
+)
+def test_ways_in_which_elan_writes_times(text: str, place: Path) -> None:
+    clips = read_source(write(place / "a.txt", text))
+    assert told(clips) == [("a.avi", *event) for event in EVENTS]
+
+
 def test_columns_that_say_nothing_are_named(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(place / "t.csv", "who,file,onset,stop,mood,label\nx,a.avi,1,2,good,walk\n")
     assert told(read_source(path)) == [("a.avi", "walk", 1.0, 2.0)]
