@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -110,16 +111,23 @@ def test_frames_that_come_unevenly_have_their_own_times(tmp_path: Path) -> None:
 def test_predict_writes_both(
     workers: str, trained: TrainResult, squares: Path, tmp_path: Path, vidgru: Callable[..., Done]
 ) -> None:
-    words = ("predict", squares, "--model", trained.run, "--workers", workers)
+    other = shutil.copy(squares, tmp_path / "other.avi")
+    words = ("predict", squares, other, "--model", trained.run, "--workers", workers)
     done = vidgru(*words, "--events", tmp_path / "e.tsv", "--per-frame", tmp_path / "out", "--json")
     assert done.code == 0, done.err
     assert f"Saved: {tmp_path / 'e.tsv'}" in done.err
-    (frames,) = (tmp_path / "out").iterdir()
-    assert len(frames.read_text().splitlines()) == 49
-    segments = [(s["label"], s["start"], s["end"]) for s in json.loads(done.out)["segments"]]
-    for path in (tmp_path / "e.tsv", frames):
-        clips = read_source(path, annotations=AnnotationConfig(videos=str(tmp_path)))
-        assert [(clip.label, clip.start, clip.end) for clip in clips] == segments
+    files = sorted((tmp_path / "out").iterdir())
+    assert [(f.name, len(f.read_text().splitlines())) for f in files] == [
+        ("other.csv", 49), ("right.csv", 49),
+    ]  # fmt: skip
+    segments = [
+        (Path(line["source"]).name, s["label"], s["start"], s["end"])
+        for line in map(json.loads, done.out.splitlines())
+        for s in line["segments"]
+    ]
+    beside = AnnotationConfig(videos=str(tmp_path))
+    assert told(read_source(tmp_path / "e.tsv", annotations=beside)) == segments
+    assert sorted(told(read_source(tmp_path / "out", annotations=beside))) == sorted(segments)
 
 
 @pytest.mark.parametrize(
