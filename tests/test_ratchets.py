@@ -18,10 +18,10 @@ SOURCE = ROOT / "src" / "vidgru"
 TASK_TYPES = {
     *("ModelSpec", "MotionSpec", "ForecastSpec", "SceneSpec"),
     "LoadedModel",
-    *("Beginning", "Encoders"),
+    *("InitialNetwork", "PretrainedEncoder"),
     *("TrainResult", "MotionTrainResult", "ForecastTrainResult", "SceneTrainResult"),
     *("Evaluation", "MotionEvaluation", "ForecastEvaluation", "SceneEvaluation"),
-    *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "Foreseen", "Scenes"),
+    *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "ForecastSummary", "Scenes"),
 }
 
 

@@ -14,11 +14,11 @@ from vidgru.core.errors import DataError, OptionError
 from vidgru.core.results import run_to_end
 from vidgru.data.annotations.clips import first_only, merged, overlapping, with_draws
 from vidgru.data.annotations.config import AnnotationConfig
-from vidgru.data.dataset import gather, read_clips, read_source
+from vidgru.data.dataset import build_dataset, read_clips, read_source
 from vidgru.data.folder import Clip, clip_name
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.video.read import IMAGE_FOLDER_FPS
 
 FILMS = ("one/p1_a.avi", "one/p1_b.avi", "two/p2_a.avi", "two/p3_a.avi")
@@ -145,7 +145,7 @@ def test_no_video_is_on_both_sides_of_a_split(
     config = ClassifyTrainConfig(folds=1)
     clips = read_clips(place / "times.csv", config)
     data = run_to_end(
-        gather(clips, choose_sampling(clips, config, 32), config, place / "times.csv")
+        build_dataset(clips, choose_sampling(clips, config, 32), config, place / "times.csv")
     )
     sides = [{c.path for c in data.parts[part]} for part in ("train", "val")]
     assert not sides[0] & sides[1]
@@ -247,12 +247,12 @@ def test_what_is_learned_from_is_drawn_so(tmp_path: Path, monkeypatch: pytest.Mo
     counts: list[int] = []
 
     def counted(
-        self: Trainer, network: Any, task: Any, examples: Any, *rest: Any, **more: Any
+        self: ClassifyTrainStep, network: Any, task: Any, examples: Any, *rest: Any, **more: Any
     ) -> None:
         counts.append(len(examples.segments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "__init__", counted)
+    monkeypatch.setattr(ClassifyTrainStep, "__init__", counted)
     with pytest.raises(KeyboardInterrupt):
         train(write(tmp_path / "t.csv", text), out=str(tmp_path / "run"), size=16, folds=1)
     clips = read_source(tmp_path / "t.csv")

@@ -54,10 +54,10 @@ def test_parts_have_the_frames_that_each_has_by_itself(seed: int, fps: float, fi
 def alike(found: Any, film: Path, sampling: Sampling, part: Span) -> bool:
     """Return whether a part is what it is when decoded by itself."""
     try:
-        segments, facts = decode_clip(film, sampling, *part)
+        segments, info = decode_clip(film, sampling, *part)
     except VideoError as error:
         return str(error) == str(found)
-    return np.array_equal(segments, found[0]) and bool(facts == found[1])
+    return np.array_equal(segments, found[0]) and bool(info == found[1])
 
 
 def test_long_parts_are_thinned_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Clips decoded once: small frames at a fixed rate, kept on disk and mapped into memory.
 
 A file's key is the clip's content with the sampling settings, so moved clips are found again and
-changed ones are not mistaken for the old. The file is an .npy with the clip's facts behind it, as
+changed ones are not mistaken for the old. The file is an .npy with the clip's info behind it, as
 JSON, so that neither is ever there without the other.
 """
 
@@ -22,16 +22,16 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vidgru.core.errors import OutputError, VideoError
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame, Image, image_files, open_video
 from vidgru.video.sample import even_rate, sample_frames, sample_parts
 
-VERSION = 7  # raise it when the same settings would give other pixels or facts
+VERSION = 7  # raise it when the same settings would give other pixels or info
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
 
-MAX_FACTS = 1 << 20  # bytes of JSON
+MAX_INFO = 1 << 20  # bytes of JSON
 HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
 
 Segments = NDArray[np.uint8]
@@ -127,8 +127,8 @@ class _Thinned:
         self._kept[-1].append(rgb)
 
     def finish(
-        self, path: Path, start: float | None, end: float | None, known: Facts
-    ) -> tuple[Segments, Facts]:
+        self, path: Path, start: float | None, end: float | None, known: VideoInfo
+    ) -> tuple[Segments, VideoInfo]:
         """Return the segments, and what is known of the clip; raises VideoError for no frame."""
         if not self._kept:
             span = f"from {start or 0.0:g} s to {'its end' if end is None else f'{end:g} s'}"
@@ -148,28 +148,28 @@ def decode_clip(
     start: float | None = None,
     end: float | None = None,
     beat: Callable[[], None] = lambda: None,
-) -> tuple[Segments, Facts]:
+) -> tuple[Segments, VideoInfo]:
     """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what is known of it.
 
     start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
     MAX_FRAMES frames is thinned to evenly spread segments of two windows each, so that memory and
     disk stay bounded. `beat` is called with each frame.
     """
-    facts: list[Facts] = []
+    info: list[VideoInfo] = []
     size, thinned = (sampling.side, sampling.side), _Thinned(sampling)
     with open_video(path) as video:
         fps = sampling.rate(video.fps)
     for frame in sample_frames(
-        path, fps, size=size, start=start or 0.0, end=end, tell=facts.append
+        path, fps, size=size, start=start or 0.0, end=end, report=info.append
     ):
         beat()
         thinned.add(frame.rgb)
-    return thinned.finish(path, start, end, facts[0])
+    return thinned.finish(path, start, end, info[0])
 
 
 def decode_parts(
     path: Path, sampling: Sampling, parts: Sequence[Span], beat: Callable[[], None]
-) -> Iterator[tuple[int, tuple[Segments, Facts] | VideoError]]:
+) -> Iterator[tuple[int, tuple[Segments, VideoInfo] | VideoError]]:
     """Yield what `decode_clip` returns or raises for parts (start, end) of a video, with numbers.
 
     The video is read once, however many there are; what ends that is raised, a VideoError mostly,
@@ -192,16 +192,16 @@ def decode_parts(
             yield number, error
 
 
-def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) -> None:
-    """Write a clip's segments and facts under a key; readers see the old file or the new one."""
-    told = json.dumps(_moved(facts, str(path), HERE).to_dict())
+def store(key: str, path: Path, segments: Segments, info: VideoInfo, folder: Path) -> None:
+    """Write a clip's segments and info under a key; readers see the old file or the new one."""
+    info_json = json.dumps(_moved(info, str(path), HERE).to_dict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 np.save(file, segments, allow_pickle=False)
-                file.write(told.encode("ascii"))
+                file.write(info_json.encode("ascii"))
             os.replace(name, folder / f"{key}.npy")
         except BaseException:
             os.unlink(name)
@@ -213,8 +213,8 @@ def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) 
         ) from error
 
 
-def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segments, Facts] | None:
-    """Return the stored segments and facts of the clip at `path`, or None if absent or not whole.
+def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segments, VideoInfo] | None:
+    """Return the stored segments and info of the clip at `path`, or None if absent or not whole.
 
     Segments are mapped from disk, unless small. Raises OutputError when the system maps no more
     files.
@@ -228,10 +228,10 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
             start, length = file.tell(), os.fstat(file.fileno()).st_size
             # Reading a mapped file behind its end would kill the process.
             end = start + math.prod(shape)
-            if min(shape) < 1 or not 0 < length - end <= MAX_FACTS:
+            if min(shape) < 1 or not 0 < length - end <= MAX_INFO:
                 return None
             file.seek(end)
-            facts = Facts.from_dict(json.loads(file.read()))
+            info = VideoInfo.from_dict(json.loads(file.read()))
         if fortran or dtype != np.uint8 or shape[2:] != (sampling.side, sampling.side, 3):
             return None
         small = np.fromfile(stored, np.uint8) if length <= SMALL else None
@@ -244,13 +244,13 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
         os.utime(stored)  # marks it as recently used
-    return segments, _moved(facts, HERE, str(path))
+    return segments, _moved(info, HERE, str(path))
 
 
-def _moved(facts: Facts, old: str, new: str) -> Facts:
-    """Return facts whose sentences name another path."""
-    warnings = tuple(text.replace(old, new) for text in facts.warnings)
-    return replace(facts, warnings=warnings, notes=tuple(t.replace(old, new) for t in facts.notes))
+def _moved(info: VideoInfo, old: str, new: str) -> VideoInfo:
+    """Return info whose sentences name another path."""
+    warnings = tuple(text.replace(old, new) for text in info.warnings)
+    return replace(info, warnings=warnings, notes=tuple(t.replace(old, new) for t in info.notes))
 
 
 def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:

@@ -28,7 +28,7 @@ def each(
             yield Failure(str(source), str(error))
 
 
-class Pace:
+class ReadingProgress:
     """How far the reading of a source is; `times`, if given, are to hold those of its frames."""
 
     def __init__(self, source: str | Path, fps: float, times: "array[float] | None" = None) -> None:

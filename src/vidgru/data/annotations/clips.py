@@ -125,7 +125,7 @@ class _Clock:
                 times = []
                 while (time := video.grab()) is not None:
                     times.append(time)
-                self._times = [*times, video.facts().seconds]
+                self._times = [*times, video.info().seconds]
         self._beyond = self._beyond or row >= len(self._times)
         return self._times[min(int(row), len(self._times) - 1)]
 
