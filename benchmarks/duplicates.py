@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from vidgru.core.results import run_to_end
 from vidgru.data.cache import Segments
-from vidgru.data.dataset import read_all, read_source
+from vidgru.data.dataset import read_all
 from vidgru.data.decode import Readings, readings_of
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.folder import Clip
+from vidgru.data.sources import read_source
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling

@@ -152,17 +152,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'vidgru' has no attribute {name!r}")
 
 
-def check(
-    folder: str | Path, *, group_by: str | None = None, progress: OnProgress | None = None
-) -> Checked:
-    """Check a folder of clips for what is wrong with it, in `.findings`, before training on it.
+def check(folder: str | Path, *, progress: OnProgress | None = None, **options: Any) -> Checked:
+    """Check a folder of clips for problems, in `.findings`, before training on it.
 
-    Raises DataError when the folder cannot be trained on, OptionError, OutputError.
+    `options` are `group_by` and those about annotations, as on the command line. Raises DataError
+    when the folder cannot be trained on, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
 
     with python_names():
-        return run(folder, CheckConfig(group_by), progress)
+        return run(folder, make(CheckConfig, options), progress)
 
 
 @overload
@@ -297,7 +296,8 @@ def evaluate(
     Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
     SceneEvaluation.
 
-    `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
+    `options` are `max_error`, `group_by`, `out`, `device`, `threads` and those about annotations,
+    as on the command line.
     Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
     """
     from vidgru.commands.evaluate import evaluate as run

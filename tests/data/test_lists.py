@@ -11,8 +11,9 @@ from vidgru.core.errors import DataError
 from vidgru.data.account import find_clips, sentence
 from vidgru.data.columns import part_in, seconds_in
 from vidgru.data.csv_list import apply_split, read_list
-from vidgru.data.dataset import read_clips, read_source
+from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip
+from vidgru.data.sources import read_source
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 
 ROWS = (("a1.mp4", "run"), ("a2.mp4", "run"), ("b 1.mp4", "walk"), ("b2.mp4", "walk"))

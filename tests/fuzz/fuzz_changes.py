@@ -132,6 +132,11 @@ def edit_json(chance: Random, data: bytes) -> bytes:
     return to_json(tree).encode()
 
 
+def edit_annotations(chance: Random, data: bytes) -> bytes:
+    """Change values of a file that is JSON, or else cells of one that is a table of some kind."""
+    return (edit_json if data[:1] in (b"{", b"[") else edit_table)(chance, data)
+
+
 def edit_line(chance: Random, data: bytes) -> bytes:
     """Change values in one line of a file of JSON lines."""
     lines = data.splitlines(keepends=True)
@@ -188,8 +193,10 @@ def edit_zip(chance: Random, data: bytes) -> bytes:
 
 
 def edit_table(chance: Random, data: bytes) -> bytes:
-    """Change cells, rows, quoting and encoding of a CSV file."""
-    rows = list(csv.reader(io.StringIO(data.decode())))
+    """Change cells, rows, quoting and encoding of a table, whatever parts its cells."""
+    first = data.decode().partition("\n")[0]
+    own = max(",;\t", key=first.count)
+    rows = list(csv.reader(io.StringIO(data.decode()), delimiter=own))
     for _ in range(chance.choice((1, 1, 1, 5))):
         row = chance.choice(rows)
         kind, at = chance.randrange(8), chance.randrange(len(row) + 1)
@@ -203,9 +210,10 @@ def edit_table(chance: Random, data: bytes) -> bytes:
             row[at : at + 1] = [chance.choice(CELLS)]
     text = io.StringIO()
     if chance.random() < 0.5:
-        csv.writer(text, lineterminator=chance.choice(("\n", "\r\n", "\r"))).writerows(rows)
+        end = chance.choice(("\n", "\r\n", "\r"))
+        csv.writer(text, lineterminator=end, delimiter=own).writerows(rows)
     else:
-        text.write("\n".join(chance.choice((",", ",", ",", ";", "\t")).join(r) for r in rows))
+        text.write("\n".join(chance.choice((own, own, own, ";", "\t")).join(r) for r in rows))
     code = chance.choice(("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1", "cp037"))
     return text.getvalue().encode(code, "surrogatepass" if "utf" in code else "replace")
 

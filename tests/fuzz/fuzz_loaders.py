@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+from annotation_files import VIDEOS
 from fuzz_changes import (
     SIDE,
     Change,
     blind,
+    edit_annotations,
     edit_array,
     edit_json,
     edit_line,
@@ -29,6 +31,7 @@ from fuzz_seeds import (
     ASKED,
     SAMPLING,
     copy_of,
+    make_annotations,
     make_answers,
     make_arrays,
     make_groups,
@@ -44,9 +47,11 @@ from fuzz_seeds import (
 import vidgru
 from vidgru.commands.train import resume_steps
 from vidgru.core.errors import DataError
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.cache import decode_clip, load
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip, read_folder
+from vidgru.data.sources import read_source
 from vidgru.data.split import split_clips
 from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
 from vidgru.engine.run_folder import CONFIG_NAME, read_numbers, read_split, resume_run
@@ -100,6 +105,25 @@ def read_clip_list(path: Path, home: Path) -> None:
         raise
 
 
+def read_annotations(path: Path, home: Path) -> None:
+    """Read annotations as `train` does, with what else there is to ask for."""
+    for name in VIDEOS:
+        if not (path.parent / name).exists():
+            shutil.copy(home / "clips" / "left" / "0.avi", path.parent / name)
+    for config in (AnnotationConfig(), AnnotationConfig(overlap="first", background="none")):
+        try:
+            clips = read_source(path, annotations=config)
+        except DataError as error:
+            if str(path) not in str(error) or "\n" in str(error):
+                raise RuntimeError(f"unclear: {str(error)[:300]!r}") from error
+            if config.overlap:
+                raise
+        else:
+            if any(not 0 <= c.start < (c.end or math.inf) for c in clips if c.start is not None):
+                raise RuntimeError("a clip lasts no time")
+            choose_sampling(clips, ClassifyTrainConfig(), SIDE)
+
+
 def give_split_back(path: Path, home: Path) -> None:
     """Read clips, split as a table says; and what a model beside it learned from."""
     read_clips(home / "clips", ClassifyTrainConfig(split=str(path)))
@@ -150,6 +174,9 @@ LOADERS = {
     "groups.csv": Loader(6, make_groups, (blind, edit_table), read_groups),
     "list": Loader(8, make_lists, (blind, edit_table, edit_table), read_clip_list),
     "list.json": Loader(4, make_json_lists, (blind, edit_json), read_clip_list),
+    "annotations": Loader(
+        8, make_annotations, (blind, edit_annotations, edit_annotations), read_annotations
+    ),
     "split.csv": Loader(6, copy_of("run/split.csv"), (blind, edit_table), give_split_back),
     "frames.csv": Loader(6, make_times, (blind, edit_table), read_times),
     "cache": Loader(

@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from annotation_files import FILES
 from fuzz_changes import SIDE
 
 from vidgru.commands.train import train_steps
@@ -162,6 +163,12 @@ def make_json_lists(folder: Path) -> None:
             "placeholders": ["x"],
         }
     (folder / "templates.json").write_text(json.dumps(items))
+
+
+def make_annotations(folder: Path) -> None:
+    """Write a file of each kind of annotations."""
+    for name, text in FILES.items():
+        (folder / name).write_text(text, "utf-8")
 
 
 def make_times(folder: Path) -> None:

@@ -184,7 +184,10 @@ def test_a_table_takes_nobodys_place(
     assert clip.read_bytes() == before
     both = tmp_path / "x.mp4"
     code, _, err = vidgru(*words, "--save", both, "--csv", both)
-    assert (code, err) == (2, f"Error: {both} would be written twice: give --csv another name.\n")
+    assert (code, err) == (
+        2,
+        f"Error: {both} would be written twice: give one of them another name.\n",
+    )
     for name in ("", tmp_path):
         code, _, err = vidgru(*words, "--csv", name)
         assert (code, err) == (1, f"Error: Cannot write {name or '.'}: give the name of a file.\n")

@@ -52,19 +52,25 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         temporary.write_bytes(data)
 
 
-def begin_table(file: IO[str], columns: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+PATHS = ("source", "file", "Media file name")  # columns of paths
+
+
+def begin_table(
+    file: IO[str], columns: Sequence[str], delimiter: str = ","
+) -> Callable[[Sequence[str]], Any]:
     """Write the header of a CSV table that people may open in a spreadsheet; return the row writer.
 
-    Cells that a spreadsheet would compute become plain text: paths, in the columns `source` and
-    `file`, get a ./ and stay paths of the same files; other text gets an apostrophe. Numbers stay.
+    Cells that a spreadsheet would compute become plain text: paths, in the columns `source`, `file`
+    and `Media file name`, get a ./ and stay paths of the same files; other text gets an apostrophe.
+    Numbers stay.
     """
-    table = csv.writer(file, lineterminator="\n")
+    table = csv.writer(file, lineterminator="\n", delimiter=delimiter)
 
     def add(row: Sequence[str]) -> None:
         cells = zip(row, columns, strict=True)
-        table.writerow([_harmless(cell, column in ("source", "file")) for cell, column in cells])
+        table.writerow([_harmless(cell, column in PATHS) for cell, column in cells])
 
-    table.writerow(columns)
+    table.writerow([_harmless(column, False) for column in columns])
     return add
 
 

@@ -45,7 +45,9 @@ def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
 
 
 # An option of the command line with its value, where it stands in no command that is quoted whole.
-FLAG = re.compile(r"`[^`]*`|(?<![\w-])--(no-)?([a-z][a-z-]*[a-z])(?: (-?\d[\d.]*|nan|inf|[A-Z]+)\b)?")
+FLAG = re.compile(
+    r"`[^`]*`|(?<![\w-])--(no-)?([a-z][a-z-]*[a-z])(?: (-?\d[\d.]*|nan|inf|[A-Z]+)\b)?"
+)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,8 +23,8 @@ from numpy.typing import NDArray
 
 from vidgru.core.errors import OutputError, VideoError
 from vidgru.video.info import VideoInfo
-from vidgru.video.read import Image, image_files, open_video
-from vidgru.video.sample import even_rate, sample_frames
+from vidgru.video.read import Frame, Image, image_files, open_video
+from vidgru.video.sample import even_rate, sample_frames, sample_parts
 
 VERSION = 7  # raise it when the same settings would give other pixels or info
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
@@ -34,6 +35,7 @@ MAX_INFO = 1 << 20  # bytes of JSON
 HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
 
 Segments = NDArray[np.uint8]
+Span = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -102,45 +104,92 @@ def content_hash(path: Path) -> bytes:
     return digest.digest()
 
 
+class _Thinned:
+    """The frames of a clip as they come, thinned to evenly spread segments where there are many."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._length = 2 * sampling.window
+        self._every, self._count = 1, 0
+        self._kept: list[list[Image]] = []
+
+    def add(self, rgb: Image) -> None:
+        """Take the next frame."""
+        segment, place = divmod(self._count, self._length)
+        self._count += 1
+        if segment % self._every:
+            return
+        if place == 0:
+            if len(self._kept) * self._length >= MAX_FRAMES:
+                self._kept, self._every = self._kept[::2], self._every * 2
+                if segment % self._every:
+                    return
+            self._kept.append([])
+        self._kept[-1].append(rgb)
+
+    def finish(
+        self, path: Path, start: float | None, end: float | None, known: VideoInfo
+    ) -> tuple[Segments, VideoInfo]:
+        """Return the segments, and what is known of the clip; raises VideoError for no frame."""
+        if not self._kept:
+            span = f"from {start or 0.0:g} s to {'its end' if end is None else f'{end:g} s'}"
+            raise VideoError(f"Cannot read {path} {span}: no frame there.")
+        if start is not None or end is not None:
+            # What the file declares is of all of it.
+            covered = min(end or math.inf, known.seconds) - (start or 0.0)
+            known = replace(known, declared=None, seconds=max(covered, 1 / known.fps))
+        if self._every == 1:
+            return np.stack([[rgb for part in self._kept for rgb in part]]), known
+        return np.stack([part for part in self._kept if len(part) == self._length]), known
+
+
 def decode_clip(
-    path: Path, sampling: Sampling, start: float | None = None, end: float | None = None
+    path: Path,
+    sampling: Sampling,
+    start: float | None = None,
+    end: float | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> tuple[Segments, VideoInfo]:
     """Return frames uint8 (segments, frames, side, side, 3) of a clip, and its VideoInfo.
 
     start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
     MAX_FRAMES frames is thinned to evenly spread segments of two windows each, so that memory and
-    disk stay bounded.
+    disk stay bounded. `beat` is called with each frame.
     """
-    length = 2 * sampling.window
-    every, kept = 1, list[list[Image]]()
     info: list[VideoInfo] = []
+    size, thinned = (sampling.side, sampling.side), _Thinned(sampling)
+    with open_video(path) as video:
+        fps = sampling.rate(video.fps)
+    for frame in sample_frames(
+        path, fps, size=size, start=start or 0.0, end=end, report=info.append
+    ):
+        beat()
+        thinned.add(frame.rgb)
+    return thinned.finish(path, start, end, info[0])
+
+
+def decode_parts(
+    path: Path, sampling: Sampling, parts: Sequence[Span], beat: Callable[[], None]
+) -> Iterator[tuple[int, tuple[Segments, VideoInfo] | VideoError]]:
+    """Yield what `decode_clip` returns or raises for parts (start, end) of a video, with numbers.
+
+    The video is read once, however many there are; what ends that is raised, a VideoError mostly,
+    and of the parts that are not done by then nothing is known. `beat` is called with each frame.
+    """
     size = (sampling.side, sampling.side)
     with open_video(path) as video:
         fps = sampling.rate(video.fps)
-    for number, frame in enumerate(
-        sample_frames(path, fps, size=size, start=start or 0.0, end=end, report=info.append)
-    ):
-        segment, place = divmod(number, length)
-        if segment % every:
+    begun: dict[int, _Thinned] = {}
+    cuts = [(start or 0.0, end) for start, end in parts]
+    for number, item in sample_parts(path, fps, cuts, size=size):
+        beat()
+        if isinstance(item, Frame):
+            begun.setdefault(number, _Thinned(sampling)).add(item.rgb)
             continue
-        if place == 0:
-            if len(kept) * length >= MAX_FRAMES:
-                kept, every = kept[::2], every * 2
-                if segment % every:
-                    continue
-            kept.append([])
-        kept[-1].append(frame.rgb)
-    if not kept:
-        last = "its end" if end is None else f"{end:g} s"
-        raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
-    known = info[0]
-    if start is not None or end is not None:
-        # The declared length is that of the whole file.
-        covered = min(end or math.inf, known.seconds) - (start or 0.0)
-        known = replace(known, declared=None, seconds=max(covered, 1 / known.fps))
-    if every == 1:
-        return np.stack([[rgb for part in kept for rgb in part]]), known
-    return np.stack([part for part in kept if len(part) == length]), known
+        try:
+            thinned = begun.pop(number, None) or _Thinned(sampling)
+            yield number, thinned.finish(path, *parts[number], item)
+        except VideoError as error:
+            yield number, error
 
 
 def store(key: str, path: Path, segments: Segments, info: VideoInfo, folder: Path) -> None:

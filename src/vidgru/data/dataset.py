@@ -8,7 +8,6 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
-from vidgru.data.account import find_clips, report_account
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, report_groups, report_shortcuts
 from vidgru.data.csv_list import apply_split
@@ -26,12 +25,12 @@ from vidgru.data.folder import Clip, level_above
 from vidgru.data.groups import Grouping, noun_of, suggestions
 from vidgru.data.results import Finding, Split
 from vidgru.data.shortcuts import find_shortcuts
+from vidgru.data.sources import read_source
 from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds, units_of
 from vidgru.data.split_config import SplitConfig
 
 log = logging.getLogger("vidgru")
 MAX_HELD = 0.5  # largest share for validation, where whole groups require more
-UNGROUPED = "none"  # --group-by
 FEW_TO_VALIDATE, FOLDS = 12, 4
 # What `train` warns of; the rest it handles, or is logged clip by clip.
 WARNED = frozenset(
@@ -79,7 +78,7 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     Raises DataError when there are fewer than two classes, or no way to split them.
     """
     labelled = config.labelled
-    clips = read_source(folder, config.group_by, labelled=labelled)
+    clips = read_source(folder, config.group_by, labelled=labelled, annotations=config)
     if config.split is not None:
         clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
         if unnamed:
@@ -90,7 +89,8 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
                 unnamed[0].name,
             )
     if config.val_folder is not None:
-        held_out = read_source(Path(config.val_folder), labelled=labelled)
+        own = replace(config, background_videos=None)  # which are to learn from
+        held_out = read_source(Path(config.val_folder), labelled=labelled, annotations=own)
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         held_out = [replace(clip, part="val") for clip in held_out if clip.part in (None, "val")]
         if not held_out:
@@ -130,18 +130,6 @@ def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
             + level_above(folder)
         )
     return labels
-
-
-def read_source(source: Path, group_by: str | None = None, *, labelled: bool = True) -> list[Clip]:
-    """Return the clips of a folder or of a list in a file, with groups unless "none".
-
-    Not `labelled`, they need no classes, and all labels are "". What was found is logged.
-    """
-    clips, account = find_clips(
-        source, None if group_by == UNGROUPED else group_by, labelled=labelled
-    )
-    report_account(account)
-    return [replace(c, group=None) for c in clips] if group_by == UNGROUPED else clips
 
 
 def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
@@ -257,6 +245,9 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     }
     has_groups = any(clip.group is not None for clip in clips)
     by = config.group_by if grouping is None else grouping.group_by
+    noun = noun_of(by) if has_groups else None
+    if by is None and all(clip.group == clip.listed for clip in clips):
+        noun = "video"  # as annotations have it
     together = sum(sides[first] == sides[second] for first, second in copies)
     split = Split(
         clips={part: len(held_out) for part, held_out in parts.items()},
@@ -266,7 +257,7 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         together=together,
         apart=len(copies) - together,
         given=given,
-        noun=noun_of(by) if has_groups else None,
+        noun=noun,
         mixed=tuple(
             other.group_by
             for other in (grouping.others if grouping is not None else ())

@@ -27,6 +27,8 @@ log = logging.getLogger("vidgru")
 SECONDS_PER_CLIP = 600.0
 WORKER = program("vidgru.data.worker")
 
+Item = tuple[Clip, str]  # and its key
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -48,10 +50,11 @@ def decode_clips(
 ) -> Iterator[Decoded]:
     """Yield every clip's frames as they become ready: from the cache, or else decoded into it.
 
-    Raises OutputError when the cache cannot be written, ProcessError when no worker can start.
+    A video is read once, however many clips are cut out of it. Raises OutputError when the cache
+    cannot be written, ProcessError when no worker can start.
     """
     folder = cache_folder()
-    missing: list[tuple[Clip, str]] = []
+    missing: list[Item] = []
     contents: dict[Path, bytes] = {}  # a list may cut many clips from one long video
     for clip in clips:
         try:
@@ -69,23 +72,48 @@ def decode_clips(
             missing.append((clip, key))
     if not missing:
         return
-    count = min(len(missing), workers or cores())
-    requests = ((item, _request(*item, sampling, folder)) for item in missing)
+    jobs = _by_video(missing)
+    count = min(len(jobs), workers or cores())
+    lost: list[Item] = []
     with Pool(WORKER, count, SECONDS_PER_CLIP) as pool:
-        for (clip, key), reply in pool.replies(requests):
-            yield _decoded(clip, key, reply, sampling, folder)
+        for job, reply in pool.replies((job, _request(job, sampling, folder)) for job in jobs):
+            if len(job) > 1 and reply is None:
+                lost += job  # each by itself, so that the bad part costs only itself
+            else:
+                answers = [reply] if len(job) == 1 or reply is None else _answers(reply, len(job))
+                for item, answer in zip(job, answers, strict=True):
+                    yield _decoded(*item, answer, sampling, folder)
+        for (item,), reply in pool.replies(([i], _request([i], sampling, folder)) for i in lost):
+            yield _decoded(*item, reply, sampling, folder)
     trim(folder)
 
 
-def _request(clip: Clip, key: str, sampling: Sampling, folder: Path) -> dict[str, Any]:
-    return {
+def _by_video(items: Sequence[Item]) -> list[list[Item]]:
+    """Return clips to decode together: all parts of a video, and each whole video by itself."""
+    jobs: dict[object, list[Item]] = {}
+    for item in items:
+        clip = item[0]
+        whole = clip.start is None and clip.end is None
+        jobs.setdefault(clip if whole else clip.path, []).append(item)
+    return list(jobs.values())
+
+
+def _answers(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the answer for each part of a video, which may be the same error for all."""
+    answers: list[dict[str, Any]] = reply.get("answers") or [reply] * count
+    return answers
+
+
+def _request(job: Sequence[Item], sampling: Sampling, folder: Path) -> dict[str, Any]:
+    clip, key = job[0]
+    request: dict[str, Any] = {
         "path": str(clip.path.absolute()),
-        "start": clip.start,
-        "end": clip.end,
-        "key": key,
         "folder": str(folder.absolute()),
         "sampling": asdict(sampling),
     }
+    if len(job) == 1:
+        return {**request, "start": clip.start, "end": clip.end, "key": key}
+    return {**request, "parts": [(clip.start, clip.end, key) for clip, key in job]}
 
 
 def _decoded(

@@ -50,7 +50,8 @@ OUTSIDE, FLAT = "outside parts", "no classes"  # why a folder was not searched
 class Clip:
     """A labelled clip: `part` is train, val, test or None; start and end (seconds) cut it out.
 
-    `name` is its path in the folder or list, with its time span; names are unique.
+    `name` is its path in the folder or list, with its time span; names are unique. `draws` is how
+    often it is drawn for training in an epoch.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Clip:
     group: str | None = None
     start: float | None = None
     end: float | None = None
+    draws: int = 1
 
     @property
     def listed(self) -> str:

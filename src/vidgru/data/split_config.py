@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from vidgru.core.options import option
+from vidgru.data.annotations.config import AnnotationConfig
 
 
 @dataclass(frozen=True)
-class SplitConfig:
+class SplitConfig(AnnotationConfig):
     """How clips are split. None means: chosen from the data.
 
     labelled: whether clips need classes.

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vidgru.core.errors import OutputError, VidgruError
-from vidgru.data.cache import Sampling, decode_clip, store
+from vidgru.core.errors import OutputError, VideoError, VidgruError
+from vidgru.data.cache import Sampling, decode_clip, decode_parts, store
 
 BEAT = 1.0  # seconds
 
@@ -63,7 +64,7 @@ def decode(request: Line, beat: Beat) -> Line:
     beat()
     try:
         segments, info = decode_clip(
-            path, Sampling(**request["sampling"]), request["start"], request["end"]
+            path, Sampling(**request["sampling"]), request["start"], request["end"], beat
         )
         store(request["key"], path, segments, info, Path(request["folder"]))
     except OutputError as error:
@@ -75,9 +76,35 @@ def decode(request: Line, beat: Beat) -> Line:
     return {}
 
 
+def decode_several(request: Line, beat: Beat) -> Line:
+    """Decode and store parts of one video; return an answer for each, as `decode` has it."""
+    path, folder = Path(request["path"]), Path(request["folder"])
+    sampling, parts = Sampling(**request["sampling"]), request["parts"]
+    answers: dict[int, Line] = {}
+    beat()
+    # What is wrong with a part is found out below; so are those behind an error.
+    with suppress(Exception):
+        spans = [(start, end) for start, end, _ in parts]
+        for number, found in decode_parts(path, sampling, spans, beat):
+            if isinstance(found, VideoError):
+                answers[number] = {"error": str(found)}
+                continue
+            store(parts[number][2], path, *found, folder)
+            answers[number] = {}
+    for number, (start, end, key) in enumerate(parts):
+        if number not in answers:
+            answers[number] = decode({**request, "start": start, "end": end, "key": key}, beat)
+    return {"answers": [answers[number] for number in range(len(parts))]}
+
+
+def answer(request: Line, beat: Beat) -> Line:
+    """Decode one clip, or several parts of one video."""
+    return (decode_several if "parts" in request else decode)(request, beat)
+
+
 def main() -> None:
     """Serve until standard input ends."""
-    serve(decode)
+    serve(answer)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from pathlib import Path
 from vidgru.core.errors import DataError
 from vidgru.core.results import Failure, Progress
 from vidgru.data.cache import Sampling, content_of
-from vidgru.data.dataset import read_all, read_source
+from vidgru.data.dataset import read_all
 from vidgru.data.decode import Decoded, readings_of, say_problems
 from vidgru.data.folder import Clip
+from vidgru.data.sources import read_source
 from vidgru.engine.run_folder import read_split
 
 log = logging.getLogger("vidgru")

@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -31,10 +32,10 @@ def each(
 
 
 class ReadingProgress:
-    """Progress of reading a source."""
+    """Progress of reading a source; `times`, if given, receives the times of its frames."""
 
-    def __init__(self, source: Source, fps: float) -> None:
-        self.source, self.fps, self.frames = str(source), fps, 0
+    def __init__(self, source: Source, fps: float, times: "array[float] | None" = None) -> None:
+        self.source, self.fps, self.frames, self.times = str(source), fps, 0, times
         self._begun, self._whole = time.monotonic(), 0.0
 
     @property
@@ -45,6 +46,9 @@ class ReadingProgress:
     def begin(self, video: Video) -> None:
         """Take the declared length of an opened source."""
         self._whole = video.seconds or 0.0
+        if self.times is not None:
+            del self.times[:]  # a source may be read anew
+            video.times = self.times
 
     def progress(self, frames: int) -> Progress:
         """Count more frames and return the progress."""

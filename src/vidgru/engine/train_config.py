@@ -74,7 +74,9 @@ class MapTrainConfig(TrainConfig):
     """How to train on whole pictures, read as maps, without classes."""
 
     labelled: ClassVar[bool] = False
-    unused: ClassVar[frozenset[str]] = frozenset({"folds"})
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {"folds", "labels", "background", "background_videos", "overlap"}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -34,13 +34,13 @@ def _keys(path: Path) -> list[str | tuple[int, int]]:
 def check_csv(
     table: str | None, found: Sequence[Path | Failure], others: Iterable[Path] = ()
 ) -> None:
-    """Raise OptionError or OutputError for a --csv that is no file, a source, or another output."""
+    """Raise OptionError or OutputError for a table that is no file, a source, or another output."""
     if table is None:
         return
     check_file(Path(table))
     refuse_overwriting_sources([Path(table)], [item for item in found if isinstance(item, Path)])
     if Path(table) in others:
-        raise OptionError(f"{table} would be written twice: give --csv another name.")
+        raise OptionError(f"{table} would be written twice: give one of them another name.")
 
 
 def plan_files(

@@ -1,9 +1,11 @@
 """Sample frames at a fixed rate from a source with any frame rate."""
 
 import logging
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import median
 from typing import NamedTuple, TypeVar
@@ -137,6 +139,95 @@ def _one_pass(
             k += 1
         if video.frames_read:
             report(video.info())
+
+
+@dataclass
+class _Part:
+    """A part of a source that is being sampled; given: samples so far."""
+
+    number: int
+    start: float
+    limit: float
+    given: int = 0
+
+    def due(self, fps: float) -> float:
+        """Return when the next sample is taken, as `_one_pass` compares it."""
+        return self.start + self.given / fps + TOLERANCE
+
+
+def sample_parts(
+    source: Source,
+    fps: float,
+    parts: Sequence[tuple[float, float | None]],
+    *,
+    size: tuple[int, int] | int | None = None,
+) -> Iterator[tuple[int, Frame | VideoInfo]]:
+    """Yield what `sample_frames` yields of each part (start, end) of a source, in a single pass.
+
+    Each comes with the number of its part, and behind the last one of a part, its Facts. Parts may
+    overlap. Where a frame would be held for more than MAX_HELD samples, those that are not done
+    then have no Facts.
+    """
+    left = [_Part(n, low, math.inf if end is None else end) for n, (low, end) in enumerate(parts)]
+    for fetch_all in (False, True):
+        done = set[int]()
+        with open_video(source) as video:
+            for number, item in _parts_in_one_pass(video, fps, size, left, fetch_all):
+                if item is None:
+                    break
+                yield number, item
+                if isinstance(item, VideoInfo):
+                    done.add(number)
+            else:
+                return
+        left = [part for part in left if part.number not in done]
+
+
+def _parts_in_one_pass(
+    video: Video,
+    fps: float,
+    size: tuple[int, int] | int | None,
+    left: Sequence[_Part],
+    fetch_all: bool,
+) -> Iterator[tuple[int, Frame | VideoInfo | None]]:
+    """Yield samples and Facts of parts; None when a sample fell on a frame not fetched."""
+    waiting = sorted(left, key=lambda part: -part.start)  # the next one last
+    begun: list[_Part] = []
+    held: Image | None = None
+    previous, index, gap, longest = -1.0, 0, None, 0.0
+
+    def due(part: _Part, stop: float) -> Iterator[tuple[int, Frame | None]]:
+        while part.due(fps) < stop:
+            if held is None:
+                yield part.number, None
+                return
+            yield part.number, Frame(held, part.start + part.given / fps, index)
+            part.given += 1
+
+    while (time := video.grab()) is not None:
+        if previous >= 0:
+            gap = time - previous
+            longest = max(longest, gap)
+        reach = time + (longest or 1 / video.fps)
+        while waiting and waiting[-1].due(fps) < reach:
+            begun.append(waiting.pop())
+        for part in list(begun):
+            if previous >= 0:
+                if (min(time, part.limit) - previous) * fps > MAX_HELD:
+                    return
+                yield from due(part, min(time, part.limit))
+            if part.due(fps) >= part.limit:
+                begun.remove(part)
+                yield part.number, video.info()
+        if not waiting and not begun:
+            return
+        expected = any(part.due(fps) < reach for part in begun)
+        held = video.retrieve(size) if expected or fetch_all else None
+        previous, index = time, video.frames_read - 1
+    for part in [*begun, *waiting]:
+        stop = max(previous + (gap or 1 / fps), 2 * TOLERANCE)
+        yield from due(part, min(stop, part.limit))
+        yield part.number, video.info()
 
 
 FASTEST = 30.0  # frames/s that are sampled where every frame counts

@@ -1,6 +1,7 @@
 """Base of every source of frames: frames in order with true times, and what is known about it."""
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ class Video(ABC):
         self._declared: int | None = None
         self._gaps = Gaps()
         self._time = 0.0  # of the current frame
+        self.times: array[float] | None = None  # of all frames, where somebody wants them
 
     @property
     @abstractmethod
@@ -100,6 +102,8 @@ class Video(ABC):
             self._gaps.add(time - self._time)
         self.frames_read += 1
         self._time = time
+        if self.times is not None:
+            self.times.append(time)
         return time
 
     def retrieve(self, size: tuple[int, int] | int | None = None) -> Image:

@@ -3,16 +3,14 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
-from vidgru.data.account import find_clips, report_account, report_left_out
+from vidgru.data.account import report_account, report_left_out
 from vidgru.data.checks import findings, report_shortcuts, worst_first
 from vidgru.data.dataset import (
-    UNGROUPED,
     check_learnable,
     check_readable,
     choose_groups,
@@ -24,6 +22,7 @@ from vidgru.data.duplicates import find_duplicates
 from vidgru.data.groups import suggest_groups
 from vidgru.data.results import Account, Checked
 from vidgru.data.shortcuts import find_shortcuts
+from vidgru.data.sources import find_source
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -41,10 +40,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     refuse_live(folder)
     folder = Path(folder)
     training = ClassifyTrainConfig(group_by=config.group_by)
-    given = None if config.group_by == UNGROUPED else config.group_by
-    clips, account = find_clips(folder, given)
-    if config.group_by == UNGROUPED:
-        clips = [replace(clip, group=None) for clip in clips]
+    clips, account = find_source(folder, config.group_by, annotations=config)
     with _reporting(account):
         check_learnable(clips, folder, training)
     sampling = choose_sampling(clips, training, stored_side(training.side))

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from vidgru.core.options import check, option
+from vidgru.data.annotations.config import AnnotationConfig
 
 
 @dataclass(frozen=True)
-class CheckConfig:
+class CheckConfig(AnnotationConfig):
     """Options of `check`."""
 
     group_by: str | None = option(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,9 +92,10 @@ def _print(
     quiet: bool,
 ) -> bool:
     """Print and write predictions as they come; return whether any failed."""
+    from vidgru.tasks.classify.events import write_events
     from vidgru.tasks.classify.tables import csv_columns, rows_of, show_predictions, show_timeline
     from vidgru.tasks.classify.timeline import Timeline
-    from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+    from vidgru.terminal.source_loop import CsvFile, Output, print_saved, print_sources
 
     rows: list[Prediction] = []
 
@@ -119,6 +120,9 @@ def _print(
     finally:
         if not as_json:
             show_predictions(rows, top)
+        if plan.events is not None:
+            write_events(plan.events, plan.event_rows)
+            print_saved([plan.events], quiet)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,9 @@ class Plan:
     segments: bool
     texts: dict[Path, Path]
     saves: dict[Path, Path]
+    frames: dict[Path, Path]
+    events: Path | None
+    event_rows: list[list[str]] = field(default_factory=list)
 
 
 def _plan(
@@ -136,19 +143,27 @@ def _plan(
     found: Sequence[Path | Failure],
     table: str | None,
 ) -> Plan:
+    from vidgru.tasks.classify.events import EVENTS, FRAMES
     from vidgru.tasks.classify.subtitles import SUFFIXES as TEXTS
     from vidgru.video.output_paths import check_csv, plan_files
     from vidgru.video.record import SUFFIXES as VIDEOS
 
     texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
     saves = plan_files("--save", config.save, VIDEOS, sources, found)
-    check_csv(table, found, (*texts.values(), *saves.values()))
-    return Plan(config.segments, texts, saves)
+    frames = plan_files("--per-frame", config.per_frame, FRAMES, sources, found)
+    others = (*texts.values(), *saves.values(), *frames.values())
+    check_csv(table, found, others)
+    if config.events is not None and Path(config.events).suffix.lower() not in EVENTS:
+        raise OptionError(f"Cannot write {config.events}: the name must end with .tsv or .csv.")
+    check_csv(config.events, found, (*others, *([Path(table)] if table else [])))
+    events = None if config.events is None else Path(config.events)
+    return Plan(config.segments, texts, saves, frames, events)
 
 
 def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
     """Write the planned files of a source, once; return whether that failed."""
     from vidgru.tasks.classify.annotate import save_one
+    from vidgru.tasks.classify.events import event_rows, write_frames
     from vidgru.tasks.classify.subtitles import write_subtitles
     from vidgru.terminal.progress import follow
     from vidgru.terminal.source_loop import print_saved
@@ -158,6 +173,11 @@ def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
     if text := plan.texts.pop(source, None):
         write_subtitles(timeline, text)
         results.append(text)
+    if frames := plan.frames.pop(source, None):
+        write_frames(timeline, frames)
+        results.append(frames)
+    if plan.events is not None:
+        plan.event_rows.extend(event_rows(timeline))
     if video := plan.saves.pop(source, None):
         failure = follow(save_one(timeline, source, video), quiet)
         results.insert(len(results) if failure is None else 0, failure or video)

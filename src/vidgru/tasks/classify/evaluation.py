@@ -14,11 +14,11 @@ from vidgru.core.errors import DataError, ModelError
 from vidgru.core.results import Progress
 from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import read_source
 from vidgru.data.decode import readings_of
 from vidgru.data.folder import Clip
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
+from vidgru.data.sources import read_source
 from vidgru.engine.held_out import HeldOut, choose_part, decode_held_out
 from vidgru.engine.run_folder import METRICS_NAME, read_numbers
 from vidgru.tasks.classify import metrics as measure
@@ -47,7 +47,8 @@ def evaluate_classes_steps(
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
     Writes a report, too: see `report_path`.
     """
-    part, clips = _part(read_source(folder, config.group_by), folder, model)
+    source = read_source(folder, config.group_by, annotations=config)
+    part, clips = _part(source, folder, model)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)
     held_out = yield from decode_held_out(part, clips, folder, model.path, sampling)

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,11 @@ class Many:
         if reply["model"] != self.model:
             raise ModelError(f"{self.path} has changed since it was opened: begin anew.")
         result = reply["result"]
-        kind = Timeline if self.timeline else Prediction
-        return (Failure if "error" in result else kind).from_dict(result)
+        if "error" in result:
+            return Failure.from_dict(result)
+        if self.timeline:
+            return replace(Timeline.from_dict(result), times=reply["times"])
+        return Prediction.from_dict(result)
 
 
 def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> bool:

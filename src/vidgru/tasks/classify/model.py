@@ -2,6 +2,7 @@
 
 import logging
 import math
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -116,7 +117,8 @@ class Model(VideoModel[Prediction]):
         Segments are `unsure` like whole videos, by the threshold for the requested `max_error`.
         Frames are read once, in order, in constant memory. Raises VideoError.
         """
-        spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
+        spec, times = self.spec, array("d")
+        reading = ReadingProgress(source, spec.fps, times)
         # A power of two, so that the side encoder can skip frames.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
         threshold = self.threshold
@@ -145,7 +147,7 @@ class Model(VideoModel[Prediction]):
             yield reading.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
-        return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds)
+        return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds, times)
 
     def _sampled(self, source: Source, reading: "ReadingProgress | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from vidgru.core.errors import OptionError
 from vidgru.core.options import check, option
 from vidgru.core.torchrun import world_size
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
 from vidgru.engine.train_config import TrainConfig
 from vidgru.nn.choices import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE, SIZE
@@ -124,7 +125,7 @@ class PredictConfig(AnswerConfig):
     timeline: bool = option(
         False,
         "Tell what happens when: segments with start, end, label and confidence."
-        " --save and --subtitles do so, too.",
+        " --save, --subtitles, --events and --per-frame do so, too.",
     )
     save: str | None = option(
         None,
@@ -136,6 +137,18 @@ class PredictConfig(AnswerConfig):
         None,
         "Also write the timeline as subtitles, which any player shows: an .srt or .vtt file, or for"
         " several sources a folder.",
+        metavar="FILE|DIR",
+    )
+    events: str | None = option(
+        None,
+        "Also write the timelines of all sources as one table of events, as BORIS exports them:"
+        " a .tsv or .csv file.",
+        metavar="FILE",
+    )
+    per_frame: str | None = option(
+        None,
+        "Also write a row for each frame of the video, with a column a class, 1 where it is shown:"
+        " a .csv file, or for several sources a folder.",
         metavar="FILE|DIR",
     )
     workers: str = option(
@@ -165,19 +178,26 @@ class PredictConfig(AnswerConfig):
                 raise OptionError(
                     f"Invalid --workers {self.workers!r}. Give a number from 1 to 1024, or auto."
                 )
-        if self.out is not None and (self.save or self.subtitles) is not None:
-            raise OptionError("--out keeps answers only: leave out --save and --subtitles.")
+        if self.out is not None and self._written:
+            names = ", ".join("--" + name.replace("_", "-") for name in self._written)
+            raise OptionError(f"--out keeps answers only: leave out {names}.")
         if self.resume and self.out is None:
             raise OptionError("--resume needs --out: the file to continue.")
 
     @property
     def segments(self) -> bool:
         """Whether answers are timelines."""
-        return self.timeline or self.save is not None or self.subtitles is not None
+        return self.timeline or bool(self._written)
+
+    @property
+    def _written(self) -> list[str]:
+        """Names of the options that write timelines to files."""
+        names = ("save", "subtitles", "events", "per_frame")
+        return [name for name in names if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True)
-class ClassifyEvaluateConfig(EvaluateConfig):
+class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
     """How `evaluate` measures a classifier."""
 
     max_error: float = option(

@@ -1,6 +1,5 @@
 """Output of `predict`: tables to read and tables to keep."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -52,19 +51,32 @@ def show_timeline(timeline: Timeline, top: int) -> None:
     table.add_column("confidence", justify="right")
     if top > 1:
         table.add_column("then")
-    seconds: defaultdict[str, float] = defaultdict(float)
     for segment in timeline.segments:
         times = clock(segment.start), clock(segment.end)
         row: list[str | Text] = [*times, shown(segment.label), percent(segment.confidence)]
         table.add_row(*row, *([_others(segment, top)] if top > 1 else []))
-        seconds[segment.label] += segment.end - segment.start
     console = open_console()
     console.print(table)
-    parts = [
-        f"{printable(name)} {percent(length / timeline.seconds)}"
-        for name, length in sorted(seconds.items(), key=lambda item: -item[1])
-    ]
-    console.print(Text(f"{clock(timeline.seconds)} in all: {', '.join(parts)}."))
+    console.print(_bouts(timeline))
+    console.print(f"{clock(timeline.seconds)} in all.")
+
+
+def _bouts(timeline: Timeline) -> Table:
+    """Return how often each label is shown, for how long in all and on average, and when first."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("label", style="bold")
+    for title in ("bouts", "total", "share", "mean length", "first at"):
+        table.add_column(title, justify="right")
+    for one in timeline.bouts():
+        table.add_row(
+            shown(one.label),
+            f"{one.count}",
+            clock(one.seconds),
+            percent(one.seconds / timeline.seconds),
+            clock(one.seconds / one.count),
+            clock(one.first),
+        )
+    return table
 
 
 def show_written(written: Written) -> None:

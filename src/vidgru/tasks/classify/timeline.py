@@ -1,6 +1,7 @@
 """Predictions for streams and long videos over time: frozen dataclasses with `to_dict()`."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from vidgru.core.results import ToDict
@@ -85,10 +86,20 @@ class Segment(Labelled):
 
 
 @dataclass(frozen=True)
+class Bouts:
+    """How often a label is shown, for how many seconds in all, and when first."""
+
+    label: str
+    count: int
+    seconds: float
+    first: float
+
+
+@dataclass(frozen=True)
 class Timeline(ToDict):
     """Labels of a video over time: segments in order, without gaps, from 0 to `seconds`.
 
-    frames: number of sampled frames.
+    frames: number of sampled frames; times: of all frames of the source, in seconds.
     """
 
     _keys = ("source", "frames", "seconds", "segments")
@@ -98,6 +109,18 @@ class Timeline(ToDict):
     segments: tuple[Segment, ...]
     frames: int
     seconds: float
+    times: Sequence[float] = field(default=(), compare=False, repr=False)
+
+    def bouts(self) -> list[Bouts]:
+        """Return how often and for how long each label is shown, the longest in all first."""
+        found: dict[str, list[Segment]] = {}
+        for segment in self.segments:
+            found.setdefault(segment.label, []).append(segment)
+        bouts = [
+            Bouts(label, len(own), sum(s.end - s.start for s in own), own[0].start)
+            for label, own in found.items()
+        ]
+        return sorted(bouts, key=lambda one: -one.seconds)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Timeline":

@@ -83,7 +83,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
         self.train_step = ClassifyTrainStep(
             network,
             self.task,
-            self._examples("train"),
+            self._examples("train", drawn=True),
             spec,
             augmentation=augmentation(run.config),
             **self.settings(device),
@@ -93,8 +93,9 @@ class ClassifyTrainer(Trainer[TrainResult]):
         self.confused: tuple[Confused, ...] = ()
         self.checked = False
 
-    def _examples(self, part: str) -> Examples:
-        clips = self.data.parts[part]
+    def _examples(self, part: str, drawn: bool = False) -> Examples:
+        """Return the clips of a part; `drawn`, each as often as it is learned from in an epoch."""
+        clips = [clip for clip in self.data.parts[part] for _ in range(clip.draws if drawn else 1)]
         return Examples(
             [self.data.frames[clip] for clip in clips],
             self.task.targets([clip.label for clip in clips]),

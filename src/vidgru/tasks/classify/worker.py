@@ -48,7 +48,8 @@ def _answer(steps: Steps[Prediction] | Steps[Timeline], source: str, beat: Beat)
             next(steps)
             beat()
     except StopIteration as end:
-        return {"result": end.value.to_dict()}
+        times = list(end.value.times) if isinstance(end.value, Timeline) else []
+        return {"result": end.value.to_dict(), "times": times}
     except VideoError as error:
         return {"result": Failure(source, str(error)).to_dict()}
     except VidgruError:

@@ -1,0 +1,1 @@
+"""Annotations of long videos, one reader a file behind one interface, see `reader`."""

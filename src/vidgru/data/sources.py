@@ -1,0 +1,66 @@
+"""Clips of whatever is given: a folder, a list or annotations of long videos."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from vidgru.core.errors import DataError
+from vidgru.data.account import find_clips, report_account
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.annotations.read import (
+    UNGROUPED,
+    annotated_videos,
+    annotation_files,
+    more_background,
+    read_annotations,
+    refuse_file,
+    with_options,
+)
+from vidgru.data.csv_list import LIST_SUFFIXES
+from vidgru.data.folder import Clip
+from vidgru.data.results import Account
+
+
+def find_source(
+    source: Path,
+    group_by: str | None = None,
+    *,
+    labelled: bool = True,
+    annotations: AnnotationConfig = AnnotationConfig(),  # noqa: B008
+) -> tuple[list[Clip], Account]:
+    """Return the clips of a folder, a list or annotations of videos, and the account of them.
+
+    Clips have groups unless `group_by` is "none". `annotations` are the options of these, and what
+    of them is meant for all sources. Not `labelled`, clips need no classes, and all labels are "".
+    """
+    files = annotation_files(source, deep=annotations.videos is not None, flat=labelled)
+    if annotations.videos is not None and not files:
+        raise DataError(f"{source} holds no annotations: leave out --videos.")
+    if files:
+        read = read_annotations if labelled else annotated_videos
+        clips = read(files, annotations, group_by)
+        account = Account(len(clips), {"rows": len(clips)}, {"": len(clips)}, (), ())
+    else:
+        if source.suffix.lower() not in LIST_SUFFIXES:
+            refuse_file(source)
+        by = None if group_by == UNGROUPED else group_by
+        clips, account = find_clips(source, by, labelled=labelled)
+        if group_by == UNGROUPED:
+            clips = [replace(clip, group=None) for clip in clips]
+        clips = with_options(clips, source, annotations)
+    more = more_background(annotations)
+    if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):
+        raise DataError(f"{source} has no time without a label for --background.")
+    return clips + more, account
+
+
+def read_source(
+    source: Path,
+    group_by: str | None = None,
+    *,
+    labelled: bool = True,
+    annotations: AnnotationConfig = AnnotationConfig(),  # noqa: B008
+) -> list[Clip]:
+    """Return the clips that `find_source` finds, and log what was found."""
+    clips, account = find_source(source, group_by, labelled=labelled, annotations=annotations)
+    report_account(account)
+    return clips
