@@ -21,6 +21,7 @@ from vidgru.tasks.classify.calibration import (
     choose_temperature,
     choose_threshold,
     clip_probabilities,
+    fit_windows,
     judged,
     kept_answers,
 )
@@ -119,7 +120,9 @@ def judge_folds(
     judgement = Judged(
         task.scores(pooled, truth),
         accuracy_of(pooled, truth, clips),
-        Confidence(temperature, kept_answers(*judged(pooled, truth))),
+        Confidence(
+            temperature, kept_answers(*judged(pooled, truth)), fit_windows(everything, truth)
+        ),
         calibration_of(unscaled, pooled, truth, temperature),
     )
     rows = tuple(

@@ -28,7 +28,7 @@ from vidgru.tasks.classify.live import watch
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.results import Prediction
-from vidgru.tasks.classify.segments import Segmenter
+from vidgru.tasks.classify.segments import Segmenter, Smoothing
 from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
@@ -57,7 +57,8 @@ class Model:
         self.device = device
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
         self.task = Classify(loaded.spec.labels)
-        self.temperature, self.max_error = loaded.confidence.temperature, max_error
+        self.confidence, self.max_error = loaded.confidence, max_error
+        self.temperature = loaded.confidence.temperature
         self.threshold = None if max_error is None else threshold_for(loaded, max_error)
 
     def predict(self, source: str | Path) -> Prediction:
@@ -110,33 +111,31 @@ class Model:
             seconds = count / self.spec.fps
             yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
 
-    def timeline(self, source: str | Path) -> Timeline:
+    def timeline(self, source: str | Path, *, min_seconds: float | None = None) -> Timeline:
         """Return what a video shows when, as `timeline_steps` finds it out."""
-        return run_to_end(self.timeline_steps(source))
+        return run_to_end(self.timeline_steps(source, min_seconds))
 
     @torch.inference_mode()
-    def timeline_steps(self, source: str | Path) -> Steps[Timeline]:
+    def timeline_steps(
+        self, source: str | Path, min_seconds: float | None = None
+    ) -> Steps[Timeline]:
         """Find out what a video or folder of images shows when, telling how far that is.
 
         A window begins about every quarter of a second, and afresh where a new shot begins.
         Segments are judged like videos of their own, by the threshold for the `max_error` that was
-        asked for. Frames are read once, in order, in constant memory. Raises VideoError.
+        asked for; none is shorter than `min_seconds`, unless the video is. Frames are read once, in
+        order, in constant memory. Raises VideoError.
         """
         spec, pace = self.spec, Pace(source, self.spec.fps)
         # A power of two, so that the side encoder need not see every frame.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
-        threshold = self.threshold
-        if self.max_error is not None and threshold is None:
-            threshold = math.inf
-        segmenter = Segmenter(
-            spec.labels, spec.fps, spec.frames, stride, self.temperature, threshold
-        )
-        windows = SlidingWindows(self.network, spec.frames, stride)
+        segmenter = Segmenter(spec.labels, spec.fps, spec.frames, self._smoothing(min_seconds))
+        windows = SlidingWindows(self.network, spec.frames, stride, each=True)
 
         def add(found: Sequence[WindowOutput]) -> None:
             for window in found:
-                shares = self._sound(window.output).double().softmax(0).tolist()
-                segmenter.add(window.start, window.end, shares)
+                outputs = self._sound(window.output).double().numpy()
+                segmenter.add(window.start, window.end, outputs)
 
         def end_shot() -> None:
             add(windows.finish())
@@ -146,12 +145,19 @@ class Model:
             for images, new in _shots(chunk):
                 if new and windows.pushed:
                     end_shot()
-                    windows = SlidingWindows(self.network, spec.frames, stride)
+                    windows = SlidingWindows(self.network, spec.frames, stride, each=True)
                 add(windows.push(self._normalised(images)))
             yield pace.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
         return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
+
+    def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
+        spec, threshold = self.spec, self.threshold
+        if self.max_error is not None and threshold is None:
+            threshold = math.inf
+        bout = None if spec.bout is None else spec.bout * spec.fps / spec.frames
+        return Smoothing.of(self.confidence, len(spec.labels), bout, threshold, min_seconds)
 
     def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side

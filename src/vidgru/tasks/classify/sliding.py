@@ -24,7 +24,10 @@ def stride_of(window: int) -> int:
 
 @dataclass(frozen=True)
 class WindowOutput:
-    """The network's output (outputs,) after the frames start ... end - 1."""
+    """The network's output (outputs,) after the frames start ... end - 1, or after each of them.
+
+    In the latter case it is (end - start, outputs).
+    """
 
     start: int
     end: int
@@ -37,11 +40,13 @@ class SlidingWindows:
     A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
     `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
     the second frame of each is encoded once more, as it looks when nothing lies before the first.
-    The network must be in eval mode.
+    With `each`, outputs are those after each frame. The network must be in eval mode.
     """
 
-    def __init__(self, network: AnyNetwork, window: int, stride: int | None = None) -> None:
-        self.network, self.window = network, window
+    def __init__(
+        self, network: AnyNetwork, window: int, stride: int | None = None, *, each: bool = False
+    ) -> None:
+        self.network, self.window, self._each = network, window, each
         self.stride = stride or stride_of(window)
         self._grid = math.gcd(self.stride, SIDE_EVERY)  # frames between those for the side encoder
         self._moves = network.config.input != "rgb"
@@ -124,8 +129,8 @@ class SlidingWindows:
             sides += [torch.stack(seen)] if seen else []
         outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
         # A copy, or the outputs after every frame would live as long as those after the last.
-        last = outputs[:, -1].clone()
-        return [WindowOutput(*span, output) for span, output in zip(spans, last, strict=True)]
+        kept = outputs if self._each else outputs[:, -1].clone()
+        return [WindowOutput(*span, output) for span, output in zip(spans, kept, strict=True)]
 
     def _forget(self) -> None:
         """Drop features that no coming window needs."""

@@ -10,7 +10,8 @@ class ModelSpec:
     """All that a model file says beside its weights, enough to predict with it.
 
     fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
-    of the square view in pixels.
+    of the square view in pixels; bout: median seconds of the annotated segments that it learned
+    from, None where there were none.
     """
 
     task: str
@@ -23,6 +24,7 @@ class ModelSpec:
     size: int
     encoder: str = "cnn"
     gated_update: str = "blend"
+    bout: float | None = None
 
     @property
     def side(self) -> int:
@@ -36,8 +38,10 @@ class Confidence:
 
     temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
     and whether it was right, for clips that were not learned from, least sure first; none when
-    there were no such clips, or the training was not finished.
+    there were no such clips, or the training was not finished; windows: temperature of single
+    windows of these clips, None where nothing was measured.
     """
 
     temperature: float = 1.0
     answers: tuple[tuple[float, bool], ...] = ()
+    windows: float | None = None
