@@ -40,7 +40,7 @@ def plan_events(rng: Generator, frames: int, fps: int, lengths: tuple[float, ...
     while True:
         seconds = lengths[rng.integers(len(lengths))]
         if len(lengths) == 2:  # short ones as often as long ones
-            seconds = math.exp(rng.uniform(*(math.log(length) for length in lengths)))
+            seconds = math.exp(rng.uniform(math.log(lengths[0]), math.log(lengths[1])))
         end = at + round(seconds * fps)
         if end + fps > frames:
             return events
@@ -48,8 +48,8 @@ def plan_events(rng: Generator, frames: int, fps: int, lengths: tuple[float, ...
         at = end + round(rng.uniform(*GAP) * fps)
 
 
-def draw(path: Path, seed: tuple[int, ...], seconds: float, lengths: tuple[float, ...]) -> float:
-    """Write a video and return its frames a second; its events stand in `<path>.csv`."""
+def draw(path: Path, seed: tuple[int, ...], seconds: float, lengths: tuple[float, ...]) -> None:
+    """Write a video, and what happens in it to events.csv beside it."""
     rng = np.random.default_rng(seed)
     wide, high, fps = 2 * int(rng.integers(48, 60)), 2 * int(rng.integers(36, 44)), 25
     plan = Plan("", 1, False, wide, high, fps, round(seconds * fps), rng.uniform(75, 170), 2.0, ())
@@ -72,9 +72,9 @@ def draw(path: Path, seed: tuple[int, ...], seconds: float, lengths: tuple[float
             if event.start <= index < event.end:
                 phase = 2 * math.pi * beats[event] * (index - event.start) / fps
                 if event.label == "wave":
-                    at = at + (reach * math.sin(phase), 0.0)
+                    at = at + np.array([reach * math.sin(phase), 0.0])
                 elif event.label == "hop":
-                    at = at - (0.0, 1.4 * reach * abs(math.sin(phase / 2)))
+                    at = at - np.array([0.0, 1.4 * reach * abs(math.sin(phase / 2))])
                 else:
                     tilt += phase
         picture = scene.astype(np.float32)
@@ -83,14 +83,17 @@ def draw(path: Path, seed: tuple[int, ...], seconds: float, lengths: tuple[float
         small = small + rng.normal(0, noise, small.shape)
         writer.write(np.clip(np.rint(small), 0, 255).astype(np.uint8))
     writer.release()
-    return write_events(path, events, plan.frames, fps)
+    write_events(path, events, plan.frames, fps)
 
 
-def write_events(path: Path, events: list[Event], frames: int, fps: int) -> float:
+def write_events(path: Path, events: list[Event], frames: int, fps: int) -> None:
     """Append to events.csv beside a video what happens in it, background too."""
     at, rows = 0, list[tuple[str, str, str, str]]()
     for event in [*events, Event("", frames, frames)]:
-        for label, start, end in ((BACKGROUND, at, event.start), (event.label, event.start, event.end)):
+        for label, start, end in (
+            (BACKGROUND, at, event.start),
+            (event.label, event.start, event.end),
+        ):
             if end > start:
                 rows.append((path.name, label, f"{start / fps:.3f}", f"{end / fps:.3f}"))
         at = event.end
@@ -98,7 +101,6 @@ def write_events(path: Path, events: list[Event], frames: int, fps: int) -> floa
     fresh = not table.exists()
     with open(table, "a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("path", "label", "start", "end")] * fresh + rows)
-    return fps
 
 
 def make(folder: Path, videos: int, seed: int, seconds: float, lengths: tuple[float, ...]) -> Path:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -241,12 +242,16 @@ def find_model(config: ModelConfig, task: str | None = "classify") -> Path:
 
 
 def predict_each(
-    model: Model, sources: Sequence[Path | Failure], *, timeline: bool = False
+    model: Model,
+    sources: Sequence[Path | Failure],
+    *,
+    timeline: bool = False,
+    min_seconds: float | None = None,
 ) -> Iterator[Progress | Prediction | Timeline | Failure]:
     """Yield an answer for each source, or the Failure that says why there is none.
 
     With `timeline`, an answer is a Timeline. Progress within the source comes before it.
     """
     if timeline:
-        return each(sources, model.timeline_steps)
+        return each(sources, partial(model.timeline_steps, min_seconds=min_seconds))
     return each(sources, model.predict_steps)

@@ -117,6 +117,13 @@ class AnswerConfig(ModelConfig):
     )
 
 
+SHORTEST: dict[str, Any] = {
+    "text": "Shortest bout of a timeline; shorter ones go to what lies around them. Default: none.",
+    "above": 0,
+    "metavar": "SECONDS",
+}
+
+
 @dataclass(frozen=True)
 class PredictConfig(AnswerConfig):
     """What `predict` tells of each source."""
@@ -138,6 +145,7 @@ class PredictConfig(AnswerConfig):
         " several sources a folder.",
         metavar="FILE|DIR",
     )
+    min_seconds: float | None = option(None, **SHORTEST)
     workers: str = option(
         "1",
         "Processes that read and answer, each taking some 350 MB of memory; auto: one a core, fewer"
@@ -167,6 +175,8 @@ class PredictConfig(AnswerConfig):
                 )
         if self.out is not None and (self.save or self.subtitles) is not None:
             raise OptionError("--out keeps answers only: leave out --save and --subtitles.")
+        if self.min_seconds is not None and not self.segments:
+            raise OptionError("--min-seconds needs --timeline.")
         if self.resume and self.out is None:
             raise OptionError("--resume needs --out: the file to go on with.")
 
@@ -196,9 +206,27 @@ class ClassifyEvaluateConfig(EvaluateConfig):
         " counts clip by clip.",
         metavar="REGEX|COLUMN",
     )
+    timeline: bool = option(
+        False,
+        "Measure timelines: of the videos in a list path,label,start,end, with several segments"
+        " each, by frames, by segments and by bouts.",
+    )
+    background: str | None = option(
+        None,
+        "With --timeline: the class that stands for nothing of interest. Time without a label"
+        " counts as it, and its segments are no bouts.",
+        metavar="CLASS",
+    )
+    min_seconds: float | None = option(None, **SHORTEST)
     out: str | None = option(
         None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("background", "min_seconds"):
+            if getattr(self, name) is not None and not self.timeline:
+                raise OptionError(f"--{name.replace('_', '-')} needs --timeline.")
 
 
 # Named settings; what is given beside them replaces theirs.

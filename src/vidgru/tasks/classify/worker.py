@@ -78,8 +78,11 @@ def main() -> None:
                 said |= {"frames": model.spec.frames}
             else:
                 kept.sentences = []  # those of opening the model are told once
-                ask = model.timeline_steps if request["timeline"] else model.predict_steps
-                said |= _answer(ask(Path(request["source"])), request["source"], beat)
+                source, shortest = Path(request["source"]), request["min_seconds"]
+                if request["timeline"]:
+                    said |= _answer(model.timeline_steps(source, shortest), str(source), beat)
+                else:
+                    said |= _answer(model.predict_steps(source), str(source), beat)
             return {**said, "warnings": kept.sentences}
         except VidgruError as error:
             return {"error": str(error), "kind": type(error).__name__}
