@@ -21,6 +21,7 @@ TASK_TYPES = {
     *("Beginning", "Encoders"),
     *("TrainResult", "MotionTrainResult", "ForecastTrainResult", "SceneTrainResult"),
     *("Evaluation", "MotionEvaluation", "ForecastEvaluation", "SceneEvaluation"),
+    "TimelineEvaluation",
     *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "Foreseen", "Scenes"),
 }
 

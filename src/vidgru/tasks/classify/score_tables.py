@@ -10,14 +10,18 @@ from vidgru.core.text import printable
 from vidgru.engine.results import PARTS, RANDOM
 from vidgru.tasks.classify.results import ENOUGH_TO_CHOOSE, Answered, Calibration, TrainResult
 from vidgru.tasks.classify.scores import Comparison, Evaluation
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
+from vidgru.tasks.classify.timeline_tables import show_timelines
 from vidgru.terminal.results import print_end, splitting
 from vidgru.terminal.tables import open_console, percent, shown
 
 
-def show(result: TrainResult | Evaluation) -> None:
+def show(result: TrainResult | Evaluation | TimelineEvaluation) -> None:
     """Print what a training or an evaluation came to."""
     if isinstance(result, TrainResult):
         show_training(result)
+    elif isinstance(result, TimelineEvaluation):
+        show_timelines(result)
     else:
         show_evaluation(result)
 

@@ -29,6 +29,7 @@ from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Evaluation
 from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.training import Training
 from vidgru.tasks.contract import Steps, Task
 
@@ -103,7 +104,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Gathered
         """Tell how good a model is on clips that it did not learn from."""
         return evaluate_classes_steps(folder, config, model, device)
 
-    def show(self, result: TrainResult | Evaluation) -> None:
+    def show(self, result: TrainResult | Evaluation | TimelineEvaluation) -> None:
         """Print what a training or an evaluation came to."""
         from vidgru.tasks.classify.score_tables import show
 
