@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru.tasks.classify.segments import Segmenter, Smoothing, price_of_change
+from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing, price_of_change
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.timeline import Segment
 from vidgru.tasks.classify.viterbi import Bout, Viterbi
@@ -208,3 +208,19 @@ def test_a_long_video_keeps_its_digits_and_little_memory() -> None:
     assert len(middle) > 10
     assert [s.label for s in middle] == [s.label for s in again]
     assert [s.start + 10 * period for s in middle] == pytest.approx([s.start for s in again])
+
+
+def test_a_stream_keeps_its_label_through_a_flicker_and_changes_it_soon() -> None:
+    running = Running(Smoothing(PRICE), 3, 10, 4)
+    rows = [A] * 10 + [B] + [A] * 600 + [B] * 9
+    said = [running.push(np.log(row), np.array(row)) for row in rows]
+    assert said == [0] * 612 + [1] * 8
+    assert len(running.viterbi._history) < 300
+    # Nothing is known of what comes: more frames do not change what was answered.
+    again = Running(Smoothing(PRICE), 3, 10, 4)
+    assert [again.push(np.log(row), np.array(row)) for row in rows[:50]] == said[:50]
+    doubt = Running(Smoothing(PRICE, threshold=0.7), 3, 10, 4)
+    nothing = [0.4, 0.3, 0.3]
+    said = [doubt.push(np.log(row), np.array(row)) for row in [nothing] * 30 + [B] * 10]
+    assert said[5:30] == [3] * 25
+    assert said[-1] == 1

@@ -29,7 +29,7 @@ from vidgru.tasks.classify.live import watch
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.results import Prediction
-from vidgru.tasks.classify.segments import Segmenter, Smoothing
+from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing
 from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
@@ -38,7 +38,6 @@ from vidgru.video.sample import read_ahead, sample_frames
 
 log = logging.getLogger("vidgru")
 
-Said = TypeVar("Said", Prediction, Moment)
 Result = TypeVar("Result")
 Steps = Generator[Progress, None, Result]
 
@@ -104,13 +103,25 @@ class Model:
         """Yield what each of a stream's frames shows, together with those just before it.
 
         Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
+        Labels are smoothed as those of a timeline are, by what there was up to then.
         """
-        windows = RunningWindows(self.network, self.spec.frames)
+        windows, spec = RunningWindows(self.network, self.spec.frames), self.spec
+        smoothing = self._smoothing()
+        running = Running(smoothing, len(spec.labels), spec.fps, spec.frames)
         for frame in frames:
             outputs, count = windows.push(self._normalised([frame.rgb]))
             shares = self.task.probabilities(self._sound(outputs[None]), self.temperature).tolist()
-            seconds = count / self.spec.fps
-            yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
+            said = windows.frame.cpu().double().numpy(), outputs.cpu().double().softmax(0).numpy()
+            state = running.push(*said)
+            yield Moment(
+                frame.time,
+                count / spec.fps,
+                spec.labels,
+                tuple(shares),
+                self.threshold,
+                state == len(spec.labels),
+                None if state == len(spec.labels) else spec.labels[state],
+            )
 
     def timeline(self, source: str | Path, *, min_seconds: float | None = None) -> Timeline:
         """Return what a video shows when, as `timeline_steps` finds it out."""
@@ -175,7 +186,7 @@ class Model:
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         return outputs.cpu()
 
-    def _judged(self, said: Said) -> Said:
+    def _judged(self, said: Prediction) -> Prediction:
         """Return what was said, `unsure` where its confidence is below the threshold."""
         if self.max_error is None:
             return said

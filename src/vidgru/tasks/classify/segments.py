@@ -282,6 +282,21 @@ class Segmenter:
         return Segment(*times, self.labels, shares, finite, unsure)
 
 
+class Running:
+    """Smooth a stream's labels by the same rule, by what there was up to each frame."""
+
+    def __init__(self, smoothing: Smoothing, labels: int, fps: float, window: int) -> None:
+        self.smoothing, self.window = smoothing, window
+        self.viterbi = smoothing.viterbi(labels, fps)
+
+    def push(self, logits: Numbers, shares: Numbers) -> int:
+        """Return the label's number, that of labels for `unsure`; see `Smoothing.worth`."""
+        self.viterbi.push(self.smoothing.worth(logits, shares, self.window)[0])
+        if self.viterbi.frames % SETTLE == 0 and (bouts := self.viterbi.settled()):
+            self.viterbi.forget(bouts[-1])
+        return self.viterbi.state
+
+
 def _alike(a: Segment, b: Segment) -> bool:
     return a.label == b.label and a.unsure == b.unsure
 

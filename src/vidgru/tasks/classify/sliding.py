@@ -156,25 +156,32 @@ class RunningWindows:
 
     Windows begin as those of `SlidingWindows` do, and each is driven frame by frame, so that both
     say the same of a complete window. The answer is the oldest one's: but for the first frames, it
-    rests on half a window to a whole one. The network must be in eval mode.
+    rests on half a window to a whole one. frame: what the last frame alone adds to outputs
+    (outputs,), which are means over frames, on average over windows. The network must be in eval
+    mode.
     """
 
     def __init__(self, network: AnyNetwork, window: int) -> None:
         self.network, self.window, self.stride = network, window, stride_of(window)
         self._pushed = 0
-        self._open: deque[tuple[int, Any]] = deque()  # first frame and state, oldest first
+        # First frame, state and sum of what frames say, oldest first.
+        self._open: deque[tuple[int, Any, Tensor]] = deque()
+        self.frame = torch.zeros(network.config.outputs)
 
     @torch.inference_mode()
     def push(self, frame: Tensor) -> tuple[Tensor, int]:
         """Take one more frame; return outputs (outputs,) and how many frames they rest on."""
         if self._pushed % self.stride == 0:
-            self._open.append((self._pushed, None))
+            self._open.append((self._pushed, None, torch.zeros(())))
         self._pushed += 1
-        outputs = []
+        outputs, frames = [], []
         for _ in range(len(self._open)):
-            start, state = self._open.popleft()
+            start, state, before = self._open.popleft()
             output, state = self.network.step(frame, state)
             outputs.append((output[0], self._pushed - start))
+            total = output[0] * (self._pushed - start)
+            frames.append(total - before.to(total.device))
             if self._pushed < start + self.window:
-                self._open.append((start, state))
+                self._open.append((start, state, total))
+        self.frame = torch.stack(frames).mean(0)
         return outputs[0]

@@ -20,9 +20,9 @@ class Counts:
     """What one video adds up to.
 
     confusion: frames, true by predicted (K, K + 1), the last column for `unsure`; segments: those
-    found, those too many and those missed (overlaps, 3); edit: score, None without segments; errors: sum of distances
-    of starts and ends that were found, in seconds, and how many; bouts: number and seconds, true
-    and predicted (K, 4).
+    found, those too many and those missed (overlaps, 3); edit: score, None without segments;
+    errors: sum of distances of starts and ends that were found, in seconds, and how many (2,);
+    bouts: number and seconds, true and predicted (K, 4).
     """
 
     confusion: Numbers
@@ -161,7 +161,8 @@ def measure(videos: Sequence[Counts], labels: Sequence[str], seed: int = 0) -> T
 
 def _share(part: Numbers, whole: Numbers) -> Numbers:
     """Return the quotients, NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    found: Numbers = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return found
 
 
 def _measured(draws: Numbers) -> Measured:
