@@ -42,8 +42,8 @@ def main() -> None:
         false, minutes = false + hits.count(None), minutes + video.seconds / 60
         for n, (start, end, _) in enumerate(true):
             by_length[round(end - start, 1)].append(n in hits)
-    for length, hits in sorted(by_length.items()):
-        print(f"{length:g} s: {fmean(hits):.3f} of {len(hits)} found")
+    for length, good in sorted(by_length.items()):
+        print(f"{length:g} s: {fmean(good):.3f} of {len(good)} found")
     scores = found.scores
     print(f"false: {false / minutes:.2f} a minute")
     print(f"frames {scores.accuracy.value:.3f}, boundaries {scores.boundary_error.value:.3f} s off")

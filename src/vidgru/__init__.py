@@ -44,6 +44,7 @@ from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.scores import Comparison, Evaluation
 from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.forecast.options import ForecastTrainConfig
 from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
 from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
@@ -65,7 +66,9 @@ if TYPE_CHECKING:
     from vidgru.tasks.scenes.model import ScenesModel
 
 AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
-AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
+AnyEvaluation = (
+    Evaluation | TimelineEvaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
+)
 
 # Types that import torch, and so are imported when they are asked for.
 _MODELS = {
@@ -114,6 +117,7 @@ __all__ = [
     "ScenesModel",
     "Segment",
     "Timeline",
+    "TimelineEvaluation",
     "TrainConfig",
     "TrainResult",
     "VidgruError",
@@ -290,7 +294,8 @@ def find_changes(source: str | Path) -> Changes:
 def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvaluation:
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
 
-    Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
+    With `timeline=True` it measures the timelines of annotated videos, and gives a
+    TimelineEvaluation. Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
     SceneEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
