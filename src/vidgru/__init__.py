@@ -295,11 +295,11 @@ def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvalua
     """Tell how good a run folder or model file is on labelled clips that it did not learn from.
 
     With `timeline=True` it measures the timelines of annotated videos, and gives a
-    TimelineEvaluation. Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
-    SceneEvaluation.
+    TimelineEvaluation. Models for other tasks need no labels, and give a MotionEvaluation, a
+    ForecastEvaluation or a SceneEvaluation.
 
-    `options` are `max_error`, `group_by`, `out`, `device` and `threads`, as on the command line.
-    Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
+    `options` are `max_error`, `group_by`, `out`, `device`, `threads`, and those of timelines, as on
+    the command line. Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
     """
     from vidgru.commands.evaluate import evaluate as run
 
