@@ -299,7 +299,8 @@ def evaluate(folder: str | Path, model: str | Path, **options: Any) -> AnyEvalua
     ForecastEvaluation or a SceneEvaluation.
 
     `options` are `max_error`, `group_by`, `out`, `device`, `threads`, and those of timelines, as on
-    the command line. Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
+    the command line. Raises ModelError, DataError when there are no such clips, OptionError,
+    OutputError.
     """
     from vidgru.commands.evaluate import evaluate as run
 
