@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from made_changes import Planted, write
 
-from vidgru import find_changes
+from vidgru import detect_changes
 from vidgru.tools.changes.results import Box, Change
 from vidgru.video.read import open_video
 
@@ -36,7 +36,7 @@ def overlap(one: Box, other: Box) -> float:
     return both / (one.width * one.height + other.width * other.height - both)
 
 
-def fits(told: Change, true: Planted) -> bool:
+def matches_structure(told: Change, true: Planted) -> bool:
     """Return whether what is told is a planted change; of what moved, either place will do."""
     in_time = true.frame - LATE <= told.frame <= true.seen + LATE
     boxes = [box for box in (true.box, true.before) if box is not None]
@@ -72,12 +72,12 @@ def main() -> None:
                 frames = sum(1 for _ in video)
             decoding = time.perf_counter() - begin
             begin = time.perf_counter()
-            told = list(find_changes(path).changes)
+            told = list(detect_changes(path).changes)
             took = time.perf_counter() - begin
             found, kinds, lost = 0, 0, []
             left = list(told)
             for true in planted:
-                hits = [one for one in left if fits(one, true)]
+                hits = [one for one in left if matches_structure(one, true)]
                 if not hits:
                     lost.append(true)
                     continue

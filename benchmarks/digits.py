@@ -1,4 +1,4 @@
-"""How well frames of moving digits are foreseen: the field's usual measure of such models.
+"""How well frames of moving digits are forecast: the field's usual measure of such models.
 
     python benchmarks/digits.py DIGITS.npz [--minutes 30] [--videos 3000] [--folder DIR] [OPTIONS]
 
@@ -7,7 +7,7 @@ those from 6,000 to 6,999 are only tested. Two digits at a time cross a square o
 tenth of their way a frame and bounce off its borders, as in Srivastava et al. 2015; where they
 overlap, the brighter pixel shows. Videos of 40 frames to learn from and 1,000 of 20 to test are
 written as files into DIR (or a temporary folder), `vidgru train --task forecast` learns from the
-former, and `vidgru evaluate` foresees frames 11 to 20 of the latter from the first ten. OPTIONS go
+former, and `vidgru evaluate` forecasts frames 11 to 20 of the latter from the first ten. OPTIONS go
 to the training. The table sets that beside a frame that stays, and beside a published result, which
 had another budget: 200 epochs of 10,000 clips on a GPU (ConvLSTM in OpenSTL, Tan et al. 2023).
 """
@@ -35,13 +35,13 @@ def path_of(rng: np.random.Generator, frames: int, room: int) -> NDArray[np.int6
     """Return left and top (frames, 2) of a thing that bounces, in pixels from 0 to `room`."""
     place, angle = rng.random(2), rng.random() * 2 * np.pi
     speed = STEP * np.array([np.cos(angle), np.sin(angle)])
-    places = np.empty((frames, 2))
+    outputs = np.empty((frames, 2))
     for now in range(frames):
         place = place + speed
         speed = np.where((place <= 0) | (place >= 1), -speed, speed)
         place = np.clip(place, 0, 1)
-        places[now] = place
-    return (room * places).astype(np.int64)
+        outputs[now] = place
+    return (room * outputs).astype(np.int64)
 
 
 def draw(rng: np.random.Generator, digits: Images, frames: int) -> Images:
@@ -93,10 +93,10 @@ def main() -> None:
         write_videos(test, images[slice(*TESTED)], TESTS, 20, seed=2)
         words = ("--task", "forecast", "--minutes", args.minutes, "--out", folder / "run")
         made = run_vidgru("train", train, *words, *options)
-        told = run_vidgru("evaluate", test, "--model", folder / "run")
-    if told["scores"]["windows"] != TESTS:
-        raise SystemExit(f"Only {told['scores']['windows']} of {TESTS} clips could be tested.")
-    means = told["scores"]["mean"]
+        predicted = run_vidgru("evaluate", test, "--model", folder / "run")
+    if predicted["scores"]["windows"] != TESTS:
+        raise SystemExit(f"Only {predicted['scores']['windows']} of {TESTS} clips could be tested.")
+    means = predicted["scores"]["mean"]
     name, parameters, mse, alike = PUBLISHED
     print(f"{'':<42} parameters     MSE    MAE   SSIM   PSNR  seconds")
     for title, row in (
@@ -115,7 +115,7 @@ def main() -> None:
     print(f"{learned} videos learned from, {args.videos - learned} to choose weights by")
     ratio = means["model"]["mse"] / means["copy"]["mse"]
     print(f"MSE / MSE of the last frame: {ratio:.3f}")
-    for horizon in told["scores"]["horizons"]:
+    for horizon in predicted["scores"]["horizons"]:
         model, copy = horizon["model"], horizon["copy"]
         print(f"+{horizon['frame']}: MSE {model['mse']:.1f} / {copy['mse']:.1f}, "
               f"SSIM {model['ssim']:.3f} / {copy['ssim']:.3f}")  # fmt: skip

@@ -1,4 +1,4 @@
-"""How well the model of motion that comes with vidgru sees and foresees, and what that costs.
+"""How well the model of motion that comes with vidgru sees and forecasts, and what that costs.
 
     python benchmarks/motion.py [--seed N] [--scenes N]
     python benchmarks/motion.py --cost [--clip FILE]
@@ -95,14 +95,14 @@ def angle(a: Numbers, b: Numbers) -> Numbers:
     return angles
 
 
-class Told(NamedTuple):
+class MotionPrediction(NamedTuple):
     """A field that the model tells at a frame, and the flow measured there (GRID, GRID, 2)."""
 
     field: MotionField
     flow: Numbers
 
 
-def told(model: MotionModel, video: Video) -> Iterator[Told]:
+def predicted(model: MotionModel, video: Video) -> Iterator[MotionPrediction]:
     """Yield what the model tells of a video once its state has settled."""
     rate, side = model.probe(video.path).rate, model.spec.size
     height, width = video.shot.frames.shape[1:3]
@@ -112,7 +112,7 @@ def told(model: MotionModel, video: Video) -> Iterator[Told]:
         flows[frame.time] = cells(fine) / len(fine) * [width, height]
     for field in model.fields(video.path):
         if field.time >= SETTLED:
-            yield Told(field, flows[field.time])
+            yield MotionPrediction(field, flows[field.time])
 
 
 def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
@@ -121,7 +121,7 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
     speeds: dict[str, list[Numbers]] = {"model": [], "flow alone": []}
     for video in videos(folder, seed, count):
         width = video.shot.frames.shape[2]
-        for field, flow in told(model, video):
+        for field, flow in predicted(model, video):
             known = truth(video, field.time)
             if known is None:
                 continue
@@ -142,13 +142,13 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
         name: [] for name in ("model", "persistence", "persistence of the true field", "zero")
     }
     for video in videos(folder, seed + 1, count, kinds=("bouncing", "turning"), camera="still"):
-        for field, flow in told(model, video):
+        for field, flow in predicted(model, video):
             now, then = (truth(video, field.time + ahead) for ahead in (0, AHEAD[1]))
             if now is None or then is None:
                 continue
-            guesses = field.velocity[place].astype(float), flow, now, np.zeros_like(now)
-            for name, guess in zip(errors, guesses, strict=True):
-                errors[name].append(float(np.linalg.norm(guess - then, axis=-1).mean()))
+            baselines = field.velocity[place].astype(float), flow, now, np.zeros_like(now)
+            for name, baseline in zip(errors, baselines, strict=True):
+                errors[name].append(float(np.linalg.norm(baseline - then, axis=-1).mean()))
     means = {name: float(np.mean(values)) for name, values in errors.items()}
     print("+0.5 s, bouncing and turning, mean error in px/s and the model's share of it:")
     for name, mean in means.items():

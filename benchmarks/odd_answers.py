@@ -17,17 +17,17 @@ import cv2
 import numpy as np
 
 from vidgru.core.errors import VideoError
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Image, open_video
 
 Check = Callable[[Path], str]  # returns what is wrong, or nothing
 
 
-def read(path: Path) -> tuple[Facts, list[float], list[Image]]:
+def read(path: Path) -> tuple[VideoInfo, list[float], list[Image]]:
     """Return what a file is, and all times and pictures of it."""
     with open_video(path) as video:
         frames = list(video)
-        return video.facts(), [frame.time for frame in frames], [frame.rgb for frame in frames]
+        return video.info(), [frame.time for frame in frames], [frame.rgb for frame in frames]
 
 
 def vidgru(*words: str) -> list[dict[str, object]]:
@@ -44,17 +44,17 @@ def frames(
     """Return a check of frames read, of how long they last and look, and of what is warned of."""
 
     def check(path: Path) -> str:
-        facts, times, pictures = read(path)
+        info, times, pictures = read(path)
         mean = float(np.mean([picture.mean() for picture in pictures]))
         bad = [
-            f"{facts.frames} frames" if facts.frames != count else "",
-            f"{facts.seconds:.4f} s" if abs(facts.seconds / seconds - 1) > 0.02 else "",
+            f"{info.frames} frames" if info.frames != count else "",
+            f"{info.seconds:.4f} s" if abs(info.seconds / seconds - 1) > 0.02 else "",
             f"last at {times[-1]:.3f} s" if last and abs(times[-1] - last) > 0.002 else "",
             f"mean grey {mean:.1f}" if grey and abs(mean - grey) > 4 else "",
-            f"size {facts.width}x{facts.height}"
-            if size and (facts.width, facts.height) != size else "",
-            f"warnings {facts.warnings}" if len(facts.warnings) != len(warnings)
-            or not all(word in text for word, text in zip(warnings, facts.warnings, strict=True))
+            f"size {info.width}x{info.height}"
+            if size and (info.width, info.height) != size else "",
+            f"warnings {info.warnings}" if len(info.warnings) != len(warnings)
+            or not all(word in text for word, text in zip(warnings, info.warnings, strict=True))
             else "",
             "times do not rise" if any(b <= a for a, b in pairwise(times)) else "",
         ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""How much an encoder that learned to foresee frames helps a classifier with few labels.
+"""How much an encoder that learned to forecast frames helps a classifier with few labels.
 
     python benchmarks/pretraining.py FOLDER --group-by seq_group [--minutes 10] [TRAIN OPTIONS]
     python benchmarks/pretraining.py FOLDER --group-by seq_group --init RUN
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--group-by", required=True)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--init", type=Path, metavar="RUN")
-    begin.add_argument("--minutes", type=float, default=10.0, help="of learning to foresee")
+    begin.add_argument("--minutes", type=float, default=10.0, help="of learning to forecast")
     parser.add_argument("--forecast-options", default="", help="for the forecasting model")
     parser.add_argument("--clips", type=int, nargs="+", default=[5, 10], help="a class")
     parser.add_argument("--seeds", type=int, default=5)
@@ -138,7 +138,7 @@ def main() -> None:
             place.mkdir()
             if given.init is None:
                 model = pretrain(rest, place, given.minutes, given.forecast_options.split())
-                print(f"fold {fold}: learned to foresee from {len(rest)} clips", flush=True)
+                print(f"fold {fold}: learned to forecast from {len(rest)} clips", flush=True)
             else:
                 model = given.init
                 check_unseen(model, tested)

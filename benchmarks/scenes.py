@@ -141,7 +141,7 @@ def videos(
 def measure_made(folders: Sequence[Path], model: ScenesModel) -> None:
     """Print what is found in made films, and in clips of single shots as they are."""
 
-    def told(name: str, films: Iterable[Iterable[Image]]) -> None:
+    def predicted(name: str, films: Iterable[Iterable[Image]]) -> None:
         kinds: Counter[str] = Counter()
         count = 0
         with tempfile.TemporaryDirectory() as folder:
@@ -157,8 +157,8 @@ def measure_made(folders: Sequence[Path], model: ScenesModel) -> None:
     def rng(*seed: int) -> np.random.Generator:
         return np.random.default_rng(seed)
 
-    told("passing things", (made_scenes.passing(rng(1, n)) for n in range(PASSING_FILMS)))
-    told("plain grey that fades", (made_scenes.plain(rng(2, n)) for n in range(12)))
+    predicted("passing things", (made_scenes.passing(rng(1, n)) for n in range(PASSING_FILMS)))
+    predicted("plain grey that fades", (made_scenes.plain(rng(2, n)) for n in range(12)))
     for folder in folders:
         clips = [path for path in find_sources([folder]) if isinstance(path, Path)]
         alone = {clip: [b.kind for b in ways(model)["vidgru"](clip)] for clip in clips}
@@ -167,7 +167,7 @@ def measure_made(folders: Sequence[Path], model: ScenesModel) -> None:
             print(f"  {clip}: {', '.join(alone[clip])}")
         some = clips[:: max(len(clips) // FLASHED, 1)][:FLASHED]
         films = (read(clip, made_scenes.SIZE)[:200] for clip in some)
-        told(f"{folder}: three flashes each", (made_scenes.flashed(rng(3), film) for film in films))
+        predicted(f"{folder}: three flashes each", (made_scenes.flashed(rng(3), film) for film in films))
         order = rng(4).permutation(len(clips))[:12]
         pieces = [read(clips[n], made_scenes.SIZE) for n in order]
         truth = boundaries_of([len(piece) for piece in pieces], 0)
@@ -200,21 +200,21 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--runs", type=int, default=5)
-    told = parser.parse_args()
-    if told.cost:
+    predicted = parser.parse_args()
+    if predicted.cost:
         with tempfile.TemporaryDirectory() as folder:
-            clip = told.clip or draw_clip(Path(folder) / "clip.mp4")
+            clip = predicted.clip or draw_clip(Path(folder) / "clip.mp4")
             command = [sys.executable, "-m", "vidgru", "scenes", str(clip), "--json"]
-            compare(clip, command, told.runs)
+            compare(clip, command, predicted.runs)
         return
-    if not told.folders and not told.made:
+    if not predicted.folders and not predicted.made:
         sys.exit("Give folders of clips, --made or --cost.")
-    model = vidgru.load_scenes(told.model)
-    if told.made:
-        measure_made(told.folders, model)
+    model = vidgru.load_scenes(predicted.model)
+    if predicted.made:
+        measure_made(predicted.folders, model)
         return
-    for folder in told.folders:
-        measure(folder, model, told.seeds, told.clips, told.trim)
+    for folder in predicted.folders:
+        measure(folder, model, predicted.seeds, predicted.clips, predicted.trim)
 
 
 if __name__ == "__main__":

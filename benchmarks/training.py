@@ -25,7 +25,7 @@ from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.network import HIDDEN
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
 
 BLOCK = 20
 
@@ -57,7 +57,7 @@ def bare_step(config: ClassifyTrainConfig, frames: int, labels: int) -> Callable
     """Return a function that learns from one and the same batch in memory."""
     names = tuple(map(str, range(labels)))
     spec = ModelSpec("classify", names, "both", CORE, HIDDEN, 10.0, frames, config.side)
-    trainer = Trainer(
+    trainer = ClassifyTrainStep(
         build(spec),
         Classify(names),
         Examples([], torch.arange(labels)),

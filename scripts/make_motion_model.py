@@ -27,9 +27,9 @@ from vidgru.nn.choices import MAP_CORE
 from vidgru.tasks.motion.flow import FlowMeter, cell_means, moving_share
 from vidgru.tasks.motion.footage import Footage
 from vidgru.tasks.motion.model_file import SHIPPED_MOTION
-from vidgru.tasks.motion.network import PACE, MotionNetwork
+from vidgru.tasks.motion.network import REFERENCE_FPS, MotionNetwork
 from vidgru.tasks.motion.spec import FINE, MOTION_HIDDEN, MOTION_SIZE, MotionSpec
-from vidgru.tasks.motion.train_step import MotionTrainer
+from vidgru.tasks.motion.train_step import MotionTrainStep
 from vidgru.tasks.motion.training import fit_spread
 
 FRAMES = 40
@@ -66,23 +66,23 @@ class Kept(Sequence[Footage]):
         self.fields = np.lib.format.open_memmap(
             folder / "fields.npy", "w+", np.float16, (count, FRAMES, side, side, 5)
         )
-        self.facts = np.zeros((count, 3))
+        self.info = np.zeros((count, 3))
 
     def __len__(self) -> int:
         """Return how many scenes there are."""
-        return len(self.facts)
+        return len(self.info)
 
     def put(self, number: int, piece: Footage) -> None:
         """Keep one scene."""
         self.frames[number] = piece.frames
         parts = piece.velocity, piece.measured, piece.moving[..., None]
         self.fields[number] = np.concatenate(parts, axis=-1)
-        self.facts[number] = piece.rate, piece.width, piece.height
+        self.info[number] = piece.rate, piece.width, piece.height
 
     def __getitem__(self, number: int) -> Footage:  # type: ignore[override]
         """Return one scene."""
         fields = self.fields[number].astype(np.float32)
-        rate, width, height = self.facts[number].tolist()
+        rate, width, height = self.info[number].tolist()
         return Footage(
             self.frames[number], fields[..., :2], fields[..., 4], fields[..., 2:4],
             rate, int(width), int(height),
@@ -115,38 +115,38 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=SHIPPED_MOTION)
-    told = parser.parse_args()
+    predicted = parser.parse_args()
     prepare(None)
-    torch.manual_seed(told.seed)
-    spec = MotionSpec("motion", MAP_CORE, MOTION_HIDDEN, PACE, told.frames, MOTION_SIZE)
+    torch.manual_seed(predicted.seed)
+    spec = MotionSpec("motion", MAP_CORE, MOTION_HIDDEN, REFERENCE_FPS, predicted.frames, MOTION_SIZE)
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        scenes = keep(Path(folder) / "learned", told.seed, told.scenes)
-        held = keep(Path(folder) / "held", told.seed + 1, HELD)
-        print(f"{told.scenes + HELD} scenes in {time.monotonic() - began:.0f} s", flush=True)
-        trainer = MotionTrainer(
+        scenes = keep(Path(folder) / "learned", predicted.seed, predicted.scenes)
+        held = keep(Path(folder) / "held", predicted.seed + 1, HELD)
+        print(f"{predicted.scenes + HELD} scenes in {time.monotonic() - began:.0f} s", flush=True)
+        trainer = MotionTrainStep(
             MotionNetwork(MOTION_SIZE, MOTION_HIDDEN),
             scenes,
             spec,
-            batch_size=told.batch_size,
-            lr=told.lr,
-            seed=told.seed,
+            batch_size=predicted.batch_size,
+            lr=predicted.lr,
+            seed=predicted.seed,
             device=torch.device("cpu"),
         )
         loss = 0.0
-        for step in range(told.steps):
-            loss = 0.98 * loss + 0.02 * trainer.step(step / told.steps)
-            if (step + 1) % 250 == 0 or step + 1 == told.steps:
+        for step in range(predicted.steps):
+            loss = 0.98 * loss + 0.02 * trainer.step(step / predicted.steps)
+            if (step + 1) % 250 == 0 or step + 1 == predicted.steps:
                 print(f"{step + 1} loss {loss:.3f} {time.monotonic() - began:.0f} s", flush=True)
             if (step + 1) % 1000 == 0:
                 print(trainer.measure(held).to_dict(), flush=True)
         fit_spread(trainer.network, trainer.measure(held))
         scores = trainer.measure(held).to_dict()
-    recipe = {"script": Path(__file__).name, **{k: v for k, v in vars(told).items() if k != "out"}}
-    told.out.parent.mkdir(exist_ok=True)
+    recipe = {"script": Path(__file__).name, **{k: v for k, v in vars(predicted).items() if k != "out"}}
+    predicted.out.parent.mkdir(exist_ok=True)
     weights = trainer.network.state_dict()
-    save_model(told.out, weights, spec, {"recipe": recipe, "validation": scores})
-    print(f"{told.out}: {told.out.stat().st_size} bytes, {scores}")
+    save_model(predicted.out, weights, spec, {"recipe": recipe, "validation": scores})
+    print(f"{predicted.out}: {predicted.out.stat().st_size} bytes, {scores}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from vidgru.nn.choices import stored_side
 from vidgru.tasks.scenes.model_file import SHIPPED_SCENES
 from vidgru.tasks.scenes.network import SceneNetwork
 from vidgru.tasks.scenes.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec
-from vidgru.tasks.scenes.train_step import SceneTrainer
+from vidgru.tasks.scenes.train_step import SceneTrainStep
 
 FRAMES = 40
 SLOWEST, FASTEST = 4.0, 30.0  # frames/s
@@ -111,7 +111,7 @@ def main() -> None:
     began = time.monotonic()
     shots, held = families(told.seed, told.families), families(told.seed + 1, HELD)
     print(f"{told.families + HELD} families in {time.monotonic() - began:.0f} s", flush=True)
-    trainer = SceneTrainer(
+    trainer = SceneTrainStep(
         SceneNetwork(SCENE_SIZE, SCENE_HIDDEN),
         shots,
         spec,

@@ -10,7 +10,7 @@ import numpy as np
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from vidgru.tasks.scenes.results import Boundary, Scenes, divide
+from vidgru.tasks.scenes.results import Boundary, Scenes, scenes_between
 
 Frames = NDArray[np.uint8]
 FLIPS = {  # a, b, c, d of the display matrix, and what it does to a picture
@@ -170,5 +170,5 @@ def cuts_at(times: list[tuple[int, float]], frames: int, seconds: float, **more:
     about = {"source": "v.mp4", "fps": frames / seconds, "variable": False} | more
     return Scenes(
         about["source"], "m", frames, about["fps"], about["variable"], seconds, 9, 9,
-        divide(pairs, frames, seconds),
+        scenes_between(pairs, frames, seconds),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Clips to learn to foresee, and random ones."""
+"""Clips to learn to forecast, and random ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Forecast models of random weights, and what they foresee."""
+"""Forecast models of random weights, and what they forecast."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def make_model(channels: int = 3, **changes: Any) -> ForecastModel:
 
 
 def direct(frames: Frames, ahead: int, channels: int = 3) -> NDArray[np.float32]:
-    """Return what the network itself foresees (K, S, S, C) after rgb uint8 (T, S, S, 3)."""
+    """Return what the network itself forecasts (K, S, S, C) after rgb uint8 (T, S, S, 3)."""
     clip = torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
     if channels == 1:
         clip = (clip * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(2, keepdim=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vidgru.engine import model_file
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.tasks.registry import find_task
 
 
@@ -125,14 +125,14 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
 
 def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Break training off, as Ctrl-C does, when it has taken so many steps."""
-    step = Trainer.step
+    step = ClassifyTrainStep.step
 
-    def interrupted(self: Trainer, done: float) -> float:
+    def interrupted(self: ClassifyTrainStep, done: float) -> float:
         if self.steps == steps:
             raise KeyboardInterrupt
         return step(self, done)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(ClassifyTrainStep, "step", interrupted)
 
 
 def build(spec: Any) -> torch.nn.Module:

@@ -24,7 +24,7 @@ class Thing(NamedTuple):
 
 
 def scene(
-    things: Sequence[Thing] = (),
+    object_motion: Sequence[Thing] = (),
     *,
     pan: tuple[float, float] = (0, 0),
     zoom: float = 1,
@@ -41,7 +41,7 @@ def scene(
     y, x = np.meshgrid(places, places, indexing="ij")
     px, py, log, spin = (x - 0.5) * width, (y - 0.5) * height, math.log(zoom), -math.radians(turn)
     dense = np.stack([-pan[0] + log * px - spin * py, -pan[1] + log * py + spin * px], -1)
-    for thing in things:
+    for thing in object_motion:
         inside = (x >= thing.left) & (x < thing.right) & (y >= thing.top) & (y < thing.bottom)
         dense[inside] = thing.vx, thing.vy
     moving = cells(np.hypot(*dense.transpose(2, 0, 1)) > 1e-6)

@@ -8,7 +8,7 @@ import torch
 from motion_fields import Thing, scene
 
 from vidgru import MotionField
-from vidgru.engine.inference import Pace
+from vidgru.engine.inference import ReadingProgress
 from vidgru.tasks.motion.model import MotionModel, Probe
 from vidgru.tasks.motion.model_file import LoadedMotion
 from vidgru.tasks.motion.network import MotionNetwork
@@ -46,12 +46,12 @@ class Known(MotionModel):
         super().probe(source)
         return Probe(1280, 720, 12.5)
 
-    def _read(self, source: Any, probe: Any, pace: Pace, tell: Any = None) -> Any:
-        pace.frames += self.count
+    def _read(self, source: Any, probe: Any, reading: ReadingProgress, tell: Any = None) -> Any:
+        reading.frames += self.count
         yield self.known[:7]
         yield self.known[7:]
 
 
-def driving(seconds: float, *things: Thing, **camera: Any) -> list[MotionField]:
+def driving(seconds: float, *object_motion: Thing, **camera: Any) -> list[MotionField]:
     count = round(12.5 * seconds)
-    return [scene(things, time=n / 12.5, **camera) for n in range(1, count)]
+    return [scene(object_motion, time=n / 12.5, **camera) for n in range(1, count)]

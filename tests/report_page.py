@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidgru.core.results import Failure
 from vidgru.data.results import Shortcut
 from vidgru.tasks.classify.report import write_report
-from vidgru.tasks.classify.results import Answered, Bin, Calibration, Scores
+from vidgru.tasks.classify.results import Bin, Calibration, Scores, SelectiveScores
 from vidgru.tasks.classify.scores import Answer, Evaluation
 
 
@@ -66,7 +66,7 @@ def evaluation(
         macro_f1=0.87654,
         top={1: accuracy, 2: 0.95, 3: 1.0},
         calibration=Calibration(1.337, 0.0312, 0.0876, bins(2), bins(3)),
-        answered=Answered(0.05, 0.62, 41, 41 / 60, 2 / 41),
+        answered=SelectiveScores(0.05, 0.62, 41, 41 / 60, 2 / 41),
         majority=1 / 3,
         shortcuts=(
             Shortcut("aspect ratio", 0.55, 1 / 3, True),
@@ -84,7 +84,7 @@ def evaluation(
 
 
 def bare() -> Evaluation:
-    """Give one clip, told right, of one class, and nothing known beyond that."""
+    """Give one clip, correct, of one class, and nothing known beyond that."""
     empty = (Bin(0.0, 1.0, 0, None, None),)
     return replace(
         evaluation(("a", "b"), 1, 0),
@@ -93,7 +93,7 @@ def bare() -> Evaluation:
         precision={"a": 1.0, "b": None},
         f1={"a": 1.0, "b": None},
         calibration=Calibration(1.0, 0.0, 0.0, empty, empty),
-        answered=Answered(0.05, None, 0, 0.0, None),
+        answered=SelectiveScores(0.05, None, 0, 0.0, None),
         shortcuts=(),
         skipped=(Failure("lost.avi", "No frame came out."),),
         trained_on=None,

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidgru.tasks.classify.timeline import Segment, Timeline
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import open_video
 
 LABELS = ("left", "right", "up")
@@ -33,9 +33,9 @@ def timeline(seconds: float) -> Timeline:
     return Timeline("clip", LABELS, parts, 10, seconds)
 
 
-def read(path: Path) -> tuple[list[NDArray[np.uint8]], Facts]:
+def read(path: Path) -> tuple[list[NDArray[np.uint8]], VideoInfo]:
     with open_video(path) as video:
-        return [frame.rgb for frame in video], video.facts()
+        return [frame.rgb for frame in video], video.info()
 
 
 def left_in(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.tasks.scenes.model import ScenesModel
-from vidgru.tasks.scenes.results import Boundary, Scenes, divide
+from vidgru.tasks.scenes.results import Boundary, Scenes, scenes_between
 from vidgru.video.read import Image, open_video
 
 SIZE = 16
@@ -105,7 +105,7 @@ def open_frames(path: Path) -> Iterator[Any]:
 
 def divided(frames: int = 60, fps: float = 10.0, source: str = "film.mkv") -> Scenes:
     pairs = [(boundary, boundary.frame / fps) for boundary in gradual()]
-    scenes = divide(pairs, frames, frames / fps)
+    scenes = scenes_between(pairs, frames, frames / fps)
     return Scenes(source, "m", frames, fps, False, frames / fps, 64, 48, scenes)
 
 

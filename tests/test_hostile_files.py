@@ -20,7 +20,7 @@ from vidgru.core.errors import DataError, ModelError, OptionError, VideoError
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
 from vidgru.engine.model_file import load_checkpoint
-from vidgru.engine.run_folder import go_on_with, read_numbers
+from vidgru.engine.run_folder import read_numbers, resume_run
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig as Config
 from vidgru.tasks.classify.options import CompareConfig
@@ -28,7 +28,7 @@ from vidgru.tasks.classify.sliding import SlidingWindows, WindowOutput
 from vidgru.tasks.classify.spec import ModelSpec
 from vidgru.tasks.registry import train_config
 from vidgru.tools.extract.options import ExtractConfig
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import open_video
 from vidgru.video.sample import sample_frames, sample_indices
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_that_lies(trained: TrainResult, tmp_path: Path, name: str)
     state = load_checkpoint(run / "last.ckpt")
     CHECKPOINTS[name](state)
     torch.save(state, run / "last.ckpt")
-    with pytest.raises(ModelError, match=r"^Cannot go on from .*last\.ckpt: it is damaged\.$"):
+    with pytest.raises(ModelError, match=r"^Cannot resume from .*last\.ckpt: it is damaged\.$"):
         list(resume_steps(run))
 
 
@@ -226,7 +226,7 @@ def test_a_config_that_lies(trained: TrainResult, tmp_path: Path, name: str, val
     (tmp_path / "config.json").write_text(json.dumps({**content, name: value}))
     with (
         pytest.raises(ModelError, match=r"^Cannot go on with .*: its config\.json is damaged\.$"),
-        go_on_with(tmp_path, train_config),
+        resume_run(tmp_path, train_config),
     ):
         pass
 
@@ -299,7 +299,7 @@ def test_times_that_are_none(tmp_path: Path, last: str) -> None:
 
 def test_a_picture_held_for_years(tmp_path: Path) -> None:
     folder, warnings = pictures(tmp_path / "f", ["0", "0.5", "1", "9e8"]), list[str]()
-    frames = list(sample_frames(folder, 4.0, tell=lambda facts: warnings.extend(facts.warnings)))
+    frames = list(sample_frames(folder, 4.0, report=lambda info: warnings.extend(info.warnings)))
     assert [(frame.time, frame.index) for frame in frames] == [
         *((0.0, 0), (0.25, 0), (0.5, 1), (0.75, 1), (1.0, 2), (1.25, 2))
     ]
@@ -307,8 +307,8 @@ def test_a_picture_held_for_years(tmp_path: Path) -> None:
         f"{folder} is read up to 1.00 s only: the next frame comes 899999999 s later."
     ]
     # Within what is asked for, nothing is amiss.
-    told = list[Facts]()
-    some = list(sample_frames(folder, 4.0, end=3.0, tell=told.append))
+    told = list[VideoInfo]()
+    some = list(sample_frames(folder, 4.0, end=3.0, report=told.append))
     assert [frame.index for frame in some] == [0, 0, 1, 1, *[2] * 8]
     assert told[0].warnings == ()
 

@@ -15,7 +15,7 @@ from vidgru.cli import main as program
 from vidgru.cli import train as train_cli
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.engine.model_file import load_checkpoint
-from vidgru.engine.train_step import Learner
+from vidgru.engine.train_step import TrainStep
 from vidgru.tasks import registry
 
 Vidgru = Callable[..., Done]
@@ -96,9 +96,9 @@ def test_it_resumes_to_the_same_bits(
 ) -> None:
     words = ("--task", "brightness", "--threads", 1, "--epochs", 20, "-q")
     assert vidgru("train", films, *words, "--out", tmp_path / "whole").code == 0
-    follow, steps = Learner._follow, 0
+    follow, steps = TrainStep._follow, 0
 
-    def stop(self: Learner, loss: torch.Tensor) -> float:
+    def stop(self: TrainStep, loss: torch.Tensor) -> float:
         nonlocal steps
         steps += 1
         if steps == 8:
@@ -106,7 +106,7 @@ def test_it_resumes_to_the_same_bits(
         return follow(self, loss)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "_follow", stop)
+        patch.setattr(TrainStep, "_follow", stop)
         done = vidgru("train", films, *words, "--out", tmp_path / "parts")
     assert done.code == 130
     assert load_checkpoint(tmp_path / "parts" / "last.ckpt")["steps"] < 8

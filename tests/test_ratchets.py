@@ -18,11 +18,11 @@ SOURCE = ROOT / "src" / "vidgru"
 TASK_TYPES = {
     *("ModelSpec", "MotionSpec", "ForecastSpec", "SceneSpec"),
     "LoadedModel",
-    *("Beginning", "Encoders"),
+    *("InitialNetwork", "PretrainedEncoder"),
     *("TrainResult", "MotionTrainResult", "ForecastTrainResult", "SceneTrainResult"),
     *("Evaluation", "MotionEvaluation", "ForecastEvaluation", "SceneEvaluation"),
     "TimelineEvaluation",
-    *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "Foreseen", "Scenes"),
+    *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "ForecastSummary", "Scenes"),
 }
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidgru.core.results import ToDict
 
 MODULES = (
-    *("core.results", "data.results", "video.facts", "video.results"),
+    *("core.results", "data.results", "video.info", "video.results"),
     *("tools.changes.results", "tools.extract.results"),
     *(f"tasks.classify.{name}" for name in ("results", "scores", "timeline", "timeline_scores")),
     *(

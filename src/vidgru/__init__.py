@@ -123,9 +123,9 @@ __all__ = [
     "VidgruError",
     "check",
     "compare",
+    "detect_changes",
     "evaluate",
     "extract",
-    "find_changes",
     "load",
     "load_forecast",
     "load_motion",
@@ -214,9 +214,9 @@ def resume(
 
     Raises ModelError when there is nothing to go on with, DataError when the clips have changed.
     """
-    from vidgru.commands.train import resume as go_on
+    from vidgru.commands.train import resume as resume_checkpoint
 
-    result: AnyTrainResult = go_on(run)
+    result: AnyTrainResult = resume_checkpoint(run)
     return result
 
 
@@ -281,12 +281,12 @@ def load_scenes(
     return run(path, device=device, threads=threads)
 
 
-def find_changes(source: str | Path) -> Changes:
+def detect_changes(source: str | Path) -> Changes:
     """Tell what appeared, vanished or moved for good in a video or folder of images.
 
     The camera must stand still. Raises VideoError.
     """
-    from vidgru.tools.changes.find import find_changes as run
+    from vidgru.tools.changes.find import detect_changes as run
 
     return run(source)
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from brightness.options import ABOUT
 from vidgru.core.results import ToDict
 from vidgru.data.cache import Sampling
-from vidgru.engine.held_out import hold_videos
+from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.engine.model_file import are_whole, is_number
-from vidgru.engine.train_step import Learner
-from vidgru.engine.trainer import Course
+from vidgru.engine.train_step import TrainStep
+from vidgru.engine.trainer import Trainer
 from vidgru.tasks.contract import Task
 from vidgru.video.sample import sample_frames
 
@@ -25,7 +25,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Told(ToDict):  # of a training, an evaluation, or a video
+class MotionPrediction(ToDict):  # of a training, an evaluation, or a video
     task: ClassVar = ABOUT.name
     value: float
     source: str
@@ -55,7 +55,7 @@ def mean_error(network: nn.Module, clips: list[Any], later: int) -> float:
         return sum(float(error(network, clip, later)) for clip in clips) / len(clips)
 
 
-class Step(Learner):
+class Step(TrainStep):
     def __init__(self, network: nn.Module, clips: list[Any], later: int, **more: Any) -> None:
         super().__init__(network, len(clips), **more)
         self.network, self.films, self.later = network, clips, later
@@ -66,30 +66,30 @@ class Step(Learner):
         return self._follow(torch.stack(errors).mean())
 
 
-class Training(Course[Told]):
+class ClassifyTrainer(Trainer[MotionPrediction]):
     columns = ("val_error",)
 
     def __init__(self, run: Any, data: Any, spec: Spec, network: nn.Module, device: Any) -> None:
         super().__init__(run, data, spec)
         films = {part: [data.frames[c] for c in clips] for part, clips in data.parts.items()}
-        self.held, self.told = films["val"], Told(1.0, "")
+        self.held, self.told = films["val"], MotionPrediction(1.0, "")
         self.own = Step(network, films["train"], spec.later, **self.settings(device))
-        self.begin(self.own, fewest_steps=60, usual_epochs=5)
+        self.plan(self.own, min_steps=60, default_epochs=5)
 
     def measure(self) -> tuple[dict[str, float], float]:
         found = mean_error(self.own.network, self.held, self.own.later)
-        self.told = Told(found, "validation clips")
+        self.told = MotionPrediction(found, "validation clips")
         return {"val_error": found}, -found
 
     def write_model(self) -> None:
         self.save(self.told)
 
-    def finish(self) -> Told:
+    def finish(self) -> MotionPrediction:
         return self.told
 
 
 class BrightnessTask(Task[Any, Spec, Any, Any]):
-    about, answer = ABOUT, Told
+    about, answer = ABOUT, MotionPrediction
 
     def read_spec(self, content: dict[str, Any]) -> Spec | None:
         spec = Spec(**content["spec"])
@@ -107,16 +107,16 @@ class BrightnessTask(Task[Any, Spec, Any, Any]):
     def spec(self, run: Any, data: Any) -> Spec:
         return Spec(ABOUT.name, **self.settings(run.config, run.sampling, run.start))
 
-    def trainer(self, run: Any, data: Any, spec: Spec, network: Any, device: Any) -> Training:
-        return Training(run, data, spec, network, device)
+    def trainer(self, run: Any, data: Any, spec: Spec, network: Any, device: Any) -> ClassifyTrainer:
+        return ClassifyTrainer(run, data, spec, network, device)
 
     def open(self, model: Any, device: Any) -> Any:
         return Ready(model)
 
     def evaluate(self, folder: Path, config: Any, model: Any, device: Any) -> Any:
-        held = yield from hold_videos(folder, model.path, Sampling(model.spec.fps, 16, 4))
+        held = yield from decode_held_out_videos(folder, model.path, Sampling(model.spec.fps, 16, 4))
         clips = [clip.segments for clip in held.clips]
-        return Told(mean_error(model.network, clips, model.spec.later), str(folder))
+        return MotionPrediction(mean_error(model.network, clips, model.spec.later), str(folder))
 
 
 class Ready:
@@ -127,7 +127,7 @@ class Ready:
         yield from ()
         frames = [f.rgb for f in sample_frames(source, self.model.spec.fps, size=(16, 16))]
         with torch.inference_mode():
-            return Told(float(self.model.network(levels(frames))[-1]), str(source))
+            return MotionPrediction(float(self.model.network(levels(frames))[-1]), str(source))
 
 
 TASK = BrightnessTask()

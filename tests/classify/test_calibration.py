@@ -13,15 +13,15 @@ from torch import Tensor
 from vidgru.tasks.classify.calibration import (
     COLDEST,
     HOTTEST,
-    MOST_ANSWERS,
+    MAX_ANSWERS,
     calibrate,
     calibration_error,
     choose_temperature,
     choose_threshold,
     clip_probabilities,
-    fewest_answers,
     fit_confidence,
     fit_temperature,
+    min_answers,
 )
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.metrics import (
@@ -190,11 +190,11 @@ def test_thresholds_by_hand() -> None:
 
 @pytest.mark.parametrize("max_error", [0.001, 0.01, 0.03, 0.05, 1 / 3, 0.5, 0.99])
 def test_how_many_answers_it_takes(max_error: float) -> None:
-    fewest = fewest_answers(max_error)
-    sure = [0.5] * fewest
-    assert choose_threshold(sure, [True] * fewest, max_error) == 0.5
-    if fewest > 1:
-        assert choose_threshold(sure[1:], [True] * (fewest - 1), max_error) is None
+    minimum = min_answers(max_error)
+    sure = [0.5] * minimum
+    assert choose_threshold(sure, [True] * minimum, max_error) == 0.5
+    if minimum > 1:
+        assert choose_threshold(sure[1:], [True] * (minimum - 1), max_error) is None
 
 
 @pytest.mark.parametrize("clips", [24, 60, 120])
@@ -230,7 +230,7 @@ def test_what_a_model_file_keeps() -> None:
     many = fit_confidence(outputs, targets)
     few = fit_confidence(outputs[:50], targets[:50])
     assert many.temperature == fit_temperature(outputs, targets)
-    assert (len(many.answers), len(few.answers)) == (MOST_ANSWERS, 50)
+    assert (len(many.answers), len(few.answers)) == (MAX_ANSWERS, 50)
     shares = clip_probabilities(outputs[:50], few.temperature).numpy()
     ranked = sorted(range(50), key=lambda k: shares[k].max())
     for (sure, right), row in zip(few.answers, ranked, strict=True):
@@ -285,14 +285,14 @@ def test_clips_of_a_group_count_as_fewer(clips: list[tuple[int, bool]]) -> None:
 
 def test_groups_that_hang_together_and_groups_that_do_not() -> None:
     groups = [str(k // 10) for k in range(200)]
-    together = [k // 10 % 4 != 0 for k in range(200)]
-    assert effective_count(together, groups) == 20
+    process_group = [k // 10 % 4 != 0 for k in range(200)]
+    assert effective_count(process_group, groups) == 20
     apart = [k % 10 != 0 for k in range(200)]
     assert effective_count(apart, groups) == 200
     chance = np.random.default_rng(0).random(20_000) < 0.7
     found = effective_count(chance.tolist(), [str(k // 4) for k in range(20_000)])
     assert found > 0.95 * 20_000
-    assert effective_count(together, None) == 200
+    assert effective_count(process_group, None) == 200
     assert effective_count([True, False], ["one", "one"]) == 1
 
 

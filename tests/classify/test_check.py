@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import vidgru as library
 from vidgru.commands.train import run_to_end
 from vidgru.data import decode
-from vidgru.data.dataset import gather, read_clips
+from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.results import Checked, Finding
 from vidgru.nn.choices import stored_side
@@ -87,8 +87,8 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
     left, right = folder / "left", folder / "right"
     (left / "text.mp4").write_text("no video")
     (right / "empty.mp4").write_bytes(b"")
-    cut = write_clip(left / "cut.avi", scene(1, 1.5), 10, "FFV1")
-    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 4 // 5])
+    warp = write_clip(left / "cut.avi", scene(1, 1.5), 10, "FFV1")
+    warp.write_bytes(warp.read_bytes()[: warp.stat().st_size * 4 // 5])
     irregular = write_clip(right / "irregular.mp4", scene(2, -1.5), 10, "mp4v")
     retime(irregular, [256, 1792] * 12)
     turn(write_clip(left / "turned.mp4", scene(3, 1), 10, "mp4v"))
@@ -254,7 +254,7 @@ def test_training_finds_all_decoded(original: Path, monkeypatch: pytest.MonkeyPa
     config = ClassifyTrainConfig()
     clips = read_clips(original, config)
     sampling = choose_sampling(clips, config, stored_side(config.side))
-    assert len(run_to_end(gather(clips, sampling, config, original)).frames) == 18
+    assert len(run_to_end(build_dataset(clips, sampling, config, original)).frames) == 18
 
 
 def test_a_folder_that_cannot_be_learned_from(folder: Path, vidgru: Run) -> None:

@@ -22,7 +22,7 @@ from vidgru.tasks.classify.compare import best_first
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 from vidgru.tasks.classify.scores import Compared
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 
 Vidgru = Callable[..., Done]
 
@@ -233,19 +233,19 @@ def test_progress_names_the_variant_and_the_seed(watched: tuple[Comparison, list
 
 def fail_in_training(number: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise an error in the last step of the training of this number, after a validation."""
-    begun, init, step = [0], Trainer.__init__, Trainer.step
+    begun, init, step = [0], ClassifyTrainStep.__init__, ClassifyTrainStep.step
 
-    def counted(self: Trainer, *args: Any, **options: Any) -> None:
+    def counted(self: ClassifyTrainStep, *args: Any, **options: Any) -> None:
         begun[0] += 1
         init(self, *args, **options)
 
-    def broken(self: Trainer, done: float) -> float:
+    def broken(self: ClassifyTrainStep, done: float) -> float:
         if begun[0] == number and self.steps == 4:
             raise error
         return step(self, done)
 
-    monkeypatch.setattr(Trainer, "__init__", counted)
-    monkeypatch.setattr(Trainer, "step", broken)
+    monkeypatch.setattr(ClassifyTrainStep, "__init__", counted)
+    monkeypatch.setattr(ClassifyTrainStep, "step", broken)
 
 
 @pytest.mark.parametrize(

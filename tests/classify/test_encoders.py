@@ -19,11 +19,11 @@ from vidgru.engine.model_file import AnySpec
 from vidgru.tasks.classify import compare as compare_verb
 from vidgru.tasks.classify import folds, learn
 from vidgru.tasks.classify import task as verb
-from vidgru.tasks.classify.encoders import Encoders, read_encoders
+from vidgru.tasks.classify.encoders import PretrainedEncoder, read_encoders
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.tasks.forecast.spec import ForecastSpec
 from vidgru.tasks.motion.spec import MotionSpec
 from vidgru.tasks.registry import load as load_any
@@ -67,11 +67,11 @@ def before_learning(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Weights]:
     def begin(folder: Path, run: Path, **options: Any) -> Weights:
         seen: list[Weights] = []
 
-        def first(self: Trainer, done: float) -> float:
+        def first(self: ClassifyTrainStep, done: float) -> float:
             seen.append({k: v.clone() for k, v in self.network.state_dict().items()})
             raise BeganError
 
-        monkeypatch.setattr(Trainer, "step", first)
+        monkeypatch.setattr(ClassifyTrainStep, "step", first)
         with pytest.raises(BeganError):
             train(folder, out=str(run), **{**SETTINGS, **options})
         return seen[0]
@@ -128,7 +128,7 @@ def test_it_says_what_it_began_with(
     assert json.loads((run / "config.json").read_text())["init"] == str(forecast)
     assert load_any(run / "init.safetensors").spec == FORECAST
     plain = vidgru("train", data, *QUICK, "--out", tmp_path / "plain", "--json")
-    assert json.loads(plain.out)["began_with"] == "random weights"
+    assert json.loads(plain.out)["initial_weights"] == "random weights"
     assert not (tmp_path / "plain" / "init.safetensors").exists()
 
 
@@ -166,13 +166,13 @@ def test_going_on_needs_the_file_no_more(
         found = resume(run)
         assert found.model.read_bytes() == whole.model.read_bytes()
         assert isinstance(found, TrainResult)
-        assert found.began_with == f"the encoder of {forecast}"
+        assert found.initial_weights == f"the encoder of {forecast}"
 
 
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     """Return a list that will hold a weight of each training's encoder before its first step."""
     begun: list[torch.Tensor] = []
-    make = learn.Training
+    make = learn.ClassifyTrainer
 
     def made(*args: Any) -> Any:
         begun.append(args[2].state_dict()["main.layers.0.0.weight"].clone())
@@ -225,7 +225,7 @@ def test_a_forecast_begins_a_classifier(data: Path, tmp_path: Path) -> None:
         out=str(tmp_path / "forecast"),
     )  # fmt: skip
     result = train(data, **SETTINGS, init=str(learned.run), out=str(tmp_path / "run"))
-    assert result.began_with == f"the encoder of {learned.run}"
+    assert result.initial_weights == f"the encoder of {learned.run}"
     again = train(data, **SETTINGS, init=str(result.run), out=str(tmp_path / "again"))
     assert again.validation.labels == ("left", "right")
 
@@ -324,7 +324,7 @@ def test_processes_that_find_other_models(
     data: Path, tmp_path: Path, forecast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = ClassifyTrainConfig(init=str(forecast))
-    assert isinstance(read_encoders(config), Encoders)
+    assert isinstance(read_encoders(config), PretrainedEncoder)
     monkeypatch.setattr("vidgru.tasks.classify.encoders.from_main", lambda make: b"another")
     with pytest.raises(Exception, match=r"^The processes of this training find other models at"):
         read_encoders(config)

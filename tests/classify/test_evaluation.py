@@ -17,7 +17,7 @@ from vidgru.commands.evaluate import evaluate
 from vidgru.core.errors import DataError, OptionError
 from vidgru.data.decode import Decoded
 from vidgru.data.folder import Clip
-from vidgru.tasks.classify.evaluation import Held, evaluation_of, mistake_strips
+from vidgru.tasks.classify.evaluation import HeldOut, evaluation_of, mistake_strips
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.spec import Confidence
@@ -273,7 +273,7 @@ def test_strips_show_the_surest_mistakes(run: Path, tmp_path: Path) -> None:
         clips.append(Decoded(clip, segments))
         # Sure of 0 and 19, least of those in the middle; right about 19.
         answers.append([abs(number - 9.5), 0.0] if number == 19 else [0.0, abs(number - 9.6)])
-    held = Held("all", tuple(clips), 0, 0, ())
+    held = HeldOut("all", tuple(clips), 0, 0, ())
     outputs = [torch.tensor([answer]) for answer in answers]
     said = evaluation_of(tmp_path, model, held, outputs, None, 0.05)
     strips = mistake_strips(said, held)

@@ -14,7 +14,7 @@ from vidgru import TrainResult, load, resume, train
 from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds, units_of
-from vidgru.tasks.classify.training import Training
+from vidgru.tasks.classify.training import ClassifyTrainer
 
 GROUPS = r"/(\d)"
 
@@ -105,17 +105,17 @@ def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
 
 def stop_in_training(steps: int, patch: pytest.MonkeyPatch) -> None:
     """Break off after so many steps of all trainings together."""
-    from vidgru.tasks.classify.train_step import Trainer
+    from vidgru.tasks.classify.train_step import ClassifyTrainStep
 
-    step, taken = Trainer.step, [0]
+    step, taken = ClassifyTrainStep.step, [0]
 
-    def interrupted(self: Trainer, done: float) -> float:
+    def interrupted(self: ClassifyTrainStep, done: float) -> float:
         if taken[0] == steps:
             raise KeyboardInterrupt
         taken[0] += 1
         return step(self, done)
 
-    patch.setattr(Trainer, "step", interrupted)
+    patch.setattr(ClassifyTrainStep, "step", interrupted)
 
 
 def test_a_plot_does_not_say_that_a_fold_is_finished(
@@ -124,7 +124,7 @@ def test_a_plot_does_not_say_that_a_fold_is_finished(
     run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
         stop_in_training(7, patch)  # in the second fold
-        patch.setattr(Training, "due", lambda self: True)  # a checkpoint at every step
+        patch.setattr(ClassifyTrainer, "due", lambda self: True)  # a checkpoint at every step
         with pytest.raises(KeyboardInterrupt):
             learn(data, run)
     assert (run / "fold-2" / "last.ckpt").is_file()
@@ -188,9 +188,9 @@ def test_folds_are_stratified_and_keep_units_whole(seed: int) -> None:
 def test_clips_that_show_the_same_join_their_groups() -> None:
     clips = [clip("a", n, str(n // 2)) for n in range(8)] + [clip("a", n) for n in (8, 9)]
     units = units_of(clips, [(clips[0], clips[3]), (clips[8], clips[4]), (clips[9], clip("b", 1))])
-    together = {frozenset(c.name for c in clips if units[c] == unit) for unit in units.values()}
+    process_group = {frozenset(c.name for c in clips if units[c] == unit) for unit in units.values()}
     names = [{"a/0", "a/1", "a/2", "a/3"}, {"a/4", "a/5", "a/8"}, {"a/6", "a/7"}, {"a/9"}]
-    assert together == {frozenset(n) for n in names}
+    assert process_group == {frozenset(n) for n in names}
 
 
 def test_a_class_in_one_unit_cannot_be_held_out() -> None:

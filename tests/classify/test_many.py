@@ -32,17 +32,17 @@ MB = 1 << 20
 def test_workers_say_what_one_process_says(
     vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
 ) -> None:
-    bad, cut, hollow = tmp_path / "bad.mp4", tmp_path / "cut.mp4", tmp_path / "hollow"
+    bad, warp, hollow = tmp_path / "bad.mp4", tmp_path / "cut.mp4", tmp_path / "hollow"
     bad.write_text("no video")
     hollow.mkdir()
     whole = write_clip(tmp_path / "whole.avi", noise(41), 10)
-    cut = tmp_path / "cut.avi"
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    warp = tmp_path / "cut.avi"
+    warp.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     images = write_images(tmp_path / "images", noise(25), [f"{n}.png" for n in range(25)])
     (images / "7.png").write_text("no image")
     strange = tmp_path / os.fsdecode(b"caf\xe9 \x1b[31m.avi")
     shutil.copy(whole, strange)
-    words = [bad, data, hollow, cut, images, strange, whole, whole, "--model", trained.run]
+    words = [bad, data, hollow, warp, images, strange, whole, whole, "--model", trained.run]
     words += ["--max-error", 0.2]
     table = tmp_path / "table.csv"
     one = vidgru("predict", *words, "--json", "--csv", table)

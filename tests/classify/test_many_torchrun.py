@@ -121,7 +121,7 @@ def test_shares(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
         found, names, lengths = list[int](), list[str](), set[int]()
         for number in range(count):
             monkeypatch.setenv("RANK", str(number))
-            own = shares.own_share(range(total))
+            own = shares.shard(range(total))
             found += own
             lengths.add(len(own))
             names.append(shares.shared_name("r", ".jsonl"))

@@ -8,13 +8,13 @@ import pytest
 from helpers import noise, write_images
 from PIL import Image, TiffImagePlugin
 
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame, open_video
 
 
-def read(path: Path) -> tuple[list[Frame], Facts]:
+def read(path: Path) -> tuple[list[Frame], VideoInfo]:
     with open_video(path) as video:
-        return list(video), video.facts()
+        return list(video), video.info()
 
 
 def save(path: Path, pictures: list[Image.Image], **options: object) -> Path:
@@ -33,12 +33,12 @@ def test_animations_are_sequences_with_their_times(
     tmp_path: Path, name: str, options: dict[str, object]
 ) -> None:
     path = save(tmp_path / name, pictures(), duration=[50, 50, 400, 50, 50, 50], **options)
-    got, facts = read(path)
+    got, info = read(path)
     assert np.stack([frame.rgb for frame in got]).tobytes() == noise(6).tobytes()
     assert [frame.time for frame in got] == pytest.approx([0, 0.05, 0.1, 0.5, 0.55, 0.6])
-    assert (facts.reader, facts.why) == ("pillow", "it holds several pictures")
-    assert (facts.frames, facts.declared, facts.codec) == (6, 6, path.suffix[1:].lower())
-    assert (facts.width, facts.height, facts.fps) == (32, 24, 20)
+    assert (info.reader, info.why) == ("pillow", "it holds several pictures")
+    assert (info.frames, info.declared, info.codec) == (6, 6, path.suffix[1:].lower())
+    assert (info.width, info.height, info.fps) == (32, 24, 20)
 
 
 def test_a_picture_for_those_who_know_no_animations_is_left_out(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_a_picture_for_those_who_know_no_animations_is_left_out(tmp_path: Path) 
 
 
 def test_a_gif_is_a_sequence(tmp_path: Path) -> None:
-    got, facts = read(save(tmp_path / "a.gif", pictures(), duration=50))
-    assert (facts.frames, facts.reader) == (6, "opencv")
+    got, info = read(save(tmp_path / "a.gif", pictures(), duration=50))
+    assert (info.frames, info.reader) == (6, "opencv")
     assert [frame.time for frame in got] == pytest.approx(np.arange(6) / 20)
 
 
@@ -59,8 +59,8 @@ def test_pages_of_a_tiff(tmp_path: Path, mode: str, pages: int) -> None:
     shown = [picture.convert(mode) for picture in pictures(pages)]
     for picture in shown if mode == "RGBA" else ():
         picture.putalpha(128)
-    got, facts = read(save(tmp_path / "a.tif", shown))
-    assert facts.reader == ("opencv" if pages == 1 else "pillow")
+    got, info = read(save(tmp_path / "a.tif", shown))
+    assert info.reader == ("opencv" if pages == 1 else "pillow")
     right = [
         np.asarray(picture.convert("L" if mode == "L" else "RGB")) for picture in pictures(pages)
     ]
@@ -84,17 +84,17 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:
         for picture, kind in ((first, 0), (second.resize((8, 6)), 1), (third, 0)):
             picture.save(out, format="TIFF", tiffinfo={254: kind})
             out.newFrame()
-    got, facts = read(path)
-    assert facts.frames == 2
+    got, info = read(path)
+    assert info.frames == 2
     assert (got[1].rgb == np.asarray(third)).all()
 
 
 def test_an_animation_in_a_folder_is_named_and_not_cut_to_one(tmp_path: Path) -> None:
     write_images(tmp_path, noise(2), ["1.png", "3.png"])
     path = save(tmp_path / "2.png", pictures(), duration=50)
-    got, facts = read(tmp_path)
+    got, info = read(tmp_path)
     assert [frame.index for frame in got] == [0, 1]
-    assert facts.warnings == (f"Skipped {path}: it holds several pictures; read it on its own.",)
+    assert info.warnings == (f"Skipped {path}: it holds several pictures; read it on its own.",)
 
 
 def test_an_animation_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
@@ -126,26 +126,26 @@ def test_deep_grey_is_scaled_by_what_it_holds(
 ) -> None:
     deep = RAMP >> (12 - bits) if bits < 12 else RAMP << (bits - 12)
     cv2.imwrite(str(tmp_path / name), deep)
-    (frame,), facts = read(tmp_path / name)
+    (frame,), info = read(tmp_path / name)
     right = np.round(deep.astype(float) * 255 / (2**bits - 1))
     assert np.abs(frame.rgb.astype(int) - right[..., None]).max() <= 1
-    assert [note in text for text in facts.notes] == ([True] if note else [])
-    assert facts.warnings == ()
+    assert [note in text for text in info.notes] == ([True] if note else [])
+    assert info.warnings == ()
 
 
 def test_all_pictures_of_a_folder_are_scaled_alike_and_that_is_said_once(tmp_path: Path) -> None:
     for number, bright in enumerate((1, 8, 4, 2)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), RAMP * bright // 8)
-    got, facts = read(tmp_path)
+    got, info = read(tmp_path)
     assert [int(frame.rgb.max()) for frame in got] == [32, 255, 127, 64]
-    assert len(facts.notes) == 1
+    assert len(info.notes) == 1
 
 
 def test_pages_of_deep_grey(tmp_path: Path) -> None:
     deep = [Image.fromarray(RAMP // bright) for bright in (8, 1, 2)]
-    got, facts = read(save(tmp_path / "a.tif", deep))
+    got, info = read(save(tmp_path / "a.tif", deep))
     assert [int(frame.rgb.max()) for frame in got] == [32, 255, 127]
-    assert facts.notes == (
+    assert info.notes == (
         f"{tmp_path / 'a.tif'} holds 16-bit grey of which 12 bits are used: "
         "4095 is shown as white.",
     )
@@ -154,17 +154,17 @@ def test_pages_of_deep_grey(tmp_path: Path) -> None:
 def test_brighter_pictures_that_come_later_are_told(tmp_path: Path) -> None:
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number:02}.png"), RAMP // (1 if number == 33 else 8))
-    got, facts = read(tmp_path)
+    got, info = read(tmp_path)
     assert int(got[33].rgb.max()) == 255
-    assert facts.warnings == (
+    assert info.warnings == (
         f"{tmp_path} holds later pictures brighter than 1023: these are clipped.",
     )
 
 
 def test_deep_colour_is_not_scaled(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((7, 5, 3), 512, np.uint16))
-    (frame,), facts = read(tmp_path / "a.png")
-    assert (int(frame.rgb.max()), facts.notes) == (2, ())
+    (frame,), info = read(tmp_path / "a.png")
+    assert (int(frame.rgb.max()), info.notes) == (2, ())
 
 
 def test_a_single_picture_is_read_from_the_disk_once(

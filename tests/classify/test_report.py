@@ -124,7 +124,7 @@ def test_every_number_is_one_of_the_evaluation(tmp_path: Path) -> None:
 def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", evaluation(), [], {})
     text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))
-    assert "88.3 % of 60 test clips told right" in text
+    assert "88.3 % of 60 test clips correct" in text
     assert "Model runs/clips-1/model.safetensors on the test clips of clips." in text
     assert "95 % interval: 80.2 % to 94.0 %, over 7 independent groups of clips." in text
     assert "Only from aspect ratio, a shortcut (chance 33.3 %)55.0 %\n" in text
@@ -143,11 +143,11 @@ def test_what_is_unknown_or_empty_is_said_so(tmp_path: Path) -> None:
     result = bare()
     check_numbers(report(tmp_path, result, []), result, [])
     text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))
-    assert "100.0 % of 1 validation clip told right" in text
+    assert "100.0 % of 1 validation clip correct" in text
     assert "over clips, counted one by one." in text
     assert "flatters" not in text
     assert "Nothing tells whether it learned from these clips." in text
-    assert "None: every clip was told right." in text
+    assert "None: every clip was correct." in text
     assert "On validation clips, no threshold leaves at most 5.0 % of the answers wrong." in text
     assert "Because the model learned from them" not in text
     assert "Because they could not be read: 1 clip." in text

@@ -29,7 +29,7 @@ from vidgru.tasks.classify import training
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import Confidence
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.terminal import progress
 
 Vidgru = Callable[..., Done]
@@ -132,16 +132,16 @@ def test_only_one_process_trains_in_a_folder(
 ) -> None:
     run = tmp_path / "run"
     seen: list[Done] = []
-    step = Trainer.step
+    step = ClassifyTrainStep.step
 
-    def ask(self: Trainer, done: float) -> float:
+    def ask(self: ClassifyTrainStep, done: float) -> float:
         if not seen:
             command = [sys.executable, "-m", "vidgru", "train", "--resume", str(run)]
             other = subprocess.run(command, capture_output=True, text=True)
             seen.append(Done(other.returncode, other.stdout, other.stderr))
         return step(self, done)
 
-    monkeypatch.setattr(Trainer, "step", ask)
+    monkeypatch.setattr(ClassifyTrainStep, "step", ask)
     assert vidgru("train", data, *OPTIONS, "--out", run).code == 0
     assert seen == [(1, "", f"Error: Another process is training in {run}.\n")]
 
@@ -151,14 +151,14 @@ def test_two_that_begin_at_once_do_not_share_a_folder(
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    real = training.Training.__init__
+    real = training.ClassifyTrainer.__init__
     monkeypatch.setattr("vidgru.commands.train.create_run", lambda folder, out: run)
     (run / "config.json").write_text("of the other one")
     done = vidgru("train", data, *OPTIONS, "--out", run)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"Error: {run} exists already: give another --out, or remove it.\n"
     assert (run / "config.json").read_text() == "of the other one"
-    assert training.Training.__init__ is real
+    assert training.ClassifyTrainer.__init__ is real
 
 
 @pytest.mark.parametrize("change", ["gone", "new", "other", "label"])
@@ -235,9 +235,9 @@ def test_a_folder_or_a_run_is_needed(vidgru: Vidgru) -> None:
 def test_a_loss_that_is_no_number(
     vidgru: Vidgru, data: Path, tmp_path: Path, often: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, step = tmp_path / "run", Trainer.step
+    run, step = tmp_path / "run", ClassifyTrainStep.step
     monkeypatch.setattr(
-        Trainer, "step", lambda self, done: math.nan if self.steps == 5 else step(self, done)
+        ClassifyTrainStep, "step", lambda self, done: math.nan if self.steps == 5 else step(self, done)
     )
     done = vidgru("train", data, *OPTIONS, "--out", run)
     assert (done.code, done.out) == (1, "")
@@ -254,7 +254,7 @@ def test_a_checkpoint_at_the_end_of_an_epoch(
     kept: list[int] = []
     monkeypatch.setattr(course, "SOONEST", -1.0)
     monkeypatch.setattr(course, "save_checkpoint", lambda path, state: kept.append(state["steps"]))
-    monkeypatch.setattr(training.Training, "validations", lambda self: 1)
+    monkeypatch.setattr(training.ClassifyTrainer, "validations", lambda self: 1)
     vidgru("train", data, *OPTIONS, "--out", tmp_path / "run")
     # Steps of 4 clips run on across the ends of passes over 10.
     assert kept == [math.ceil(10 * n / 4) for n in range(1, 25)]

@@ -15,7 +15,7 @@ from vidgru.tasks.classify import transforms
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.results import Confused
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
 from vidgru.tasks.classify.transforms import Probe, find_confused, steps_to_check
 
 LABELS = ("a", "b", "c")
@@ -48,10 +48,10 @@ def answering(monkeypatch: pytest.MonkeyPatch, clips: int, answer: Answer) -> li
     """
     learned: list[set[int]] = []
 
-    def step(self: Trainer, done: float) -> float:
+    def step(self: ClassifyTrainStep, done: float) -> float:
         return 0.0
 
-    def look(self: Trainer, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+    def look(self: ClassifyTrainStep, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
         own = {int(segments[0, 0, 0, 0, 0]) for segments in self.examples.segments}
         learned.append(own)
         rows = []
@@ -63,8 +63,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, clips: int, answer: Answer) -> li
             rows.append(answer(number // clips, transformed, flips, number))
         return torch.tensor(rows)
 
-    monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr(Trainer, "look", look)
+    monkeypatch.setattr(ClassifyTrainStep, "step", step)
+    monkeypatch.setattr(ClassifyTrainStep, "look", look)
     return learned
 
 
@@ -147,7 +147,7 @@ def test_doubtful_pairs_are_asked_again(
     """Of twenty clips, seven are taken for the other class, then four (they are told) or six."""
     asked = []
 
-    def look(self: Trainer, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+    def look(self: ClassifyTrainStep, seen: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
         asked.append(self.steps)
         wrong = 7 if len(asked) <= 4 else later
         rows = []
@@ -159,12 +159,12 @@ def test_doubtful_pairs_are_asked_again(
             rows.append(answer)
         return torch.tensor(rows)
 
-    def step(self: Trainer, done: float) -> float:
+    def step(self: ClassifyTrainStep, done: float) -> float:
         self.steps += 1
         return 0.0
 
-    monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr(Trainer, "look", look)
+    monkeypatch.setattr(ClassifyTrainStep, "step", step)
+    monkeypatch.setattr(ClassifyTrainStep, "look", look)
     assert len(run_to_end(find_confused(probe(LABELS, 20, steps=3), "mirror"))) == found
     assert asked == [3, 3, 6, 6, 12, 12]
 
@@ -190,7 +190,7 @@ def test_clips_of_one_unit_are_never_on_both_sides(monkeypatch: pytest.MonkeyPat
 def test_far_turned_clips_are_checked_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def look(self: Trainer, asked: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
+    def look(self: ClassifyTrainStep, asked: list[tuple[np.ndarray, int, torch.Tensor]]) -> torch.Tensor:
         seen.append(self.augmentation.rotation)
         far = [abs(float(view[0, 1])) > 0.3 for _, _, view in asked]
         labels = [int(segment[0, 0, 0, 0]) // 12 for segment, _, _ in asked]
@@ -201,8 +201,8 @@ def test_far_turned_clips_are_checked_the_same_way(monkeypatch: pytest.MonkeyPat
             ]
         )
 
-    monkeypatch.setattr(Trainer, "step", lambda self, done: 0.0)
-    monkeypatch.setattr(Trainer, "look", look)
+    monkeypatch.setattr(ClassifyTrainStep, "step", lambda self, done: 0.0)
+    monkeypatch.setattr(ClassifyTrainStep, "look", look)
     strong = probe(LABELS, 12, augmentation=AUGMENTATIONS["strong"])
     found = run_to_end(find_confused(strong, "turn"))
     assert found == (Confused("turn", "a", "b", 0.5, 1.0),)

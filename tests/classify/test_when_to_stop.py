@@ -11,7 +11,7 @@ from helpers import make_folder, stop_after
 
 from vidgru import TrainResult, resume, train
 from vidgru.core.results import run_to_end
-from vidgru.data.dataset import gather, read_clips
+from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.engine.model_file import load_checkpoint
 from vidgru.tasks.classify import training
 from vidgru.tasks.classify.model_file import load_model
@@ -35,7 +35,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plan 50 steps, and find at the first validation that all is learned."""
-    monkeypatch.setattr(training, "FEWEST_STEPS", 50)
+    monkeypatch.setattr(training, "MIN_STEPS", 50)
     monkeypatch.setattr(training, "LEARNED", 100.0)
 
 
@@ -73,7 +73,7 @@ def test_who_says_how_long_gets_all_of_it(data: Path, tmp_path: Path) -> None:
 def test_it_goes_on_while_there_is_something_to_learn(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "FEWEST_STEPS", 50)
+    monkeypatch.setattr(training, "MIN_STEPS", 50)
     monkeypatch.setattr(training, "LEARNED", -1.0)
     result = learn(data, tmp_path / "run")
     assert not result.ended_early
@@ -89,7 +89,7 @@ def test_the_last_epoch_is_kept_unless_many_clips_tell_a_better(
         return replace(real(self, *given), balanced=next(shares))
 
     monkeypatch.setattr(training.Classify, "scores", scores)
-    monkeypatch.setattr(training.Training, "validations", lambda self: 4)
+    monkeypatch.setattr(training.ClassifyTrainer, "validations", lambda self: 4)
     few = learn(data, tmp_path / "few", epochs=4)
     assert (few.best_epoch, few.chosen) == (4, False)
     last = load_checkpoint(few.run / "last.ckpt")["network"]
@@ -112,7 +112,7 @@ def folds_of(folder: Path, caplog: pytest.LogCaptureFixture, **options: object) 
     config = ClassifyTrainConfig(**options)
     clips = read_clips(folder, config)
     sampling = choose_sampling(clips, config, 96)
-    found = run_to_end(gather(clips, sampling, config, folder))
+    found = run_to_end(build_dataset(clips, sampling, config, folder))
     told = [r.getMessage() for r in caplog.records if "folds" in r.getMessage()]
     assert bool(told) == (found.folds is not None and config.folds is None)
     if told:

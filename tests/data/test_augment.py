@@ -9,10 +9,10 @@ from vidgru.data.augment import (
     AUGMENTATIONS,
     VIEW,
     Augmentation,
-    cut,
     random_light,
     random_views,
     straight_view,
+    warp,
 )
 from vidgru.tasks.classify.augment import augmentation
 from vidgru.tasks.classify.options import AUGMENTS, ClassifyTrainConfig
@@ -30,7 +30,7 @@ def test_a_view_is_what_grid_sample_gives(shape: tuple[int, int]) -> None:
         expected = functional.grid_sample(
             frames.permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
         )
-        found = torch.from_numpy(cut(frames.numpy(), view, 16)).permute(0, 3, 1, 2).float()
+        found = torch.from_numpy(warp(frames.numpy(), view, 16)).permute(0, 3, 1, 2).float()
         # OpenCV rounds places to 1/32 pixel and colours to whole numbers.
         assert (found - expected).abs().max() < 4
         assert (found - expected).abs().mean() < 0.6
@@ -39,11 +39,11 @@ def test_a_view_is_what_grid_sample_gives(shape: tuple[int, int]) -> None:
 def test_the_straight_view_is_the_middle_and_may_be_mirrored() -> None:
     frames = np.zeros((2, 40, 40, 3), np.uint8)
     frames[:, :, :20, 1] = 200
-    seen = cut(frames, straight_view(), 36)
+    seen = warp(frames, straight_view(), 36)
     assert seen.shape == (2, 36, 36, 3)
     assert (seen[:, :, :18, 1] == 200).all()
     assert (seen[:, :, 18:] == 0).all()
-    assert np.array_equal(cut(frames, straight_view(mirrored=True), 36), seen[:, :, ::-1])
+    assert np.array_equal(warp(frames, straight_view(mirrored=True), 36), seen[:, :, ::-1])
 
 
 def test_views_move_turn_and_mirror_within_their_ranges() -> None:
@@ -80,7 +80,7 @@ def test_a_slanted_view_slides_top_and_bottom_apart() -> None:
 def test_a_turned_view_turns_what_is_seen() -> None:
     frames = np.zeros((1, 40, 40, 3), np.uint8)
     frames[:, :8] = 200  # the upper edge
-    seen = cut(frames, straight_view(90), 36)
+    seen = warp(frames, straight_view(90), 36)
     assert (seen[0, :, :4] == 200).all() != (seen[0, :, -4:] == 200).all()
     assert (seen[0, 16:20, 16:20] == 0).all()
 

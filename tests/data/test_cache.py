@@ -28,19 +28,19 @@ from vidgru.data.cache import (
 )
 from vidgru.data.decode import Decoded, decode_clips
 from vidgru.data.folder import Clip
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import shrink
 
 SAMPLING = Sampling(5.0, 16, 4)
 CLIP = Path("clip.avi")
-FACTS = Facts(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
+FACTS = VideoInfo(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
 
 
 # What may befall a file of the cache.
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda content: content[:-1],
     "long": lambda content: content + b"x",
-    "no facts": lambda content: content[: content.rindex(b"{")],
+    "no info": lambda content: content[: content.rindex(b"{")],
     "no object": lambda content: content[: content.rindex(b"{")] + b"[]",
     "a fact too few": lambda content: content.replace(b'"rotation": 0, ', b""),
     "a fact too many": lambda content: content.replace(b'"rotation"', b'"x": 1, "rotation"'),
@@ -91,7 +91,7 @@ def test_the_second_time_nothing_is_decoded(clip: Path, monkeypatch: pytest.Monk
 
 def test_facts_and_warnings_are_told_the_second_time_too(tmp_path: Path, clip: Path) -> None:
     first = run(clip)["clip.avi"]
-    assert first.facts == Facts(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
+    assert first.info == VideoInfo(32, 24, 10.0, "ffv1", 0, 20, 20, 2.0, False)
     assert first.key == cache_key(clip, SAMPLING)
     folder = write_images(tmp_path / "images", noise(3), ["1.png", "2.png", "3.png"])
     (folder / "2.png").write_text("no image")
@@ -100,10 +100,10 @@ def test_facts_and_warnings_are_told_the_second_time_too(tmp_path: Path, clip: P
         if path == moved:
             folder.rename(moved)
         result = run(clip, path)
-        assert (result["clip.avi"].facts, result["clip.avi"].key) == (first.facts, first.key)
-        facts = result[path.name].facts
+        assert (result["clip.avi"].info, result["clip.avi"].key) == (first.info, first.key)
+        info = result[path.name].info
         warning = f"Skipped {path / '2.png'}: not an image that OpenCV can read."
-        assert facts == Facts(32, 24, 25.0, "images", 0, None, 2, 0.16, False, (warning,))
+        assert info == VideoInfo(32, 24, 25.0, "images", 0, None, 2, 0.16, False, (warning,))
         assert result[path.name].from_cache == (path == moved)
 
 
@@ -187,8 +187,8 @@ def test_what_is_loaded_is_mapped_read_only_and_outlives_its_file(
     store("key", CLIP, segments, FACTS, folder)
     stored = load("key", CLIP, SAMPLING, folder)
     assert stored is not None
-    loaded, facts = stored
-    assert facts == FACTS
+    loaded, info = stored
+    assert info == FACTS
     (folder / "key.npy").unlink()
     assert np.array_equal(loaded, segments)
     assert not loaded.flags.writeable
@@ -306,9 +306,9 @@ def test_long_clips_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.Monke
     frames = (
         np.zeros((150, 8, 8, 3), np.uint8) + np.arange(150, dtype=np.uint8)[:, None, None, None]
     )
-    segments, facts = decode_clip(write_clip(tmp_path / "a.avi", frames, 5), Sampling(5, 8, 4))
+    segments, info = decode_clip(write_clip(tmp_path / "a.avi", frames, 5), Sampling(5, 8, 4))
     starts = [int(segment[0, 0, 0, 0]) for segment in segments]
-    assert facts.warnings == ()
+    assert info.warnings == ()
     assert segments.shape[1:] == (8, 8, 8, 3)
     assert len(segments) * 8 <= 32
     assert starts == list(range(0, 150, 64))[: len(starts)]

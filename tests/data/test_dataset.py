@@ -13,7 +13,7 @@ from helpers import write_clip
 from vidgru.commands.train import run_to_end
 from vidgru.core.errors import DataError
 from vidgru.data import dataset as gather_module
-from vidgru.data.dataset import Gathered, gather, read_clips
+from vidgru.data.dataset import Dataset, build_dataset, read_clips
 from vidgru.data.duplicates import Duplicate, find_duplicates
 from vidgru.data.folder import Clip
 from vidgru.data.split import units_of
@@ -26,10 +26,10 @@ from vidgru.terminal.results import splitting
 from vidgru.video.read import open_video
 
 
-def gathered(folder: Path, **options: object) -> Gathered:
+def gathered(folder: Path, **options: object) -> Dataset:
     config = ClassifyTrainConfig(**{"folds": 1, **options})
     clips = read_clips(folder, config)
-    return run_to_end(gather(clips, choose_sampling(clips, config, 96), config, folder))
+    return run_to_end(build_dataset(clips, choose_sampling(clips, config, 96), config, folder))
 
 
 def encode_anew(path: Path, copy: Path) -> Path:
@@ -62,7 +62,7 @@ def certain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return sure
 
 
-def sides_of(data: Gathered) -> dict[str, str]:
+def sides_of(data: Dataset) -> dict[str, str]:
     return {clip.name: part for part, clips in data.parts.items() for clip in clips}
 
 

@@ -51,10 +51,10 @@ def walk(seed: int, count: int = 36) -> Pixels:
     """Return one of several people (count, 96, 96, 3) who cross a scene at about the same pace."""
     rng = np.random.default_rng(seed)
     height, stride, phase = rng.uniform(36, 46), rng.uniform(0.4, 0.9), rng.uniform(0, 6)
-    pace = rng.uniform(2.0, 2.4)
+    reading = rng.uniform(2.0, 2.4)
     frames = scene(0)[None].repeat(count, axis=0)
     for number, frame in enumerate(frames):
-        x, hip = 8 + pace * number, 78 - height / 2
+        x, hip = 8 + reading * number, 78 - height / 2
         swing = 9 * np.sin(stride * number + phase)
         for side in (-1, 1):
             foot = round(x + side * swing), 78
@@ -279,7 +279,7 @@ def test_blocks_and_limits_change_nothing(
     monkeypatch.setattr(duplicates, "BLOCK", 3)
     monkeypatch.setattr(duplicates, "ROWS", 2)
     assert found(takes) == expected
-    monkeypatch.setattr(duplicates, "MOST_FRAMES", 250)  # every second frame
+    monkeypatch.setattr(duplicates, "MAX_FRAMES", 250)  # every second frame
     assert found(takes) == expected
 
 

@@ -12,9 +12,9 @@ from vidgru.data import shortcuts
 from vidgru.data.folder import Clip
 from vidgru.data.results import Shortcut
 from vidgru.data.shortcuts import find_shortcuts
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 
-PLAIN = Facts(64, 48, 25.0, "h264", 0, 50, 50, 2.0, False)
+PLAIN = VideoInfo(64, 48, 25.0, "h264", 0, 50, 50, 2.0, False)
 Pixels = NDArray[np.uint8]
 CUES = (
     "picture size",
@@ -29,16 +29,16 @@ CUES = (
 
 def data(
     count: int = 36, groups: int | None = None
-) -> tuple[list[Clip], dict[Clip, Facts], dict[Clip, Pixels]]:
+) -> tuple[list[Clip], dict[Clip, VideoInfo], dict[Clip, Pixels]]:
     """Return clips of three classes in which nothing tells the class."""
     random = np.random.default_rng(3)
-    clips, facts, frames = [], {}, {}
+    clips, info, frames = [], {}, {}
     for number in range(count):
         group = None if groups is None else str(number // 3 % groups)
         name = f"{number}.mp4"
         clip = Clip(Path(name), name, "abc"[number % 3], None, group)
         clips.append(clip)
-        facts[clip] = dataclasses.replace(
+        info[clip] = dataclasses.replace(
             PLAIN,
             width=int(random.integers(60, 200)),
             height=int(random.integers(60, 200)),
@@ -48,11 +48,11 @@ def data(
         )
         frames[clip] = random.integers(0, 256, (1, 6, 24, 24, 3), dtype=np.uint8)
         frames[clip] //= np.uint8(random.integers(1, 4))
-    return clips, facts, frames
+    return clips, info, frames
 
 
-def found(clips: list[Clip], facts: dict[Clip, Facts], frames: dict[Clip, Pixels]) -> set[str]:
-    return {s.cue for s in find_shortcuts(clips, facts, frames) if s.found}
+def found(clips: list[Clip], info: dict[Clip, VideoInfo], frames: dict[Clip, Pixels]) -> set[str]:
+    return {s.cue for s in find_shortcuts(clips, info, frames) if s.found}
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
@@ -65,88 +65,88 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 @pytest.mark.parametrize("cue", CUES)
 def test_each_cue_is_found_where_it_tells_the_class(cue: str) -> None:
-    clips, facts, frames = data()
+    clips, info, frames = data()
     for clip in clips:
-        number, fact = "abc".index(clip.label), facts[clip]
+        number, fact = "abc".index(clip.label), info[clip]
         if cue == "picture size":
             scale = (50 + 50 * number) / (fact.width * fact.height) ** 0.5
             size = round(fact.width * scale), round(fact.height * scale)
-            facts[clip] = dataclasses.replace(fact, width=size[0], height=size[1])
+            info[clip] = dataclasses.replace(fact, width=size[0], height=size[1])
         elif cue == "aspect ratio":
             wide = round(fact.height * (1 + number / 2))
-            facts[clip] = dataclasses.replace(fact, width=wide)
+            info[clip] = dataclasses.replace(fact, width=wide)
         elif cue == "duration":
-            facts[clip] = dataclasses.replace(fact, seconds=fact.seconds / 10 + number)
+            info[clip] = dataclasses.replace(fact, seconds=fact.seconds / 10 + number)
         elif cue == "frame rate":
-            facts[clip] = dataclasses.replace(fact, fps=20.0 + number)
+            info[clip] = dataclasses.replace(fact, fps=20.0 + number)
         elif cue == "codec":
-            facts[clip] = dataclasses.replace(fact, codec=f"mp4{number}")
+            info[clip] = dataclasses.replace(fact, codec=f"mp4{number}")
         elif cue == "brightness":
             frames[clip] = frames[clip] // 4 + np.uint8(60 * number)
         else:
             frames[clip][:, :, 8 * number : 8 * number + 8] = 200
-    (shortcut,) = [s for s in find_shortcuts(clips, facts, frames) if s.cue == cue]
+    (shortcut,) = [s for s in find_shortcuts(clips, info, frames) if s.cue == cue]
     assert shortcut.accuracy > 0.8
     assert shortcut.found
-    others = found(clips, facts, frames) - {cue}
+    others = found(clips, info, frames) - {cue}
     assert others <= ({"first frame"} if cue == "brightness" else set())
 
 
 def test_what_tells_persons_is_no_shortcut_to_classes() -> None:
     """With two clips of each person, of one class each, a person's colour would give it away."""
-    clips, facts, frames = data(groups=12)
+    clips, info, frames = data(groups=12)
     clips = [dataclasses.replace(c, label="abc"[int(c.group or 0) % 3]) for c in clips]
-    facts = dict(zip(clips, facts.values(), strict=True))
+    info = dict(zip(clips, info.values(), strict=True))
     random = np.random.default_rng(5)
     looks = random.integers(0, 256, (12, 1, 6, 24, 24, 3), dtype=np.uint8)
     frames = {clip: looks[int(clip.group or 0)] for clip in clips}
-    assert found(clips, facts, frames) == set()
+    assert found(clips, info, frames) == set()
     alone = [dataclasses.replace(clip, group=None) for clip in clips]
-    again = dict(zip(alone, facts.values(), strict=True))
+    again = dict(zip(alone, info.values(), strict=True))
     assert "first frame" in found(alone, again, dict(zip(alone, frames.values(), strict=True)))
 
 
 def test_a_rare_class_counts_as_much_as_the_others() -> None:
-    clips, facts, frames = data(60)
+    clips, info, frames = data(60)
     kept = [c for n, c in enumerate(clips) if c.label != "c" or n < 18]
     for clip in kept:
         codec = "x" if clip.label == "a" else "y"
-        facts[clip] = dataclasses.replace(facts[clip], codec=codec)
-    (codec,) = [s for s in find_shortcuts(kept, facts, frames) if s.cue == "codec"]
+        info[clip] = dataclasses.replace(info[clip], codec=codec)
+    (codec,) = [s for s in find_shortcuts(kept, info, frames) if s.cue == "codec"]
     # Two classes share a codec: one of them is always told, the other never.
     assert codec == Shortcut("codec", pytest.approx(2 / 3, abs=0.05), 1 / 3, True)
 
 
 def test_too_few_clips_tell_nothing() -> None:
-    clips, facts, frames = data(6)
-    assert find_shortcuts(clips, facts, frames) == ()
+    clips, info, frames = data(6)
+    assert find_shortcuts(clips, info, frames) == ()
     assert find_shortcuts([], {}, {}) == ()
-    clips, facts, frames = data(9)
+    clips, info, frames = data(9)
     same = [dataclasses.replace(clip, group="one") for clip in clips]
-    again = dict(zip(same, facts.values(), strict=True))
+    again = dict(zip(same, info.values(), strict=True))
     every = find_shortcuts(same, again, dict(zip(same, frames.values(), strict=True)))
     assert {(s.accuracy, s.found) for s in every} == {(1 / 3, False)}
 
 
 def test_constant_cues_are_chance() -> None:
-    clips, facts, frames = data()
-    facts = dict.fromkeys(clips, PLAIN)
-    every = {s.cue: s for s in find_shortcuts(clips, facts, frames)}
+    clips, info, frames = data()
+    info = dict.fromkeys(clips, PLAIN)
+    every = {s.cue: s for s in find_shortcuts(clips, info, frames)}
     for cue in CUES[:5]:
         assert every[cue] == Shortcut(cue, 1 / 3, 1 / 3, False)
 
 
 def test_many_clips_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    clips, facts, frames = data(90)
+    clips, info, frames = data(90)
     for clip in clips:
-        facts[clip] = dataclasses.replace(facts[clip], codec=clip.label)
+        info[clip] = dataclasses.replace(info[clip], codec=clip.label)
     asked = Counter[Clip]()
 
-    class Asked(dict[Clip, Facts]):
-        def __getitem__(self, clip: Clip) -> Facts:
+    class Asked(dict[Clip, VideoInfo]):
+        def __getitem__(self, clip: Clip) -> VideoInfo:
             asked[clip] += 1
             return super().__getitem__(clip)
 
-    monkeypatch.setattr(shortcuts, "MOST_CLIPS", 40)
-    assert "codec" in found(clips, Asked(facts), frames)
+    monkeypatch.setattr(shortcuts, "MAX_CLIPS", 40)
+    assert "codec" in found(clips, Asked(info), frames)
     assert len(asked) == 40

@@ -7,7 +7,7 @@ import pytest
 
 from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
-from vidgru.data.sampling import suit
+from vidgru.data.sampling import choose_fps_and_window
 from vidgru.data.split import split_clips
 
 
@@ -103,11 +103,11 @@ def test_a_class_that_few_groups_have_is_on_both_sides_whatever_the_seed(seed: i
 def test_rate_and_window_suit_the_clips(
     rates: list[float], seconds: list[float], expected: tuple[float, int]
 ) -> None:
-    fps, frames = suit(rates, seconds, None, None)
+    fps, frames = choose_fps_and_window(rates, seconds, None, None)
     assert (pytest.approx(fps), frames) == expected
 
 
 def test_given_rate_and_window_stay() -> None:
-    assert suit([30.0], [0.5], 7.0, None) == (7.0, 4)
-    assert suit([30.0], [3.0], None, 24) == (15.0, 24)
-    assert suit([30.0], [0.1], 5.0, 12) == (5.0, 12)
+    assert choose_fps_and_window([30.0], [0.5], 7.0, None) == (7.0, 4)
+    assert choose_fps_and_window([30.0], [3.0], None, 24) == (15.0, 24)
+    assert choose_fps_and_window([30.0], [0.1], 5.0, 12) == (5.0, 12)

@@ -13,7 +13,7 @@ from helpers import build, save_model
 from safetensors.torch import save
 
 from vidgru.core.errors import ModelError
-from vidgru.data.augment import AUGMENTATIONS, Augmentation, cut
+from vidgru.data.augment import AUGMENTATIONS, Augmentation, warp
 from vidgru.engine.model_file import load_checkpoint, newest_run, save_checkpoint
 from vidgru.engine.train_step import learning_rate
 from vidgru.tasks.classify import train_step as loop
@@ -21,18 +21,18 @@ from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
-from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
 
 SPEC = ModelSpec("classify", ("a", "b"), "both", "gru", 8, 10.0, 6, 16)
 
 
-def trainer(seed: int = 0, optimizer: str = "adamw", core: str = "gru") -> Trainer:
+def trainer(seed: int = 0, optimizer: str = "adamw", core: str = "gru") -> ClassifyTrainStep:
     torch.manual_seed(seed)
     rng = np.random.default_rng(0)
     clips = [rng.integers(0, 255, (1, n, 24, 24, 3), dtype=np.uint8) for n in (4, 6, 9, 12, 7)]
     for still in (clips[1], clips[3]):
         still[:] = still[:, :1]
-    return Trainer(
+    return ClassifyTrainStep(
         Network(NetworkConfig("both", core, 2, hidden=8)),
         Classify(("a", "b")),
         Examples(clips, torch.tensor([0, 1, 0, 1, 0])),
@@ -46,7 +46,7 @@ def trainer(seed: int = 0, optimizer: str = "adamw", core: str = "gru") -> Train
     )
 
 
-def weights(model: Trainer) -> dict[str, torch.Tensor]:
+def weights(model: ClassifyTrainStep) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.network.state_dict().items()}
 
 
@@ -263,11 +263,11 @@ def test_the_newest_run(tmp_path: Path) -> None:
 class TestTransforms:
     """How training clips are mirrored and turned; classes a, b and c."""
 
-    def trainer(self, augmentation: Augmentation) -> Trainer:
+    def trainer(self, augmentation: Augmentation) -> ClassifyTrainStep:
         torch.manual_seed(0)
         rng = np.random.default_rng(0)
         clips = [rng.integers(0, 255, (1, 6, 24, 24, 3), dtype=np.uint8) for _ in range(12)]
-        return Trainer(
+        return ClassifyTrainStep(
             Network(NetworkConfig("both", "gru", 3, hidden=8)),
             Classify(("a", "b", "c")),
             Examples(clips, torch.arange(3).repeat_interleave(4)),
@@ -280,12 +280,12 @@ class TestTransforms:
         )
 
     def drawn(
-        self, monkeypatch: pytest.MonkeyPatch, found: Trainer, batches: int
+        self, monkeypatch: pytest.MonkeyPatch, found: ClassifyTrainStep, batches: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the views (N, 2, 3) and targets (N,) of so many training batches."""
         seen: list[torch.Tensor] = []
         monkeypatch.setattr(
-            loop, "cut", lambda w, view, size: seen.append(view) or cut(w, view, size)
+            loop, "cut", lambda w, view, size: seen.append(view) or warp(w, view, size)
         )
         targets = torch.cat([found._draw()[1] for _ in range(batches)])
         return torch.stack(seen), targets

@@ -14,21 +14,21 @@ from vidgru.cli.main import main
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.engine.distributed import (
-    add_up,
-    agree,
+    all_reduce_gradients,
+    broadcast,
     from_main,
-    in_turn,
+    main_first,
     part,
+    process_group,
     rank,
     text_from_main,
-    together,
     total,
     world,
 )
 from vidgru.engine.sync_layers import join_parts
 from vidgru.tasks.classify import train_step as loop
 from vidgru.tasks.classify import windows
-from vidgru.tasks.classify.train_step import Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep
 
 Steps = Iterator[Progress]
 
@@ -61,7 +61,7 @@ def batch_norm(dtype: torch.dtype, limit: float) -> None:
         close(ys[1], ys[0][own], limit, "output")
         (ys[0].float() * pull).sum().backward()
         (ys[1].float() * pull[own]).sum().backward()
-        add_up(torch.zeros(()), parts.parameters())
+        all_reduce_gradients(torch.zeros(()), parts.parameters())
         for a, b in (
             (seen[1].grad, seen[0].grad[own]),
             (parts[0].weight.grad, whole[0].weight.grad),
@@ -101,7 +101,7 @@ def talk() -> None:
     pieces = total(torch.eye(count)[rank()] * (part(5).stop - part(5).start))
     assert pieces.sum() == 5
     assert pieces.max() - pieces.min() <= 1
-    assert agree(0.1 + rank()) == 0.1
+    assert broadcast(0.1 + rank()) == 0.1
     assert from_main(lambda: b"\x00\xff" if rank() == 0 else b"wrong") == b"\x00\xff"
     assert from_main(lambda: b"") == b""
     strange = os.fsdecode(b"caf\xe9/\xe2\x82\xac")
@@ -111,7 +111,7 @@ def talk() -> None:
     assert from_main(lambda: sums.numpy().tobytes()) == sums.numpy().tobytes()
 
 
-@together
+@process_group
 def pieces(place: Path) -> Steps:
     yield Progress("checking", 0, 1)
     batch_norm(torch.float32, 2e-6)
@@ -125,7 +125,7 @@ def pieces(place: Path) -> Steps:
         done.append(len(list(place.iterdir())))
         (place / str(rank())).touch()
 
-    yield from in_turn(job)
+    yield from main_first(job)
     torch.optim.AdamW([nn.Parameter(torch.zeros(2))]).step()
     # The others begin when the first one is ready.
     assert done == [0] if rank() == 0 else done[0] > 0
@@ -133,18 +133,18 @@ def pieces(place: Path) -> Steps:
 
 def exactly() -> None:
     """Compute in float64, so that only what is really another computation makes a difference."""
-    make, outputs, normalise = Trainer.__init__, Trainer._outputs, loop.normalise
+    make, outputs, normalise = ClassifyTrainStep.__init__, ClassifyTrainStep._outputs, loop.normalise
     shorten = Tensor.float
 
-    def begin(self: Trainer, network: nn.Module, *args: object, **options: object) -> None:
+    def begin(self: ClassifyTrainStep, network: nn.Module, *args: object, **options: object) -> None:
         make(self, network.double(), *args, **options)
         self.weights = self.weights.double()
 
-    def answer(self: Trainer, frames: Tensor) -> Tensor:
+    def answer(self: ClassifyTrainStep, frames: Tensor) -> Tensor:
         found = outputs(self, frames)
         return found if self.network.training else found.to(torch.float32)
 
-    Trainer.__init__, Trainer._outputs = begin, answer
+    ClassifyTrainStep.__init__, ClassifyTrainStep._outputs = begin, answer
     Tensor.float = lambda t: t if t.dtype == torch.float64 else shorten(t)
     loop.normalise = windows.normalise = lambda pixels: normalise(pixels).double()
     loop.convolution_dtype = lambda device: torch.float32
@@ -165,9 +165,9 @@ def exact(folder: str, place: str) -> None:
 
 def failing(how: str, process: int, step: int) -> None:
     """Make one of the processes that were started first die or fail before it takes a step."""
-    real = Trainer.step
+    real = ClassifyTrainStep.step
 
-    def fatal(self: Trainer, done: float) -> float:
+    def fatal(self: ClassifyTrainStep, done: float) -> float:
         if self.steps == step and rank() == process:
             if how == "fail":
                 raise DataError("This is wrong in one process only.")
@@ -175,7 +175,7 @@ def failing(how: str, process: int, step: int) -> None:
         return real(self, done)
 
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-        Trainer.step = fatal
+        ClassifyTrainStep.step = fatal
 
 
 if __name__ == "__main__":

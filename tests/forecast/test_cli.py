@@ -80,7 +80,7 @@ def test_json_and_one_bad_source(
     assert done.code == 1
     sentences = [
         f"Cannot read {folder}/a.avi: not a video that can be opened.",
-        f"{short} ends at 0.30 s: nothing can be foreseen after 0.5 s.",
+        f"{short} ends at 0.30 s: nothing can be forecast after 0.5 s.",
         f"Cannot read {tmp_path}/empty: the folder holds neither videos nor images.",
     ]
     assert done.err.splitlines() == [f"Error: {sentence}" for sentence in sentences]
@@ -109,7 +109,7 @@ def test_json_and_one_bad_source(
         (["clip.avi", "--out", "clip.avi"], 1, "Cannot write to clip.avi: it is a file, not a"),
         (["images", "--out", "images"], 2, "images cannot be read and written at once: give anot"),
         (["clip.avi", "--model", "nowhere"], 1, "No model at nowhere: give a run folder or a mod"),
-        (["clip.avi"], 1, "No trained model that foresees frames in "),
+        (["clip.avi"], 1, "No trained model that forecasts frames in "),
         (["clip.avi", "--model", SHIPPED_MOTION], 1, f"{SHIPPED_MOTION} is a model of motion: use"),
     ],
     ids=str,
@@ -189,12 +189,12 @@ def test_interrupted(
     whole = forecast_save.film_strip
     count = 0
 
-    def broken(told: Forecast) -> Frames:
+    def broken(predicted: Forecast) -> Frames:
         nonlocal count
         count += 1
         if count == 3:
             raise KeyboardInterrupt
-        return whole(told)
+        return whole(predicted)
 
     monkeypatch.setattr(forecast_save, "film_strip", broken)
     other = square.with_name("other.avi")

@@ -134,8 +134,8 @@ def test_evaluating_new_clips_by_hand(learned: Run, tmp_path: Path) -> None:
     frames = np.stack([frame for frame in read_frames(path)])[None]
     clip = torch.from_numpy(frames).permute(0, 1, 4, 2, 3) / 255
     with torch.no_grad():
-        told = load_forecast(learned.run).network(clip[:, :4], 3)
-    wanted = (told - clip[:, 4:]).square().sum((0, 2, 3, 4))
+        predicted = load_forecast(learned.run).network(clip[:, :4], 3)
+    wanted = (predicted - clip[:, 4:]).square().sum((0, 2, 3, 4))
     found = [horizon.model.mse for horizon in result.scores.horizons]  # type: ignore[union-attr]
     assert found == pytest.approx(wanted.tolist(), rel=1e-4)
 

@@ -10,7 +10,15 @@ from forecast_clips import clip_of
 from helpers import noise
 from numpy.typing import NDArray
 
-from vidgru.tasks.forecast.metrics import COPY, MODEL, Tally, errors, guesses, loss, ssim
+from vidgru.tasks.forecast.metrics import (
+    COPY,
+    MODEL,
+    MetricAccumulator,
+    baselines,
+    errors,
+    loss,
+    ssim,
+)
 from vidgru.tasks.forecast.train_step import LUMA, as_clip
 
 
@@ -28,10 +36,10 @@ def ssim_by_hand(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def test_measures_by_hand() -> None:
-    told, true = clip_of(2, 3, 2).double(), clip_of(4, 3, 2)[2:].double()
-    found = errors(told, true)
+    predicted, true = clip_of(2, 3, 2).double(), clip_of(4, 3, 2)[2:].double()
+    found = errors(predicted, true)
     for place in np.ndindex(2, 3):
-        a, b = told[place].numpy(), true[place].numpy()
+        a, b = predicted[place].numpy(), true[place].numpy()
         mean = ((a - b) ** 2).mean()
         wanted = (
             ((a - b) ** 2).sum(),
@@ -50,34 +58,34 @@ def test_a_frame_without_error() -> None:
 
 
 def test_guesses_by_hand() -> None:
-    seen = torch.tensor([0.1, 0.5, 0.6]).view(1, 3, 1, 1, 1)
-    copy, linear = guesses(seen, 5)
+    context = torch.tensor([0.1, 0.5, 0.6]).view(1, 3, 1, 1, 1)
+    copy, linear = baselines(context, 5)
     assert copy.flatten().tolist() == pytest.approx([0.6] * 5)
     assert linear.flatten().tolist() == pytest.approx([0.7, 0.8, 0.9, 1.0, 1.0])
-    copy, linear = guesses(seen[:, :1], 2)
+    copy, linear = baselines(context[:, :1], 2)
     assert copy.flatten().tolist() == linear.flatten().tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_the_loss_is_squared_error_and_structure() -> None:
-    told, true = clip_of(2, 3), clip_of(4, 3)[2:]
-    structure = 1 - ssim(told.flatten(0, 1), true.flatten(0, 1)).mean()
-    assert loss(told, true).item() == pytest.approx(
-        40 * (told - true).square().mean().item() + structure.item(), rel=1e-5
+    predicted, true = clip_of(2, 3), clip_of(4, 3)[2:]
+    structure = 1 - ssim(predicted.flatten(0, 1), true.flatten(0, 1)).mean()
+    assert loss(predicted, true).item() == pytest.approx(
+        40 * (predicted - true).square().mean().item() + structure.item(), rel=1e-5
     )
 
 
 def test_scores_are_means_over_windows() -> None:
-    tally, clip = Tally(3), clip_of(3, 7)
-    assert tally.scores(10) is None
-    seen, true = clip[:, :4], clip[:, 4:]
-    told = true.flip(0)
-    tally.add(seen[:1], told[:1], true[:1])
-    tally.add(seen[1:], told[1:], true[1:])
-    scores = tally.scores(10)
+    accumulator, clip = MetricAccumulator(3), clip_of(3, 7)
+    assert accumulator.scores(10) is None
+    context, true = clip[:, :4], clip[:, 4:]
+    predicted = true.flip(0)
+    accumulator.add(context[:1], predicted[:1], true[:1])
+    accumulator.add(context[1:], predicted[1:], true[1:])
+    scores = accumulator.scores(10)
     assert scores is not None
     assert scores.windows == 3
-    wanted = errors(told, true).mean(0)
-    last = errors(seen[:, -1:].expand(-1, 3, -1, -1, -1), true).mean(0)
+    wanted = errors(predicted, true).mean(0)
+    last = errors(context[:, -1:].expand(-1, 3, -1, -1, -1), true).mean(0)
     for number, horizon in enumerate(scores.horizons):
         assert (horizon.frame, horizon.seconds) == (number + 1, pytest.approx((number + 1) / 10))
         assert list(asdict(horizon.model).values()) == pytest.approx(wanted[number].tolist())

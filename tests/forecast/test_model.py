@@ -1,4 +1,4 @@
-"""What a model foresees, in clips and in streams."""
+"""What a model forecasts, in clips and in streams."""
 
 import gc
 import json
@@ -29,17 +29,17 @@ from vidgru.video.read import Frame
 
 
 def test_after_the_end(model: ForecastModel, square: Path) -> None:
-    (told,) = model.forecast(square)
-    assert (told.source, told.model) == (str(square), "model.safetensors")
-    assert (told.at, told.fps, told.width, told.height) == (1.1, 10, SIZE, SIZE)
-    assert told.seen == (0.8, 0.9, 1.0, 1.1)
-    assert told.frames == tuple(ForecastFrame(n, round(1.1 + n / 10, 6)) for n in (1, 2, 3))
+    (predicted,) = model.forecast(square)
+    assert (predicted.source, predicted.model) == (str(square), "model.safetensors")
+    assert (predicted.at, predicted.fps, predicted.width, predicted.height) == (1.1, 10, SIZE, SIZE)
+    assert predicted.context == (0.8, 0.9, 1.0, 1.1)
+    assert predicted.frames == tuple(ForecastFrame(n, round(1.1 + n / 10, 6)) for n in (1, 2, 3))
     frames = noise(12, SIZE, SIZE)[8:]
-    assert np.array_equal(to_rgb(told.shown), frames)
-    assert told.told == pytest.approx(direct(frames, 3), abs=1e-6)
-    assert np.ptp(told.told, axis=0).max() > 0.01  # frame by frame something else
-    assert told.came.shape == (0, SIZE, SIZE, 3)
-    said = told.to_dict()
+    assert np.array_equal(to_rgb(predicted.shown), frames)
+    assert predicted.predicted == pytest.approx(direct(frames, 3), abs=1e-6)
+    assert np.ptp(predicted.predicted, axis=0).max() > 0.01  # frame by frame something else
+    assert predicted.ground_truth.shape == (0, SIZE, SIZE, 3)
+    said = predicted.to_dict()
     assert json.loads(json.dumps(said)) == {
         "source": str(square), "at": 1.1, "fps": 10, "width": SIZE, "height": SIZE,
         "model": "model.safetensors", "seen": [0.8, 0.9, 1.0, 1.1],
@@ -53,39 +53,39 @@ def test_after_the_end(model: ForecastModel, square: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_came_is_compared(square: Path, channels: int) -> None:
     """Several moments may overlap, come in any order, or twice."""
-    told = make_model(channels).forecast(square, 2, at=(1.0, 0.45, 0.5, 0.5, 0.85))
-    assert [one.at for one in told] == [0.4, 0.5, 0.8, 1.0]
+    predicted = make_model(channels).forecast(square, 2, at=(1.0, 0.45, 0.5, 0.5, 0.85))
+    assert [one.at for one in predicted] == [0.4, 0.5, 0.8, 1.0]
     frames = noise(12, SIZE, SIZE)
     grey = frames @ np.array([0.299, 0.587, 0.114])[:, None] / 255
     pixels = frames / 255 if channels == 3 else grey
-    for one in told:
+    for one in predicted:
         at = round(one.at * 10)
-        assert one.told == pytest.approx(direct(frames[at - 3 : at + 1], 2, channels), abs=1e-6)
-        came = pixels[at + 1 : at + 3]
-        assert one.came == pytest.approx(came, abs=1e-6)
-        assert len(one.came) == (1 if at == 10 else 2)
+        assert one.predicted == pytest.approx(direct(frames[at - 3 : at + 1], 2, channels), abs=1e-6)
+        ground_truth = pixels[at + 1 : at + 3]
+        assert one.ground_truth == pytest.approx(ground_truth, abs=1e-6)
+        assert len(one.ground_truth) == (1 if at == 10 else 2)
         for number, frame in enumerate(one.frames, 1):
-            if number > len(came):
+            if number > len(ground_truth):
                 assert frame.model is frame.copy is frame.linear is None
                 continue
-            true, last, before = came[number - 1], pixels[at], pixels[at - 1]
+            true, last, before = ground_truth[number - 1], pixels[at], pixels[at - 1]
             linear = np.clip(last + number * (last - before), 0, 1)
-            for found, guess in (
-                (frame.model, one.told[number - 1]), (frame.copy, last), (frame.linear, linear)
+            for found, baseline in (
+                (frame.model, one.predicted[number - 1]), (frame.copy, last), (frame.linear, linear)
             ):  # fmt: skip
                 assert found is not None
-                assert found.mse == pytest.approx(((guess - true) ** 2).sum(), rel=1e-4)
-                assert found.mae == pytest.approx(np.abs(guess - true).sum(), rel=1e-4)
-                mean = ((guess - true) ** 2).mean()
+                assert found.mse == pytest.approx(((baseline - true) ** 2).sum(), rel=1e-4)
+                assert found.mae == pytest.approx(np.abs(baseline - true).sum(), rel=1e-4)
+                mean = ((baseline - true) ** 2).mean()
                 assert found.psnr == pytest.approx(-10 * np.log10(mean), rel=1e-4)
-                pair = [torch.tensor(each).permute(2, 0, 1)[None, None] for each in (guess, true)]
+                pair = [torch.tensor(each).permute(2, 0, 1)[None, None] for each in (baseline, true)]
                 assert found.ssim == pytest.approx(float(errors(*pair)[0, 0, 2]), rel=1e-4)
 
 
 def test_of_what_stays_a_copy_is_right(model: ForecastModel, tmp_path: Path) -> None:
     still = write_clip(tmp_path / "still.avi", noise(1, SIZE, SIZE).repeat(12, 0), 10)
-    (told,) = model.forecast(still, at=(0.5,))
-    for frame in told.frames:
+    (predicted,) = model.forecast(still, at=(0.5,))
+    for frame in predicted.frames:
         assert (
             frame.copy
             == frame.linear
@@ -100,9 +100,9 @@ def test_few_frames(
 ) -> None:
     one, two = model.forecast(square, at=(0.0, 0.15))
     frames = noise(12, SIZE, SIZE)
-    assert (one.seen, two.seen) == ((0.0,), (0.0, 0.1))
-    assert one.told == pytest.approx(direct(frames[:1], 3), abs=1e-6)
-    assert two.told == pytest.approx(direct(frames[:2], 3), abs=1e-6)
+    assert (one.context, two.context) == ((0.0,), (0.0, 0.1))
+    assert one.predicted == pytest.approx(direct(frames[:1], 3), abs=1e-6)
+    assert two.predicted == pytest.approx(direct(frames[:2], 3), abs=1e-6)
     assert one.frames[0].copy == one.frames[0].linear  # of one frame, nothing is known of motion
     assert one.frames[1].model is not None
     assert caplog.messages == [
@@ -110,8 +110,8 @@ def test_few_frames(
         "the forecast is a poorer one." for at, count in (("0.00", 1), ("0.10", 2))
     ]  # fmt: skip
     picture = write_images(tmp_path / "images", noise(1, 9, 18), ["1.png"]) / "1.png"
-    (told,) = model.forecast(picture)
-    assert (told.seen, told.width, told.height, len(told.frames)) == ((0.0,), 18, 9, 3)
+    (predicted,) = model.forecast(picture)
+    assert (predicted.context, predicted.width, predicted.height, len(predicted.frames)) == ((0.0,), 18, 9, 3)
 
 
 def test_the_end_of_a_video_and_beyond(model: ForecastModel, square: Path) -> None:
@@ -124,7 +124,7 @@ def test_the_end_of_a_video_and_beyond(model: ForecastModel, square: Path) -> No
         steps = model.forecast_steps(square, at=(7.5, 0.5, 1.25))
         found.extend(item.at for item in steps if isinstance(item, Forecast))
 
-    sentence = rf"^{square} ends at 1\.20 s: nothing can be foreseen after 1\.25 s\.$"
+    sentence = rf"^{square} ends at 1\.20 s: nothing can be forecast after 1\.25 s\.$"
     with pytest.raises(VideoError, match=sentence):
         ask()
     assert found == [0.5]
@@ -137,18 +137,18 @@ def test_the_rate_is_that_of_training(
     model: ForecastModel, tmp_path: Path, fps: float, rate: float
 ) -> None:
     clip = write_clip(tmp_path / "clip.avi", noise(40, SIZE, SIZE), fps)
-    (told,) = model.forecast(clip)
-    assert told.fps == pytest.approx(rate)
-    assert np.diff(told.seen) == pytest.approx(1 / rate, abs=1e-5)
+    (predicted,) = model.forecast(clip)
+    assert predicted.fps == pytest.approx(rate)
+    assert np.diff(predicted.context) == pytest.approx(1 / rate, abs=1e-5)
     every = round(fps / rate)
     frames = noise(40, SIZE, SIZE)[::every][-4:]
-    assert told.told == pytest.approx(direct(frames, 3), abs=1e-6)
+    assert predicted.predicted == pytest.approx(direct(frames, 3), abs=1e-6)
 
 
 def test_pictures_are_told_upright(model: ForecastModel, tmp_path: Path) -> None:
     turned = turn(write_clip(tmp_path / "turned.mp4", noise(6, 48, 96), 10, "mp4v"))
-    (told,) = model.forecast(turned)
-    assert (told.width, told.height) == (48, 96)
+    (predicted,) = model.forecast(turned)
+    assert (predicted.width, predicted.height) == (48, 96)
     uneven = write_clip(tmp_path / "uneven.mp4", noise(20), 20, "mp4v")
     retime(uneven, [512] * 15 + [100_000] + [512] * 4)
     assert model.forecast(uneven)[0].fps == pytest.approx(10)
@@ -173,13 +173,13 @@ def test_only_what_is_needed_is_read(
             yield Frame(picture, n / fps, n)
 
     monkeypatch.setattr(forecast, "sample_frames", endless)
-    (told,) = model.forecast(square)
-    assert told.at == 299.9
+    (predicted,) = model.forecast(square)
+    assert predicted.at == 299.9
     assert (given, alive) == (3000, 0)
     assert most <= SPEC.frames + 2
     given = most = 0
-    told = model.forecast(square, at=(100.0, 100.1))[1]
-    assert told.frames[-1].model is not None
+    predicted = model.forecast(square, at=(100.0, 100.1))[1]
+    assert predicted.frames[-1].model is not None
     assert given == 1001 + 1 + 3
     assert most <= SPEC.frames + 2 + 3 + 2
 
@@ -189,16 +189,16 @@ def test_a_stream_foresees_what_a_clip_does(model: ForecastModel, square: Path) 
     moments = list(model.stream(square))
     assert [moment.time for moment in moments] == pytest.approx(np.arange(12) / 10)
     # The older state begins anew every four frames, and tells when it has seen four to eight.
-    assert [moment.seen for moment in moments] == [1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8]
+    assert [moment.context for moment in moments] == [1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8]
     for number, moment in enumerate(moments, 1):
-        wanted = direct(frames[number - moment.seen : number], 3)
-        assert moment.told.shape == wanted.shape == (3, SIZE, SIZE, 3)
-        assert np.abs(moment.told - wanted).max() <= 1e-5
-    assert np.abs(moments[-1].told - moments[-2].told).max() > 1e-3
+        wanted = direct(frames[number - moment.context : number], 3)
+        assert moment.predicted.shape == wanted.shape == (3, SIZE, SIZE, 3)
+        assert np.abs(moment.predicted - wanted).max() <= 1e-5
+    assert np.abs(moments[-1].predicted - moments[-2].predicted).max() > 1e-3
     assert moments[0].to_dict() == {
         "time": 0, "seen": 1, "fps": 10, "seconds": [0.1, 0.2, pytest.approx(0.3)]
     }  # fmt: skip
-    assert len(next(model.stream(square, 7)).told) == 7
+    assert len(next(model.stream(square, 7)).predicted) == 7
 
 
 def test_a_stream_answers_before_it_reads_on(model: ForecastModel) -> None:
@@ -235,15 +235,15 @@ def test_a_live_stream_begins_afresh_after_a_reconnect(
 ) -> None:
     frames = noise(9, SIZE, SIZE)
 
-    def live(source: str, fps: float, size: tuple[int, int], tell: Any) -> Iterator[LiveFrame]:
+    def live(source: str, fps: float, size: tuple[int, int], predict: Any) -> Iterator[LiveFrame]:
         assert (source, fps, size) == ("camera:3", 10, (SIZE, SIZE))
         for n in range(9):
             yield LiveFrame(frames[n], n / 10, n, 0.0, 0.0, 0, int(n >= 5))
 
     monkeypatch.setattr(forecast, "live_frames", live)
     moments = list(model.stream("camera:3", 2))
-    assert [moment.seen for moment in moments] == [1, 2, 3, 4, 5, 1, 2, 3, 4]
-    assert np.abs(moments[6].told - direct(frames[5:7], 2)).max() <= 1e-5
+    assert [moment.context for moment in moments] == [1, 2, 3, 4, 5, 1, 2, 3, 4]
+    assert np.abs(moments[6].predicted - direct(frames[5:7], 2)).max() <= 1e-5
 
 
 def test_models(
@@ -266,8 +266,8 @@ def test_models(
 
 
 def test_grey_models_are_shown_in_grey(square: Path) -> None:
-    (told,) = make_model(1).forecast(square)
-    strip = film_strip(told).astype(int)
+    (predicted,) = make_model(1).forecast(square)
+    strip = film_strip(predicted).astype(int)
     colored = np.ptp(strip, axis=-1) > 0
     # Only what is written of the forecast, and the line before it, is orange.
     pictures = strip[30:-6]

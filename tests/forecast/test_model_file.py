@@ -37,10 +37,10 @@ def test_a_model_for_something_else(
     assert str(caught.value) == f"{trained.model} tells classes: use `vidgru predict`."
     with pytest.raises(ModelError) as caught:
         load_model(learned.model)
-    assert str(caught.value) == f"{learned.model} foresees frames: use `vidgru forecast`."
+    assert str(caught.value) == f"{learned.model} forecasts frames: use `vidgru forecast`."
     done = vidgru("predict", next(data.rglob("*.avi")), "--model", learned.run)
     assert (done.code, done.out) == (1, "")
-    assert "foresees frames: use `vidgru forecast`" in done.err
+    assert "forecasts frames: use `vidgru forecast`" in done.err
 
 
 @pytest.mark.parametrize(

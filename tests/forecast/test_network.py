@@ -16,15 +16,15 @@ def network(channels: int = 3, size: int = 32) -> ForecastNetwork:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_clip_at_once_is_frame_by_frame(channels: int) -> None:
     net, clip = network(channels), clip_of(2, 6, channels)
-    state, told = None, []
+    state, predicted = None, []
     with torch.no_grad():
         for frame in clip.unbind(1):
-            state = net.see(frame, state)
+            state = net.observe(frame, state)
         assert state is not None
         for _ in range(4):
-            told.append(net.tell(state))
-            state = net.see(told[-1], state)
-        assert torch.allclose(net(clip, 4), torch.stack(told, dim=1), atol=1e-5)
+            predicted.append(net.predict(state))
+            state = net.observe(predicted[-1], state)
+        assert torch.allclose(net(clip, 4), torch.stack(predicted, dim=1), atol=1e-5)
 
 
 def test_reading_goes_on_where_it_stopped() -> None:
@@ -44,22 +44,22 @@ def test_a_step_tells_the_next_frame() -> None:
     state = None
     with torch.no_grad():
         for frame in clip.unbind(1):
-            told, state = net.step(frame, state)
-        assert torch.allclose(told, net(clip, 1)[:, 0], atol=1e-5)
+            predicted, state = net.step(frame, state)
+        assert torch.allclose(predicted, net(clip, 1)[:, 0], atol=1e-5)
 
 
 def test_what_is_shown_replaces_what_was_foreseen() -> None:
     net, clip = network(), clip_of(2, 8)
-    seen, true = clip[:, :4], clip[:, 4:]
+    context, true = clip[:, :4], clip[:, 4:]
     shown = torch.zeros(2, 4, dtype=torch.bool)
     shown[1] = True
     with torch.no_grad():
-        told, free = net(seen, 4, true, shown), net(seen, 4)
-        assert torch.allclose(told[0], free[0], atol=1e-6)
+        predicted, free = net(context, 4, true, shown), net(context, 4)
+        assert torch.allclose(predicted[0], free[0], atol=1e-6)
         for ahead in range(4):
             one = net(clip[1:, : 4 + ahead], 1)[:, 0]
-            assert torch.allclose(told[1:, ahead], one, atol=1e-5)
-    assert not torch.allclose(told[1, 1:], free[1, 1:], atol=1e-4)
+            assert torch.allclose(predicted[1:, ahead], one, atol=1e-5)
+    assert not torch.allclose(predicted[1, 1:], free[1, 1:], atol=1e-4)
 
 
 def test_pixels_stay_between_0_and_1() -> None:
@@ -67,9 +67,9 @@ def test_pixels_stay_between_0_and_1() -> None:
     with torch.no_grad():
         for weights in net.parameters():
             weights.mul_(5)
-        told = net(clip_of(1, 4).round(), 5)
-    assert told.min() >= 0
-    assert told.max() <= 1 + 1e-6
+        predicted = net(clip_of(1, 4).round(), 5)
+    assert predicted.min() >= 0
+    assert predicted.max() <= 1 + 1e-6
 
 
 def test_copies_move_where_their_fields_say() -> None:
@@ -79,9 +79,9 @@ def test_copies_move_where_their_fields_say() -> None:
         net.move.bias.copy_(torch.tensor([1.0, 0.0] * WAYS))  # type: ignore[union-attr]
         net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
         net.choose[2].bias.copy_(torch.tensor([-50.0] + [50.0] * WAYS + [-50.0]))  # type: ignore[operator, union-attr]
-        told = net(frame, 1)[0, 0, 0]
-    assert torch.allclose(told[:, :28], frame[0, 0, 0, :, 4:], atol=1e-5)
-    assert torch.allclose(told[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
+        predicted = net(frame, 1)[0, 0, 0]
+    assert torch.allclose(predicted[:, :28], frame[0, 0, 0, :, 4:], atol=1e-5)
+    assert torch.allclose(predicted[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
 
 
 def test_norms_are_learned_from_seen_frames_alone() -> None:

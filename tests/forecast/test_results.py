@@ -38,17 +38,17 @@ def test_the_mean_over_several_forecasts() -> None:
     assert mean_scores([none], 10) is mean_scores([], 10) is None
 
 
-def made_up(frames: int, ahead: int, came: int, channels: int = 3, **changes: Any) -> Forecast:
-    """Return a forecast of plain frames: seen 0.2, foreseen 0.6, came 0.5."""
-    told = Forecast(
+def made_up(frames: int, ahead: int, ground_truth: int, channels: int = 3, **changes: Any) -> Forecast:
+    """Return a forecast of plain frames: seen 0.2, forecast 0.6, came 0.5."""
+    predicted = Forecast(
         source="x", at=(frames - 1) / 10, fps=10, width=SIZE, height=SIZE, model="m",
-        seen=tuple(n / 10 for n in range(frames)),
+        context=tuple(n / 10 for n in range(frames)),
         frames=tuple(ForecastFrame(n, (frames - 1 + n) / 10) for n in range(1, ahead + 1)),
         shown=np.full((frames, SIZE, SIZE, channels), 0.2, np.float32),
-        told=np.full((ahead, SIZE, SIZE, channels), 0.6, np.float32),
-        came=np.full((came, SIZE, SIZE, channels), 0.5, np.float32),
+        predicted=np.full((ahead, SIZE, SIZE, channels), 0.6, np.float32),
+        ground_truth=np.full((ground_truth, SIZE, SIZE, channels), 0.5, np.float32),
     )  # fmt: skip
-    return replace(told, **changes)
+    return replace(predicted, **changes)
 
 
 def count_cells(strip: Frames, color: Any, cell: int) -> float:
@@ -61,28 +61,28 @@ def count_cells(strip: Frames, color: Any, cell: int) -> float:
      (30, 19, 19, (4, 10, 10)), (2, 1, 1, (2, 1, 1)), (4, 30, 1, (4, 10, 1))],
 )  # fmt: skip
 def test_what_a_filmstrip_shows(
-    frames: int, ahead: int, came: int, cells: tuple[int, int, int]
+    frames: int, ahead: int, ground_truth: int, cells: tuple[int, int, int]
 ) -> None:
-    strip, cell = film_strip(made_up(frames, ahead, came)), 128 * 128
+    strip, cell = film_strip(made_up(frames, ahead, ground_truth)), 128 * 128
     (error,) = error_colors(np.full((1, 1), 0.1))[0]
     found = [count_cells(strip, [level] * 3, cell) for level in (51, 153, 128)]
     # Letters hold a few pixels of any grey.
     assert found == pytest.approx(cells, abs=0.02)
     assert count_cells(strip, error, cell) == pytest.approx(cells[2], abs=0.02)
-    rows = 3 if came else 1
+    rows = 3 if ground_truth else 1
     assert abs(strip.shape[0] - rows * 134) < 40
-    places = [np.argwhere((strip == level).all(axis=-1)) for level in (51, 153)]
-    assert places[0].max(axis=0)[1] < np.median(places[1], axis=0)[1]  # seen, then foreseen
-    column = strip[26::134, places[1].max(axis=0)[1] - 134 * (cells[1] - 1), 0]
-    assert column.tolist() == ([128, 153, error[0]] if came else [153])
+    outputs = [np.argwhere((strip == level).all(axis=-1)) for level in (51, 153)]
+    assert outputs[0].max(axis=0)[1] < np.median(outputs[1], axis=0)[1]  # seen, then forecast
+    column = strip[26::134, outputs[1].max(axis=0)[1] - 134 * (cells[1] - 1), 0]
+    assert column.tolist() == ([128, 153, error[0]] if ground_truth else [153])
 
 
 def test_the_columns_of_a_filmstrip() -> None:
-    """Evenly picked, always with the last frame seen and the first and last ones foreseen."""
+    """Evenly picked, always with the last frame seen and the first and last ones forecast."""
     shown = np.linspace(0, 1, 12, dtype=np.float32)[:, None, None, None]
-    told = np.linspace(0, 1, 30, dtype=np.float32)[:, None, None, None]
+    predicted = np.linspace(0, 1, 30, dtype=np.float32)[:, None, None, None]
     ones = np.ones((1, SIZE, SIZE, 1), np.float32)
-    strip = film_strip(made_up(12, 30, 0, 1, shown=shown * ones, told=told * ones))
+    strip = film_strip(made_up(12, 30, 0, 1, shown=shown * ones, predicted=predicted * ones))
     row = [int(v) for v in strip[strip.shape[0] // 2, :, 0]]
     runs = [v for n, v in enumerate(row[:-59]) if len(set(row[n : n + 60])) == 1]
     ground = 48
@@ -105,7 +105,7 @@ def test_the_shape_of_a_filmstrip(width: int, height: int, cell: tuple[int, int]
 
 def test_small_pictures_are_not_blurred() -> None:
     checks = (np.indices((1, SIZE, SIZE)).sum(axis=0) % 2).astype(np.float32)[..., None]
-    strip = film_strip(made_up(1, 1, 0, 1, shown=checks, told=checks, width=20, height=20))
+    strip = film_strip(made_up(1, 1, 0, 1, shown=checks, predicted=checks, width=20, height=20))
     row = strip[strip.shape[0] // 2, -134:-6, 0]
     assert (
         row.tolist() == (([0] * 4 + [255] * 4) * 16)[:128]

@@ -30,7 +30,7 @@ def read_video(path: Path) -> list[Frames]:
 def test_the_pixels_of_pictures(
     vidgru: Vidgru, model_file: Path, square: Path, tmp_path: Path
 ) -> None:
-    """Of a source of the model's own size, pictures are exactly what was foreseen."""
+    """Of a source of the model's own size, pictures are exactly what was forecast."""
     out = tmp_path / "out"
     done = vidgru("forecast", square, "--model", model_file, "--at", 0.5, "--out", out)
     assert (done.code, done.err) == (0, "")
@@ -45,18 +45,18 @@ def test_the_pixels_of_pictures(
         (f"{n}", f"0.{n + 5}00000", f"frame_00{n}.png") for n in (1, 2, 3)
     ]
     assert list(rows[0]) == ["number", "seconds", "file"] + [
-        f"{guess}{name}" for guess in ("", "copy_", "linear_")
+        f"{baseline}{name}" for baseline in ("", "copy_", "linear_")
         for name in ("mse", "mae", "ssim", "psnr")
     ]  # fmt: skip
     for number, row in enumerate(rows):
         off = frames[5] / 255 - frames[6 + number] / 255
         assert float(row["copy_mse"]) == pytest.approx((off**2).sum(), rel=1e-5)
-        told = direct(frames[2:6], 3)[number] - frames[6 + number] / 255
-        assert float(row["mae"]) == pytest.approx(np.abs(told).sum(), rel=1e-5)
+        predicted = direct(frames[2:6], 3)[number] - frames[6 + number] / 255
+        assert float(row["mae"]) == pytest.approx(np.abs(predicted).sum(), rel=1e-5)
 
 
 def test_the_video(vidgru: Vidgru, model_file: Path, tmp_path: Path) -> None:
-    """Four frames seen, and three foreseen in an orange edge, at the rate that was sampled."""
+    """Four frames seen, and three forecast in an orange edge, at the rate that was sampled."""
     clip = write_clip(tmp_path / "clip.avi", noise(20, 48, 64).repeat(2, 0), 20)
     out = tmp_path / "out"
     assert vidgru("forecast", clip, "--model", model_file, "--out", out).code == 0
@@ -154,15 +154,15 @@ def test_a_late_second_keeps_the_curve_of_the_others(
     ats = "--at", 0.5, "--at", 0.6, "--at", 9
     done = vidgru("forecast", square, "--model", model_file, "--out", tmp_path / "out", *ats)
     assert done.code == 1
-    assert done.err.endswith("nothing can be foreseen after 9 s.\n")
+    assert done.err.endswith("nothing can be forecast after 9 s.\n")
     assert names(tmp_path / "out") == ["at-0.50s", "at-0.60s", "errors.png"]
 
 
 def test_a_full_disk(model: ForecastModel, square: Path, tmp_path: Path) -> None:
-    (told,) = model.forecast(square)
+    (predicted,) = model.forecast(square)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"^Cannot write .*/file/frame_001\.png: File exists\.$"):
-        save_forecast(told, tmp_path / "file")
+        save_forecast(predicted, tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The windows that foreseeing is learned from."""
+"""The windows that forecasting is learned from."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from helpers import build, noise
 from numpy.typing import NDArray
 
-from vidgru.tasks.forecast.metrics import Tally
+from vidgru.tasks.forecast.metrics import MetricAccumulator
 from vidgru.tasks.forecast.spec import ForecastSpec
-from vidgru.tasks.forecast.train_step import ForecastTrainer, add_windows, as_clip, windows
+from vidgru.tasks.forecast.train_step import ForecastTrainStep, add_windows, as_clip, windows
 
 SPEC = ForecastSpec("forecast", "convgru", 8, 10.0, 4, 3, 32, 3)
 
@@ -27,9 +27,9 @@ def test_windows_follow_upon_each_other() -> None:
     ]
 
 
-def make_trainer(pieces: list[NDArray[np.uint8]], seed: int = 0) -> ForecastTrainer:
+def make_trainer(pieces: list[NDArray[np.uint8]], seed: int = 0) -> ForecastTrainStep:
     torch.manual_seed(seed)
-    return ForecastTrainer(
+    return ForecastTrainStep(
         build(SPEC), pieces, SPEC, batch_size=2, lr=1e-3, seed=seed, device=torch.device("cpu")
     )
 
@@ -60,9 +60,9 @@ def test_measuring_some_windows() -> None:
     assert whole is not None
     assert some is not None
     assert (whole.windows, some.windows) == (6, 3)
-    tally = Tally(3)
-    add_windows(tally, trainer.network.eval(), trainer.pieces, [(0, 0), (1, 0), (2, 0)], SPEC)
-    assert tally.scores(10.0) == some
+    accumulator = MetricAccumulator(3)
+    add_windows(accumulator, trainer.network.eval(), trainer.pieces, [(0, 0), (1, 0), (2, 0)], SPEC)
+    assert accumulator.scores(10.0) == some
     assert trainer.measure(pieces_of([6]), 10.0, 3) is None
 
 

@@ -1,4 +1,4 @@
-"""Learning to foresee frames: from folders to a model file."""
+"""Learning to forecast frames: from folders to a model file."""
 
 import csv
 import json
@@ -26,8 +26,8 @@ from vidgru.tasks.forecast.options import ForecastTrainConfig
 from vidgru.tasks.forecast.scores import ForecastTrainResult
 from vidgru.tasks.forecast.spec import ForecastSpec, forecast_frames
 from vidgru.tasks.forecast.task import TASK, is_grey
-from vidgru.tasks.forecast.train_step import ForecastTrainer
-from vidgru.tasks.forecast.training import ForecastTraining
+from vidgru.tasks.forecast.train_step import ForecastTrainStep
+from vidgru.tasks.forecast.training import ForecastTrainer
 from vidgru.tasks.registry import train_config
 
 Vidgru = Callable[..., Done]
@@ -77,15 +77,15 @@ def test_resuming_gives_the_same_bits(
 ) -> None:
     assert vidgru("train", films, *OPTIONS, "--out", tmp_path / "whole").code == 0
     with monkeypatch.context() as patch:
-        real, steps = ForecastTrainer.step, []
+        real, steps = ForecastTrainStep.step, []
 
-        def step(self: ForecastTrainer, done: float) -> float:
+        def step(self: ForecastTrainStep, done: float) -> float:
             steps.append(done)
             if len(steps) == 5:
                 raise KeyboardInterrupt
             return real(self, done)
 
-        patch.setattr(ForecastTrainer, "step", step)
+        patch.setattr(ForecastTrainStep, "step", step)
         done = vidgru("train", films, *OPTIONS, "--out", tmp_path / "parts")
     assert done.code == 130
     assert "Go on with: vidgru train --resume" in done.err
@@ -141,9 +141,9 @@ def test_short_clips_beside_long_ones_are_named(vidgru: Vidgru, tmp_path: Path) 
 
 
 def test_long_clips_count_for_more(learned: Run) -> None:
-    runs = ForecastTraining._runs(SimpleNamespace(spec=SPEC), np.arange(50))  # type: ignore[arg-type]
+    runs = ForecastTrainer._runs(SimpleNamespace(spec=SPEC), np.arange(50))  # type: ignore[arg-type]
     assert [len(run) for run in runs] == [17, 17, 16]
-    (short,) = ForecastTraining._runs(SimpleNamespace(spec=SPEC), np.arange(9))  # type: ignore[arg-type]
+    (short,) = ForecastTrainer._runs(SimpleNamespace(spec=SPEC), np.arange(9))  # type: ignore[arg-type]
     assert short.tolist() == list(range(9))
 
 
@@ -245,7 +245,7 @@ def test_clips_too_short_for_a_window(vidgru: Vidgru, tmp_path: Path) -> None:
     done = vidgru("train", tmp_path / "films", *OPTIONS, "--out", tmp_path / "run")
     assert done.code == 1
     assert done.err.endswith(
-        "Error: No training clip has the 7 frames of a window, 4 seen and 3 foreseen: give longer "
+        "Error: No training clip has the 7 frames of a window, 4 seen and 3 forecast: give longer "
         "clips, or smaller --frames and --ahead.\n"
     )
     assert not (tmp_path / "run").exists()

@@ -47,7 +47,7 @@ from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip, read_folder
 from vidgru.data.split import split_clips
 from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
-from vidgru.engine.run_folder import CONFIG_NAME, go_on_with, read_numbers, read_split
+from vidgru.engine.run_folder import CONFIG_NAME, read_numbers, read_split, resume_run
 from vidgru.tasks.classify.answers import _read
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling
@@ -65,7 +65,7 @@ def load_model_and_predict(path: Path, home: Path) -> None:
             raise RuntimeError(f"{answer.probabilities} is no answer")
 
 
-def go_on(path: Path, home: Path) -> None:
+def resume_checkpoint(path: Path, home: Path) -> None:
     """Load a checkpoint and train two steps with it."""
     shutil.copy(home / "run" / CONFIG_NAME, path.parent)
     load_checkpoint(path)
@@ -76,7 +76,7 @@ def go_on(path: Path, home: Path) -> None:
 
 def read_config(path: Path, home: Path) -> None:
     """Read the config of a run, and the clips that it names."""
-    with go_on_with(path.parent, train_config) as (folder, config):
+    with resume_run(path.parent, train_config) as (folder, config):
         choose_sampling(read_clips(folder, config), config, config.side)
 
 
@@ -111,7 +111,7 @@ def read_times(path: Path, home: Path) -> None:
 def read_frames(path: Path, home: Path) -> None:
     """Read a video or pictures as `train`, `predict` and `extract` do, and ask for its length."""
     decode_clip(path, SAMPLING)
-    for _ in sample_frames(path, 1000.0, size=SAMPLING.side, end=1.0, tell=lambda _: None):
+    for _ in sample_frames(path, 1000.0, size=SAMPLING.side, end=1.0, report=lambda _: None):
         pass
     for _ in choose_frames(path, ExtractConfig(every=1)):
         pass
@@ -131,7 +131,7 @@ class Loader:
 LOADERS = {
     "model": Loader(16, make_models, (blind, edit_model, edit_model), load_model_and_predict),
     "checkpoint": Loader(
-        15, copy_of(f"run/{CHECKPOINT_NAME}"), (blind, edit_zip, edit_state, edit_state), go_on
+        15, copy_of(f"run/{CHECKPOINT_NAME}"), (blind, edit_zip, edit_state, edit_state), resume_checkpoint
     ),
     "config.json": Loader(10, copy_of(f"run/{CONFIG_NAME}"), (blind, edit_json), read_config),
     "metrics.csv": Loader(

@@ -22,7 +22,7 @@ from vidgru.tasks.classify.model_file import save_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.results import Prediction, Window
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 
 SAMPLING = Sampling(10.0, SIDE, 8)
 
@@ -149,8 +149,8 @@ def make_arrays(folder: Path) -> None:
     """Write decoded frames, one file small enough to be read and one to be mapped."""
     for length in (8, 40):
         frames = np.zeros((1, length, SAMPLING.side, SAMPLING.side, 3), np.uint8)
-        facts = Facts(32, 24, 10.0, "ffv1", 0, length, length, length / 10, False, ("dark",))
-        store(str(length), Path("clip.avi"), frames, facts, folder)
+        info = VideoInfo(32, 24, 10.0, "ffv1", 0, length, length, length / 10, False, ("dark",))
+        store(str(length), Path("clip.avi"), frames, info, folder)
 
 
 ASKED = {"model": "0123456789abcdef", "max_error": None, "timeline": False}

@@ -149,9 +149,9 @@ def test_a_held_picture_stands_still(model: MotionModel, tmp_path: Path, suffix:
 def test_what_moves_while_frames_are_lost_is_told_on(model: MotionModel, tmp_path: Path) -> None:
     times = [n / 25 for n in range(75) if not 30 <= n < 40]
     fields = list(model.fields(make(tmp_path / "lost.mp4", times, times, 25)))
-    told = [abs(field.velocity[0]).max() for field in fields if 1.2 < field.time < 1.8]
-    assert len(told) >= 7
-    assert min(told) > 10  # else 0
+    predicted = [abs(field.velocity[0]).max() for field in fields if 1.2 < field.time < 1.8]
+    assert len(predicted) >= 7
+    assert min(predicted) > 10  # else 0
 
 
 def test_frames_that_come_a_little_late_change_nothing(model: MotionModel, tmp_path: Path) -> None:

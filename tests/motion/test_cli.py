@@ -29,8 +29,8 @@ def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         scene(pan=(300, 0), zoom=1.25, turn=10, time=n / 12.5) for n in range(13, 26)
     ]
     fields += [scene(time=n / 12.5) for n in range(26, 38)]
-    told = Known(fields, 38)
-    monkeypatch.setattr(motion, "load_motion", lambda *path, **options: told)
+    predicted = Known(fields, 38)
+    monkeypatch.setattr(motion, "load_motion", lambda *path, **options: predicted)
     return write_clip(tmp_path / "clip.avi", noise(3), 12.5)
 
 
@@ -230,7 +230,7 @@ def test_interrupted(vidgru: Vidgru, known: Path, monkeypatch: pytest.MonkeyPatc
     table = known.with_name("table.csv")
     done = vidgru("motion", known, other, "--csv", table)
     assert done.code == 130
-    assert done.err.strip() == "Stopped: Interrupted. 1 of 2 sources were told to their end."
+    assert done.err.strip() == "Stopped: Interrupted. 1 of 2 sources were finished."
     rows = [line for line in done.out.splitlines() if line.startswith("   0:0")]
     assert [row.split()[0] for row in rows] == ["0:00", "0:01", "0:02", "0:00"]
     assert len(table.read_text().splitlines()) == 5

@@ -20,9 +20,9 @@ def unexplained(shot: Shot, fps: float) -> tuple[float, float]:
     for number in range(1, len(shot.frames)):
         before, now = shot.frames[number - 1], shot.frames[number].astype(float)
         u, v = np.moveaxis(shot.velocity[number] * np.float32([width, height]) / fps, -1, 0)
-        came = cv2.remap(before, x - u, y - v, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT_101)
+        flow_back = cv2.remap(before, x - u, y - v, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT_101)
         # Most pixels: edges of shapes are mixed, and what comes into view came from nowhere.
-        off, same = (np.sort(np.abs(seen - now).max(-1).ravel()) for seen in (came, before))
+        off, same = (np.sort(np.abs(seen - now).max(-1).ravel()) for seen in (flow_back, before))
         moved.append(off[: int(0.8 * off.size)].mean())
         still.append(same[: int(0.8 * same.size)].mean())
     return float(np.mean(moved)), float(np.mean(still))

@@ -13,7 +13,7 @@ from vidgru.tasks.motion.fields import (
     MOVING_WEIGHT,
     SCALE,
     SMOOTH,
-    Told,
+    MotionPrediction,
     known_times,
     loss,
     read_outputs,
@@ -172,13 +172,13 @@ def test_the_best_spread_is_the_mean_error() -> None:
 
     def slope(value: float) -> float:
         spread = torch.tensor(value, requires_grad=True)
-        told = Told(
+        predicted = MotionPrediction(
             torch.zeros(1, 1, FIELDS, 100, 200, 2),
             spread.expand(1, 1, FIELDS, 100, 200),
             torch.zeros(1, 1, 100, 200),
         )
         counts = known.sum(), known[..., 0].sum()
-        loss(told, target, known, torch.ones(1), counts).backward()
+        loss(predicted, target, known, torch.ones(1), counts).backward()
         assert spread.grad is not None
         return spread.grad.item()
 

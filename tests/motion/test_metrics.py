@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidgru.tasks.motion.fields import Told
-from vidgru.tasks.motion.metrics import Tally, guesses
+from vidgru.tasks.motion.fields import MotionPrediction
+from vidgru.tasks.motion.metrics import MetricAccumulator, baselines
 from vidgru.tasks.motion.network import FIELDS
 from vidgru.tasks.motion.results import AHEAD
 from vidgru.tasks.motion.score_tables import show_motion_evaluation, show_motion_training
@@ -30,16 +30,16 @@ def field_of(values: list[float]) -> torch.Tensor:
     return field
 
 
-def told(fields: torch.Tensor, off: float, spread: float) -> Told:
+def predicted(fields: torch.Tensor, off: float, spread: float) -> MotionPrediction:
     velocity = fields[:, None, ..., :2].repeat(1, FIELDS, 1, 1, 1)
     velocity[..., 0] += off
-    return Told(velocity, torch.full(velocity.shape[:-1], spread), torch.zeros(len(fields), 2, 2))
+    return MotionPrediction(velocity, torch.full(velocity.shape[:-1], spread), torch.zeros(len(fields), 2, 2))
 
 
 def test_steady_motion_is_what_persistence_guesses() -> None:
-    tally, fields = Tally(), field_of([0.0, *[0.3] * 29])
-    tally.add(told(fields, 0.1, 0.2), fields, 10.0, 200, 100)
-    found = tally.scores()
+    accumulator, fields = MetricAccumulator(), field_of([0.0, *[0.3] * 29])
+    accumulator.add(predicted(fields, 0.1, 0.2), fields, 10.0, 200, 100)
+    found = accumulator.scores()
     assert found.pieces == 1
     for field, ahead in zip(found.fields, (0.0, *AHEAD), strict=True):
         # From 1 + 0.25 * 10 on, so that acceleration can be told of, to the end.
@@ -64,9 +64,9 @@ def test_steady_motion_is_what_persistence_guesses() -> None:
 
 def test_accelerated_motion_is_what_acceleration_guesses() -> None:
     fields = field_of([0.0, *(0.1 + 0.02 * t for t in range(29))])
-    tally = Tally()
-    tally.add(told(fields, 0.0, 0.01), fields, 10.0, 100, 100)
-    for field, ahead in list(zip(tally.scores().fields, (0.0, *AHEAD), strict=True))[1:]:
+    accumulator = MetricAccumulator()
+    accumulator.add(predicted(fields, 0.0, 0.01), fields, 10.0, 100, 100)
+    for field, ahead in list(zip(accumulator.scores().fields, (0.0, *AHEAD), strict=True))[1:]:
         assert field.widths is not None
         assert field.widths.acceleration == pytest.approx(0, abs=1e-6)
         assert field.widths.persistence == pytest.approx(0.02 * 10 * ahead)
@@ -74,30 +74,30 @@ def test_accelerated_motion_is_what_acceleration_guesses() -> None:
         assert field.widths.model == pytest.approx(0.2 * ahead)
         assert field.ratio is not None
         assert field.covered == 0
-    said = guesses(fields[..., :2].double(), 10.0)
+    said = baselines(fields[..., :2].double(), 10.0)
     assert said[20, 3, 2, 0, 0, 0] == pytest.approx(0.1 + 0.02 * 24)
 
 
 def test_down_counts_by_the_width() -> None:
     fields = torch.zeros(20, 2, 2, 5)
     fields[1:, ..., 1] = 0.4  # heights/s
-    tally = Tally()
-    tally.add(told(torch.zeros_like(fields), 0.0, 0.1), fields, 10.0, 100, 50)
-    found = tally.scores()
+    accumulator = MetricAccumulator()
+    accumulator.add(predicted(torch.zeros_like(fields), 0.0, 0.1), fields, 10.0, 100, 50)
+    found = accumulator.scores()
     assert found.fields[0].pixels is not None
     assert found.fields[0].pixels.model == pytest.approx(0.4 * 50)
     assert found.speed == pytest.approx(1, abs=0.001)
-    tally = Tally()
+    accumulator = MetricAccumulator()
     right = fields.roll(-1, -1)  # as far to the right, in widths/s
     assert right[1, 0, 0].tolist() == pytest.approx([0.4, 0, 0, 0, 0])
-    tally.add(told(right, 0.0, 0.1), fields, 10.0, 100, 50)
-    assert tally.scores().angle == pytest.approx(90, abs=0.06)
+    accumulator.add(predicted(right, 0.0, 0.1), fields, 10.0, 100, 50)
+    assert accumulator.scores().angle == pytest.approx(90, abs=0.06)
 
 
 def test_clips_too_short_to_tell() -> None:
-    tally, fields = Tally(), field_of([0.1, 0.1])
-    tally.add(told(fields, 0, 0.1), fields, 10.0, 100, 100)
-    found = tally.scores()
+    accumulator, fields = MetricAccumulator(), field_of([0.1, 0.1])
+    accumulator.add(predicted(fields, 0, 0.1), fields, 10.0, 100, 100)
+    found = accumulator.scores()
     assert found.error is None
     assert (found.angle, found.speed) == (None, None)
     assert {(field.cells, field.widths, field.ratio) for field in found.fields} == {(0, None, None)}

@@ -37,11 +37,11 @@ def stepped(frames: list[np.ndarray], rate: float, width: int, height: int) -> l
             pixels = normalise(torch.from_numpy(small)[None])
             flow = torch.from_numpy(cell_means(meter.next(small)))[None]
             outputs, state = made.step(pixels, flow, torch.tensor([rate]), state)
-        told = read_outputs(outputs[0])
-        scaled = told.velocity.numpy() * np.array([width, height])
-        moving = 1 / (1 + np.exp(-told.moving.numpy()))
+        predicted = read_outputs(outputs[0])
+        scaled = predicted.velocity.numpy() * np.array([width, height])
+        moving = 1 / (1 + np.exp(-predicted.moving.numpy()))
         found.append(
-            np.concatenate([scaled.ravel() / width, told.spread.numpy().ravel(), moving.ravel()])
+            np.concatenate([scaled.ravel() / width, predicted.spread.numpy().ravel(), moving.ravel()])
         )
     return found
 

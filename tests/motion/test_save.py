@@ -14,8 +14,8 @@ from vidgru.core.errors import OptionError, OutputError, VideoError
 from vidgru.core.results import Progress
 from vidgru.tasks.motion.results import MotionField
 from vidgru.tasks.motion.save import save_motion
-from vidgru.video.facts import Facts
 from vidgru.video.heat import read_picture, save_heat
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import open_video
 
 SIZE = (640, 480)  # cells of 80 x 60
@@ -36,9 +36,9 @@ def smooth(count: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.asarray(base[None] + step, np.uint8)
 
 
-def read(path: Path) -> tuple[list[NDArray[np.uint8]], Facts]:
+def read(path: Path) -> tuple[list[NDArray[np.uint8]], VideoInfo]:
     with open_video(path) as video:
-        return [frame.rgb for frame in video], video.facts()
+        return [frame.rgb for frame in video], video.info()
 
 
 def save(
@@ -46,15 +46,15 @@ def save(
     path: Path,
     fields: Iterable[MotionField] = (),
     captions: Callable[[float], str] | None = None,
-) -> tuple[list[NDArray[np.uint8]], Facts, Facts]:
-    """Save a source's motion; return the saved frames and the facts of the saved and the source."""
+) -> tuple[list[NDArray[np.uint8]], VideoInfo, VideoInfo]:
+    """Save a source's motion; return the saved frames and the info of the saved and the source."""
     steps: list[Progress] = list(save_motion(source, iter(fields), path, captions))
     frames, saved = read(path)
-    facts = read(source)[1]
+    info = read(source)[1]
     assert [step.done for step in steps] == list(range(1, len(frames) + 1))
     assert all(step.total >= step.done for step in steps)
-    assert abs(saved.seconds - facts.seconds) <= 1 / saved.fps + 1e-3
-    return frames, saved, facts
+    assert abs(saved.seconds - info.seconds) <= 1 / saved.fps + 1e-3
+    return frames, saved, info
 
 
 def where_white(frame: NDArray[np.uint8]) -> set[tuple[int, int]]:

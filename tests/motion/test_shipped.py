@@ -14,7 +14,7 @@ from vidgru.nn.inputs import normalise
 from vidgru.tasks.motion.fields import read_outputs
 from vidgru.tasks.motion.flow import FlowMeter, cell_means
 from vidgru.tasks.motion.footage import Footage
-from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.model import MotionModel
 from vidgru.tasks.motion.model_file import SHIPPED_MOTION
 from vidgru.tasks.motion.results import Motion
@@ -50,13 +50,13 @@ def footage(seed: int, camera: str, kinds: tuple[str, ...]) -> Footage:
 
 
 def test_it_sees_and_foresees(model: MotionModel) -> None:
-    tally = Tally()
+    accumulator = MetricAccumulator()
     for seed in range(16):
         piece = footage(seed, "still", ("bouncing", "turning"))
         fields = np.concatenate([piece.velocity, piece.measured, piece.moving[..., None]], -1)
         coarse = torch.from_numpy(fields.reshape(36, 8, 4, 8, 4, 5).mean((2, 4)))
-        tally.add(follow(model.network, piece), coarse, piece.rate, piece.width, piece.height)
-    scores = tally.scores()
+        accumulator.add(follow(model.network, piece), coarse, piece.rate, piece.width, piece.height)
+    scores = accumulator.scores()
     assert scores.angle is not None
     assert scores.speed is not None
     assert scores.angle < 7
@@ -76,10 +76,10 @@ def test_a_stream_tells_what_a_clip_does(model: MotionModel) -> None:
             outputs, state = model.network.step(
                 normalise(torch.from_numpy(frame)[None]), torch.from_numpy(flow)[None], rate, state
             )
-        told = read_outputs(outputs[0])
-        assert torch.allclose(told.velocity, whole.velocity[number], atol=1e-5, rtol=0)
-        assert torch.allclose(told.spread, whole.spread[number], atol=1e-5, rtol=0)
-        assert torch.allclose(told.moving, whole.moving[number], atol=1e-4, rtol=0)
+        predicted = read_outputs(outputs[0])
+        assert torch.allclose(predicted.velocity, whole.velocity[number], atol=1e-5, rtol=0)
+        assert torch.allclose(predicted.spread, whole.spread[number], atol=1e-5, rtol=0)
+        assert torch.allclose(predicted.moving, whole.moving[number], atol=1e-4, rtol=0)
     assert whole.velocity.abs().max() > 0.05
 
 
@@ -96,16 +96,16 @@ def analysed(model: MotionModel, folder: Path, seed: int, camera: str) -> tuple[
 
 def test_a_still_camera_is_told_so(model: MotionModel, tmp_path: Path) -> None:
     for seed in range(4):
-        told, _ = analysed(model, tmp_path, seed, "still")
-        assert [second.camera.words for second in told.seconds] == ["still"] * 2
+        predicted, _ = analysed(model, tmp_path, seed, "still")
+        assert [second.camera.words for second in predicted.seconds] == ["still"] * 2
 
 
 def test_a_panning_camera_is_told_so(model: MotionModel, tmp_path: Path) -> None:
     right = []
     for seed in range(6):
-        told, ground = analysed(model, tmp_path, seed, "pan")
+        predicted, ground = analysed(model, tmp_path, seed, "pan")
         speed = np.hypot(*ground)
-        for second in told.seconds:
+        for second in predicted.seconds:
             pan = second.camera.pan
             if pan is None:
                 right.append(speed < 0.03 * 320)

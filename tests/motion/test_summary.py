@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from motion_fields import CAR, HEIGHT, WIDTH, Thing, scene
 
 from vidgru.tasks.motion.results import AHEAD, MotionField, MotionSecond
-from vidgru.tasks.motion.summary import tell_second
+from vidgru.tasks.motion.summary import summarise_second
 
 
-def told(*fields: MotionField, width: int = WIDTH, height: int = HEIGHT) -> MotionSecond:
-    return tell_second(fields, width, height, 0.0, 1.0)[0]
+def predicted(*fields: MotionField, width: int = WIDTH, height: int = HEIGHT) -> MotionSecond:
+    return summarise_second(fields, width, height, 0.0, 1.0)[0]
 
 
 def apart(a: float, b: float) -> float:
@@ -22,7 +22,7 @@ def apart(a: float, b: float) -> float:
 
 
 def test_nothing_moves() -> None:
-    second = told(scene(), scene())
+    second = predicted(scene(), scene())
     assert (second.motion, second.objects, second.moving) == (None, None, 0)
     assert second.camera.words == "still"
     assert second.camera.to_dict() == {"words": "still", "pan": None, "zoom": 1, "turn": 0}
@@ -33,12 +33,12 @@ def test_nothing_moves() -> None:
 @pytest.mark.parametrize("spread", [5, 60, 300])
 def test_noise_all_over_is_no_motion(spread: float) -> None:
     fields = [scene(noise=0.6 * spread, spread=spread, seed=n) for n in range(12)]
-    second = told(*fields)
+    second = predicted(*fields)
     assert second.camera.words == "still"
     assert second.moving < 0.35
-    assert {told(field).camera.words for field in fields} == {"still"}
+    assert {predicted(field).camera.words for field in fields} == {"still"}
     wild = [scene(noise=200, spread=20, seed=n) for n in range(12)]  # it does not know better
-    assert told(*wild).camera.words == "still"
+    assert predicted(*wild).camera.words == "still"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_noise_all_over_is_no_motion(spread: float) -> None:
 )  # fmt: skip
 def test_one_thing_and_a_still_camera(vx: float, vy: float, degrees: float, compass: str) -> None:
     car = CAR._replace(vx=vx, vy=vy)
-    second = told(*[scene([car]) for _ in range(4)])
+    second = predicted(*[scene([car]) for _ in range(4)])
     assert second.camera.words == "still"
     assert second.objects is not None
     assert second.motion == second.objects
@@ -70,14 +70,14 @@ def test_one_thing_and_a_still_camera(vx: float, vy: float, degrees: float, comp
 def test_a_thing_smaller_than_a_cell() -> None:
     """Its cell's mean is slow; the moving share tells how fast the thing itself is."""
     ball = Thing(0.52, 0.3, 0.56, 0.36, 0, 500)
-    second = told(scene([ball], spread=5))
+    second = predicted(scene([ball], spread=5))
     assert second.objects is not None
     assert second.objects.speed == pytest.approx(500, rel=0.05)
     assert second.moving == pytest.approx(0.04 * 0.06, rel=0.2)
 
 
 def test_a_thing_that_fills_two_fifths() -> None:
-    second = told(*[scene([Thing(0.3, 0.1, 0.8, 0.9, -400, 100)]) for _ in range(4)])
+    second = predicted(*[scene([Thing(0.3, 0.1, 0.8, 0.9, -400, 100)]) for _ in range(4)])
     assert second.camera.words == "still"
     assert second.objects is not None
     assert apart(second.objects.degrees, math.degrees(math.atan2(-400, -100))) < 0.5
@@ -87,7 +87,7 @@ def test_a_thing_that_fills_two_fifths() -> None:
 
 def test_opposite_things_do_not_cancel() -> None:
     left, right = Thing(0.1, 0.1, 0.4, 0.3, -200, 0), Thing(0.5, 0.6, 0.9, 0.9, 200, 0)
-    second = told(scene([left, right]))
+    second = predicted(scene([left, right]))
     assert second.camera.words == "still"
     assert second.objects is not None
     assert apart(second.objects.degrees, 90) < 0.5  # the larger one
@@ -114,11 +114,11 @@ def test_opposite_things_do_not_cancel() -> None:
 @pytest.mark.parametrize("things", [[], [CAR], [CAR, Thing(0.6, 0.1, 0.8, 0.5, -150, 80)]],
                          ids=["empty", "one", "two"])  # fmt: skip
 def test_the_camera(
-    things: list[Thing], pan: tuple[float, float], zoom: float, turn: float, words: str, width: int
+    object_motion: list[Thing], pan: tuple[float, float], zoom: float, turn: float, words: str, width: int
 ) -> None:
-    fields = [scene(things, pan=pan, zoom=zoom, turn=turn, width=width, noise=2, seed=n)
+    fields = [scene(object_motion, pan=pan, zoom=zoom, turn=turn, width=width, noise=2, seed=n)
               for n in range(6)]  # fmt: skip
-    second = told(*fields, width=width)
+    second = predicted(*fields, width=width)
     camera = second.camera
     assert camera.words == words
     if pan != (0, 0):
@@ -128,7 +128,7 @@ def test_the_camera(
         assert camera.pan.share == camera.pan.speed / width
     assert math.log(camera.zoom) == pytest.approx(math.log(zoom), rel=0.02)
     assert camera.turn == pytest.approx(turn, rel=0.02)
-    if not things:
+    if not object_motion:
         assert (second.objects, second.moving) == (None, 0)
         assert [ahead.heading for ahead in second.ahead] == [None] * 3
 
@@ -137,7 +137,7 @@ def test_the_camera(
 def test_a_thing_before_a_panning_camera(pan: tuple[float, float]) -> None:
     """Things are told apart from the camera: a car that the camera follows stays in its place."""
     followed = CAR._replace(vx=0, vy=0)
-    second = told(*[scene([followed], pan=pan) for _ in range(4)])
+    second = predicted(*[scene([followed], pan=pan) for _ in range(4)])
     assert second.objects is not None
     assert apart(second.objects.degrees, math.degrees(math.atan2(pan[0], -pan[1]))) < 1
     assert second.objects.speed == pytest.approx(math.hypot(*pan), rel=0.05)
@@ -152,7 +152,7 @@ def test_three_things_that_fill_a_pan() -> None:
     """Where hardly anything stands still, less than half of the picture may tell of the camera."""
     crowd = [Thing(0, 0.375, 0.375, 1, 0, 400), Thing(0.375, 0.375, 0.75, 1, -150, 300),
              Thing(0.75, 0.375, 1, 1, 0, -250)]  # fmt: skip
-    camera = told(scene(crowd, pan=(-250, 0))).camera
+    camera = predicted(scene(crowd, pan=(-250, 0))).camera
     assert camera.words == "pans left"
     assert camera.pan is not None
     assert camera.pan.speed == pytest.approx(250, rel=0.02)
@@ -163,7 +163,7 @@ def test_sky_without_texture_does_not_stop_a_pan() -> None:
     field = scene(pan=(300, 0))
     field.velocity[:, :5] = 0
     field.spread[:, :5] = 150
-    camera = told(field, field).camera
+    camera = predicted(field, field).camera
     assert camera.words == "pans right"
     assert camera.pan is not None
     assert camera.pan.speed == pytest.approx(300, rel=0.01)
@@ -171,34 +171,34 @@ def test_sky_without_texture_does_not_stop_a_pan() -> None:
 
 def test_a_camera_that_stops_and_one_that_shakes() -> None:
     fields = [scene(pan=(200 * (n % 2 * 2 - 1), 0)) for n in range(12)]
-    second = told(*fields)
+    second = predicted(*fields)
     assert second.camera.words == "still"  # in all
     assert second.objects is None  # and yet nothing else moved
-    stopped = told(*[scene(pan=(200, 0))] * 4, *[scene()] * 8)
+    stopped = predicted(*[scene(pan=(200, 0))] * 4, *[scene()] * 8)
     assert stopped.camera.words == "still"
 
 
 def test_a_tall_picture_is_measured_in_its_own_pixels() -> None:
     """Speeds are shares of the width, also where the picture is higher than wide."""
-    second = told(scene([CAR], width=720, height=1280), width=720, height=1280)
+    second = predicted(scene([CAR], width=720, height=1280), width=720, height=1280)
     assert second.objects is not None
     assert second.objects.speed == pytest.approx(300, rel=0.01)
     assert second.objects.share == pytest.approx(300 / 720, rel=0.01)
-    turned = told(scene(turn=25, width=720, height=1280), width=720, height=1280)
+    turned = predicted(scene(turn=25, width=720, height=1280), width=720, height=1280)
     assert turned.camera.turn == pytest.approx(25, rel=0.01)
 
 
 def test_a_frame_that_misjudges_how_much_moves_does_not_make_the_future_fast() -> None:
     last = scene([CAR])
     last.moving[:] = 0
-    for ahead in told(*[scene([CAR])] * 9, last).ahead:
+    for ahead in predicted(*[scene([CAR])] * 9, last).ahead:
         assert ahead.heading is not None
         assert 250 < ahead.heading.speed < 400
 
 
 def test_the_mean_field_and_heat() -> None:
     left, right = scene([CAR]), scene([CAR._replace(vx=-100)])
-    second, heat = tell_second([left, right], WIDTH, HEIGHT, 0, 1)
+    second, heat = summarise_second([left, right], WIDTH, HEIGHT, 0, 1)
     mean = (left.velocity[0] + right.velocity[0]) / 2
     assert np.array(second.field) == pytest.approx(mean, abs=0.006)
     total = np.hypot(*left.velocity[0].transpose(2, 0, 1)) * 4 / 3
@@ -209,7 +209,7 @@ def test_the_mean_field_and_heat() -> None:
 
 
 def test_turning_back_within_a_second_tells_the_longer_way() -> None:
-    second = told(*[scene([CAR])] * 7, *[scene([CAR._replace(vx=-300)])] * 5)
+    second = predicted(*[scene([CAR])] * 7, *[scene([CAR._replace(vx=-300)])] * 5)
     assert second.objects is not None
     assert second.objects.compass == "E"
     assert second.objects.speed == pytest.approx(300, rel=0.01)
@@ -233,7 +233,7 @@ def test_any_field_gives_numbers(
         )
         for _ in range(3)
     ]
-    second, heat = tell_second(fields, width, height, 0, 1)
+    second, heat = summarise_second(fields, width, height, 0, 1)
     assert np.isfinite(heat).all()
     assert 0 <= second.moving <= 1
     for heading in (second.motion, second.objects, second.camera.pan,

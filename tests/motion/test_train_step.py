@@ -9,10 +9,10 @@ from motion_films import measured, shifting
 from vidgru.data.augment import Augmentation
 from vidgru.tasks.motion import train_step as motion_loop
 from vidgru.tasks.motion.footage import Footage
-from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.network import FIELDS
 from vidgru.tasks.motion.spec import MotionSpec
-from vidgru.tasks.motion.train_step import MotionTrainer, follow
+from vidgru.tasks.motion.train_step import MotionTrainStep, follow
 from vidgru.tasks.motion.training import fit_spread
 
 SPEC = MotionSpec(task="motion", core="convgru", hidden=4, fps=10.0, frames=8, size=32)
@@ -37,9 +37,9 @@ def test_the_spread_is_fitted_to_the_errors() -> None:
     fields = torch.rand(30, 2, 2, 5)
     scores = []
     for _ in range(2):
-        tally = Tally()
-        tally.add(follow(network, measured(frames)), fields, 10.0, 100, 100)
-        scores.append(tally.scores())
+        accumulator = MetricAccumulator()
+        accumulator.add(follow(network, measured(frames)), fields, 10.0, 100, 100)
+        scores.append(accumulator.scores())
         fit_spread(network, scores[0])
     for before, after in zip(scores[0].fields, scores[1].fields, strict=True):
         assert before.spread is not None
@@ -52,7 +52,7 @@ def test_a_batch_shows_what_it_asks_about(monkeypatch: pytest.MonkeyPatch) -> No
     frames = shifting(40, 0.6, 0, side=32)
     footage, short = [measured(frames, 200)] * 2, measured(frames[:5])
     torch.manual_seed(0)
-    trainer = MotionTrainer(
+    trainer = MotionTrainStep(
         build(SPEC), [*footage, short, short], SPEC,
         batch_size=4, lr=1e-3, seed=1, device=torch.device("cpu"),
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_windows_and_fields_begin_together(monkeypatch: pytest.MonkeyPatch) -> N
     moving = np.ones((40, 8, 8), np.float32) * number[:, None, None] / 40
     velocity = np.zeros((40, 8, 8, 2), np.float32)
     monkeypatch.setattr(motion_loop, "LIGHT", Augmentation())
-    trainer = MotionTrainer(
+    trainer = MotionTrainStep(
         build(SPEC), [Footage(frames, velocity, moving, velocity, 10.0, 100, 100)] * 4, SPEC,
         batch_size=4, lr=1e-3, seed=1, device=torch.device("cpu"),
     )  # fmt: skip
@@ -97,10 +97,10 @@ def test_windows_and_fields_begin_together(monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(5):
         shown, _, asked, *_ = trainer._draw()
         seen = (shown[:, :, 0, 0, 0] * 0.25 + 0.45) * 255
-        told = asked[:, :8, 0, 0, 2] * 40
-        assert torch.allclose(seen, told, atol=0.01)
-        assert torch.allclose(told - told[:, :1], torch.arange(8.0), atol=0.01)
-        starts |= {round(start) for start in told[:, 0].tolist()}
+        predicted = asked[:, :8, 0, 0, 2] * 40
+        assert torch.allclose(seen, predicted, atol=0.01)
+        assert torch.allclose(predicted - predicted[:, :1], torch.arange(8.0), atol=0.01)
+        starts |= {round(start) for start in predicted[:, 0].tolist()}
     assert len(starts) > 8
     assert min(starts) >= 0
     assert max(starts) <= 32

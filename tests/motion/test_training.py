@@ -24,7 +24,7 @@ from vidgru.tasks.motion.network import MotionNetwork
 from vidgru.tasks.motion.options import MotionTrainConfig
 from vidgru.tasks.motion.scores import MotionTrainResult
 from vidgru.tasks.motion.spec import MOTION_HIDDEN, MotionSpec
-from vidgru.tasks.motion.train_step import MotionTrainer
+from vidgru.tasks.motion.train_step import MotionTrainStep
 
 pytestmark = pytest.mark.usefixtures("nothing_shipped")
 
@@ -64,7 +64,7 @@ def test_the_run_folder(learned: Run, films: Path) -> None:
     assert {row["path"] for row in rows} == {clip.name for clip in read_videos(films)}
     assert {row["label"] for row in rows} == {""}
     assert sorted({row["split"] for row in rows}) == ["train", "val"]
-    assert learned.began_with == "random weights"
+    assert learned.initial_weights == "random weights"
     assert (learned.train_clips, learned.fps, learned.frames, learned.size) == (6, 10.0, 25, 32)
 
 
@@ -124,16 +124,16 @@ def test_resuming_gives_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
     steps: int,
 ) -> None:
-    run, step = tmp_path / "run", MotionTrainer.step
+    run, step = tmp_path / "run", MotionTrainStep.step
 
-    def interrupted(self: MotionTrainer, done: float) -> float:
+    def interrupted(self: MotionTrainStep, done: float) -> float:
         if self.steps == steps:
             raise KeyboardInterrupt
         return step(self, done)
 
     with monkeypatch.context() as patch:
         patch.setattr("vidgru.engine.trainer.LATEST", -1.0)
-        patch.setattr(MotionTrainer, "step", interrupted)
+        patch.setattr(MotionTrainStep, "step", interrupted)
         done = vidgru("train", films, *OPTIONS, "--out", run, "-q")
     assert done.code == 130
     assert f"Go on with: vidgru train --resume {run}" in done.err
@@ -152,7 +152,7 @@ def test_a_checkpoint_of_another_kind(
     state = load_checkpoint(learned.run / "last.ckpt")
     torch.save({**state, "rows": [{"step": 1}]}, run / "last.ckpt")
     done = vidgru("train", "--resume", run)
-    wanted = f"Error: Cannot go on from {run / 'last.ckpt'}: it is damaged.\n"
+    wanted = f"Error: Cannot resume from {run / 'last.ckpt'}: it is damaged.\n"
     assert (done.code, done.err.splitlines(True)[-1]) == (1, wanted)
 
 
@@ -165,21 +165,21 @@ def test_it_begins_with_what_is_shipped(
     save_model(tmp_path / "shipped.safetensors", weights, spec, {})
     monkeypatch.setattr(motion_file, "SHIPPED_MOTION", tmp_path / "shipped.safetensors")
     begun: list[dict[str, torch.Tensor]] = []
-    init = MotionTrainer.__init__
+    init = MotionTrainStep.__init__
 
-    def seen(self: MotionTrainer, network: MotionNetwork, *args: Any, **kwargs: Any) -> None:
+    def seen(self: MotionTrainStep, network: MotionNetwork, *args: Any, **kwargs: Any) -> None:
         begun.append({name: t.clone() for name, t in network.state_dict().items()})
         init(self, network, *args, **kwargs)
 
-    monkeypatch.setattr(MotionTrainer, "__init__", seen)
+    monkeypatch.setattr(MotionTrainStep, "__init__", seen)
     options: dict[str, Any] = {"epochs": 1, "batch_size": 4, "threads": 1}
     result = train(films, task="motion", out=str(tmp_path / "run"), **options)
-    assert result.began_with == "the model that comes with vidgru"
+    assert result.initial_weights == "the model that comes with vidgru"
     assert load_motion(result.run).spec.hidden == 5
     assert result.size == 48
     assert all(torch.equal(begun[0][name], weights[name]) for name in weights)
     other = train(films, task="motion", size=32, out=str(tmp_path / "other"), **options)
-    assert other.began_with == "random weights"
+    assert other.initial_weights == "random weights"
 
 
 @pytest.mark.parametrize(

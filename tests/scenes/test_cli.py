@@ -22,7 +22,7 @@ Vidgru = Callable[..., Done]
 
 
 def test_the_table(vidgru: Vidgru, network: Network, film: Path) -> None:
-    network.told = gradual()[:2]
+    network.predicted = gradual()[:2]
     done = vidgru("scenes", film)
     assert done.code == 0
     lines = [" ".join(line.split()) for line in done.out.splitlines() if line.strip()]
@@ -82,7 +82,7 @@ def test_names_that_would_do_harm(
 def test_frames_of_scenes_as_pictures(
     vidgru: Vidgru, network: Network, film: Path, tmp_path: Path
 ) -> None:
-    network.told = gradual()
+    network.predicted = gradual()
     out = tmp_path / "pictures"
     done = vidgru("scenes", film, "--images", out)
     assert done.code == 0
@@ -157,7 +157,7 @@ def test_nothing_is_overwritten_unless_that_is_said(
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"Error: {file} is there already")
     assert other.read_text() == "mine"
-    network.told = [Boundary(20, "cut", 0.9, 20, 20)]  # two scenes: the third one's file is old
+    network.predicted = [Boundary(20, "cut", 0.9, 20, 20)]  # two scenes: the third one's file is old
     assert vidgru("scenes", film, option, target, "--overwrite").code == 0
     assert not other.exists() or other.read_bytes() != b"mine"
     assert other.exists() == (target != "out")

@@ -65,11 +65,11 @@ def test_evaluating_by_hand(
     cuts, dissolves = found["joined"]
     assert (cuts["joined_by"], cuts["clips"]) == ("cut", 4)
     assert (dissolves["joined_by"], dissolves["clips"]) == ("dissolve", 3)
-    told = [
+    predicted = [
         [row[name] for name in ("tolerance", "found", "missed", "false")]
         for row in cuts["both"]["tolerances"]
     ]
-    assert told == [[0, 1, 2, 2], [1, 2, 1, 1], [2, 2, 1, 1]]
+    assert predicted == [[0, 1, 2, 2], [1, 2, 1, 1], [2, 2, 1, 1]]
     assert cuts["both"]["tolerances"][2]["f1"] == pytest.approx(2 / 3)
     assert [row["found"] for row in cuts["ahead"]["tolerances"]] == [0, 0, 1]
     assert [row["missed"] for row in cuts["ahead"]["tolerances"]] == [3, 3, 2]

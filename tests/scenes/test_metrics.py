@@ -67,7 +67,7 @@ def test_shares_by_hand() -> None:
     scores = BoundaryScores(2, found=6, missed=2, false=4, found_cuts=5, missed_cuts=0)
     shares = {"precision": 0.6, "recall": 0.75, "f1": 12 / 18, "recall_cuts": 1.0,
               "recall_gradual": 1 / 3}  # fmt: skip
-    told = scores.to_dict()
-    assert {name: told[name] for name in shares} == pytest.approx(shares)
+    predicted = scores.to_dict()
+    assert {name: predicted[name] for name in shares} == pytest.approx(shares)
     nothing = BoundaryScores(0, 0, 0, 0, 0, 0).to_dict()
     assert [nothing[name] for name in shares] == [None] * 5

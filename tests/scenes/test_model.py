@@ -18,26 +18,26 @@ from vidgru.core.results import Progress
 from vidgru.core.text import timecode
 from vidgru.tasks.scenes import model as verb
 from vidgru.tasks.scenes.model import ScenesModel
-from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes, divide
+from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes, scenes_between
 
 # ---- what is told ----
 
 
 def test_a_video_is_divided(model: ScenesModel, network: Network, film: Path) -> None:
-    told = model.scenes(film)
-    assert (told.frames, told.fps, told.variable, told.seconds) == (60, 10, False, 6)
-    assert (told.width, told.height, told.source) == (64, 48, str(film))
-    assert [(s.number, s.start, s.end) for s in told.scenes] == [
+    predicted = model.scenes(film)
+    assert (predicted.frames, predicted.fps, predicted.variable, predicted.seconds) == (60, 10, False, 6)
+    assert (predicted.width, predicted.height, predicted.source) == (64, 48, str(film))
+    assert [(s.number, s.start, s.end) for s in predicted.scenes] == [
         (1, 0, 20), (2, 20, 35), (3, 35, 60)
     ]  # fmt: skip
-    assert [(s.start_seconds, s.end_seconds) for s in told.scenes] == [(0, 2), (2, 3.5), (3.5, 6)]
-    assert told.scenes[0].begins is None
-    assert told.scenes[1].begins == Boundary(20, "cut", 0.9, 20, 20)
+    assert [(s.start_seconds, s.end_seconds) for s in predicted.scenes] == [(0, 2), (2, 3.5), (3.5, 6)]
+    assert predicted.scenes[0].begins is None
+    assert predicted.scenes[1].begins == Boundary(20, "cut", 0.9, 20, 20)
     # Each frame was seen once, in order, made as small as the network wants it.
     small = [cv2.resize(f, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for f in numbered(LENGTHS)]
     assert len(network.seen) == 60
     assert all((a == b).all() for a, b in zip(network.seen, small, strict=True))
-    assert json.loads(json.dumps(told.to_dict()))["scenes"][1]["begins"]["kind"] == "cut"
+    assert json.loads(json.dumps(predicted.to_dict()))["scenes"][1]["begins"]["kind"] == "cut"
 
 
 def test_progress_comes_in_between(
@@ -50,7 +50,7 @@ def test_progress_comes_in_between(
 
 
 def test_thresholds(model: ScenesModel, network: Network, film: Path) -> None:
-    network.told = [Boundary(9, "cut", 0.6, 9, 9), Boundary(30, "cut", 0.95, 30, 30)]
+    network.predicted = [Boundary(9, "cut", 0.6, 9, 9), Boundary(30, "cut", 0.95, 30, 30)]
     assert [scene.start for scene in model.scenes(film).scenes] == [0, 9, 30]
     assert [scene.start for scene in model.scenes(film, 0.7).scenes] == [0, 30]
     list(model.stream(film, 0.25))
@@ -65,13 +65,13 @@ def test_times_are_the_frames_own(model: ScenesModel, network: Network, tmp_path
     retime(clip, [512] * 10 + [1536] * 10)
     times = [frame.time for frame in open_frames(clip)]
     assert times[15] == pytest.approx(0.5 + 5 * 0.15)
-    network.told = [Boundary(5, "cut", 1.0, 5, 5), Boundary(15, "cut", 1.0, 15, 15)]
-    told = model.scenes(clip)
-    assert told.variable
-    assert [scene.start_seconds for scene in told.scenes] == pytest.approx(
+    network.predicted = [Boundary(5, "cut", 1.0, 5, 5), Boundary(15, "cut", 1.0, 15, 15)]
+    predicted = model.scenes(clip)
+    assert predicted.variable
+    assert [scene.start_seconds for scene in predicted.scenes] == pytest.approx(
         [0, times[5], times[15]], abs=1e-6
     )
-    assert told.fps == pytest.approx(20 / told.seconds)
+    assert predicted.fps == pytest.approx(20 / predicted.seconds)
 
 
 def test_few_times_are_kept(
@@ -87,31 +87,31 @@ def test_few_times_are_kept(
 
 def test_one_frame_is_one_scene(model: ScenesModel, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "one.avi", noise(1), 10)
-    told = model.scenes(clip)
-    assert told.scenes == (Scene(1, 0, 1, 0.0, 0.1, None),)
+    predicted = model.scenes(clip)
+    assert predicted.scenes == (Scene(1, 0, 1, 0.0, 0.1, None),)
     assert list(model.stream(clip)) == []
 
 
 def test_pictures_in_a_folder_are_a_sequence(model: ScenesModel, tmp_path: Path) -> None:
     names = [f"{n}.png" for n in range(12)]
     folder = write_images(tmp_path / "pictures", numbered([7, 5]), names)
-    told = model.scenes(folder)
-    assert [(scene.start, scene.end) for scene in told.scenes] == [(0, 7), (7, 12)]
-    assert told.fps == 25
+    predicted = model.scenes(folder)
+    assert [(scene.start, scene.end) for scene in predicted.scenes] == [(0, 7), (7, 12)]
+    assert predicted.fps == 25
 
 
 def test_a_turned_video_tells_its_size_as_shown(model: ScenesModel, tmp_path: Path) -> None:
     clip = turn(write_clip(tmp_path / "clip.mp4", noise(5, 48, 64), 10, "mp4v"))
-    told = model.scenes(clip)
-    assert (told.width, told.height) == (48, 64)
+    predicted = model.scenes(clip)
+    assert (predicted.width, predicted.height) == (48, 64)
 
 
 def test_warnings_of_a_source_are_logged(
     model: ScenesModel, film: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
-    told = model.scenes(film)
-    assert told.frames < 60
+    predicted = model.scenes(film)
+    assert predicted.frames < 60
     assert f"{film} ends early" in caplog.text
 
 
@@ -172,12 +172,12 @@ def test_a_live_stream_counts_on_after_a_reconnect(
 
 
 def test_clear_frames_show_nothing_of_others() -> None:
-    told = divided()
-    assert [told.clear(scene) for scene in told.scenes] == [
+    predicted = divided()
+    assert [predicted.clear(scene) for scene in predicted.scenes] == [
         range(15), range(25, 33), range(38, 50), range(51, 60)
     ]  # fmt: skip
     pairs = [(Boundary(10, "dissolve", 1.0, 5, 15), 1.0), (Boundary(16, "fade", 1.0, 13, 20), 1.6)]
-    crowded = Scenes("v", "m", 30, 10.0, False, 3.0, 9, 9, divide(pairs, 30, 3.0))
+    crowded = Scenes("v", "m", 30, 10.0, False, 3.0, 9, 9, scenes_between(pairs, 30, 3.0))
     assert crowded.clear(crowded.scenes[1]) == range(10, 16)
 
 

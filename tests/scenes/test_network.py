@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidgru.core.errors import ModelError
 from vidgru.nn.unroll import unroll
-from vidgru.tasks.scenes.finder import TokenStream, Watcher, find, tell, watch
+from vidgru.tasks.scenes.finder import StreamingSceneDetector, TokenStream, find, predict, watch
 from vidgru.tasks.scenes.model_file import load_scenes
 from vidgru.tasks.scenes.network import (
     ACROSS,
@@ -49,7 +49,7 @@ def film(frames: int, seed: int = 0) -> NDArray[np.uint8]:
 
 def outputs_of(network: SceneNetwork, frames: NDArray[np.uint8]) -> tuple[torch.Tensor, ...]:
     with torch.inference_mode():
-        return tuple(told[0] for told in network(torch.from_numpy(frames)[None]))
+        return tuple(predicted[0] for predicted in network(torch.from_numpy(frames)[None]))
 
 
 # What it compares.
@@ -58,9 +58,9 @@ def outputs_of(network: SceneNetwork, frames: NDArray[np.uint8]) -> tuple[torch.
 def test_what_is_compared_is_what_the_comments_say(network: SceneNetwork) -> None:
     frames = film(60)
     with torch.inference_mode():
-        seen = network.see(torch.from_numpy(frames)[None])
-        told = network.compare(seen)[0].numpy()
-    assert told.shape == (60, COMPARED)
+        seen = network.extract_features(torch.from_numpy(frames)[None])
+        predicted = network.compare(seen)[0].numpy()
+    assert predicted.shape == (60, COMPARED)
     # Apart from the network: in NumPy and float64, frame by frame.
     levels = frames.astype(np.float64) / 255
     coarse = levels.reshape(60, 12, 4, 12, 4, 3).mean((2, 4)).transpose(0, 3, 1, 2)
@@ -100,7 +100,7 @@ def test_what_is_compared_is_what_the_comments_say(network: SceneNetwork) -> Non
         for k in LIGHT:
             wanted += [*(10 * (light[t - k] - light[t])), *(10 * (light[t + k] - light[t]))]
         wanted += [bent(part, t, k) for part in (coarse, fine) for k in HALFWAY]
-        np.testing.assert_allclose(told[t], wanted, atol=2e-3)
+        np.testing.assert_allclose(predicted[t], wanted, atol=2e-3)
     assert len(wanted) == COMPARED
     assert METRICS == 4
 
@@ -116,9 +116,9 @@ def test_a_slow_fade_jumps_nowhere(network: SceneNetwork) -> None:
     levels = np.arange(256, dtype=np.uint8)[:, None, None, None]
     pixels = torch.from_numpy(np.broadcast_to(levels, (256, SIZE, SIZE, 3)).copy())[None]
     with torch.inference_mode():
-        colours = network.see(pixels).colours[0]
+        colours = network.extract_features(pixels).colours[0]
         steps = 1 - (colours[1:] * colours[:-1]).sum(-1)
-        hard = SceneNetwork(SIZE, 16, "hard").eval().see(pixels).colours[0]
+        hard = SceneNetwork(SIZE, 16, "hard").eval().extract_features(pixels).colours[0]
     assert steps.max() < 0.1
     assert steps.min() > 1e-4  # in the dark, too
     # Models of before saw another colour where a plain picture's level passed to the next bin.
@@ -156,7 +156,7 @@ def test_a_dissolve_is_no_bend_and_a_cut_is_one(network: SceneNetwork) -> None:
     cut = np.rint(np.where(share >= 0.5, other, one)).astype(np.uint8)
     with torch.inference_mode():
         bends = [
-            network.compare(network.see(torch.from_numpy(frames)[None]))[0, 19, -len(HALFWAY) :]
+            network.compare(network.extract_features(torch.from_numpy(frames)[None]))[0, 19, -len(HALFWAY) :]
             for frames in (dissolve, cut)
         ]
     assert bends[0][1:4].max() < 0.2  # 2, 4 and 8 frames before and after
@@ -170,7 +170,7 @@ def test_a_dissolve_is_no_bend_and_a_cut_is_one(network: SceneNetwork) -> None:
 def test_a_stream_reads_what_the_clip_does(network: SceneNetwork, chunks: list[int]) -> None:
     frames = torch.from_numpy(film(130))
     with torch.inference_mode():
-        wanted = network.tokens(network.see(frames[None]))
+        wanted = network.tokens(network.extract_features(frames[None]))
         stream = TokenStream(network)
         parts = [stream.push(part) for part in frames.split(chunks)]
         late = 130 - sum(part.shape[1] for part in parts)
@@ -183,10 +183,10 @@ def test_a_stream_reads_what_the_clip_does(network: SceneNetwork, chunks: list[i
 def test_forward_only_a_stream_tells_what_its_clip_does(network: SceneNetwork, count: int) -> None:
     frames = film(count)
     wanted, _ = outputs_of(network, frames)
-    watcher, stream = Watcher(network, 0.5), TokenStream(network)
-    told = [watcher.outputs(stream.push(torch.from_numpy(frame)[None])) for frame in frames]
-    told.append(watcher.outputs(stream.finish()))
-    assert (torch.cat(told) - wanted).abs().max() <= 1e-5
+    detector, stream = StreamingSceneDetector(network, 0.5), TokenStream(network)
+    predicted = [detector.outputs(stream.push(torch.from_numpy(frame)[None])) for frame in frames]
+    predicted.append(detector.outputs(stream.finish()))
+    assert (torch.cat(predicted) - wanted).abs().max() <= 1e-5
 
 
 def test_forward_only_knows_nothing_of_what_comes(network: SceneNetwork) -> None:
@@ -205,38 +205,38 @@ def test_in_both_directions_files_of_any_length_are_told_alike(network: SceneNet
     for count in (1, 30, 63, 64, 65, 96, 97):
         frames = film(count)
         (both,) = outputs_of(network, frames)[1:]
-        told = list(tell(network, frames))
-        assert sum(map(len, told)) == count
+        predicted = list(predict(network, frames))
+        assert sum(map(len, predicted)) == count
         if count <= 96:  # all at once
-            assert (torch.cat(told) - both).abs().max() <= 1e-5
+            assert (torch.cat(predicted) - both).abs().max() <= 1e-5
 
 
 def test_long_files_are_told_from_enough_around(network: SceneNetwork) -> None:
     frames = film(400)
-    whole = torch.cat(list(tell(network, frames)))
+    whole = torch.cat(list(predict(network, frames)))
     # What is far away makes no difference at all.
     other = frames.copy()
     other[300:] = 255 - other[300:]
-    parts = torch.cat(list(tell(network, other)))
+    parts = torch.cat(list(predict(network, other)))
     assert torch.equal(whole[:192], parts[:192])
 
 
 def test_the_core_runs_as_its_equations_say(network: SceneNetwork) -> None:
     with torch.inference_mode():
-        tokens = network.tokens(network.see(torch.from_numpy(film(50))[None]))
+        tokens = network.tokens(network.extract_features(torch.from_numpy(film(50))[None]))
         for core in (network.core, network.back):
             fused, loop = unroll(core, tokens)[0], unroll(core, tokens, fused=False)[0]
             assert (fused - loop).abs().max() <= 1e-5
 
 
 def test_memory_does_not_grow(network: SceneNetwork) -> None:
-    stream, watcher = TokenStream(network), Watcher(network, 0.5)
+    stream, detector = TokenStream(network), StreamingSceneDetector(network, 0.5)
     kept = []
     with torch.inference_mode():
         for n in range(3):
             for part in torch.from_numpy(film(256, n)).split(64):
-                watcher._reader.push(watcher.outputs(stream.push(part)))
-            kept.append((stream._kept.coarse.shape[1], len(watcher._reader._rows)))  # type: ignore[union-attr]
+                detector._reader.push(detector.outputs(stream.push(part)))
+            kept.append((stream._kept.coarse.shape[1], len(detector._reader._rows)))  # type: ignore[union-attr]
     assert kept[1] == kept[2]
     assert kept[2] == (BACK + LATE, 2 * (LONGEST + NEAR))
 

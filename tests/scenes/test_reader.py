@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidgru.tasks.scenes.reader import CLEAR, LONGEST, NEAR, Reader, tellable
+from vidgru.tasks.scenes.reader import CLEAR, LONGEST, NEAR, Reader, is_detectable
 from vidgru.tasks.scenes.results import KINDS, Boundary
 
 
@@ -18,19 +18,19 @@ def rows(
     kinds: dict[int, str] | None = None,
 ) -> torch.Tensor:
     """Return outputs (count, 6) that say so."""
-    told = torch.full((count, 6), -9.0)
+    predicted = torch.full((count, 6), -9.0)
     for frame, chance in chances.items():
-        told[frame, 0] = torch.logit(torch.tensor(chance))
+        predicted[frame, 0] = torch.logit(torch.tensor(chance))
     for start, end in inside:
-        told[start:end, 1] = 9
+        predicted[start:end, 1] = 9
     for frame in range(count):
-        told[frame, 2 + KINDS.index((kinds or {}).get(frame, "cut"))] = 9
-    return told
+        predicted[frame, 2 + KINDS.index((kinds or {}).get(frame, "cut"))] = 9
+    return predicted
 
 
-def read(told: torch.Tensor, threshold: float = 0.5, step: int = 1) -> list[Boundary]:
+def read(predicted: torch.Tensor, threshold: float = 0.5, step: int = 1) -> list[Boundary]:
     reader, found = Reader(threshold), []
-    for part in told.split(step):
+    for part in predicted.split(step):
         found += reader.push(part)
     return found + reader.finish()
 
@@ -42,8 +42,8 @@ def test_a_cut_is_read() -> None:
 
 
 def test_a_dissolve_is_read_with_its_length() -> None:
-    told = rows(60, {25: 0.8}, [(18, 30)], dict.fromkeys(range(18, 30), "dissolve"))
-    assert read(told) == [Boundary(24, "dissolve", 0.8, 18, 30)]
+    predicted = rows(60, {25: 0.8}, [(18, 30)], dict.fromkeys(range(18, 30), "dissolve"))
+    assert read(predicted) == [Boundary(24, "dissolve", 0.8, 18, 30)]
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_a_dissolve_is_read_with_its_length() -> None:
 def test_a_dissolve_counts_from_three_quarters_of_the_threshold(
     kind: str, chance: float, found: bool
 ) -> None:
-    told = rows(60, {25: chance}, [(18, 30)], dict.fromkeys(range(18, 30), kind))
-    assert [b.kind for b in read(told, 0.6)] == [kind] * found
+    predicted = rows(60, {25: chance}, [(18, 30)], dict.fromkeys(range(18, 30), kind))
+    assert [b.kind for b in read(predicted, 0.6)] == [kind] * found
     # One of a single frame is a cut, and counts as one.
     assert read(rows(60, {25: 0.59}, [(25, 26)], {25: "dissolve"}), 0.6) == []
 
 
 def test_within_a_transition_there_is_but_one_boundary() -> None:
-    told = rows(90, {25: 0.7, 40: 0.8}, [(18, 50)], dict.fromkeys(range(90), "wipe"))
-    assert read(told) == [Boundary(34, "wipe", 0.8, 18, 50)]
+    predicted = rows(90, {25: 0.7, 40: 0.8}, [(18, 50)], dict.fromkeys(range(90), "wipe"))
+    assert read(predicted) == [Boundary(34, "wipe", 0.8, 18, 50)]
     apart = rows(
         90, {25: 0.7, 48: 0.8}, [(18, 32), (32 + CLEAR, 60)], dict.fromkeys(range(90), "wipe")
     )
@@ -99,23 +99,23 @@ def test_the_first_scene_shows_itself_too_and_the_last_one() -> None:
     for frame in range(1, 40):
         found = CLEAR <= frame <= 40 - CLEAR
         assert [b.frame for b in read(rows(40, {frame: 0.9}))] == [frame] * found
-        assert tellable(Boundary(frame, "cut", 1.0, frame, frame), 40) == found
+        assert is_detectable(Boundary(frame, "cut", 1.0, frame, frame), 40) == found
         fade = [(frame, frame + 6)]
-        told = rows(50, {frame + 3: 0.9}, fade, dict.fromkeys(range(50), "fade"))
+        predicted = rows(50, {frame + 3: 0.9}, fade, dict.fromkeys(range(50), "fade"))
         found = CLEAR <= frame <= 40 - CLEAR - 6
-        assert [b.start for b in read(told[:40])] == [frame] * found
-        assert tellable(Boundary(frame + 3, "fade", 1.0, frame, frame + 6), 40) == found
+        assert [b.start for b in read(predicted[:40])] == [frame] * found
+        assert is_detectable(Boundary(frame + 3, "fade", 1.0, frame, frame + 6), 40) == found
 
 
 def test_a_blink_of_a_transition_is_a_cut() -> None:
-    told = rows(60, {25: 0.8}, [(25, 26)], {25: "dissolve"})
-    assert read(told) == [Boundary(25, "cut", 0.8, 25, 25)]
+    predicted = rows(60, {25: 0.8}, [(25, 26)], {25: "dissolve"})
+    assert read(predicted) == [Boundary(25, "cut", 0.8, 25, 25)]
 
 
 def test_a_transition_without_end_is_told_all_the_same() -> None:
-    told = rows(900, {200: 0.8}, [(150, 900)], dict.fromkeys(range(900), "fade"))
+    predicted = rows(900, {200: 0.8}, [(150, 900)], dict.fromkeys(range(900), "fade"))
     reader = Reader(0.5)
-    known = [(n, b) for n, row in enumerate(told.split(1)) for b in reader.push(row)]
+    known = [(n, b) for n, row in enumerate(predicted.split(1)) for b in reader.push(row)]
     assert [(b.start, b.end) for _, b in known] == [(150, 200 + LONGEST)]
     assert known[0][0] <= 200 + LONGEST + CLEAR + NEAR
 
@@ -130,12 +130,12 @@ def test_a_transition_without_end_is_told_all_the_same() -> None:
 def test_however_outputs_come_boundaries_are_in_order(
     values: list[tuple[float, float, int]], step: int
 ) -> None:
-    told = torch.tensor([[a, b, *(5.0 * (k == n) for n in range(4))] for a, b, k in values])
-    found = read(told, 0.5, step)
-    assert found == read(told, 0.5)
+    predicted = torch.tensor([[a, b, *(5.0 * (k == n) for n in range(4))] for a, b, k in values])
+    found = read(predicted, 0.5, step)
+    assert found == read(predicted, 0.5)
     last = 0
     for boundary in found:
         assert last < boundary.frame + 1
-        assert last <= boundary.start <= boundary.frame <= boundary.end <= len(told)
+        assert last <= boundary.start <= boundary.frame <= boundary.end <= len(predicted)
         assert (boundary.start == boundary.end) == (boundary.kind == "cut")
         last = max(boundary.end, boundary.frame + 1)

@@ -10,7 +10,7 @@ from conftest import Done
 from helpers import write_clip
 from scene_films import LENGTHS, Network, numbered
 
-from vidgru.tasks.scenes.sheet import MOST, contact_sheet, pick, thumbnail_size
+from vidgru.tasks.scenes.sheet import MAX_SCENES, contact_sheet, pick, thumbnail_size
 from vidgru.video.read import shrink
 
 Vidgru = Callable[..., Done]
@@ -34,13 +34,13 @@ def test_a_contact_sheet_shows_middle_frames(
 def test_sheets_are_bounded() -> None:
     assert pick(5) == [0, 1, 2, 3, 4]
     shown = pick(1000)
-    assert (len(shown), shown[0], shown[-1]) == (MOST, 0, 999)
+    assert (len(shown), shown[0], shown[-1]) == (MAX_SCENES, 0, 999)
     for size in [(1920, 1080), (48, 64), (1, 4000), (4000, 1)]:
         width, height = thumbnail_size(*size)
         assert 32000 < width * height < 52000
         assert width >= 144
     picture = np.zeros((135, 240, 3), np.uint8)
-    full = contact_sheet([picture] * MOST, [(n, n) for n in range(MOST)], "t" * 300, "note")
+    full = contact_sheet([picture] * MAX_SCENES, [(n, n) for n in range(MAX_SCENES)], "t" * 300, "note")
     assert full.shape[0] < 3000
     assert full.shape[1] < 4000
     assert contact_sheet([picture[:, :90]], [(1, 0.0)], "name", "1 scene").shape[1] > 90
@@ -54,7 +54,7 @@ def test_a_sheet_that_leaves_scenes_out_says_so(
 
     notes = []
     draw = contact_sheet
-    monkeypatch.setattr(sheet, "MOST", 2)
+    monkeypatch.setattr(sheet, "MAX_SCENES", 2)
     monkeypatch.setattr(
         scenes_save, "contact_sheet", lambda *words: notes.append(words[1:]) or draw(*words)
     )

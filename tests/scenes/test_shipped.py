@@ -47,7 +47,7 @@ def test_it_finds_where_sample_videos_are_joined(tmp_path: Path) -> None:
     assert {b.kind for b in found} == {"cut"}
 
 
-def told(frames: Iterable[NDArray[np.uint8]]) -> list[Boundary]:
+def predicted(frames: Iterable[NDArray[np.uint8]]) -> list[Boundary]:
     """Return what the shipped model finds."""
     model = vidgru.load_scenes(threads=torch.get_num_threads())
     small = (cv2.resize(f, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for f in frames)
@@ -56,7 +56,7 @@ def told(frames: Iterable[NDArray[np.uint8]]) -> list[Boundary]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_passes_a_fixed_camera_is_no_scene(seed: int) -> None:
-    assert told(made_scenes.passing(np.random.default_rng([100, seed]))) == []
+    assert predicted(made_scenes.passing(np.random.default_rng([100, seed]))) == []
 
 
 def a_scene(label: str) -> NDArray[np.uint8]:
@@ -67,17 +67,17 @@ def a_scene(label: str) -> NDArray[np.uint8]:
 
 def test_flashes_are_no_scenes() -> None:
     for label in ("left", "growing", "clockwise"):
-        assert told(made_scenes.flashed(np.random.default_rng(1), a_scene(label))) == []
+        assert predicted(made_scenes.flashed(np.random.default_rng(1), a_scene(label))) == []
 
 
 def test_one_plain_colour_that_fades_is_one_scene() -> None:
     for seed in range(4):
-        assert told(made_scenes.plain(np.random.default_rng([101, seed]))) == []
+        assert predicted(made_scenes.plain(np.random.default_rng([101, seed]))) == []
 
 
 def test_cuts_in_the_dark() -> None:
     scenes = [a_scene(label)[:40] for label in ("left", "growing", "up")]
-    found = told(made_scenes.darkened(frame) for scene in scenes for frame in scene)
+    found = predicted(made_scenes.darkened(frame) for scene in scenes for frame in scene)
     assert [(b.frame, b.kind) for b in found] == [(40, "cut"), (80, "cut")]
 
 
@@ -87,6 +87,6 @@ def test_a_fade_through_black_is_called_so() -> None:
     faded = [(f * share).astype(np.uint8) for f, share in zip(first[45:], down, strict=True)]
     risen = [(f * share).astype(np.uint8) for f, share in zip(second[:15], up, strict=True)]
     black = [np.zeros_like(first[0])] * 20
-    found = told([*first[:45], *faded, *black, *risen, *second[15:]])
+    found = predicted([*first[:45], *faded, *black, *risen, *second[15:]])
     assert [b.kind for b in found] == ["fade"]
     assert 55 <= found[0].frame <= 85

@@ -11,14 +11,14 @@ from scene_shots import FAMILIES, shot, window
 
 from vidgru.tasks.scenes import train_step as scene_loop
 from vidgru.tasks.scenes import transitions
-from vidgru.tasks.scenes.finder import Watcher
+from vidgru.tasks.scenes.finder import StreamingSceneDetector
 from vidgru.tasks.scenes.metrics import count
 from vidgru.tasks.scenes.model_file import load_scenes
-from vidgru.tasks.scenes.reader import loss, tellable
+from vidgru.tasks.scenes.reader import is_detectable, loss
 from vidgru.tasks.scenes.scores import SceneTrainResult
 from vidgru.tasks.scenes.shots import joined
 from vidgru.tasks.scenes.spec import SceneSpec
-from vidgru.tasks.scenes.train_step import THRESHOLDS, SceneTrainer, find_ahead, read, stacked
+from vidgru.tasks.scenes.train_step import THRESHOLDS, SceneTrainStep, find_ahead, read, stacked
 from vidgru.tasks.scenes.transitions import Joined, join_shots
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -27,9 +27,9 @@ Run = SceneTrainResult
 SPEC = SceneSpec("scenes", "gru", 64, 64, 32, 0.5)
 
 
-def make_trainer(seed: int = 0, batch: int = 3) -> SceneTrainer:
+def make_trainer(seed: int = 0, batch: int = 3) -> SceneTrainStep:
     torch.manual_seed(seed)
-    return SceneTrainer(
+    return SceneTrainStep(
         build(SPEC), FAMILIES, SPEC, batch_size=batch, lr=1e-3, seed=seed,
         device=torch.device("cpu"),
     )  # fmt: skip
@@ -124,15 +124,15 @@ class Knowing(torch.nn.Module):
         self.sure = sure
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        told = torch.full((*frames.shape[:2], 6), -9.0)
-        for row, pixels in zip(told, frames, strict=True):
+        predicted = torch.full((*frames.shape[:2], 6), -9.0)
+        for row, pixels in zip(predicted, frames, strict=True):
             made = self.truth[pixels.numpy().tobytes()]
             row[:, 1] = torch.from_numpy(18 * made.inside - 9)
             for boundary in made.boundaries:
                 row[boundary.frame, 0] = self.sure
             known = made.kind >= 0
             row[known, 2 + made.kind[known]] = 9.0
-        return told, told
+        return predicted, predicted
 
 
 @pytest.mark.parametrize("sure", [9.0, -0.5])
@@ -142,7 +142,7 @@ def test_who_knows_scores_best(sure: float) -> None:
     windows = [trainer._join(FAMILIES, (scene_loop.SEED, n)) for n in range(16)]
     trainer.network = Knowing(windows, sure)  # type: ignore[assignment]
     measured = trainer.measure(FAMILIES, 16)
-    truth = [b for made in windows for b in made.boundaries if tellable(b, SPEC.frames)]
+    truth = [b for made in windows for b in made.boundaries if is_detectable(b, SPEC.frames)]
     exact = measured.scores.tolerances[0]
     assert len(truth) > 5
     # Of boundaries less than five frames apart, only one is told.
@@ -170,13 +170,13 @@ def test_measuring_by_hand() -> None:
         losses.append(loss(both, boundary, inside, kind) + loss(early, boundary, inside, kind))
         for row, threshold in zip(counts, THRESHOLDS, strict=True):
             # What lies within 8 frames of the ends cannot be told, and does not count.
-            told = [b for b in made.boundaries if b.start >= 8 and b.end <= 56]
-            near = [b for b in made.boundaries if b not in told]
+            predicted = [b for b in made.boundaries if b.start >= 8 and b.end <= 56]
+            near = [b for b in made.boundaries if b not in predicted]
             found = [
                 f for f in read(both[0], threshold)
                 if not any(b.start - 2 <= f.frame <= max(b.end - 1, b.start) + 2 for b in near)
             ]  # fmt: skip
-            row += count(found, told)
+            row += count(found, predicted)
     assert measured.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
     own = counts[THRESHOLDS.index(measured.threshold)]
     assert [list(row.to_dict().values())[1:6] for row in measured.scores.tolerances] == own.tolist()
@@ -187,9 +187,9 @@ def test_measuring_by_hand() -> None:
 def test_forward_only_in_pieces_is_frame_by_frame(learned: Run) -> None:
     network = load_scenes(learned.run).network
     frames = list(joined([shot(n, 40) for n in range(4)], 0))
-    watcher, threshold = Watcher(network, 0.02), 0.02
-    wanted = [boundary for frame in frames for boundary in watcher.push(frame)]
-    wanted += watcher.finish()
+    detector, threshold = StreamingSceneDetector(network, 0.02), 0.02
+    wanted = [boundary for frame in frames for boundary in detector.push(frame)]
+    wanted += detector.finish()
     found = list(find_ahead(network, iter(frames), threshold))
     assert len(found) >= 1
     assert [b.frame for b in found] == [b.frame for b in wanted]

@@ -19,7 +19,7 @@ from vidgru import train
 from vidgru.core.errors import OptionError
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import read_videos
-from vidgru.engine.initial_weights import Beginning
+from vidgru.engine.initial_weights import InitialNetwork
 from vidgru.engine.model_file import load_checkpoint
 from vidgru.tasks.registry import find_task, train_config
 from vidgru.tasks.scenes import model_file as scenes_file
@@ -27,7 +27,7 @@ from vidgru.tasks.scenes.model_file import load_scenes
 from vidgru.tasks.scenes.network import SceneNetwork
 from vidgru.tasks.scenes.scores import SceneTrainResult
 from vidgru.tasks.scenes.spec import SceneSpec
-from vidgru.tasks.scenes.train_step import THRESHOLDS, SceneTrainer
+from vidgru.tasks.scenes.train_step import THRESHOLDS, SceneTrainStep
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -58,7 +58,7 @@ def test_the_run_folder(learned: Run) -> None:
     assert (row["epoch"], row["step"]) == ("1.0", "2")
     assert 0 <= float(row["val_f1"]) <= 1
     assert float(row["val_loss"]) > 0
-    assert (learned.train_clips, learned.began_with) == (8, "random weights")
+    assert (learned.train_clips, learned.initial_weights) == (8, "random weights")
 
 
 def test_the_same_seed_gives_the_same_bits(
@@ -66,8 +66,8 @@ def test_the_same_seed_gives_the_same_bits(
 ) -> None:
     done = vidgru("train", films, *OPTIONS, "--out", tmp_path / "run", "--json")
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert told["validation"] == learned.validation.to_dict()
+    predicted = json.loads(done.out)
+    assert predicted["validation"] == learned.validation.to_dict()
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == learned.model.read_bytes()
 
 
@@ -78,14 +78,14 @@ def test_resuming_gives_the_same_bits(
     assert vidgru("train", films, *words, "--out", tmp_path / "whole").code == 0
     monkeypatch.setattr("vidgru.engine.trainer.SOONEST", 0.0)
     with monkeypatch.context() as patch:
-        real = SceneTrainer.step
+        real = SceneTrainStep.step
 
-        def step(self: SceneTrainer, done: float) -> float:
+        def step(self: SceneTrainStep, done: float) -> float:
             if self.steps == 3:
                 raise KeyboardInterrupt
             return real(self, done)
 
-        patch.setattr(SceneTrainer, "step", step)
+        patch.setattr(SceneTrainStep, "step", step)
         done = vidgru("train", films, *words, "--out", tmp_path / "parts")
     assert done.code == 130
     assert load_checkpoint(tmp_path / "parts" / "last.ckpt")["steps"] == 2
@@ -127,26 +127,26 @@ def test_it_begins_with_what_is_shipped(
 ) -> None:
     monkeypatch.setattr(scenes_file, "SHIPPED_SCENES", learned.model)
     begun: list[dict[str, torch.Tensor]] = []
-    init = SceneTrainer.__init__
+    init = SceneTrainStep.__init__
 
-    def seen(self: SceneTrainer, network: SceneNetwork, *args: Any, **kwargs: Any) -> None:
+    def seen(self: SceneTrainStep, network: SceneNetwork, *args: Any, **kwargs: Any) -> None:
         begun.append({name: t.clone() for name, t in network.state_dict().items()})
         init(self, network, *args, **kwargs)
 
-    monkeypatch.setattr(SceneTrainer, "__init__", seen)
+    monkeypatch.setattr(SceneTrainStep, "__init__", seen)
     options = {name: value for name, value in SETTINGS.items() if name != "size"}
     result = train(films, task="scenes", **options, out=str(tmp_path / "run"))
-    assert (result.began_with, result.size) == ("the model that comes with vidgru", 32)
+    assert (result.initial_weights, result.size) == ("the model that comes with vidgru", 32)
     weights = load_scenes(learned.run).network.state_dict()
     assert all(torch.equal(begun[0][name], weights[name]) for name in weights)
     other = train(films, task="scenes", **options, size=48, out=str(tmp_path / "other"))
-    assert (other.began_with, other.size) == ("random weights", 48)
+    assert (other.initial_weights, other.size) == ("random weights", 48)
 
 
 def test_every_frame_of_a_clip_is_sampled(tmp_path: Path) -> None:
     write_clip(tmp_path / "one.avi", noise(20, 16, 16), 24)
     found = find_task("scenes").sampling(
-        read_videos(tmp_path), train_config({"task": "scenes"}), Beginning(48, 1)
+        read_videos(tmp_path), train_config({"task": "scenes"}), InitialNetwork(48, 1)
     )
     assert found == Sampling(30.0, 72, 112, even=True)
     assert [found.rate(fps) for fps in (24, 25, 30, 60, 0.5)] == [24, 25, 30, 30, 0.5]

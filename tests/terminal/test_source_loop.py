@@ -34,7 +34,7 @@ def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: 
         save={ExtractedFrame: save},
     )
     items = [frame("a"), Progress("b", 1, 2, "1 x real time"), frame("b"), frame("c")]
-    words = "{told} told, {done} done of {total}."
+    words = "{printed} told, {done} done of {total}."
     with pytest.raises(KeyboardInterrupt, match=r"^Interrupted\. 2 told, 1 done of 3\.$"):
         print_sources(items, 3, output, quiet=True, interrupted=words)
     assert capsys.readouterr() == ("a\nb\n", "")

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru import Box, Change, Changes, Failure, find_changes
+from vidgru import Box, Change, Changes, Failure, detect_changes
 from vidgru.core.errors import OptionError, VideoError
 from vidgru.tasks.scenes.options import ScenesConfig
-from vidgru.tools.changes.detect import MOST, Watch, find, median_of_nine, steady
+from vidgru.tools.changes.detect import MAX_LOOKS, ChangeDetector, find, median_of_nine, steady
 from vidgru.tools.changes.find import change_steps, changes_each, save_heatmap, save_images
 from vidgru.tools.changes.persistence import Region
 
@@ -32,7 +32,7 @@ def near(one: Box, other: Box, by: int = 3) -> bool:
 def test_what_appears_is_told_to_the_frame(tmp_path: Path) -> None:
     frames = still(40)
     put(frames[17:], THING)
-    found = find_changes(folder(tmp_path / "seq", taken(frames)))
+    found = detect_changes(folder(tmp_path / "seq", taken(frames)))
     assert (found.frames, found.width, found.height, found.every) == (40, WIDTH, HEIGHT, 1)
     (change,) = found.changes
     assert (change.frame, change.seconds, change.kind) == (17, 0.68, "appeared")
@@ -46,7 +46,7 @@ def test_what_vanishes_and_what_moves(tmp_path: Path) -> None:
     put(frames[:20], THING)
     put(frames[:40], Box(90, 10, 24, 16), seed=3)
     put(frames[40:], OTHER, seed=3)
-    gone, moved = find_changes(folder(tmp_path / "seq", taken(frames))).changes
+    gone, moved = detect_changes(folder(tmp_path / "seq", taken(frames))).changes
     assert (gone.frame, gone.kind) == (20, "vanished")
     assert near(gone.box, THING)
     assert (moved.frame, moved.kind) == (40, "moved")
@@ -62,7 +62,7 @@ def test_light_is_no_change(tmp_path: Path) -> None:
         far = (x - 2 * number) ** 2 + (y - 40) ** 2
         gain = 0.8 + 0.2 * np.sin(number / 10) - 0.25 * (number > 50)
         frame *= (gain * (1 + 0.5 * np.exp(-far / 800)))[..., None]
-    assert find_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
+    assert detect_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
 
 
 @pytest.mark.parametrize(("wait", "moment"), [(0, 30), (6, 50)])
@@ -73,7 +73,7 @@ def test_passers_by_are_no_change_and_hide_none(wait: int, moment: int, tmp_path
     for number, left in enumerate(way, 10):
         right = max(left + 14, 0)
         frames[number, 20:70, max(left, 0) : right] = (30, 60, 200)
-    (change,) = find_changes(folder(tmp_path / "seq", taken(frames))).changes
+    (change,) = detect_changes(folder(tmp_path / "seq", taken(frames))).changes
     assert change.kind == "appeared"
     assert moment <= change.frame <= moment + 3
     assert near(change.box, THING)
@@ -84,7 +84,7 @@ def test_shake_is_no_change(tmp_path: Path) -> None:
     frames = still(50)
     for frame in frames:
         frame[:] = np.roll(frame, rng.integers(-2, 3, 2), (0, 1))
-    assert find_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
+    assert detect_changes(folder(tmp_path / "seq", taken(frames))).changes == ()
 
 
 def moments(frames: NDArray[np.float32]) -> list[tuple[int, str]]:
@@ -153,7 +153,7 @@ def test_a_camera_that_moves_is_said_and_not_taken_for_things(
     put(frames[50:], THING)
     source = folder(tmp_path / "seq", taken(frames))
     with caplog.at_level(logging.WARNING, "vidgru"):
-        (change,) = find_changes(source).changes
+        (change,) = detect_changes(source).changes
     assert (change.frame, change.kind) == (50, "appeared")
     assert caplog.messages == [
         f"{source}: the camera moves or the scene changes at frame 30 (1.20 s): what changed is"
@@ -162,7 +162,7 @@ def test_a_camera_that_moves_is_said_and_not_taken_for_things(
 
 
 def test_a_long_sequence_is_told_as_it_goes_on_in_constant_memory() -> None:
-    watch, items = Watch(), []
+    watch, items = ChangeDetector(), []
     moments = [100, 250, 400]
     for look in range(490):
         frames = still(1)
@@ -170,20 +170,20 @@ def test_a_long_sequence_is_told_as_it_goes_on_in_constant_memory() -> None:
             if look >= moment:
                 put(frames, Box(10 + 36 * number, 30, 24, 16), seed=number)
         items += watch.push(taken(frames, seed=look)[0])
-        assert len(watch._kept) < MOST
+        assert len(watch._kept) < MAX_LOOKS
     items += watch.finish()
     assert [item.look for item in items if isinstance(item, Region)] == moments
     assert len(items) == 3
 
 
 def test_nothing_is_found_twice_where_it_is_told_in_parts() -> None:
-    frames = still(MOST + 20)
-    put(frames[MOST // 2 :], THING)
-    watch, items = Watch(), []
+    frames = still(MAX_LOOKS + 20)
+    put(frames[MAX_LOOKS // 2 :], THING)
+    watch, items = ChangeDetector(), []
     for look in taken(frames):
         items += watch.push(look)
     items += watch.finish()
-    assert [item.look for item in items if isinstance(item, Region)] == [MOST // 2]
+    assert [item.look for item in items if isinstance(item, Region)] == [MAX_LOOKS // 2]
 
 
 @given(st.lists(st.integers(-999, 999), min_size=9, max_size=9))
@@ -201,7 +201,7 @@ def test_too_few_frames_are_said(tmp_path: Path) -> None:
     for count, words in ((1, "1 frame"), (2, "2 frames"), (11, "11 frames")):
         source = folder(tmp_path / f"seq{count}", noise(count))
         with pytest.raises(VideoError) as error:
-            find_changes(source)
+            detect_changes(source)
         assert str(error.value) == (
             f"{source} has only {words}: 12 are needed to tell what changes for good."
         )
@@ -228,7 +228,7 @@ def test_pictures_of_other_sizes_are_stretched_with_a_warning(
 ) -> None:
     source = folder(tmp_path / "seq", taken(still(20)))
     write_images(source, noise(1, 20, 20), ["0007b.png"])
-    assert find_changes(source).changes == ()
+    assert detect_changes(source).changes == ()
     assert caplog.messages == [
         f"{source}: the pictures are not all of one size, and were stretched to it."
     ]

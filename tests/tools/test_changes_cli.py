@@ -13,7 +13,7 @@ from conftest import Done
 
 from vidgru.core.errors import OutputError
 from vidgru.tools.changes.options import ChangesConfig
-from vidgru.tools.changes.tables import COLUMNS, tell_changes
+from vidgru.tools.changes.tables import COLUMNS, report_changes
 from vidgru.video.find import find_sources
 
 
@@ -26,7 +26,7 @@ def test_the_command_line_tells_and_writes(
     table, heat, images = (tmp_path / name for name in ("t.csv", "heat.png", "pictures"))
     config = ChangesConfig(csv=str(table), heatmap=str(heat), images=str(images))
     found = find_sources([source])
-    assert tell_changes([str(source)], found, config, False, False) is False
+    assert report_changes([str(source)], found, config, False, False) is False
     out, err = capsys.readouterr()
     assert "appeared" in out
     assert out.rstrip().endswith(f"{source}: 1 change for good in 40 frames at 25/s.")
@@ -44,7 +44,7 @@ def test_the_command_line_tells_and_writes(
     assert np.ptp(picture[280, 20].astype(int)) < 3  # grey
 
     with pytest.raises(OutputError, match=r"001-appeared-before.jpg is there already\. Choose"):
-        tell_changes([str(source)], found, config, False, False)
+        report_changes([str(source)], found, config, False, False)
 
 
 def test_names_that_a_spreadsheet_would_compute(
@@ -69,7 +69,7 @@ def test_json_has_an_object_for_each_source(
     missing = tmp_path / "none.mp4"
     found = find_sources([source, missing])
     config = ChangesConfig()
-    assert tell_changes([str(source), str(missing)], found, config, True, True) is True
+    assert report_changes([str(source), str(missing)], found, config, True, True) is True
     out, err = capsys.readouterr()
     first, second = map(json.loads, out.splitlines())
     assert (first["source"], first["frames"], first["changes"]) == (str(source), 20, [])

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from helpers import noise, retime, turn, write_clip, write_images
 
-from vidgru.video.facts import Facts, Gaps
+from vidgru.video.info import Gaps, VideoInfo
 from vidgru.video.read import open_video
 
 
-def facts_of(path: Path) -> Facts:
+def facts_of(path: Path) -> VideoInfo:
     with open_video(path) as video:
         while video.grab() is not None:
             pass
-        return video.facts()
+        return video.info()
 
 
 def variable(gaps: list[float]) -> bool:
@@ -54,12 +54,12 @@ def test_gaps_take_constant_memory() -> None:
 
 def test_an_ordinary_clip(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", noise(12, 32, 48), 10, "mp4v")
-    assert facts_of(path) == Facts(48, 32, 10.0, "fmp4", 0, 12, 12, pytest.approx(1.2), False)
+    assert facts_of(path) == VideoInfo(48, 32, 10.0, "fmp4", 0, 12, 12, pytest.approx(1.2), False)
 
 
 def test_a_turned_clip_has_the_size_that_is_shown(tmp_path: Path) -> None:
-    facts = facts_of(turn(write_clip(tmp_path / "a.mp4", noise(4, 32, 48), 10, "mp4v")))
-    assert (facts.width, facts.height, facts.rotation) == (32, 48, 90)
+    info = facts_of(turn(write_clip(tmp_path / "a.mp4", noise(4, 32, 48), 10, "mp4v")))
+    assert (info.width, info.height, info.rotation) == (32, 48, 90)
 
 
 def test_a_variable_frame_rate(tmp_path: Path) -> None:
@@ -75,25 +75,25 @@ def test_a_variable_frame_rate(tmp_path: Path) -> None:
 def test_a_clip_cut_short_declares_more(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.avi", noise(20), 10)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    facts = facts_of(path)
-    assert facts.declared == 20
-    assert 5 < facts.frames < 11
-    assert facts.ends_early
-    assert f"{path} ends early" in facts.warnings[0]
+    info = facts_of(path)
+    assert info.declared == 20
+    assert 5 < info.frames < 11
+    assert info.ends_early
+    assert f"{path} ends early" in info.warnings[0]
 
 
 def test_what_is_read_in_part_cannot_be_judged(tmp_path: Path) -> None:
     with open_video(write_clip(tmp_path / "a.avi", noise(20), 10)) as video:
         for _ in range(5):
             video.grab()
-        facts = video.facts()
-    assert (facts.declared, facts.frames, facts.ends_early) == (None, 5, False)
+        info = video.info()
+    assert (info.declared, info.frames, info.ends_early) == (None, 5, False)
 
 
 def test_pictures(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "a", noise(3), ["1.png", "2.png", "3.png"])
-    assert facts_of(folder) == Facts(32, 24, 25.0, "images", 0, None, 3, 0.12, False)
-    assert facts_of(folder / "1.png") == Facts(32, 24, 25.0, "png", 0, None, 1, 0.04, False)
+    assert facts_of(folder) == VideoInfo(32, 24, 25.0, "images", 0, None, 3, 0.12, False)
+    assert facts_of(folder / "1.png") == VideoInfo(32, 24, 25.0, "png", 0, None, 1, 0.04, False)
 
 
 def test_warnings_are_bounded(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from helpers import noise
 import vidgru
 from vidgru.core.errors import VideoError
 from vidgru.video import source
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.opencv_file import OpenCVFile
 from vidgru.video.read import open_video
 from vidgru.video.streams import look
@@ -27,10 +27,10 @@ from vidgru.video.streams import look
 COVER = np.full((32, 32, 3), 250, np.uint8)
 
 
-def read(path: Path) -> tuple[Frames, list[float], Facts]:
+def read(path: Path) -> tuple[Frames, list[float], VideoInfo]:
     with open_video(path) as video:
         frames = list(video)
-        return np.stack([f.rgb for f in frames]), [f.time for f in frames], video.facts()
+        return np.stack([f.rgb for f in frames]), [f.time for f in frames], video.info()
 
 
 def corners(image: Any) -> list[tuple[int, ...]]:
@@ -46,8 +46,8 @@ def joined(path: Path, *parts: Path) -> Path:
 
 
 def test_an_ordinary_film_stays_with_opencv(tmp_path: Path) -> None:
-    pictures, times, facts = read(write_film(tmp_path / "a.mp4", blocks(20)))
-    assert (facts.reader, facts.why, facts.warnings, facts.notes) == ("opencv", "", (), ())
+    pictures, times, info = read(write_film(tmp_path / "a.mp4", blocks(20)))
+    assert (info.reader, info.why, info.warnings, info.notes) == ("opencv", "", (), ())
     assert times == pytest.approx(np.arange(20) / 25)
     assert corners(pictures[7]) == corners(blocks(20)[7])
 
@@ -65,9 +65,9 @@ def test_an_ordinary_film_stays_with_opencv(tmp_path: Path) -> None:
 def test_interlaced_films_are_shown_without_combs(tmp_path: Path, name: str, codec: str) -> None:
     frames = two_moments(20)
     path = write_film(tmp_path / name, frames, codec=codec, interlaced=True)
-    pictures, times, facts = read(path)
-    assert (facts.reader, facts.why) == ("pyav", "it may hold interlaced frames")
-    assert (len(pictures), facts.seconds) == (20, pytest.approx(0.8))
+    pictures, times, info = read(path)
+    assert (info.reader, info.why) == ("pyav", "it may hold interlaced frames")
+    assert (len(pictures), info.seconds) == (20, pytest.approx(0.8))
     assert times == pytest.approx(np.arange(20) / 25)
     assert abs(pictures.mean() - frames.mean()) < 4
 
@@ -82,8 +82,8 @@ def test_fields_of_one_moment_are_left_as_they_are(tmp_path: Path) -> None:
     texture = cv2.normalize(cv2.GaussianBlur(noise(1, 48, 64)[0], (0, 0), 1.5), None, 0, 255, 32)
     frames = np.stack([np.roll(texture, 3 * number, axis=1) for number in range(12)])
     path = write_film(tmp_path / "i.mkv", frames, pixels="yuv444p", interlaced=True)
-    pictures, _, facts = read(path)
-    assert facts.reader == "pyav"
+    pictures, _, info = read(path)
+    assert info.reader == "pyav"
     assert np.abs(pictures.astype(int) - frames).mean() < 2.5
 
 
@@ -92,8 +92,8 @@ def test_a_film_that_becomes_interlaced_later(tmp_path: Path) -> None:
     options = {"x264-params": "fake-interlaced=1"}
     first = write_film(tmp_path / "1.ts", blocks(10), options=options)
     second = write_film(tmp_path / "2.ts", two_moments(10), interlaced=True)
-    pictures, _, facts = read(joined(tmp_path / "a.ts", first, second))
-    assert (facts.reader, facts.frames) == ("pyav", 20)
+    pictures, _, info = read(joined(tmp_path / "a.ts", first, second))
+    assert (info.reader, info.frames) == ("pyav", 20)
     assert abs(pictures[10:].mean() - two_moments(10).mean()) < 4
 
 
@@ -109,10 +109,10 @@ def test_a_cover_that_comes_first_is_not_the_film(
     tmp_path: Path, name: str, codec: str, pixels: str
 ) -> None:
     path = write_film(tmp_path / name, blocks(20), codec=codec, pixels=pixels, cover=COVER)
-    pictures, _, facts = read(path)
-    assert facts.why == "its video is not the first one: attached pictures come before it"
-    assert (facts.reader, facts.frames, facts.seconds) == ("pyav", 20, pytest.approx(0.8))
-    assert (facts.width, facts.height, facts.warnings) == (64, 48, ())
+    pictures, _, info = read(path)
+    assert info.why == "its video is not the first one: attached pictures come before it"
+    assert (info.reader, info.frames, info.seconds) == ("pyav", 20, pytest.approx(0.8))
+    assert (info.width, info.height, info.warnings) == (64, 48, ())
     assert corners(pictures[7]) == corners(blocks(20)[7])
 
 
@@ -135,10 +135,10 @@ def test_sound_is_no_video(tmp_path: Path, name: str, cover: Any, words: str) ->
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_of_several_videos_the_default_one_is_read(tmp_path: Path, name: str) -> None:
     path = write_film(tmp_path / name, blocks(20), second=blocks(10, 96, 128))
-    pictures, _, facts = read(path)
-    assert (facts.frames, pictures.shape[1:3], facts.reader) == (10, (96, 128), "pyav")
-    assert facts.why == "it holds 2 videos, and players take another than the first"
-    assert facts.notes == (f"{path} holds 2 videos; stream 1 is read (128x96), as players do.",)
+    pictures, _, info = read(path)
+    assert (info.frames, pictures.shape[1:3], info.reader) == (10, (96, 128), "pyav")
+    assert info.why == "it holds 2 videos, and players take another than the first"
+    assert info.notes == (f"{path} holds 2 videos; stream 1 is read (128x96), as players do.",)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.mov"])
@@ -147,9 +147,9 @@ def test_of_several_videos_the_default_one_is_read(tmp_path: Path, name: str) ->
 )
 def test_pixels_are_made_square(tmp_path: Path, name: str, aspect: Fraction, width: int) -> None:
     path = write_film(tmp_path / name, blocks(5), aspect=aspect)
-    pictures, _, facts = read(path)
-    assert (facts.width, facts.height, pictures.shape) == (width, 48, (5, 48, width, 3))
-    assert facts.why == f"its pixels are not square ({aspect.numerator}:{aspect.denominator})"
+    pictures, _, info = read(path)
+    assert (info.width, info.height, pictures.shape) == (width, 48, (5, 48, width, 3))
+    assert info.why == f"its pixels are not square ({aspect.numerator}:{aspect.denominator})"
     assert corners(pictures[3]) == corners(blocks(5)[3])
 
 
@@ -161,18 +161,18 @@ def test_nearly_square_pixels_are_square(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FLIPS)
 def test_all_ways_to_turn_and_mirror(tmp_path: Path, name: str) -> None:
     matrix, shown = FLIPS[name]
-    pictures, _, facts = read(write_film(tmp_path / "a.mp4", blocks(5), matrix=matrix))
+    pictures, _, info = read(write_film(tmp_path / "a.mp4", blocks(5), matrix=matrix))
     assert corners(pictures[3]) == corners(shown(blocks(5)[3]))
-    assert (facts.height, facts.width) == shown(blocks(1)[0]).shape[:2]
+    assert (info.height, info.width) == shown(blocks(1)[0]).shape[:2]
     determinant = matrix[0] * matrix[3] - matrix[1] * matrix[2]
-    assert facts.reader == ("opencv" if determinant > 0 else "pyav")
+    assert info.reader == ("opencv" if determinant > 0 else "pyav")
 
 
 def test_a_turned_film_of_oblong_pixels(tmp_path: Path) -> None:
     matrix, shown = FLIPS["a quarter turn right"]
     film = write_film(tmp_path / "a.mp4", blocks(5), aspect=Fraction(2), matrix=matrix)
-    pictures, _, facts = read(film)
-    assert (facts.width, facts.height, facts.rotation) == (48, 128, 90)
+    pictures, _, info = read(film)
+    assert (info.width, info.height, info.rotation) == (48, 128, 90)
     assert corners(pictures[3]) == corners(shown(blocks(5)[3]))
 
 
@@ -183,9 +183,9 @@ def test_frames_before_an_edit_list_are_not_shown(tmp_path: Path, suffix: str) -
     cut = tmp_path / f"cut{suffix}"
     ffmpeg = ["ffmpeg", "-v", "error", "-ss", "0.4", "-i", film, "-c", "copy", cut]
     subprocess.run(ffmpeg, check=True)
-    pictures, times, facts = read(cut)
-    assert (facts.why, facts.warnings) == ("it has frames that are not to be shown", ())
-    assert (len(pictures), facts.seconds) == (40, pytest.approx(1.6))
+    pictures, times, info = read(cut)
+    assert (info.why, info.warnings) == ("it has frames that are not to be shown", ())
+    assert (len(pictures), info.seconds) == (40, pytest.approx(1.6))
     assert times == pytest.approx(np.arange(40) / 25)
     assert corners(pictures[0]) == corners(blocks(50)[10])
 
@@ -198,13 +198,13 @@ def test_a_start_in_the_middle_of_a_group_of_pictures(tmp_path: Path) -> None:
     # The second frame of the film begins where a payload begins the second time.
     starts = [n for n, p in enumerate(packets) if p[1] & 0x40 and p[1] & 0x1F == 1 and p[2] == 0]
     film.write_bytes(b"".join([*packets[:3], *packets[starts[10] :]]))
-    pictures, times, facts = read(film)
+    pictures, times, info = read(film)
     assert len(pictures) == 30
     assert times == pytest.approx(np.arange(30) / 25)
     assert corners(pictures[0]) == corners(blocks(60)[30])
-    assert len(facts.warnings) == 1
-    assert "begins in the middle of a group of pictures: the start (0.8" in facts.warnings[0]
-    assert not facts.ends_early
+    assert len(info.warnings) == 1
+    assert "begins in the middle of a group of pictures: the start (0.8" in info.warnings[0]
+    assert not info.ends_early
     clips = tmp_path / "clips"
     for label in ("one", "other"):
         (clips / label).mkdir(parents=True)
@@ -227,11 +227,11 @@ def test_a_start_in_the_middle_of_a_group_of_pictures(tmp_path: Path) -> None:
 def test_extreme_rates(tmp_path: Path, name: str, rate: Fraction, base: Fraction) -> None:
     stamps = [round(number / rate / base) for number in range(40)]
     path = write_film(tmp_path / name, blocks(40), rate=rate, stamps=stamps, time_base=base)
-    _, times, facts = read(path)
-    assert (facts.frames, facts.warnings) == (40, ())
+    _, times, info = read(path)
+    assert (info.frames, info.warnings) == (40, ())
     assert times == pytest.approx(np.arange(40) / float(rate), abs=6e-4)
-    assert facts.seconds == pytest.approx(40 / float(rate), rel=0.03)
-    assert facts.fps == pytest.approx(float(rate), rel=0.05)
+    assert info.seconds == pytest.approx(40 / float(rate), rel=0.03)
+    assert info.fps == pytest.approx(float(rate), rel=0.05)
 
 
 def test_a_rate_that_is_not_declared_is_measured(tmp_path: Path) -> None:
@@ -240,18 +240,18 @@ def test_a_rate_that_is_not_declared_is_measured(tmp_path: Path) -> None:
     data = path.read_bytes()
     place = data.index(b"\x23\xe3\x83\x83")  # how long a frame is to last, made nothing
     path.write_bytes(data[:place] + b"\xec\x85" + data[place + 2 :])
-    _, times, facts = read(path)
-    assert facts.fps == pytest.approx(2000, rel=0.05)
+    _, times, info = read(path)
+    assert info.fps == pytest.approx(2000, rel=0.05)
     assert times == pytest.approx(np.arange(60) / 2000, abs=6e-4)
-    assert (facts.seconds, facts.warnings) == (pytest.approx(0.03, abs=0.001), ())
+    assert (info.seconds, info.warnings) == (pytest.approx(0.03, abs=0.001), ())
 
 
 def test_a_pause_of_a_screen_recording_is_real(tmp_path: Path) -> None:
     stamps = [*range(0, 400, 40), *range(6400, 6800, 40)]
     path = write_film(tmp_path / "a.mkv", blocks(20), stamps=stamps, time_base=Fraction(1, 1000))
-    _, times, facts = read(path)
+    _, times, info = read(path)
     assert times == pytest.approx([stamp / 1000 for stamp in stamps])
-    assert (facts.warnings, facts.variable) == ((), False)
+    assert (info.warnings, info.variable) == ((), False)
 
 
 @pytest.mark.parametrize("shift", [60, 40_000, -100])
@@ -264,12 +264,12 @@ def test_joined_recordings_follow_each_other(
         return write_film(tmp_path / name, blocks(50), stamps=stamps, interlaced=interlaced)
 
     path = joined(tmp_path / "a.ts", part("1.ts", 200), part("2.ts", 202 + shift))
-    _, times, facts = read(path)
-    assert facts.reader == ("pyav" if interlaced else "opencv")
+    _, times, info = read(path)
+    assert info.reader == ("pyav" if interlaced else "opencv")
     assert times == pytest.approx(np.arange(100) / 25)
-    assert facts.seconds == pytest.approx(4)
-    assert not facts.ends_early
-    (warning,) = facts.warnings
+    assert info.seconds == pytest.approx(4)
+    assert not info.ends_early
+    (warning,) = info.warnings
     assert warning.startswith(f"{path}: the clock jumps by {shift + 0.04:+.2f} s at 1.96 s")
     done = vidgru("extract", path, "-o", tmp_path / "out", "--fps", 1)
     assert done.code == 0
@@ -280,8 +280,8 @@ def test_joined_recordings_follow_each_other(
 def test_an_avi_with_frames_in_another_order_has_even_times(tmp_path: Path) -> None:
     options = {"bf": "2"}
     film = write_film(tmp_path / "a.avi", blocks(20), options=options, aspect=Fraction(2, 1))
-    _, times, facts = read(film)
-    assert facts.reader == "pyav"
+    _, times, info = read(film)
+    assert info.reader == "pyav"
     assert times == pytest.approx([number / 25 for number in range(20)])
 
 
@@ -293,9 +293,9 @@ def test_hdr_is_shown_as_opencv_shows_it(tmp_path: Path, transfer: str) -> None:
     frames = np.stack([(0.4 * colours + 0.6 * greys).astype(np.uint8)] * 3)
     options = {"color_primaries": "bt2020", "color_trc": transfer, "colorspace": "bt2020nc"}
     film = write_film(tmp_path / "a.mp4", frames, pixels="yuv420p10le", options=options)
-    pictures, _, facts = read(film)
+    pictures, _, info = read(film)
     kind = "PQ" if transfer == "smpte2084" else "HLG"
-    assert facts.why == f"it is HDR ({kind}), which OpenCV converts slowly"
+    assert info.why == f"it is HDR ({kind}), which OpenCV converts slowly"
     slow = OpenCVFile(film)
     slow.grab()
     right = slow.retrieve().astype(int)
@@ -312,8 +312,8 @@ def test_hdr_is_shown_as_opencv_shows_it(tmp_path: Path, transfer: str) -> None:
 def test_a_name_stays_a_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_film(tmp_path / "film.mkv", two_moments(5), interlaced=True).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    facts = read(Path(name))[2]
-    assert (facts.frames, facts.reader) == (5, "pyav")
+    info = read(Path(name))[2]
+    assert (info.frames, info.reader) == (5, "pyav")
 
 
 def test_one_thread_gives_the_same_pictures(
@@ -332,10 +332,10 @@ def test_what_pyav_reads_may_be_damaged_or_cut_short(tmp_path: Path) -> None:
     assert 40 < read(path)[2].frames < 60
     film = write_film(tmp_path / "a.mkv", two_moments(100), interlaced=True)
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
-    facts = read(film)[2]
-    assert 30 < facts.frames < 70
-    assert facts.ends_early
-    assert "ends early: it declares 4.00 s" in facts.warnings[0]
+    info = read(film)[2]
+    assert 30 < info.frames < 70
+    assert info.ends_early
+    assert "ends early: it declares 4.00 s" in info.warnings[0]
 
 
 def test_no_frame_at_all_is_said(tmp_path: Path) -> None:

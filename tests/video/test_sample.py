@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vidgru.video import sample
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Image, Video
 from vidgru.video.sample import read_ahead, sample_frames, sample_indices
 
@@ -143,11 +143,11 @@ def test_samples_come_as_soon_as_the_next_frame_is_there(passes: list[FakeVideo]
 
 
 def test_size_and_warnings_are_passed_on(passes: list[FakeVideo]) -> None:
-    said: list[Facts] = []
+    said: list[VideoInfo] = []
     times = times_at(10, 9)
-    taken = list(sample_frames(times, 10, size=(6, 5), end=0.6, tell=said.append))  # type: ignore[arg-type]
+    taken = list(sample_frames(times, 10, size=(6, 5), end=0.6, report=said.append))  # type: ignore[arg-type]
     assert taken[0].rgb.shape == (5, 6, 3)
-    assert [facts.warnings for facts in said] == [("a scratch",)]
+    assert [info.warnings for info in said] == [("a scratch",)]
     taken = list(sample_frames(times, 10, size=8))  # type: ignore[arg-type]
     assert taken[0].rgb.shape == (4, 8, 3)
 

@@ -14,21 +14,21 @@ from saving import both, needs_ffmpeg, read, timeline
 
 from vidgru.tasks.classify.annotate import annotate
 from vidgru.tasks.classify.overlay import PALETTE, Overlay
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.record import open_recorder
 
 
-def save(source: Path, path: Path) -> tuple[list[NDArray[np.uint8]], Facts, Facts]:
-    """Annotate a source; return the saved frames and the facts of the saved and the source."""
-    facts = read(source)[1]
-    steps = list(annotate(source, timeline(facts.seconds), path))
+def save(source: Path, path: Path) -> tuple[list[NDArray[np.uint8]], VideoInfo, VideoInfo]:
+    """Annotate a source; return the saved frames and the info of the saved and the source."""
+    info = read(source)[1]
+    steps = list(annotate(source, timeline(info.seconds), path))
     assert [step.done for step in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].total - len(steps) in (0, 1)  # the last frame's length is anyone's guess
     frames, saved = read(path)
     assert len(frames) == len(steps)
-    assert abs(saved.seconds - facts.seconds) <= 1 / saved.fps + 1e-3
+    assert abs(saved.seconds - info.seconds) <= 1 / saved.fps + 1e-3
     assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
-    return frames, saved, facts
+    return frames, saved, info
 
 
 def smooth(count: int, height: int, width: int) -> NDArray[np.uint8]:
@@ -51,10 +51,10 @@ def test_every_frame_once(
     clip = write_clip(tmp_path / "clip.mkv", frames, 10)
     if way == "wheel":
         without_ffmpeg()
-    saved, facts, _ = save(clip, tmp_path / f"out{suffix}")
-    assert (facts.width, facts.height, facts.fps) == (128, 96, 10)
-    assert facts.codec == ("h264" if suffix == ".mp4" and way == "ffmpeg" else "vp90") or (
-        facts.codec == "vp09"
+    saved, info, _ = save(clip, tmp_path / f"out{suffix}")
+    assert (info.width, info.height, info.fps) == (128, 96, 10)
+    assert info.codec == ("h264" if suffix == ".mp4" and way == "ffmpeg" else "vp90") or (
+        info.codec == "vp09"
     )
     assert len(saved) == 20
     overlay = Overlay((128, 96), timeline(2.0))
@@ -73,9 +73,9 @@ def test_rates_of_television_stay_exact(tmp_path: Path, fps: Fraction) -> None:
     with open_recorder(clip, (64, 48), fps) as recorder:
         for frame in noise(70, 48, 64):
             recorder.write(frame)
-    saved, facts, source = save(clip, tmp_path / "out.mp4")
+    saved, info, source = save(clip, tmp_path / "out.mp4")
     assert len(saved) == source.frames == 70
-    assert facts.fps == pytest.approx(float(fps), abs=1e-9)
+    assert info.fps == pytest.approx(float(fps), abs=1e-9)
 
 
 @needs_ffmpeg
@@ -84,9 +84,9 @@ def test_at_a_variable_rate_frames_are_held_as_long_as_they_are_shown(tmp_path: 
     clip = write_clip(tmp_path / "clip.mp4", frames, 10, "mp4v")
     # The clock of this file ticks 10240 times a second.
     retime(clip, [512, 512, 512, 2560] * 4)
-    saved, facts, source = save(clip, tmp_path / "out.mp4")
+    saved, info, source = save(clip, tmp_path / "out.mp4")
     assert source.variable
-    assert facts.fps == pytest.approx(20)
+    assert info.fps == pytest.approx(20)
     light = [round(frame[10:30].mean()) for frame in saved]
     wanted = [round(frame[10:30].mean()) for frame in read(clip)[0]]
     holds = [1, 1, 1, 5] * 3 + [1, 1, 1]
@@ -116,8 +116,8 @@ def test_frames_that_come_too_fast_are_told_of(
     rows += [f"{n}.png,x,{n},{n / 1000:.6f}" for n in range(50)]
     folder = write_images(tmp_path / "images", smooth(50, 48, 64), [f"{n}.png" for n in range(50)])
     (folder / "frames.csv").write_text("\n".join(rows))
-    saved, facts, _ = save(folder, tmp_path / "out.mp4")
-    assert facts.fps == 240
+    saved, info, _ = save(folder, tmp_path / "out.mp4")
+    assert info.fps == 240
     assert len(saved) == 12
     assert caplog.messages == [
         f"{folder} has 50 frames, some faster than 240 a second: {tmp_path}/out.mp4 shows 12 of "
@@ -129,14 +129,14 @@ def test_frames_that_come_too_fast_are_told_of(
 def test_pictures_make_videos_too(tmp_path: Path) -> None:
     frames = smooth(6, 48, 64)
     folder = write_images(tmp_path / "images", frames, [f"{n}.png" for n in range(6)])
-    saved, facts, _ = save(folder, tmp_path / "folder.mp4")
-    assert (len(saved), facts.fps) == (6, 25)
+    saved, info, _ = save(folder, tmp_path / "folder.mp4")
+    assert (len(saved), info.fps) == (6, 25)
     assert np.abs(saved[3][:36].astype(int) - frames[3][:36]).mean() < 3
     write_images(folder, smooth(1, 30, 30), ["7.png"])
     assert read(folder)[0][6].shape == (30, 30, 3)
     assert save(folder, tmp_path / "sizes.mp4")[0][6].shape == (48, 64, 3)
-    saved, facts, _ = save(folder / "2.png", tmp_path / "one.mp4")
-    assert (len(saved), facts.fps) == (1, 25)
+    saved, info, _ = save(folder / "2.png", tmp_path / "one.mp4")
+    assert (len(saved), info.fps) == (1, 25)
 
 
 @both
@@ -149,8 +149,8 @@ def test_odd_sides_become_even_by_one(
     write_images(tmp_path / "images", frames, [f"{n}.png" for n in range(4)])
     if way == "wheel":
         without_ffmpeg()
-    saved, facts, _ = save(tmp_path / "images", tmp_path / "out.mp4")
-    assert (facts.width, facts.height) == (width + width % 2, height + height % 2)
+    saved, info, _ = save(tmp_path / "images", tmp_path / "out.mp4")
+    assert (info.width, info.height) == (width + width % 2, height + height % 2)
     new = saved[2][: height * 3 // 4 or 1].astype(int)
     old = frames[2][: height * 3 // 4 or 1]
     assert np.abs(new[:, :width] - old).mean() < 9  # of so few pixels, codecs keep little
@@ -160,8 +160,8 @@ def test_odd_sides_become_even_by_one(
 @needs_ffmpeg
 def test_a_turned_video_is_saved_upright(tmp_path: Path) -> None:
     clip = turn(write_clip(tmp_path / "clip.mp4", smooth(5, 48, 64), 10, "mp4v"))
-    _, facts, _ = save(clip, tmp_path / "out.mp4")
-    assert (facts.width, facts.height, facts.rotation) == (48, 64, 0)
+    _, info, _ = save(clip, tmp_path / "out.mp4")
+    assert (info.width, info.height, info.rotation) == (48, 64, 0)
 
 
 # Players

@@ -6,7 +6,7 @@ import click
 
 from vidgru.engine.model_config import ModelConfig
 from vidgru.tasks.registry import PACKAGES, about, find_task
-from vidgru.terminal.options import given, json_option, quiet_option, task_options, tell_model
+from vidgru.terminal.options import given, json_option, quiet_option, report_model, task_options
 
 
 @click.command("evaluate")
@@ -34,7 +34,7 @@ def command(
 
     if chosen.get("model") is None:
         path = newest_run(RUNS)
-        tell_model(path, ModelConfig(), quiet)
+        report_model(path, ModelConfig(), quiet)
         chosen["model"] = str(path)
     result = follow(evaluate_steps(folder, chosen), quiet)
     print_result(result, as_json, find_task(result.task).show)

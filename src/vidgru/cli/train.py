@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from vidgru.core.errors import OptionError
-from vidgru.tasks.registry import PACKAGES, about, find_task, presets, train_config, usual
+from vidgru.tasks.registry import PACKAGES, about, default_task, find_task, presets, train_config
 from vidgru.terminal.options import given, json_option, quiet_option, task_options
 
 
@@ -15,7 +15,7 @@ from vidgru.terminal.options import given, json_option, quiet_option, task_optio
     [about(name).train_config for name in PACKAGES],
     task="What to learn: "
     + ", ".join(f"{task.learns} ({task.name})" for task in map(about, PACKAGES))
-    + f". All but {usual()} need no classes in FOLDER.",
+    + f". All but {default_task()} need no classes in FOLDER.",
 )
 @click.option(
     "--preset",

@@ -12,16 +12,16 @@ from vidgru.core.results import run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip
 from vidgru.engine.device import choose_device
-from vidgru.engine.distributed import in_turn, is_main, text_from_main, together, world
+from vidgru.engine.distributed import is_main, main_first, process_group, text_from_main, world
 from vidgru.engine.model_file import CHECKPOINT_NAME, MODEL_NAME
-from vidgru.engine.run_folder import RUNS, begin_run, create_run, go_on_with, run_before_restart
+from vidgru.engine.run_folder import RUNS, begin_run, create_run, resume_run, run_before_restart
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import Steps
 from vidgru.tasks.registry import find_task, train_config
 
 
-@together
+@process_group
 def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     """Train, yielding Progress all along and returning the result of the task.
 
@@ -44,7 +44,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with begin_run(run, folder, config, settings):
         try:
-            start.keep(run)
+            start.save_copy(run)
             training = TrainRun(config, sampling, start, run, began)
             return (yield from _learn(folder, clips, training))
         finally:
@@ -56,7 +56,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
                     RUNS.rmdir()  # only if nothing else is in it
 
 
-@together
+@process_group
 def resume_steps(run: str | Path) -> Steps:
     """Go on with a training that was broken off, to the same bits as if it had not been.
 
@@ -66,7 +66,7 @@ def resume_steps(run: str | Path) -> Steps:
     began = time.monotonic()
     refuse_live(run)
     run = Path(run)
-    with go_on_with(run, train_config) as (folder, config):
+    with resume_run(run, train_config) as (folder, config):
         check_processes(config)
         task = find_task(config.task)
         start = task.start(config, run)
@@ -78,7 +78,7 @@ def resume_steps(run: str | Path) -> Steps:
 def _learn(folder: Path, clips: list[Clip], run: TrainRun[Any, Any]) -> Steps:
     task = find_task(run.config.task)
     prepare = task.prepare
-    data = yield from in_turn(lambda: prepare(clips, run.sampling, run.config, folder))
+    data = yield from main_first(lambda: prepare(clips, run.sampling, run.config, folder))
     return (yield from task.learn(run, data))
 
 

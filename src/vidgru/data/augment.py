@@ -89,7 +89,7 @@ def random_light(batch: int, ranges: Augmentation, generator: torch.Generator) -
     )
 
 
-def cut(frames: Pixels, view: Tensor, size: int) -> Pixels:
+def warp(frames: Pixels, view: Tensor, size: int) -> Pixels:
     """Return the view of each frame, bilinear, borders repeated: (T, size, size, C).
 
     frames: uint8 or float32 (T, H, W, C). OpenCV is three times as fast as torch's grid_sample.

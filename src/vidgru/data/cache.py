@@ -1,7 +1,7 @@
 """Clips decoded once: small frames at a fixed rate, kept on disk and mapped into memory.
 
 A file's key is the clip's content with the sampling settings, so moved clips are found again and
-changed ones are not mistaken for the old. The file is an .npy with the clip's facts behind it, as
+changed ones are not mistaken for the old. The file is an .npy with the clip's info behind it, as
 JSON, so that neither is ever there without the other.
 """
 
@@ -21,16 +21,16 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vidgru.core.errors import OutputError, VideoError
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Image, image_files, open_video
 from vidgru.video.sample import even_rate, sample_frames
 
-VERSION = 7  # raise it when the same settings would give other pixels or facts
+VERSION = 7  # raise it when the same settings would give other pixels or info
 SMALL = 1 << 16  # bytes; a system maps some 65,000 files at most, and images may be more
 MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used go first
 
-MAX_FACTS = 1 << 20  # bytes of JSON
+MAX_INFO = 1 << 20  # bytes of JSON
 HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
 
 Segments = NDArray[np.uint8]
@@ -104,7 +104,7 @@ def content_hash(path: Path) -> bytes:
 
 def decode_clip(
     path: Path, sampling: Sampling, start: float | None = None, end: float | None = None
-) -> tuple[Segments, Facts]:
+) -> tuple[Segments, VideoInfo]:
     """Return frames uint8 (segments, frames, side, side, 3) of a clip, and what is known of it.
 
     start and end, in seconds, cut a part out. A short clip is one segment. A clip of more than
@@ -113,12 +113,12 @@ def decode_clip(
     """
     length = 2 * sampling.window
     every, kept = 1, list[list[Image]]()
-    facts: list[Facts] = []
+    info: list[VideoInfo] = []
     size = (sampling.side, sampling.side)
     with open_video(path) as video:
         fps = sampling.rate(video.fps)
     for number, frame in enumerate(
-        sample_frames(path, fps, size=size, start=start or 0.0, end=end, tell=facts.append)
+        sample_frames(path, fps, size=size, start=start or 0.0, end=end, report=info.append)
     ):
         segment, place = divmod(number, length)
         if segment % every:
@@ -133,7 +133,7 @@ def decode_clip(
     if not kept:
         last = "its end" if end is None else f"{end:g} s"
         raise VideoError(f"Cannot read {path} from {start or 0.0:g} s to {last}: no frame there.")
-    known = facts[0]
+    known = info[0]
     if start is not None or end is not None:
         # What the file declares is of all of it.
         lasts = min(end or math.inf, known.seconds) - (start or 0.0)
@@ -143,16 +143,16 @@ def decode_clip(
     return np.stack([part for part in kept if len(part) == length]), known
 
 
-def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) -> None:
-    """Write a clip's segments and facts under a key; readers see the old file or the new one."""
-    told = json.dumps(_moved(facts, str(path), HERE).to_dict())
+def store(key: str, path: Path, segments: Segments, info: VideoInfo, folder: Path) -> None:
+    """Write a clip's segments and info under a key; readers see the old file or the new one."""
+    info_json = json.dumps(_moved(info, str(path), HERE).to_dict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 np.save(file, segments, allow_pickle=False)
-                file.write(told.encode("ascii"))
+                file.write(info_json.encode("ascii"))
             os.replace(name, folder / f"{key}.npy")
         except BaseException:
             os.unlink(name)
@@ -164,8 +164,8 @@ def store(key: str, path: Path, segments: Segments, facts: Facts, folder: Path) 
         ) from error
 
 
-def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segments, Facts] | None:
-    """Return the stored segments and facts of the clip at `path`, or None if absent or not whole.
+def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segments, VideoInfo] | None:
+    """Return the stored segments and info of the clip at `path`, or None if absent or not whole.
 
     Segments are mapped from disk, unless small. Raises OutputError when the system maps no more
     files.
@@ -179,10 +179,10 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
             start, length = file.tell(), os.fstat(file.fileno()).st_size
             # Reading a mapped file behind its end would kill the process.
             end = start + math.prod(shape)
-            if min(shape) < 1 or not 0 < length - end <= MAX_FACTS:
+            if min(shape) < 1 or not 0 < length - end <= MAX_INFO:
                 return None
             file.seek(end)
-            facts = Facts.from_dict(json.loads(file.read()))
+            info = VideoInfo.from_dict(json.loads(file.read()))
         if fortran or dtype != np.uint8 or shape[2:] != (sampling.side, sampling.side, 3):
             return None
         small = np.fromfile(stored, np.uint8) if length <= SMALL else None
@@ -195,13 +195,13 @@ def load(key: str, path: Path, sampling: Sampling, folder: Path) -> tuple[Segmen
     segments.flags.writeable = False
     with suppress(OSError):  # another process may have removed it, or own it
         os.utime(stored)  # marks it as recently used
-    return segments, _moved(facts, HERE, str(path))
+    return segments, _moved(info, HERE, str(path))
 
 
-def _moved(facts: Facts, old: str, new: str) -> Facts:
-    """Return facts whose sentences name another path."""
-    warnings = tuple(text.replace(old, new) for text in facts.warnings)
-    return replace(facts, warnings=warnings, notes=tuple(t.replace(old, new) for t in facts.notes))
+def _moved(info: VideoInfo, old: str, new: str) -> VideoInfo:
+    """Return info whose sentences name another path."""
+    warnings = tuple(text.replace(old, new) for text in info.warnings)
+    return replace(info, warnings=warnings, notes=tuple(t.replace(old, new) for t in info.notes))
 
 
 def map_file(path: Path, length: int) -> NDArray[np.uint8] | None:

@@ -36,17 +36,17 @@ def findings(
 
     `grouping` is what is suggested where clips carry no groups; `sides` tells how clips were split,
     left out: by their parts. What costs much is left to the caller: duplicates, and
-    `tell_shortcuts`.
+    `report_shortcuts`.
     """
     if sides is None:
         sides = {clip: clip.part for clip in data.frames}
     found = [
         *_unread(data.skipped),
-        *_told_by_files(data),
-        *_told_by_pictures(data, sampling),
-        *_told_by_pairs(duplicates, sides),
-        *_told_by_classes(data),
-        *_told_by_groups(data, grouping),
+        *_findings_by_files(data),
+        *_findings_by_pictures(data, sampling),
+        *_findings_by_pairs(duplicates, sides),
+        *_findings_by_classes(data),
+        *_findings_by_groups(data, grouping),
     ]
     return worst_first(found)
 
@@ -95,21 +95,21 @@ def _is_empty(path: str) -> bool:
         return False
 
 
-def _told_by_files(data: Readings) -> Iterator[Finding]:
-    facts = data.facts
-    early = [clip for clip, known in facts.items() if known.ends_early]
+def _findings_by_files(data: Readings) -> Iterator[Finding]:
+    info = data.info
+    early = [clip for clip, known in info.items() if known.ends_early]
     more = {
         clip: known.declared - known.frames
-        for clip, known in facts.items()
+        for clip, known in info.items()
         if known.declared is not None and known.declared > known.frames and not known.ends_early
     }
-    jumping = [clip for clip, known in facts.items() if known.clock_jumps]
+    jumping = [clip for clip, known in info.items() if known.clock_jumps]
     hurt = [
         clip
-        for clip, known in facts.items()
+        for clip, known in info.items()
         if known.warnings and not (known.ends_early or known.clock_jumps or known.lacks_start)
     ]
-    headless = [clip for clip, known in facts.items() if known.lacks_start]
+    headless = [clip for clip, known in info.items() if known.lacks_start]
     why = " before 90 % of the time that the file declares"
     yield from _clips("truncated", "warning", early, "ends", "end", why)
     yield from _clips("damaged", "warning", hurt, "is damaged", "are damaged", " in places")
@@ -122,19 +122,19 @@ def _told_by_files(data: Readings) -> Iterator[Finding]:
         by = f", by {low}" + (f" to {high}" if high > low else "")
         one, many = "declares more frames than it holds", "declare more frames than they hold"
         yield from _clips("declares more", "note", more, one, many, by)
-    turned = [clip for clip, known in facts.items() if known.rotation % 360]
+    turned = [clip for clip, known in info.items() if known.rotation % 360]
     why = " by what the file says, and turned upright when read"
     yield from _clips("rotated", "note", turned, "is rotated", "are rotated", why)
-    others = {clip: known.why for clip, known in facts.items() if known.why}
+    others = {clip: known.why for clip, known in info.items() if known.why}
     why = f", not with OpenCV ({'; '.join(sorted(set(others.values())))})"
     one, many = "is read with PyAV or Pillow", "are read with PyAV or Pillow"
     yield from _clips("other reader", "note", others, one, many, why)
-    variable = [clip for clip, known in facts.items() if known.variable]
+    variable = [clip for clip, known in info.items() if known.variable]
     one, many = "has a variable frame rate", "have a variable frame rate"
     yield from _clips("variable frame rate", "note", variable, one, many)
 
 
-def _told_by_pictures(data: Readings, sampling: Sampling) -> Iterator[Finding]:
+def _findings_by_pictures(data: Readings, sampling: Sampling) -> Iterator[Finding]:
     short, blank, still = [], [], []
     for clip, segments in data.frames.items():
         if 2 * segments.shape[0] * segments.shape[1] < sampling.window:
@@ -167,7 +167,7 @@ def is_copy(pair: Duplicate) -> bool:
     return pair.exact or pair.certain
 
 
-def _told_by_pairs(
+def _findings_by_pairs(
     duplicates: Sequence[Duplicate], sides: Mapping[Clip, str | None]
 ) -> Iterator[Finding]:
     copies = [pair for pair in duplicates if is_copy(pair)]
@@ -203,7 +203,7 @@ def _pairs(
         yield Finding(kind, severity, text, tuple(names))
 
 
-def _told_by_classes(data: Readings) -> Iterator[Finding]:
+def _findings_by_classes(data: Readings) -> Iterator[Finding]:
     learned = [clip for clip in data.frames if clip.part != "test"]
     sizes = Counter(clip.label for clip in learned)
     if not sizes:
@@ -224,7 +224,7 @@ def _told_by_classes(data: Readings) -> Iterator[Finding]:
         yield Finding("unbalanced", "warning", text)
 
 
-def _told_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[Finding]:
+def _findings_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[Finding]:
     suggested = grouping.groups if grouping is not None else {}
     parts: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for clip in data.frames:
@@ -242,7 +242,7 @@ def _told_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[Findi
         yield Finding("groups across parts", "warning", text, tuple(clips))
 
 
-def tell_groups(grouping: Grouping, reason: Exception | None) -> Finding:
+def report_groups(grouping: Grouping, reason: Exception | None) -> Finding:
     """Return what is suggested and kept apart, or else the reason why it cannot be."""
     noun, by = noun_of(grouping.group_by), quote(grouping.group_by)
     text = f"Clips seem to be of {counted(len(set(grouping.groups.values())), noun)}"
@@ -255,20 +255,20 @@ def tell_groups(grouping: Grouping, reason: Exception | None) -> Finding:
     return Finding("groups", "note", text)
 
 
-def tell_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:
+def report_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:
     """Return at most one finding: what tells the classes though it should not matter."""
     found = sorted((s for s in shortcuts if s.found), key=lambda s: -s.accuracy)
     if not found:
         return []
-    told = ", ".join(f"{s.cue} {100 * s.accuracy:.0f} %" for s in found)
+    cues = ", ".join(f"{s.cue} {100 * s.accuracy:.0f} %" for s in found)
     text = (
         f"The class can be guessed without seeing what happens, which a network may learn instead: "
-        f"by {told} (balanced accuracy; chance is {100 * found[0].chance:.0f} %)."
+        f"by {cues} (balanced accuracy; chance is {100 * found[0].chance:.0f} %)."
     )
     return [Finding("shortcut", "warning", text)]
 
 
-def tell_ignored(folder: Path, clips: Iterable[Clip]) -> list[Finding]:
+def report_ignored(folder: Path, clips: Iterable[Clip]) -> list[Finding]:
     """Return at most one finding: files in the class folders that are no clips."""
     taken: Mapping[str, Clip] = {str(clip.path): clip for clip in clips}
     roots = {

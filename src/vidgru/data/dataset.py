@@ -9,7 +9,7 @@ from pathlib import Path
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
-from vidgru.data.checks import findings, is_copy, tell_groups, tell_shortcuts
+from vidgru.data.checks import findings, is_copy, report_groups, report_shortcuts
 from vidgru.data.csv_list import apply_split, read_list
 from vidgru.data.decode import (
     Decoded,
@@ -29,11 +29,11 @@ from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds,
 from vidgru.data.split_config import SplitConfig
 
 log = logging.getLogger("vidgru")
-MOST_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
+MAX_HELD = 0.5  # share of clips to validate with, where that is how groups can be kept apart
 UNGROUPED = "none"  # --group-by
 FEW_TO_VALIDATE, FOLDS = 12, 4
 # What `train` warns of; of the rest it takes care, or has told clip by clip.
-TOLD = frozenset(
+WARNED = frozenset(
     {"contradictory labels", "leak", "groups across parts", "tiny class"}
     | {"unbalanced", "blank", "still", "shortcut"}
 )
@@ -43,7 +43,7 @@ Parts = dict[str, list[Clip]]
 
 
 @dataclass(frozen=True)
-class Gathered(Readings):
+class Dataset(Readings):
     """Clips that were read, by part (train, val, test).
 
     units: what each clip may not be parted from, see `data.split`; split: how parts were made;
@@ -61,7 +61,7 @@ class Gathered(Readings):
         return tuple(sorted({clip.label for clip in self.parts["train"]}))
 
 
-def fingerprint(data: Gathered) -> str:
+def fingerprint(data: Dataset) -> str:
     """Return a hash of which clips there are, how they are split, and each one's first frame."""
     digest = hashlib.blake2b(digest_size=20)
     for part, clips in data.parts.items():
@@ -89,12 +89,12 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
                 unnamed[0].name,
             )
     if config.val_folder is not None:
-        held = read_source(Path(config.val_folder), labelled=labelled)
+        held_out = read_source(Path(config.val_folder), labelled=labelled)
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
-        held = [replace(clip, part="val") for clip in held if clip.part in (None, "val")]
-        if not held:
+        held_out = [replace(clip, part="val") for clip in held_out if clip.part in (None, "val")]
+        if not held_out:
             raise DataError(f"{config.val_folder} holds no clips to validate with.")
-        clips += held
+        clips += held_out
     if labelled:
         labels = classes_of(clips, folder)
         if strange := sorted({clip.label for clip in clips} - labels):
@@ -137,12 +137,12 @@ def read_source(source: Path, group_by: str | None = None, *, labelled: bool = T
 def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
     """Return the clips by part, as the folder says or else split now."""
     learn = [clip for clip in clips if clip.part in (None, "train")]
-    held = [clip for clip in clips if clip.part == "val"]
+    held_out = [clip for clip in clips if clip.part == "val"]
     if config.folds is not None and config.cross_validated:
         split_folds(learn, config.folds, config.seed, units)  # says now whether it can
-    elif not held:
-        learn, held = split_clips(learn, config.val, config.seed, units)
-    return {"train": learn, "val": held, "test": [clip for clip in clips if clip.part == "test"]}
+    elif not held_out:
+        learn, held_out = split_clips(learn, config.val, config.seed, units)
+    return {"train": learn, "val": held_out, "test": [clip for clip in clips if clip.part == "test"]}
 
 
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
@@ -155,9 +155,9 @@ def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, N
     return in_order(results)
 
 
-def gather(
+def build_dataset(
     clips: list[Clip], sampling: Sampling, config: SplitConfig, folder: Path
-) -> Generator[Progress, None, Gathered]:
+) -> Generator[Progress, None, Dataset]:
     """Decode all clips and split those that could be read.
 
     Left to itself, it keeps copies, what was cut out of one video, and groups that names or tables
@@ -177,25 +177,25 @@ def gather(
             f"No clip{which} can be read: mend or remove them. "
             f"The first problem: {readings.skipped[0].error}"
         )
-    gathered = _split(readings, sampling, config, folder)
-    unchecked = set(gathered.labels) - {clip.label for clip in gathered.parts["val"]}
-    if unchecked and gathered.folds is None and config.labelled:
+    dataset = _split(readings, sampling, config, folder)
+    unchecked = set(dataset.labels) - {clip.label for clip in dataset.parts["val"]}
+    if unchecked and dataset.folds is None and config.labelled:
         log.warning("No clip of the class %r is left to validate with.", min(unchecked))
-    return gathered
+    return dataset
 
 
-def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Gathered:
+def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Dataset:
     """Share clips out as the folder or the config says, or else so that scores do not flatter."""
     pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
-    grouping, told = None, None
+    grouping, finding = None, None
     given = any(clip.part == "val" for clip in readings.frames)
     free = config.group_by is None and all(clip.group is None for clip in readings.frames)
     if free and not given:
-        grouping, told = choose_groups(readings, config, folder)
+        grouping, finding = choose_groups(readings, config, folder)
         if grouping is not None:
             readings, pairs = grouped(readings, pairs, grouping)
-        elif told is not None:
-            log.warning("%s", told.sentence)
+        elif finding is not None:
+            log.warning("%s", finding.sentence)
     clips = list(readings.frames)
     copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
     units = _bound(clips, copies, config) if free else units_of(clips)
@@ -210,16 +210,16 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
                 few,
                 config.folds,
             )
-    sides = {clip: part for part, held in parts.items() for clip in held}
+    sides = {clip: part for part, held_out in parts.items() for clip in held_out}
     if config.folds is not None and config.cross_validated:
         folds = split_folds(parts["train"], config.folds, config.seed, units)
-        sides.update((c, f"fold {number}") for number, (_, held) in enumerate(folds) for c in held)
+        sides.update((c, f"fold {number}") for number, (_, held_out) in enumerate(folds) for c in held_out)
     found = findings(readings, sampling, pairs, None, sides)
-    kinds = TOLD
+    kinds = WARNED
     if config.labelled:
-        found += tell_shortcuts(find_shortcuts(clips, readings.facts, readings.frames))
+        found += report_shortcuts(find_shortcuts(clips, readings.info, readings.frames))
     else:
-        kinds = TOLD - ABOUT_CLASSES
+        kinds = WARNED - ABOUT_CLASSES
     for finding in found:
         if finding.kind in kinds:
             log.warning("%s", finding.sentence)
@@ -232,14 +232,14 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         )
     groups = {
         # A clip without a group counts by itself.
-        part: len({clip.name if clip.group is None else f"group {clip.group}" for clip in held})
-        for part, held in parts.items()
+        part: len({clip.name if clip.group is None else f"group {clip.group}" for clip in held_out})
+        for part, held_out in parts.items()
     }
     has_groups = any(clip.group is not None for clip in clips)
     by = config.group_by if grouping is None else grouping.group_by
     together = sum(sides[first] == sides[second] for first, second in copies)
     split = Split(
-        clips={part: len(held) for part, held in parts.items()},
+        clips={part: len(held_out) for part, held_out in parts.items()},
         groups=groups if has_groups else None,
         group_by=by,
         suggested=grouping is not None,
@@ -254,7 +254,7 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         ),
     )
     count = config.folds if config.cross_validated else None
-    return Gathered(**vars(readings), parts=parts, units=units, split=split, folds=count)
+    return Dataset(**vars(readings), parts=parts, units=units, split=split, folds=count)
 
 
 def _with_folds(clips: list[Clip], config: SplitConfig, units: Units) -> SplitConfig:
@@ -285,10 +285,10 @@ def _why_not(units: Units, config: SplitConfig) -> DataError | None:
         parts = _divide(list(units), config, units)
     except DataError as error:
         return error
-    count, held = len(parts["train"]) + len(parts["val"]), len(parts["val"])
-    if held <= max(MOST_HELD, 2 * config.val) * count:
+    count, held_out = len(parts["train"]) + len(parts["val"]), len(parts["val"])
+    if held_out <= max(MAX_HELD, 2 * config.val) * count:
         return None
-    return DataError(f"Of {count} clips, {held} would be kept for validation.")
+    return DataError(f"Of {count} clips, {held_out} would be kept for validation.")
 
 
 def choose_groups(
@@ -298,15 +298,15 @@ def choose_groups(
 
     Also what is to be told of them, or of those that cannot be kept apart.
     """
-    told, clips = None, list(readings.frames)
+    finding, clips = None, list(readings.frames)
     hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
     for grouping in suggestions(clips, folder, readings.frames):
         named, _ = grouped(readings, (), grouping)
         reason = _why_not(units_of(list(named.frames)), config)
         if reason is None or hopeless:
-            return grouping, tell_groups(grouping, None)
-        told = told or tell_groups(grouping, reason)
-    return None, told
+            return grouping, report_groups(grouping, None)
+        finding = finding or report_groups(grouping, reason)
+    return None, finding
 
 
 def grouped(
@@ -317,7 +317,7 @@ def grouped(
     return (
         Readings(
             {named[clip]: known for clip, known in readings.frames.items()},
-            {named[clip]: known for clip, known in readings.facts.items()},
+            {named[clip]: known for clip, known in readings.info.items()},
             {named[clip]: known for clip, known in readings.keys.items()},
             readings.skipped,
         ),

@@ -19,7 +19,7 @@ from vidgru.data.cache import (
 )
 from vidgru.data.folder import Clip
 from vidgru.data.pool import Pool, cores, program
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import natural_key
 
 log = logging.getLogger("vidgru")
@@ -30,14 +30,14 @@ WORKER = program("vidgru.data.worker")
 
 @dataclass(frozen=True)
 class Decoded:
-    """One clip's frames and facts, or the sentence that says why there are none.
+    """One clip's frames and info, or the sentence that says why there are none.
 
     `key` is a hash of its content and of how it was sampled; empty where it could not be read.
     """
 
     clip: Clip
     segments: Segments | None
-    facts: Facts | None = None
+    info: VideoInfo | None = None
     key: str = ""
     error: str | None = None
     from_cache: bool = False
@@ -116,7 +116,7 @@ class Readings:
     """
 
     frames: dict[Clip, Segments]
-    facts: dict[Clip, Facts]
+    info: dict[Clip, VideoInfo]
     keys: dict[Clip, str]
     skipped: tuple[Failure, ...]
 
@@ -125,8 +125,8 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
     """Return decoded clips by what is known of them."""
     return Readings(
         {result.clip: result.segments for result in results if result.segments is not None},
-        {result.clip: result.facts for result in results if result.facts is not None},
-        {result.clip: result.key for result in results if result.facts is not None},
+        {result.clip: result.info for result in results if result.info is not None},
+        {result.clip: result.key for result in results if result.info is not None},
         tuple(Failure(str(r.clip.path), r.error) for r in results if r.error),
     )
 
@@ -134,7 +134,7 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
 def say_problems(results: Sequence[Decoded]) -> None:
     """Warn of what is wrong with clips, and of those that could not be read."""
     for result in results:
-        for sentence in result.facts.sentences if result.facts else ():
+        for sentence in result.info.sentences if result.info else ():
             log.warning("%s", sentence)
         if result.error:
             log.warning("Skipped: %s", result.error)
@@ -157,7 +157,7 @@ def without_stills(data: Readings) -> Readings:
     return replace(
         data,
         frames={clip: known for clip, known in data.frames.items() if clip not in single},
-        facts={clip: known for clip, known in data.facts.items() if clip not in single},
+        info={clip: known for clip, known in data.info.items() if clip not in single},
         keys={clip: known for clip, known in data.keys.items() if clip not in single},
         skipped=(*data.skipped, *left_out),
     )

@@ -19,8 +19,8 @@ from vidgru.data.same_footage import FINE, LOUD, WAYS, Cells, compare, shared_ce
 from vidgru.data.thumbnails import Array, grey
 
 GRID = 16  # side of the grey pictures
-MOST_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of what they share
-FEW_ROWS, MOST_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
+MAX_FRAMES = 500_000  # of all clips: 256 MB of grey pictures, 128 MB of what they share
+FEW_ROWS, MAX_ROWS = 20_000, 250_000  # of all clips: changes that others are searched in
 STEP = 3  # every how many frames they are taken where there are more than few
 QUERIES = 4  # changes of a clip that are searched in the others
 NEIGHBOURS, TURNED = 12, 6  # clips that a clip is compared with in full: as they are, and turned
@@ -82,7 +82,7 @@ def find_duplicates(
     ]
     single = [equal[0] for equal in same.values()]
     total = sum(frames[clip].shape[0] * frames[clip].shape[1] for clip in single)
-    every = -(-total // MOST_FRAMES)
+    every = -(-total // MAX_FRAMES)
     greys = [grey(frames[clip][:, ::every], GRID).astype(np.float16) for clip in single]
     still = [number for number, pictures in enumerate(greys) if changing(pictures) < STILL]
     shared = shared_cells(greys)
@@ -162,7 +162,7 @@ def _likely(units: Sequence[_Unit]) -> Iterator[tuple[int, int, int]]:
     """
     owner = np.array([unit.owner for unit in units])
     total = sum(len(unit.greys) for unit in units)
-    step = max(min(STEP, -(-total // FEW_ROWS)), -(-total // MOST_ROWS))
+    step = max(min(STEP, -(-total // FEW_ROWS)), -(-total // MAX_ROWS))
     rows, queries, largest, starts = [], [], [], [0]
     for unit in units:
         small = unit.greys.reshape(-1, GRID // 2, 2, GRID // 2, 2).astype(np.float32)
@@ -209,14 +209,14 @@ def _offsets(x: Array, y: Array) -> list[int]:
         return []
     changes, _, shared = agreements(x, y, products)
     shorter = min(len(x), len(y))
-    fewest = min(shorter, max(4, -(-shorter // 4)))
+    minimum = min(shorter, max(4, -(-shorter // 4)))
     found = []
     for least, worth in ((0.75 * shorter, LINED_UP), (0, PARTLY)):
         score = np.where(shared >= least, changes, -1)
         best = int(score.argmax())
         if score[best] > worth and best not in found:
             found.append(best)
-    return [best + fewest - len(x) for best in found]
+    return [best + minimum - len(x) for best in found]
 
 
 def agreements(x: Array, y: Array, products: Array) -> tuple[Array64, Array64, Array64]:
@@ -227,8 +227,8 @@ def agreements(x: Array, y: Array, products: Array) -> tuple[Array64, Array64, A
     frames, from the mean picture), that of their mean pictures, and the frames shared.
     """
     shorter = min(len(x), len(y))
-    fewest = min(shorter, max(4, -(-shorter // 4)))
-    offsets = np.arange(fewest - len(x), len(y) - fewest + 1)
+    minimum = min(shorter, max(4, -(-shorter // 4)))
+    offsets = np.arange(minimum - len(x), len(y) - minimum + 1)
     low = np.maximum(0, -offsets)
     high = np.minimum(len(x), len(y) - offsets)
     shared = (high - low).astype(np.float64)

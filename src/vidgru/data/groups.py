@@ -52,10 +52,10 @@ QUALITIES = frozenset(
     " weather width".split()
 )
 NOT_COLUMNS = frozenset((*PARTS, *"fold index path set split subset".split()))
-FEWEST, WANTED = 3, 5  # groups
+MIN_GROUPS, WANTED = 3, 5  # groups
 LARGEST = 0.7  # share of the clips that one group may have
 PERMUTATIONS = 200
-MOST_LOOKED_AT = 2000  # clips, whose pictures are compared with each other
+MAX_COMPARED = 2000  # clips, whose pictures are compared with each other
 DATE = r"((?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01]))(?!\d)"
 
 
@@ -167,7 +167,7 @@ def _rank(count: int, ways: Sequence[_Candidate]) -> tuple[bool | int, ...]:
     meaning = min(way.meaning for way in ways)
     column = any(way.column for way in ways)
     if meaning < 2:
-        return (False, count < FEWEST, meaning, not column, count)
+        return (False, count < MIN_GROUPS, meaning, not column, count)
     return (True, not column, count < WANTED, count if count >= WANTED else -count)
 
 
@@ -191,7 +191,7 @@ def _fits(clips: Sequence[Clip], partition: Sequence[int], candidate: _Candidate
     if candidate.column and candidate.meaning < 2:
         return 1 < len(sizes) < len(clips)
     return (
-        len(sizes) >= FEWEST
+        len(sizes) >= MIN_GROUPS
         and sum(size == 1 for size in sizes.values()) <= len(sizes) / 2
         and max(sizes.values()) <= LARGEST * len(clips)
         and partition != _numbers([clip.label for clip in clips])
@@ -328,7 +328,7 @@ def _alike(
     that after groups are shuffled within each class.
     """
     random = np.random.default_rng(0)
-    some = sorted(random.permutation(len(clips))[:MOST_LOOKED_AT].tolist())
+    some = sorted(random.permutation(len(clips))[:MAX_COMPARED].tolist())
     clips, partition = [clips[place] for place in some], [partition[place] for place in some]
     looks = np.stack([_look(frames[clip]) for clip in clips])
     squares = (looks**2).sum(1)
@@ -345,8 +345,8 @@ def _alike(
         for places in classes.values():
             shuffled[places] = groups[random.permutation(places)]
         chance.append(float((shuffled == shuffled[nearest]).mean()))
-    usual = float(np.mean(chance))
-    return share > max(chance) and share > usual + 0.2 * (1 - usual)
+    expected = float(np.mean(chance))
+    return share > max(chance) and share > expected + 0.2 * (1 - expected)
 
 
 def _look(segments: Segments) -> Array:

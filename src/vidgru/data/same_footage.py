@@ -19,8 +19,8 @@ from vidgru.data.thumbnails import Array
 CELLS = 16  # a side: cells are compared one by one
 FINE = 48  # side of the grey pictures that are compared
 WAYS = range(8)  # quarter turns, and from 4 on mirrored; 0 leaves pictures as they are
-MOST = 96  # frames that are compared, in runs of 16 where there are more
-FEWEST = 4  # frames in which something moves
+MAX_FRAMES = 96  # frames that are compared, in runs of 16 where there are more
+MIN_MOVING_FRAMES = 4  # frames in which something moves
 FOREIGN = 0.8  # of all cells: where so many differ from the scene, a frame shows something else
 MOVING = (4.0, 64.0)  # least energy of a moving cell in both clips, in squared grey levels:
 FAINT = 32  # that part of what the strongest cells have, between these two
@@ -30,7 +30,7 @@ ALIKE = 0.2  # of that energy by which a cell of the same footage differs at mos
 # frames that were kept) come to 0.63 at least, but for a drawn one (0.60), and most to 0.9; takes
 # of one word by one mouth to 0.62 at most, of one way by one person to 0.28. Over eight frames,
 # though, takes of that mouth came to 0.87.
-WEIGHT, SCENE, MOST_SCENE = 4.0, 12.0, 0.06
+WEIGHT, SCENE, MAX_SCENE = 4.0, 12.0, 0.06
 SAME = (8, 16), (0.92, 0.63)  # frames, and how sure to be of them
 CERTAIN = (12, 24), (0.92, 0.75)  # frames, and how sure to be of them
 GRAIN, SAME_GRAIN = 1.5, 0.15  # grey levels (rms) of it in backgrounds; its correlation
@@ -38,7 +38,7 @@ LOUD = 3.0  # grey levels (rms) that a picture has when it shows something
 SAME_SCENE = 0.9  # correlation of mean pictures
 SAMPLE, LONGEST = 11, 128  # clips, and their first and last frames, that tell what most clips share
 SHARED = 0.15  # by which a clip differs from what most share, of what that differs from the usual
-LEAST_SHARED, MOST_OFF, USUAL_CONTRAST = 6.0, 3.0, 48.0  # grey levels
+MIN_SHARED, MAX_OFF, TYPICAL_CONTRAST = 6.0, 3.0, 48.0  # grey levels
 
 POOL = np.repeat(np.eye(CELLS, dtype=np.float32), FINE // CELLS, axis=0) * (CELLS / FINE)
 Number = TypeVar("Number", bound=np.generic)
@@ -62,7 +62,7 @@ class Likeness:
     @property
     def sure(self) -> float:
         """Return how much speaks for the same footage, 1 at most."""
-        return self.agree - WEIGHT * self.differ - min(MOST_SCENE, SCENE * (1 - self.scene))
+        return self.agree - WEIGHT * self.differ - min(MAX_SCENE, SCENE * (1 - self.scene))
 
     @property
     def same(self) -> bool:
@@ -84,31 +84,31 @@ def turned(pictures: NDArray[Number], way: int) -> NDArray[Number]:
     return done[..., ::-1] if way >= 4 else done
 
 
-def compare(x: Greys, y: Greys, told: Cells) -> Likeness:
+def compare(x: Greys, y: Greys, counted: Cells) -> Likeness:
     """Return how alike two clips (T, FINE, FINE) move.
 
-    `told` (T, CELLS, CELLS) are the cells that count. Where something else interrupts the scene,
+    `counted` (T, CELLS, CELLS) are the cells that count. Where something else interrupts the scene,
     the worse of both counts, as one tells nothing about the other.
     """
-    if len(x) > MOST:
-        starts = np.linspace(0, len(x) - 16, MOST // 16).astype(int)
+    if len(x) > MAX_FRAMES:
+        starts = np.linspace(0, len(x) - 16, MAX_FRAMES // 16).astype(int)
         at = (starts[:, None] + np.arange(16)).ravel()
-        x, y, told = x[at], y[at], told[at]
+        x, y, counted = x[at], y[at], counted[at]
     a, b, dark = _equal_light(x.astype(np.float32), y.astype(np.float32))
     scene = _same_scene(a.mean(0), b.mean(0))
     if not scene:
         return NOTHING
-    told = told & ~dark[:, None, None]
+    counted = counted & ~dark[:, None, None]
     u, v = _residuals(a, b)
     energy = _cells(u * u + v * v)
     foreign: NDArray[np.bool_] = (energy > _least(energy)).mean((1, 2)) > FOREIGN
-    if FEWEST <= foreign.sum() <= len(a) - FEWEST:
-        parts = [(*_residuals(a[part], b[part]), told[part]) for part in (~foreign, foreign)]
-    elif foreign.sum() < FEWEST:
-        parts = [(u[~foreign], v[~foreign], told[~foreign])]
+    if MIN_MOVING_FRAMES <= foreign.sum() <= len(a) - MIN_MOVING_FRAMES:
+        parts = [(*_residuals(a[part], b[part]), counted[part]) for part in (~foreign, foreign)]
+    elif foreign.sum() < MIN_MOVING_FRAMES:
+        parts = [(u[~foreign], v[~foreign], counted[~foreign])]
     else:
-        parts = [(u, v, told)]
-    measured = [one for one in (_likeness(*part) for part in parts) if one.frames >= FEWEST]
+        parts = [(u, v, counted)]
+    measured = [one for one in (_likeness(*part) for part in parts) if one.frames >= MIN_MOVING_FRAMES]
     if not measured:
         return NOTHING
     return Likeness(
@@ -178,14 +178,14 @@ def _correlation(a: Array, b: Array) -> float:
     return product / max(math.sqrt(float((a * a).sum()) * float((b * b).sum())), 1e-9)
 
 
-def _likeness(u: Array, v: Array, told: Cells) -> Likeness:
+def _likeness(u: Array, v: Array, counted: Cells) -> Likeness:
     """Compare what moves, also as if one clip was a part of a frame ahead of the other.
 
     Copies cut or shown at another rate are kept at times between those of the original. What moves
     is then, pixel by pixel, between what it is in two frames of the other clip.
     """
     energy = _cells(u * u + v * v)
-    moves = (energy > _least(energy)) & told
+    moves = (energy > _least(energy)) & counted
     some = moves.sum((1, 2)) >= 2
     if not some.any():
         return NOTHING
@@ -238,14 +238,14 @@ def shared_cells(clips: Sequence[NDArray[np.float16]]) -> list[list[Cells]]:
             break
         chosen = np.linspace(0, len(whole) - 1, min(SAMPLE, len(whole))).astype(int)
         sample = np.stack([_plain(whole[n][:longest]) for n in chosen])
-        usual = np.median(sample, axis=0)
-        stands_out = np.abs(usual - np.median(usual, axis=0))
-        near = np.minimum(SHARED * stands_out, MOST_OFF)
-        most = np.median(np.abs(sample - usual), axis=0) < near
-        most &= stands_out > LEAST_SHARED
+        typical = np.median(sample, axis=0)
+        stands_out = np.abs(typical - np.median(typical, axis=0))
+        near = np.minimum(SHARED * stands_out, MAX_OFF)
+        most = np.median(np.abs(sample - typical), axis=0) < near
+        most &= stands_out > MIN_SHARED
         for unit, mark in zip(ends, marks, strict=True) if most.any() else ():
             length = min(longest, len(unit))
-            close = np.abs(_plain(unit[:length]) - usual[:length]) < near[:length]
+            close = np.abs(_plain(unit[:length]) - typical[:length]) < near[:length]
             mark[:length] |= _grown(close & most[:length])
     return shared
 
@@ -261,4 +261,4 @@ def _grown(marks: Cells) -> Cells:
 
 def _plain(unit: NDArray[np.float16]) -> Array:
     """Return pictures without brightness and contrast, in about grey levels."""
-    return _without_light(unit.astype(np.float32))[0] * USUAL_CONTRAST
+    return _without_light(unit.astype(np.float32))[0] * TYPICAL_CONTRAST

@@ -9,12 +9,12 @@ from vidgru.data.folder import Clip
 from vidgru.video.read import open_video
 
 FRAMES = 16
-USUAL_FPS = 12.5
-FEWEST = 4
+DEFAULT_FPS = 12.5
+MIN_FRAMES = 4
 PROBED_CLIPS = 64
 
 
-def suit(
+def choose_fps_and_window(
     rates: Sequence[float], seconds: Sequence[float], fps: float | None, frames: int | None
 ) -> tuple[float, int]:
     """Return (frames/s, frames of a window) for clips of these frame rates and lengths.
@@ -25,15 +25,15 @@ def suit(
     """
     wanted = frames or FRAMES
     if fps is None:
-        usual = float(np.median(rates))
+        typical = float(np.median(rates))
         length = float(np.median(seconds))
-        every = max(1, round(usual / USUAL_FPS))
-        if length * usual / every < wanted:
-            every = max(1, int(length * usual / wanted + 1e-6))
-        fps = min(usual / every, float(np.quantile(rates, 0.1)))
+        every = max(1, round(typical / DEFAULT_FPS))
+        if length * typical / every < wanted:
+            every = max(1, int(length * typical / wanted + 1e-6))
+        fps = min(typical / every, float(np.quantile(rates, 0.1)))
     if frames is None:
         fill = int(float(np.quantile(seconds, 0.1)) * fps + 1e-6)
-        frames = max(FEWEST, min(FRAMES, fill))
+        frames = max(MIN_FRAMES, min(FRAMES, fill))
     return fps, frames
 
 

@@ -16,11 +16,11 @@ from vidgru.data.cache import Segments
 from vidgru.data.folder import Clip
 from vidgru.data.results import Shortcut
 from vidgru.data.thumbnails import thumbnails
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 
 FOLDS = 5
-MOST_CLIPS = 800  # more tell little more, and cost the third power
-FEWEST_CLIPS = 3  # of a class
+MAX_CLIPS = 800  # more tell little more, and cost the third power
+MIN_CLIPS = 3  # of a class
 PERMUTATIONS = 200
 GAIN = 0.15  # share of the way from chance to certainty that makes a shortcut
 WIDTH = 0.2  # standard deviations of a number that count as near
@@ -32,7 +32,7 @@ Labels = NDArray[np.int64]
 
 
 def find_shortcuts(
-    clips: Sequence[Clip], facts: Mapping[Clip, Facts], frames: Mapping[Clip, Segments]
+    clips: Sequence[Clip], info: Mapping[Clip, VideoInfo], frames: Mapping[Clip, Segments]
 ) -> tuple[Shortcut, ...]:
     """Return how well each cue alone tells the classes, as balanced accuracy against chance.
 
@@ -42,15 +42,15 @@ def find_shortcuts(
     out. The same clips always give the same answer.
     """
     sizes = Counter(clip.label for clip in clips)
-    clips = [clip for clip in clips if sizes[clip.label] >= FEWEST_CLIPS]
-    chosen = np.random.default_rng(0).permutation(len(clips))[:MOST_CLIPS]
+    clips = [clip for clip in clips if sizes[clip.label] >= MIN_CLIPS]
+    chosen = np.random.default_rng(0).permutation(len(clips))[:MAX_CLIPS]
     clips = [clips[place] for place in sorted(chosen.tolist())]
     names = sorted({clip.label for clip in clips})
     labels = np.array([names.index(clip.label) for clip in clips], np.int64)
     units = _units(clips)
     chance = 1 / max(len(names), 1)
     found = []
-    for cue, kernel in _kernels(clips, facts, frames) if len(names) > 1 else ():
+    for cue, kernel in _kernels(clips, info, frames) if len(names) > 1 else ():
         accuracy, luck = _measure(kernel, labels, units, len(names))
         gain = accuracy > max(luck) and accuracy >= chance + GAIN * (1 - chance)
         found.append(Shortcut(cue, accuracy, chance, bool(gain)))
@@ -58,10 +58,10 @@ def find_shortcuts(
 
 
 def _kernels(
-    clips: Sequence[Clip], facts: Mapping[Clip, Facts], frames: Mapping[Clip, Segments]
+    clips: Sequence[Clip], info: Mapping[Clip, VideoInfo], frames: Mapping[Clip, Segments]
 ) -> Iterator[tuple[str, Matrix]]:
     """Yield each cue with how alike clips are by it (N, N), from 0 to 1."""
-    known = [facts[clip] for clip in clips]
+    known = [info[clip] for clip in clips]
     some = [frames[clip][0] for clip in clips]
     yield "picture size", _near([math.log(max(f.width * f.height, 1)) for f in known])
     yield "aspect ratio", _near([math.log(max(f.width, 1) / max(f.height, 1)) for f in known])

@@ -62,10 +62,10 @@ def decode(request: Line, beat: Beat) -> Line:
     path = Path(request["path"])
     beat()
     try:
-        segments, facts = decode_clip(
+        segments, info = decode_clip(
             path, Sampling(**request["sampling"]), request["start"], request["end"]
         )
-        store(request["key"], path, segments, facts, Path(request["folder"]))
+        store(request["key"], path, segments, info, Path(request["folder"]))
     except OutputError as error:
         return {"error": str(error), "fatal": True}
     except VidgruError as error:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vidgru.core.errors import ProcessError
 from vidgru.core.results import Progress
-from vidgru.core.torchrun import launched, number
+from vidgru.core.torchrun import process_rank, world_size
 
 # Others wait as long as the first one decodes; a process that ends is noticed at once.
 JOINING = timedelta(minutes=10)
@@ -61,7 +61,7 @@ def local_world() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", world())) if world() > 1 else 1
 
 
-def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]]:
+def process_group(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]]:
     """Let the processes that torchrun started do a job together; alone, it is done as ever.
 
     When one of them fails, all end: with its own error there, and elsewhere with a ProcessError of
@@ -70,7 +70,7 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
 
     @functools.wraps(job)
     def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
-        if launched() == 1 or world() > 1:
+        if world_size() == 1 or world() > 1:
             return (yield from job(*args, **kwargs))
         # An optimizer imports this, and its defaults would keep a group that there is by then: its
         # threads would outlive it, and could end the process with SIGABRT at its exit.
@@ -81,8 +81,8 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
             dist.init_process_group(
                 backend,
                 store=_store(f"vidgru {os.environ.get(RESTARTS, 0)} {next(_jobs)}"),
-                rank=number(),
-                world_size=launched(),
+                rank=process_rank(),
+                world_size=world_size(),
                 timeout=PATIENCE,
             )
         except (RuntimeError, ValueError) as error:
@@ -92,7 +92,7 @@ def together(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Result]
         log.disabled = not is_main()
         try:
             result = yield from job(*args, **kwargs)
-            total(torch.zeros(1))
+            all_reduce(torch.zeros(1))
             dist.destroy_process_group()
             return result
         except BaseException as error:
@@ -133,18 +133,18 @@ def exchange(text: str) -> list[str]:
 
     Alone, that is one. Raises ProcessError.
     """
-    if launched() == 1:
+    if world_size() == 1:
         return [text]
     store = _store(f"vidgru exchange {os.environ.get(RESTARTS, 0)} {next(_jobs)}")
     try:
-        store.set(str(number()), text)
-        names = [str(rank) for rank in range(launched())]
+        store.set(str(process_rank()), text)
+        names = [str(rank) for rank in range(world_size())]
         _await(lambda: bool(store.check(names)))
         texts = [str(store.get(name), "utf-8") for name in names]
         # The first one may hold the store.
         store.add("read", 1)
-        if number() == 0:
-            _await(lambda: int(store.add("read", 0)) == launched())
+        if process_rank() == 0:
+            _await(lambda: int(store.add("read", 0)) == world_size())
         return texts
     except RuntimeError as error:
         raise ProcessError(f"Another process of torchrun ended: {error}.") from error
@@ -156,7 +156,7 @@ def _await(ready: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def total(tensor: Tensor) -> Tensor:
+def all_reduce(tensor: Tensor) -> Tensor:
     """Add up a tensor over all processes, in place; all get the same bits.
 
     Raises ProcessError when one of them has ended.
@@ -184,11 +184,11 @@ def _said(store: Any) -> str | None:
         return None
 
 
-def agree(value: float) -> float:
+def broadcast(value: float) -> float:
     """Return the first process's value."""
     if world() == 1:
         return value
-    return total(torch.tensor([value if is_main() else 0.0], dtype=torch.float64)).item()
+    return all_reduce(torch.tensor([value if is_main() else 0.0], dtype=torch.float64)).item()
 
 
 def from_main(make: Callable[[], bytes]) -> bytes:
@@ -196,11 +196,11 @@ def from_main(make: Callable[[], bytes]) -> bytes:
     if world() == 1:
         return make()
     content = bytearray(make()) if is_main() else bytearray()
-    length = int(agree(len(content)))
+    length = int(broadcast(len(content)))
     if length == 0:
         return b""
     data = torch.frombuffer(content or bytearray(length), dtype=torch.uint8)
-    return total(data).numpy().tobytes()
+    return all_reduce(data).numpy().tobytes()
 
 
 def text_from_main(make: Callable[[], str]) -> str:
@@ -208,11 +208,11 @@ def text_from_main(make: Callable[[], str]) -> str:
     return os.fsdecode(from_main(lambda: os.fsencode(make())))
 
 
-def in_turn(job: Callable[[], Job[Result]]) -> Job[Result]:
+def main_first(job: Callable[[], Job[Result]]) -> Job[Result]:
     """Do a job in one process of each machine, then in the others, which find it prepared."""
     first = local_rank() == 0
     result = [(yield from job())] if first else []
-    total(torch.zeros(1))
+    all_reduce(torch.zeros(1))
     return result[0] if first else (yield from job())
 
 
@@ -221,12 +221,12 @@ def part(count: int) -> slice:
     return slice(rank() * count // world(), (rank() + 1) * count // world())
 
 
-def add_up(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
+def all_reduce_gradients(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
     """Return the sum of the processes' losses, with the sums of their gradients in `parameters`."""
     if world() == 1:
         return loss
     gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = total(torch.cat([g.flatten() for g in (*gradients, loss.detach())]))
+    flat = all_reduce(torch.cat([g.flatten() for g in (*gradients, loss.detach())]))
     start = 0
     for gradient in gradients:
         gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))

@@ -17,7 +17,7 @@ log = logging.getLogger("vidgru")
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """Decoded clips of one part of a folder, those left out, and those that cannot be read."""
 
     part: str
@@ -33,9 +33,9 @@ def choose_part(clips: Sequence[Clip]) -> tuple[str, list[Clip]]:
     return part or "all", [clip for clip in clips if part is None or clip.part == part]
 
 
-def hold(
+def decode_held_out(
     part: str, clips: list[Clip], folder: Path, model: Path, sampling: Sampling
-) -> Generator[Progress, None, Held]:
+) -> Generator[Progress, None, HeldOut]:
     """Decode clips, and leave out those that a model file learned from; raises DataError."""
     split = read_split(model.parent)
     if split is None:
@@ -51,9 +51,9 @@ def hold(
     if not readable:
         raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
     was = [(split or {}).get(content_of(result.key)) for result in readable]
-    held = [result for result, where in zip(readable, was, strict=True) if where != "train"]
-    trained_on = len(readable) - len(held)
-    if not held:
+    held_out = [result for result, where in zip(readable, was, strict=True) if where != "train"]
+    trained_on = len(readable) - len(held_out)
+    if not held_out:
         raise DataError(
             f"The model learned from all {trained_on} clips in {folder}: give clips that are new "
             "to it."
@@ -67,13 +67,13 @@ def hold(
             "%d of the %d clips are those that the model was validated on, and chosen by: that "
             "flatters.",
             chosen_on,
-            len(held),
+            len(held_out),
         )
     known = None if split is None else trained_on
-    return Held(part, tuple(held), known, chosen_on, skipped)
+    return HeldOut(part, tuple(held_out), known, chosen_on, skipped)
 
 
-def hold_videos(folder: Path, model: Path, sampling: Sampling) -> Generator[Progress, None, Held]:
-    """Do as `hold` does with the part of a folder, whose clips need no classes, to evaluate on."""
+def decode_held_out_videos(folder: Path, model: Path, sampling: Sampling) -> Generator[Progress, None, HeldOut]:
+    """Do as `decode_held_out` does with the part of a folder, whose clips need no classes, to evaluate on."""
     part, clips = choose_part(read_source(folder, labelled=False))
-    return (yield from hold(part, clips, folder, model, sampling))
+    return (yield from decode_held_out(part, clips, folder, model, sampling))

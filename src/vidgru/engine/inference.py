@@ -27,7 +27,7 @@ def each(
             yield Failure(str(source), str(error))
 
 
-class Pace:
+class ReadingProgress:
     """How far the reading of a source is."""
 
     def __init__(self, source: str | Path, fps: float) -> None:

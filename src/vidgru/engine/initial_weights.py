@@ -21,7 +21,7 @@ class InitialWeights:
     def check(self, settings: dict[str, Any]) -> None:
         """Raise ModelError where a network of these settings cannot take the weights."""
 
-    def keep(self, run: Path) -> None:
+    def save_copy(self, run: Path) -> None:
         """Write what a run needs to begin once more into its folder; raises OutputError."""
 
     def load_into(self, network: nn.Module) -> None:
@@ -29,7 +29,7 @@ class InitialWeights:
 
 
 @dataclass(frozen=True)
-class Beginning(InitialWeights):
+class InitialNetwork(InitialWeights):
     """A whole network: its sizes, and its weights or None."""
 
     size: int
@@ -47,11 +47,11 @@ class Beginning(InitialWeights):
             network.load_state_dict(self.weights)
 
 
-def begin_with(shipped: Loaded[Any, Any] | None, size: int | None, usual: Beginning) -> Beginning:
+def choose_initial(shipped: Loaded[Any, Any] | None, size: int | None, default: InitialNetwork) -> InitialNetwork:
     """Return a model that comes with vidgru as a beginning, or random weights of the wanted size.
 
-    `usual` has the sizes where neither it nor the user names others.
+    `default` has the sizes where neither it nor the user names others.
     """
     if shipped is None or size not in (None, shipped.spec.size):
-        return Beginning(size or usual.size, usual.hidden)
-    return Beginning(shipped.spec.size, shipped.spec.hidden, shipped.network.state_dict())
+        return InitialNetwork(size or default.size, default.hidden)
+    return InitialNetwork(shipped.spec.size, shipped.spec.hidden, shipped.network.state_dict())

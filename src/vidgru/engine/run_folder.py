@@ -110,7 +110,7 @@ def begin_run(
 
 
 @contextmanager
-def go_on_with(
+def resume_run(
     run: Path, read_config: Callable[[dict[str, Any]], Config]
 ) -> Iterator[tuple[Path, Config]]:
     """Give the folder and config that a run began with, and keep other processes out of it.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
-from vidgru.engine.distributed import part, total
+from vidgru.engine.distributed import all_reduce, part
 
 
 def join_parts(network: nn.Module, batch: int) -> None:
@@ -80,7 +80,7 @@ class _Normalise(Function):
         # Sums in float64: the difference of squares below must not cancel.
         mean, variance = (statistic.double() for statistic in found)
         count = mean.new_tensor([x.numel() // channels])
-        sums = total(torch.cat([mean * count, (variance + mean.square()) * count, count]))
+        sums = all_reduce(torch.cat([mean * count, (variance + mean.square()) * count, count]))
         count = sums[-1]
         mean = sums[:channels] / count
         variance = (sums[channels:-1] / count - mean.square()).clamp_min(0)
@@ -98,7 +98,7 @@ class _Normalise(Function):
         dx, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(
             dy, x, weight, None, None, mean, rstd, True, ctx.eps, [True, True, True]
         )
-        by_weight, by_bias = total(torch.cat([d_weight, d_bias])).div(count).chunk(2)
+        by_weight, by_bias = all_reduce(torch.cat([d_weight, d_bias])).div(count).chunk(2)
         # dx = weight * rstd * (dy - by_bias - (x - mean) * rstd * by_weight), but so far with both
         # means over this part alone. Two fused passes cost a tenth of what sums of long maps did.
         own, scale = x.numel() // x.shape[1], weight * rstd

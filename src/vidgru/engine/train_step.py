@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vidgru.engine.device import convolution_dtype
-from vidgru.engine.distributed import add_up, world
-from vidgru.engine.state import fits
+from vidgru.engine.distributed import all_reduce_gradients, world
+from vidgru.engine.state import matches_structure
 from vidgru.engine.sync_layers import join_parts
 
 WEIGHT_DECAY = 0.05
@@ -41,7 +41,7 @@ class Settings(TypedDict):
     optimizer: NotRequired[str]
 
 
-class Learner(ABC):
+class TrainStep(ABC):
     """One network, its optimizer and its random numbers; `step()` learns from one batch.
 
     Everything random comes from `generator` and, for dropout, torch's own CPU or GPU generator.
@@ -101,7 +101,7 @@ class Learner(ABC):
         """Take one step down a loss, that of this process's part of the batch; return all of it."""
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        loss = add_up(loss, self._module.parameters())
+        loss = all_reduce_gradients(loss, self._module.parameters())
         nn.utils.clip_grad_norm_(self._module.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
@@ -140,14 +140,14 @@ class Learner(ABC):
         optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
         devices = own.pop("cuda_generators")
         weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
-        like = {
+        template = {
             number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
             for number, weight in enumerate(weights)
         }
         clips = range(self.clips)
         if not (
-            all(fits(state[name], value) for name, value in own.items())
-            and all(fits(kept, like[number]) for number, kept in moments.items())
+            all(matches_structure(state[name], value) for name, value in own.items())
+            and all(matches_structure(kept, template[number]) for number, kept in moments.items())
             and all(clip in clips for clip in state["order"])
             and self._sane(state)
             and state["steps"] >= 0

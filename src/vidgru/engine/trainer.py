@@ -17,8 +17,8 @@ from vidgru.core.errors import DataError, ModelError
 from vidgru.core.options import paths_of
 from vidgru.core.results import Progress, ToDict
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered, fingerprint
-from vidgru.engine.distributed import agree, from_main, is_main
+from vidgru.data.dataset import Dataset, fingerprint
+from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.model_file import (
     CHECKPOINT_NAME,
     MODEL_NAME,
@@ -28,9 +28,9 @@ from vidgru.engine.model_file import (
     save_model,
 )
 from vidgru.engine.run_folder import METRICS_NAME, write_split, write_table
-from vidgru.engine.state import fits
+from vidgru.engine.state import matches_structure
 from vidgru.engine.train_config import TrainConfig
-from vidgru.engine.train_step import Learner, Settings
+from vidgru.engine.train_step import Settings, TrainStep
 
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
@@ -62,7 +62,7 @@ class TrainRun(Generic[Config, Start]):
     stage: str = "training"
 
 
-class Course(ABC, Generic[Result]):
+class Trainer(ABC, Generic[Result]):
     """One training from first step to finished run folder; what is learned say its subclasses."""
 
     columns: tuple[str, ...] = ()  # of metrics.csv, that `measure` fills
@@ -70,7 +70,7 @@ class Course(ABC, Generic[Result]):
     def __init__(
         self,
         run: TrainRun[Any, Any],
-        data: Gathered,
+        data: Dataset,
         spec: AnySpec,
     ) -> None:
         self.config: TrainConfig = run.config
@@ -104,11 +104,11 @@ class Course(ABC, Generic[Result]):
             "optimizer": self.config.optimizer,
         }
 
-    def begin(self, learner: Learner, fewest_steps: int, usual_epochs: float) -> None:
+    def plan(self, train_step: TrainStep, min_steps: int, default_epochs: float) -> None:
         """Take what learns, and decide how long; a subclass calls this before all else."""
-        self.learner = learner
-        epochs = self.config.epochs or max(usual_epochs, fewest_steps / learner.steps_per_epoch)
-        self.planned = self.total = max(1, round(epochs * learner.steps_per_epoch))
+        self.train_step = train_step
+        epochs = self.config.epochs or max(default_epochs, min_steps / train_step.steps_per_epoch)
+        self.planned = self.total = max(1, round(epochs * train_step.steps_per_epoch))
         # The last step that went by the plan, and the share that was over then.
         self.bend, self.bend_done = 0, 0.0
 
@@ -155,48 +155,48 @@ class Course(ABC, Generic[Result]):
         """Take fewer steps than planned from here on, over which the learning rate still falls."""
         done = self.done()
         left = max(1, round(ENDING * (1 - done) * self.planned))
-        if self.learner.steps + left < self.total:
-            self.bend, self.bend_done = self.learner.steps, done
-            self.total = self.learner.steps + left
+        if self.train_step.steps + left < self.total:
+            self.bend, self.bend_done = self.train_step.steps, done
+            self.total = self.train_step.steps + left
 
     def done(self) -> float:
         """Return the share of the training that is over, by steps or by the clock."""
         if self.config.minutes is None:
-            part = (self.learner.steps - self.bend) / (self.total - self.bend)
+            part = (self.train_step.steps - self.bend) / (self.total - self.bend)
             return self.bend_done + (1 - self.bend_done) * part
         whole = self.config.minutes * 60 - (self.started - self.began)
-        return agree((time.monotonic() - self.started) / max(whole, 1e-3))
+        return broadcast((time.monotonic() - self.started) / max(whole, 1e-3))
 
     @property
     def epochs(self) -> int:
         """Passes over the clips so far, at least one."""
-        return max(1, round(self.learner.steps / self.learner.steps_per_epoch))
+        return max(1, round(self.train_step.steps / self.train_step.steps_per_epoch))
 
     def steps(self) -> Generator[Progress, None, Result]:
         """Train to the end, from a checkpoint on if the run has one, yielding Progress.
 
         Raises DataError, ModelError, OutputError.
         """
-        if agree((self.run / CHECKPOINT_NAME).exists()):
-            self.go_on()
+        if broadcast((self.run / CHECKPOINT_NAME).exists()):
+            self.resume_checkpoint()
         times = self.validations()
         self.write_split()
         try:
-            if self.learner.steps == 0:
+            if self.train_step.steps == 0:
                 yield from self.prepare()
             while self.passed < times:
                 began = time.perf_counter()
-                loss = self.learner.step(min(self.done(), 1.0))
+                loss = self.train_step.step(min(self.done(), 1.0))
                 self.step_seconds.append(time.perf_counter() - began)
                 if not math.isfinite(loss):
                     raise DataError(self.breakdown(loss))
                 self.since.append(loss)
-                self.loss = 0.95 * self.loss + 0.05 * loss if self.learner.steps > 1 else loss
+                self.loss = 0.95 * self.loss + 0.05 * loss if self.train_step.steps > 1 else loss
                 if self.done() >= (self.passed + 1) / times - 1e-9:
                     self.passed = int(self.done() * times + 1e-9)
                     self.validate()
                 elif self.due():
-                    self.keep()
+                    self.write_checkpoint()
                 yield self.progress(self.loss)
             return self.finish()
         except KeyboardInterrupt:
@@ -210,25 +210,25 @@ class Course(ABC, Generic[Result]):
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""
-        age = agree(time.monotonic() - self.saved)
-        return age > LATEST or (age > SOONEST and self.learner.at_epoch_end)
+        age = broadcast(time.monotonic() - self.saved)
+        return age > LATEST or (age > SOONEST and self.train_step.at_epoch_end)
 
     def progress(self, loss: float) -> Progress:
         """Return how far the training is."""
         total = self.total
         if self.config.minutes is not None:
-            total = max(self.learner.steps, round(self.learner.steps / max(self.done(), 1e-6)))
-        return Progress(self.stage, self.learner.steps, total, f"loss {loss:.3f}{self.note()}")
+            total = max(self.train_step.steps, round(self.train_step.steps / max(self.done(), 1e-6)))
+        return Progress(self.stage, self.train_step.steps, total, f"loss {loss:.3f}{self.note()}")
 
     def validate(self) -> None:
         """Write a row of metrics and the checkpoint, and keep the weights if they are the best."""
         measured, chosen = self.measure()
         loss, self.since = sum(self.since) / len(self.since), []
-        epoch = self.learner.steps / self.learner.steps_per_epoch
+        epoch = self.train_step.steps / self.train_step.steps_per_epoch
         self.rows.append(
             {
                 "epoch": round(epoch, 2),
-                "step": self.learner.steps,
+                "step": self.train_step.steps,
                 "train_loss": round(loss, 6),
                 **{name: round(value, 6) for name, value in measured.items()},
                 "seconds": round(time.monotonic() - self.started, 2),
@@ -239,13 +239,13 @@ class Course(ABC, Generic[Result]):
         # Of equals the last: learned at a lower rate, it does better on clips not validated on.
         if self.best is None or chosen >= self.best:
             self.best, self.best_epoch = chosen, max(1, round(epoch))
-            self.best_weights = copy.deepcopy(self.learner.state_dict()["network"])
+            self.best_weights = copy.deepcopy(self.train_step.state_dict()["network"])
             self.choose()
             if is_main():
                 self.write_model()
         if not self.ended_early and self.plan_is_own() and self.has_learned_all(loss):
             self.shorten()
-        self.keep()
+        self.write_checkpoint()
 
     def plan_is_own(self) -> bool:
         """Return whether nobody said how long to learn."""
@@ -280,10 +280,10 @@ class Course(ABC, Generic[Result]):
             "epochs": self.epochs,
             "seconds": time.monotonic() - self.began,
             "step_seconds": median(self.step_seconds or [0.0]),
-            "parameters": self.learner.parameters,
+            "parameters": self.train_step.parameters,
         }
 
-    def keep(self) -> None:
+    def write_checkpoint(self) -> None:
         """Write all that is needed to go on from here."""
         self.saved = time.monotonic()
         if is_main():
@@ -293,7 +293,7 @@ class Course(ABC, Generic[Result]):
         """Return all that is needed to go on from here."""
         spec = asdict(self._described)
         return {
-            **self.learner.state_dict(),
+            **self.train_step.state_dict(),
             "best_weights": self.best_weights,
             "best": self.best,
             "best_epoch": self.best_epoch,
@@ -305,7 +305,7 @@ class Course(ABC, Generic[Result]):
             "clips": self.fingerprint,
         }
 
-    def go_on(self) -> None:
+    def resume_checkpoint(self) -> None:
         """Take up the run's checkpoint. Raises ModelError, or DataError for other clips."""
         path = self.run / CHECKPOINT_NAME
         state = load_checkpoint(path)
@@ -317,18 +317,18 @@ class Course(ABC, Generic[Result]):
             own = self._described
             if (type(own)(**spec), state["clips"]) != (own, self.fingerprint):
                 raise DataError(OTHER_CLIPS.format(self.run))
-            self.learner.load_state_dict(state)
+            self.train_step.load_state_dict(state)
             self.load(state)
         except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-            raise ModelError(f"Cannot go on from {path}: it is damaged.") from error
+            raise ModelError(f"Cannot resume from {path}: it is damaged.") from error
 
-    def like(self, rows: bool) -> dict[str, Any]:
-        """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
+    def checkpoint_template(self, rows: bool) -> dict[str, Any]:
+        """Return what a checkpoint says beside the learner's state, as `matches_structure` wants it."""
         numbers = ("epoch", "train_loss", *self.columns, "seconds")
         return {
             "rows": [{"step": 0, **dict.fromkeys(numbers, 0.0)}],
             "best": 0.0 if rows else None,
-            "best_weights": self.learner.state_dict()["network"] if rows else {},
+            "best_weights": self.train_step.state_dict()["network"] if rows else {},
             "best_epoch": 0,
             "clock": [0.0],
         }
@@ -340,9 +340,9 @@ class Course(ABC, Generic[Result]):
         total, bend, bend_done = state["schedule"]
         preparing, learning = state["clock"]
         if not (
-            all(fits(state[name], like) for name, like in self.like(bool(rows)).items())
-            and fits([passed, total, bend], [0])
-            and fits([loss, bend_done, *since], [0.0])
+            all(matches_structure(state[name], checkpoint_template) for name, checkpoint_template in self.checkpoint_template(bool(rows)).items())
+            and matches_structure([passed, total, bend], [0])
+            and matches_structure([loss, bend_done, *since], [0.0])
             and 0 <= bend < total <= self.planned
             and 0 <= bend_done < 1
             and (passed > 0) == bool(rows)
@@ -358,7 +358,7 @@ class Course(ABC, Generic[Result]):
 
     def breakdown(self, loss: float) -> str:
         """Return what to say of a loss that is no number."""
-        sentence = f"Training broke down at step {self.learner.steps}: the loss is {loss}. "
+        sentence = f"Training broke down at step {self.train_step.steps}: the loss is {loss}. "
         if (self.run / CHECKPOINT_NAME).exists():
             sentence += f"What was learned before is in {self.run}. "
         return sentence + f"Train anew with a lower --lr than {self.config.lr:g}."
@@ -369,6 +369,6 @@ class Course(ABC, Generic[Result]):
             return "Interrupted before the first checkpoint: nothing was kept."
         best = f" The best model so far is in {self.run}." if self.best_weights else ""
         return (
-            f"Interrupted after {self.learner.steps} steps.{best} "
+            f"Interrupted after {self.train_step.steps} steps.{best} "
             f"Go on with: vidgru train --resume {shlex.quote(str(self.run))}"
         )

@@ -11,8 +11,8 @@ from vidgru.terminal.options import (
     config_options,
     json_option,
     quiet_option,
+    report_model,
     source_arguments,
-    tell_model,
 )
 
 
@@ -37,7 +37,7 @@ def make_command(about: About) -> click.Command:
         task, found = find_task(about.name), find_videos(sources)
         device = prepare_inference(config.device, config.threads)
         path = newest_run(RUNS, about.name, about.noun) if config.model is None else config.model
-        tell_model(Path(path), config, quiet)
+        report_model(Path(path), config, quiet)
         model = task.open(load(Path(path), about.name), device)
         kind = task.answer
         output = Output(as_json=as_json, json_types=(kind,), show={kind: task.show})

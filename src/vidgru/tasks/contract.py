@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vidgru.engine.inference import VideoModel
     from vidgru.engine.initial_weights import InitialWeights
     from vidgru.engine.model_file import Loaded
-    from vidgru.engine.trainer import Course, TrainRun
+    from vidgru.engine.trainer import Trainer, TrainRun
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         self, clips: "list[Clip]", sampling: "Sampling", config: Config, folder: Path
     ) -> Generator[Progress, None, Data]:
         """Decode and split clips, and do what else it takes to learn from them."""
-        from vidgru.data.dataset import gather
+        from vidgru.data.dataset import build_dataset
 
-        return cast(Data, (yield from gather(clips, sampling, config, folder)))
+        return cast(Data, (yield from build_dataset(clips, sampling, config, folder)))
 
     @abstractmethod
     def spec(self, run: "TrainRun[Config, Start]", data: Data) -> Spec:
@@ -124,7 +124,7 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         spec: Spec,
         network: Any,
         device: "torch.device",
-    ) -> "Course[Any]":
+    ) -> "Trainer[Any]":
         """Return what trains a network, from the run's checkpoint on if there is one."""
 
     def learn(self, run: "TrainRun[Config, Start]", data: Data) -> Steps:

@@ -58,7 +58,7 @@ def train_config(options: dict[str, Any], preset: str | None = None) -> Any:
     They replace those of a preset. Raises OptionError, also for an option or a preset of another
     task.
     """
-    name = options.get("task", usual())
+    name = options.get("task", default_task())
     if not isinstance(name, str) or name not in PACKAGES:
         raise OptionError(f"Invalid --task {name!r}. Choose one of: {', '.join(PACKAGES)}.")
     settings = _preset(about(name), preset)
@@ -75,7 +75,7 @@ def evaluate_config(name: str, options: dict[str, Any]) -> Any:
     return _config(about(name), "evaluate_config", options, about(name).noun)
 
 
-def usual() -> str:
+def default_task() -> str:
     """Return the task that is learned if nothing else is asked for."""
     return next(iter(PACKAGES))
 
@@ -120,6 +120,6 @@ def _config(task: About, kind: str, options: dict[str, Any], without: str) -> An
 
 def _refuse(option: str, other: About, without: str) -> None:
     """Raise OptionError for an option that only another task has."""
-    if other.name == usual():
+    if other.name == default_task():
         raise OptionError(f"{option} is for {other.subject} only: leave it out with {without}.")
     raise OptionError(f"{option} is for {other.subject}: add --task {other.name}, or leave it out.")

@@ -27,8 +27,8 @@ def config_options(
         for item in reversed(dataclasses.fields(config)):
             if item.name not in without:
                 text = texts.get(item.name, item.metadata["help"])
-                if usual := getattr(config, "defaults", {}).get(item.name):
-                    text = f"{text} Default: {usual}."
+                if default := getattr(config, "defaults", {}).get(item.name):
+                    text = f"{text} Default: {default}."
                 choices = item.metadata.get("choices", ())
                 command = _option(item, hints[item.name], text, choices)(command)
         return command
@@ -53,8 +53,8 @@ def task_options(configs: Sequence[Any], **texts: str) -> Callable[[Any], Any]:
             config, first = same[0]
             text = texts.get(name, first.metadata["help"])
             defaults: list[dict[str, str]] = [getattr(owner, "defaults", {}) for owner, _ in same]
-            if usual := [words[name] for words in defaults if name in words]:
-                text = f"{text} Default: {'; '.join(usual)}."
+            if default := [words[name] for words in defaults if name in words]:
+                text = f"{text} Default: {'; '.join(default)}."
             if len(same) == 1 and config is not configs[0]:
                 task = next(f.default for f in dataclasses.fields(config) if f.name == "task")
                 text = f"{text} With --task {task} only."
@@ -106,7 +106,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 
 
-def tell_model(path: Path, config: ModelConfig, quiet: bool) -> None:
+def report_model(path: Path, config: ModelConfig, quiet: bool) -> None:
     """Say which model was found, where none was given."""
     if config.model is None and not quiet:
         print(f"Model: {printable(str(path))}", file=sys.stderr)

@@ -84,32 +84,32 @@ def print_sources(
     """Do as `print_items` behind a bar over all sources; return whether anything failed.
 
     Items of the classes `parts` are less than a whole source. On Ctrl-C, the sentence `interrupted`
-    is raised with it: of {total} sources, {told} were printed, and {done} were also saved.
+    is raised with it: of {total} sources, {printed} were printed, and {done} were also saved.
     """
-    told = done = 0
+    printed = done = 0
     note = ""
     # disable=None: no bar where stderr is not a terminal.
     with tqdm(total=total, bar_format=BAR, disable=quiet or None) as bar:
 
         def counted() -> Iterator[Any]:
-            nonlocal told, done, note
+            nonlocal printed, done, note
             for item in items:
                 share = 0.0
                 if isinstance(item, Progress):
                     share = min(item.done / max(item.total, 1), 1)
                     note = f", {item.note}" if item.note else ""
                 elif not isinstance(item, parts):
-                    told += 1
+                    printed += 1
                 if not isinstance(item, parts):
-                    bar.set_postfix_str(f"{told}/{total} sources{note}", refresh=False)
-                    bar.update(told + share - bar.n)
+                    bar.set_postfix_str(f"{printed}/{total} sources{note}", refresh=False)
+                    bar.update(printed + share - bar.n)
                 yield item
-                done = told  # the loop asks for more when it is through with an item
+                done = printed  # the loop asks for more when it is through with an item
 
         try:
             return print_items(counted(), output) > 0
         except KeyboardInterrupt:
-            sentence = interrupted.format(told=told, done=done, total=total)
+            sentence = interrupted.format(printed=printed, done=done, total=total)
             raise KeyboardInterrupt(f"Interrupted. {sentence}") from None
 
 

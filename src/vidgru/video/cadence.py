@@ -13,11 +13,11 @@ from vidgru.video.read import Image, Video, open_video, shrink
 
 SIDE = 64  # pixels of the small pictures that are compared
 LOOKED_AT = 12  # frames after which all is known of most videos
-MOST = 150  # frames that are looked at
-LEAST_CHANGE = 8.0  # grey levels in one small pixel, where pictures differ that show motion
+MAX_FRAMES = 150  # frames that are looked at
+MIN_CHANGE = 8.0  # grey levels in one small pixel, where pictures differ that show motion
 REPEATED, CHANGED = 0.15, 0.3  # of a usual change: a repeated picture has less, a new one more
 ENOUGH = 40  # changes that tell the rate to a few percent
-LEAST_GAPS = 5
+MIN_GAPS = 5
 AGREE = 0.8  # share of the gaps between changes that fit to their mean
 NEAR = 0.02  # relative: rates are mostly whole numbers, and gaps whole frames
 JITTER = 0.25  # of the usual time between frames
@@ -40,13 +40,13 @@ def find_cadence(source: str | Path) -> Cadence | None:
     with open_video(source) as video:
         times: list[float] = []
         before: NDArray[np.float32] | None = None
-        while len(times) < MOST and (time := video.grab()) is not None:
+        while len(times) < MAX_FRAMES and (time := video.grab()) is not None:
             times.append(time)
             now = _small(video)
             if before is not None:
                 changes.append(float(np.abs(now - before).max()))
             before = now
-            if len(times) == LOOKED_AT and _usual(changes) and not _repeats(changes):
+            if len(times) == LOOKED_AT and _typical(changes) and not _repeats(changes):
                 return None
             if len(times) % LOOKED_AT == 0 and len(_new(changes)) > ENOUGH:
                 break
@@ -63,29 +63,29 @@ def _small(video: Video) -> NDArray[np.float32]:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def _usual(changes: list[float]) -> float:
+def _typical(changes: list[float]) -> float:
     """Return what changes where the picture does; 0 where nothing moves."""
-    moved = [change for change in changes if change >= LEAST_CHANGE]
+    moved = [change for change in changes if change >= MIN_CHANGE]
     return median(moved) if moved else 0.0
 
 
 def _repeats(changes: list[float]) -> list[float]:
-    return [change for change in changes if change <= REPEATED * _usual(changes)]
+    return [change for change in changes if change <= REPEATED * _typical(changes)]
 
 
 def _new(changes: list[float]) -> list[int]:
     """Return the numbers of the frames whose picture is a new one; the first frame is none."""
-    usual = max(_usual(changes), LEAST_CHANGE)
-    return [number for number, change in enumerate(changes, 1) if change > CHANGED * usual]
+    typical = max(_typical(changes), MIN_CHANGE)
+    return [number for number, change in enumerate(changes, 1) if change > CHANGED * typical]
 
 
 def _cadence(changes: list[float], fps: float) -> Cadence | None:
     new = _new(changes)
     gaps = [b - a for a, b in pairwise(new)]
-    if len(gaps) < LEAST_GAPS:
+    if len(gaps) < MIN_GAPS:
         return None
-    usual = median(gaps)
-    even = [gap for gap in gaps if gap <= 1.6 * usual]  # else nothing moved for a while
+    typical = median(gaps)
+    even = [gap for gap in gaps if gap <= 1.6 * typical]  # else nothing moved for a while
     length = sum(even) / len(even)  # of a picture, in frames
     if abs(length / round(length) - 1) < NEAR:
         length = round(length)

@@ -9,7 +9,7 @@ from vidgru.video.read import Frame
 
 AROUND = 8  # frames before and after a cut, between which nothing changes nearly as much
 RATIO = 2.25  # of the change at a cut to the largest of those
-LEAST = 6.0  # grey levels by which a pixel changes at a cut, on average
+MIN_CHANGE = 6.0  # grey levels by which a pixel changes at a cut, on average
 
 
 def mark_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
@@ -27,7 +27,7 @@ def mark_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
         frame, change = waiting.popleft()
         around = max([*before, *(c for _, c in waiting)], default=0.0)
         first = not before
-        cut = change >= max(LEAST, RATIO * around)
+        cut = change >= max(MIN_CHANGE, RATIO * around)
         before.append(change)
         return frame, first or cut
 

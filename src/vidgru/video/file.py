@@ -6,21 +6,21 @@ from pathlib import Path
 
 from vidgru.core.errors import VideoError
 from vidgru.video.clock import Clock, sane
-from vidgru.video.facts import CLOCK_JUMPS, ENOUGH, NO_START
+from vidgru.video.info import CLOCK_JUMPS, ENOUGH, NO_START
 from vidgru.video.source import MAX_PIXELS, Image, Video
-from vidgru.video.streams import StreamFacts
+from vidgru.video.streams import StreamInfo
 
 # Past a damaged spot the decoder often finds its way again within a few packets.
 GRABS_AFTER_FAILURE = 16
 SLOWEST, FASTEST = 1e-5, 1e5  # frames/s that are believed
-USUAL_FPS = 25.0
+DEFAULT_FPS = 25.0
 WRAPS = 2**33 / 90_000  # seconds after which the clock of a transport stream begins anew
 
 
 def sane_fps(*rates: float | None) -> float:
     """Return the first of some rates that can be one, in frames/s."""
     good = (rate for rate in rates if rate and math.isfinite(rate) and SLOWEST <= rate <= FASTEST)
-    return next(good, USUAL_FPS)
+    return next(good, DEFAULT_FPS)
 
 
 class VideoFile(Video):
@@ -29,7 +29,7 @@ class VideoFile(Video):
     `known` is what `look` said of the file, if anything.
     """
 
-    def __init__(self, path: Path, fps: float, known: StreamFacts | None, frames: float) -> None:
+    def __init__(self, path: Path, fps: float, known: StreamInfo | None, frames: float) -> None:
         super().__init__(str(path), fps)
         self.known = known
         self._clock = Clock(1 / fps, joined=known is not None and known.joined)
@@ -108,14 +108,14 @@ class VideoFile(Video):
                 f"Cannot read {self.source}: it opens, but no frame can be decoded (codec "
                 f"{self.codec}). Convert it, for example to H.264."
             )
-        self._tell_jumps()
+        self._warn_of_jumps()
         if self.known is not None and not self.known.whole_start:
             lost = f" ({self._first_stamp:.2f} s)" if self._first_stamp else ""
             self.warnings.append(f"{self.source} {NO_START}: the start{lost} cannot be decoded.")
         elif self._clock.jumps == 0:
-            self._tell_early_end()
+            self._warn_of_early_end()
 
-    def _tell_jumps(self) -> None:
+    def _warn_of_jumps(self) -> None:
         clock = self._clock
         if clock.jumps:
             at, gap = clock.jumped
@@ -127,7 +127,7 @@ class VideoFile(Video):
                 "the frames follow each other without a gap."
             )
 
-    def _tell_early_end(self) -> None:
+    def _warn_of_early_end(self) -> None:
         if self._frames:
             self._declared = round(self._frames)
         seconds = self.seconds

@@ -13,7 +13,7 @@ DEPTHS = (8, 10, 12, 14, 16)  # of cameras and scanners, bits
 class GreyScale:
     """Scales the pictures of one source alike, and says so once.
 
-    `bits` is 0 until `judge` is given the largest values that some pictures hold.
+    `bits` is 0 until `measure_depth` is given the largest values that some pictures hold.
     """
 
     def __init__(self, source: str, notes: list[str], warnings: list[str]) -> None:
@@ -21,7 +21,7 @@ class GreyScale:
         self._source, self._notes, self._warnings = source, notes, warnings
         self._clips = False
 
-    def judge(self, *largest: int) -> None:
+    def measure_depth(self, *largest: int) -> None:
         """Decide from the largest values of a few pictures."""
         self.bits = next(bits for bits in DEPTHS if max(largest) < 1 << bits)
         if self.bits < 16:

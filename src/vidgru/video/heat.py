@@ -51,7 +51,7 @@ def read_picture(source: str | Path, seconds: float) -> Image:
     start = min(seconds / 2, LATEST)
     for time in (start, 0.0):  # the length that is told may be wrong
         for frame in sample_frames(
-            source, 1.0, start=time, end=time + 0.5, tell=lambda facts: None
+            source, 1.0, start=time, end=time + 0.5, report=lambda info: None
         ):
             return _fitted(frame.rgb, 1)
     raise VideoError(f"Cannot read {source}: it has no frames.")

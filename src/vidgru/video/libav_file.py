@@ -18,7 +18,7 @@ from vidgru.video.fields import Deinterlacer
 from vidgru.video.file import GRABS_AFTER_FAILURE, VideoFile, sane_fps
 from vidgru.video.hdr import ToneMapper
 from vidgru.video.source import Image, fitted
-from vidgru.video.streams import ERRORS, Orientation, StreamFacts, open_container
+from vidgru.video.streams import ERRORS, Orientation, StreamInfo, open_container
 
 
 class LibavFile(VideoFile):
@@ -27,9 +27,9 @@ class LibavFile(VideoFile):
     Fields are made whole pictures where they differ, pixels square, and the display matrix applied.
     """
 
-    known: StreamFacts
+    known: StreamInfo
 
-    def __init__(self, path: Path, known: StreamFacts, why: str) -> None:
+    def __init__(self, path: Path, known: StreamInfo, why: str) -> None:
         fps = sane_fps(known.rate)
         lasts = (known.seconds or 0.0) * fps
         declared = lasts if known.trimmed else known.frames or lasts

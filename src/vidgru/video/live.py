@@ -21,7 +21,7 @@ CATCH_UP_SECONDS = 2.0
 # FFmpeg keeps one frame back for each thread after the first.
 DECODE_THREADS = 2
 FIRST_TRIES = 4  # to connect for the first time
-MOST_WAITING = 64  # events that nobody fetches
+MAX_WAITING = 64  # events that nobody fetches
 CUT_SECONDS, CUT_SHARE = 1.0, 0.05  # that a recording must lack to be called cut
 UNDECODED = "its frames cannot be decoded"
 PATIENCE = 0.5  # seconds that the end waits for a reader that may hang in a network call
@@ -63,7 +63,7 @@ def check_live(source: str) -> None:
 
 
 def live_frames(
-    source: str, fps: float, size: tuple[int, int], tell: Callable[[LiveEvent], None]
+    source: str, fps: float, size: tuple[int, int], report: Callable[[LiveEvent], None]
 ) -> Generator[LiveFrame, None, None]:
     """Yield the frames that are the newest at a rate of `fps`, rgb uint8 of `size` (width, height).
 
@@ -75,10 +75,10 @@ def live_frames(
     `fps`, things then seem to move faster than they do.
 
     A connection that breaks is made anew, after 0.5 s, then twice as long each time up to 30 s, and
-    0.5 s again once frames came for longer than that; `tell` hears of each loss and connection, in
+    0.5 s again once frames came for longer than that; `report` hears of each loss and connection, in
     the caller's thread. A stream of which nothing can be decoded for 10 s is lost as well. What has
     never shown a frame is given up after four tries. Else it ends only with a recording: a web
-    address whose video has a known length is played once, at its own speed, and `tell` hears when
+    address whose video has a known length is played once, at its own speed, and `report` hears when
     it came only in part. Raises OptionError, and VideoError for what is given up.
     """
     check_live(source)
@@ -90,7 +90,7 @@ def live_frames(
             if isinstance(item, LiveFrame):
                 yield item
             else:
-                tell(item)
+                report(item)
     finally:
         reader.stop.set()
         thread.join(PATIENCE)
@@ -127,7 +127,7 @@ class _Reader:
         self._news = threading.Condition()  # guards all below
         # At most one frame among them, the newest, at the end.
         self._items: deque[LiveFrame | LiveEvent | BaseException | None] = deque(
-            maxlen=MOST_WAITING
+            maxlen=MAX_WAITING
         )
         self._held: tuple[Image, float, float] | None = None  # picture, arrived, wall
         self._start = 0.0  # when the first frame of all arrived
@@ -268,7 +268,7 @@ class _Reader:
             nothing = "it opens, but sends no more than a moment of video"
             return nothing if bad is None else UNDECODED, 0.0
         if recorded:
-            self._tell_cut(capture, self._index - frames, seconds)
+            self._report_cut(capture, self._index - frames, seconds)
             return None, 0.0
         silent = f", after {READ_SECONDS} s without a frame" if ended - arrived > 1 else ""
         return f"it broke off{silent}", arrived - first
@@ -277,7 +277,7 @@ class _Reader:
         """Return whether this is a file on a web server, which says how long it is."""
         return self.source.lower().startswith("http") and 0 < _length(capture) < 1e7
 
-    def _tell_cut(self, capture: cv2.VideoCapture, frames: int, last: float) -> None:
+    def _report_cut(self, capture: cv2.VideoCapture, frames: int, last: float) -> None:
         """Tell when a recording lacks frames, and ends clearly too early (`last`, in seconds)."""
         length = _length(capture)
         end = last + 1 / (capture.get(cv2.CAP_PROP_FPS) or 1)

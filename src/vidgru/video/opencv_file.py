@@ -10,7 +10,7 @@ from vidgru.core.errors import VideoError
 from vidgru.video import source
 from vidgru.video.file import VideoFile, sane_fps
 from vidgru.video.source import Image
-from vidgru.video.streams import StreamFacts, why_unreadable
+from vidgru.video.streams import StreamInfo, why_unreadable
 
 SLOW, FAST = 0.5, 240.0  # frames/s that OpenCV tells rightly
 UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one picture are below 3
@@ -19,7 +19,7 @@ UNLIKE = 12.0  # levels of 255, on average over tiny pictures; readers of one pi
 class OpenCVFile(VideoFile):
     """A video file that OpenCV decodes; raises VideoError where it cannot open it."""
 
-    def __init__(self, path: Path, known: StreamFacts | None = None) -> None:
+    def __init__(self, path: Path, known: StreamInfo | None = None) -> None:
         threads = source.decoder_threads
         options = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
         # An absolute path and a fixed backend: a name like `http:x` or `img_%02d.png` stays a name.

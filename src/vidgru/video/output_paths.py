@@ -11,7 +11,7 @@ from vidgru.core.results import Failure
 from vidgru.video.find import place
 
 
-def keep_apart(paths: Iterable[Path], sources: Iterable[Path]) -> None:
+def refuse_overwriting_sources(paths: Iterable[Path], sources: Iterable[Path]) -> None:
     """Raise OptionError for a file to write that is one of the sources."""
     read = {key: source for source in sources for key in _keys(source)}
     for path in paths:
@@ -38,7 +38,7 @@ def check_csv(
     if table is None:
         return
     check_file(Path(table))
-    keep_apart([Path(table)], [item for item in found if isinstance(item, Path)])
+    refuse_overwriting_sources([Path(table)], [item for item in found if isinstance(item, Path)])
     if Path(table) in others:
         raise OptionError(f"{table} would be written twice: give --csv another name.")
 
@@ -78,7 +78,7 @@ def plan_files(
         raise OptionError(f"{option} {path} is one file for {len(videos)} videos: give a folder.")
     else:
         plan = dict.fromkeys(videos, path)
-    keep_apart(plan.values(), videos)
+    refuse_overwriting_sources(plan.values(), videos)
     if new and (there := [file for file in made if os.path.lexists(file)]):
         raise OutputError(f"{there[0]} is there already. Give {option} another folder.")
     return plan

@@ -18,7 +18,7 @@ PAGES_FPS = 25.0  # where pictures come without times, or are to be shown for no
 PEEKED = 8  # pages whose greys are looked at before the first is shown
 REDUCED = 1  # in TIFF's NewSubfileType: the page is a smaller copy of another
 SUBFILE_TYPE = 254
-MOST_PAGES = 1_000_000
+MAX_PAGES = 1_000_000
 ONE_BY_ONE = Lock()  # what warnings are shown is set for all threads
 
 
@@ -77,10 +77,10 @@ def _pages(file: ImageFile.ImageFile) -> tuple[list[int], bool]:
     if not isinstance(file, TiffImagePlugin.TiffImageFile):
         # A PNG's first picture may be for those who do not know animations.
         skipped = int(bool(file.info.get("default_image")))
-        return list(range(skipped, min(getattr(file, "n_frames", 1), MOST_PAGES))), True
+        return list(range(skipped, min(getattr(file, "n_frames", 1), MAX_PAGES))), True
     shown: list[int] = []
     with _quietly():
-        for number in range(MOST_PAGES):
+        for number in range(MAX_PAGES):
             try:
                 file.seek(number)
             except EOFError:
@@ -118,15 +118,15 @@ class PictureSequence(Video):
         """Move to the next picture; return its time in seconds, or None at the end."""
         number = next(self._coming, None)
         if number is None:
-            self._tell_end()
+            self._report_end()
             return None
         try:
             pixels, lasts = self._page(number)
             if pixels.dtype == np.uint16 and not self._grey.bits:
-                self._judge(pixels)
+                self._measure_depth(pixels)
         except Exception:  # Pillow raises many kinds for a damaged file
             self._coming, self._whole = iter(()), False
-            self._tell_end()
+            self._report_end()
             return None
         deep = pixels.dtype == np.uint16
         self._image = self._grey.shown(pixels) if deep else pixels[..., ::-1].copy()
@@ -137,7 +137,7 @@ class PictureSequence(Video):
         time, self._due = self._due, self._due + lasts
         return self._count(time)
 
-    def _tell_end(self) -> None:
+    def _report_end(self) -> None:
         if self.frames_read == 0:
             raise VideoError(f"Cannot read {self.source}: no image in it can be read.")
         if not self._whole:
@@ -159,12 +159,12 @@ class PictureSequence(Video):
                 return np.asarray(file).astype(np.uint16), lasts or 1 / PAGES_FPS
             return np.asarray(file.convert("RGB")), lasts or 1 / PAGES_FPS
 
-    def _judge(self, first: np.ndarray) -> None:
+    def _measure_depth(self, first: np.ndarray) -> None:
         largest = [int(first.max())]
         for number in self._numbers[:: max(len(self._numbers) // PEEKED, 1)]:
             pixels, _ = self._page(number)
             largest.append(int(pixels.max()) if pixels.dtype == np.uint16 else 0)
-        self._grey.judge(*largest)
+        self._grey.measure_depth(*largest)
 
     def _bgr(self) -> Image:
         if self._image is None:

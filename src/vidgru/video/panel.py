@@ -12,7 +12,7 @@ WHITE = (255, 255, 255)
 DARK = (16, 16, 16)
 SHADE = 0.6  # opacity of a panel
 SMALLEST_TEXT = 11  # pixels
-MOST_COVERED = 1 / 6  # of the height, by a panel
+MAX_COVERED = 1 / 6  # of the height, by a panel
 
 Color = tuple[int, int, int]
 
@@ -26,7 +26,7 @@ def band_height(size: tuple[int, int]) -> int:
     """Return the height of a panel with one line of text, in pixels; 0 where there is no room."""
     text = text_height(size)
     band = round(1.8 * text)
-    return 0 if band > MOST_COVERED * size[1] or size[0] < 8 * text else band
+    return 0 if band > MAX_COVERED * size[1] or size[0] < 8 * text else band
 
 
 class Sealed(NamedTuple):
@@ -79,7 +79,7 @@ class Panel:
         return Sealed(light, np.rint(255 * (1 - solid)).astype(np.uint8).repeat(3, 2))
 
 
-ORANGE: Color = (230, 159, 0)  # Okabe and Ito's: what is foreseen
+ORANGE: Color = (230, 159, 0)  # Okabe and Ito's: what is forecast
 GROUND: Color = (48, 48, 48)  # neither black nor white: pictures may be both at their edges
 
 

@@ -117,7 +117,7 @@ class Pictures(Video):
                 deep = [
                     int(one.max()) for one in read if one is not None and one.dtype == np.uint16
                 ]
-                self._grey.judge(max(deep, default=0), int(image.max()))
+                self._grey.measure_depth(max(deep, default=0), int(image.max()))
             return self._grey.shown(image)
         return image
 

@@ -30,7 +30,7 @@ KEPT_SUFFIXES = (".mp4", ".mov", ".m4v")  # others become Matroska, which holds 
 OWN_SUFFIX = ".mp4"  # of what vidgru itself encodes
 SUFFIXES = (*KEPT_SUFFIXES, ".mkv")
 ENCODERS = {"libx264": ("-crf", "18", "-preset", "veryfast"), "mpeg4": ("-q:v", "2")}
-LEAST, MOST = 1, 240  # frames/s of what vidgru itself encodes
+MIN_FPS, MAX_FPS = 1, 240  # frames/s of what vidgru itself encodes
 # With the protocol, any name stays a name, and a file that names others gets none from a network.
 INPUT = ("-protocol_whitelist", "file", "-i")
 # To make packets of sound short: a lossless format where the container holds it.
@@ -263,12 +263,12 @@ def _run(
     """
     with (
         tempfile.TemporaryFile() as complaints,
-        open(out if out is not None else os.devnull, "wb") as told,
+        open(out if out is not None else os.devnull, "wb") as output,
     ):
         try:
             # In a group of its own, so that Ctrl-C comes to us alone.
             process = subprocess.Popen(  # noqa: S603
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=told, stderr=complaints,
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints,
                 process_group=0,
             )  # fmt: skip
         except OSError as error:  # among them: too many cuts for a command
@@ -312,7 +312,7 @@ def _write_own(source: Path, pieces: Sequence[tuple[int, int, Path]], fps: float
     """Write pieces in one pass over the frames of a source; sizes are those of the first frame."""
     if not pieces:
         return
-    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
+    rate = Fraction(min(max(fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)
     with open_video(source) as video:
         size: tuple[int, int] | None = None
 

@@ -17,7 +17,7 @@ from vidgru.video.pictures import (
     open_pictures,
 )
 from vidgru.video.source import MAX_PIXELS, Frame, Image, Video, shrink
-from vidgru.video.streams import StreamFacts, look
+from vidgru.video.streams import StreamInfo, look
 
 __all__ = [
     "IMAGE_FOLDER_FPS",
@@ -78,7 +78,7 @@ def _open_file(path: Path) -> VideoFile:
     return video
 
 
-def _choose(path: Path, known: StreamFacts | None) -> VideoFile:
+def _choose(path: Path, known: StreamInfo | None) -> VideoFile:
     why = "" if known is None else _why_not_opencv(known)
     if known is not None and why:
         return LibavFile(path, known, why)
@@ -94,7 +94,7 @@ def _choose(path: Path, known: StreamFacts | None) -> VideoFile:
     return video
 
 
-def _why_not_opencv(known: StreamFacts) -> str:
+def _why_not_opencv(known: StreamInfo) -> str:
     """Return what OpenCV does wrong with such a file, or nothing."""
     if not known.decodes:
         return ""

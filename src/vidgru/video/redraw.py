@@ -8,9 +8,9 @@ from pathlib import Path
 from time import monotonic
 
 from vidgru.core.results import Progress
-from vidgru.video.facts import Facts, Gaps
 from vidgru.video.file_clock import file_clock
-from vidgru.video.output_paths import keep_apart
+from vidgru.video.info import Gaps, VideoInfo
+from vidgru.video.output_paths import refuse_overwriting_sources
 from vidgru.video.read import Frame, Image, open_video
 from vidgru.video.record import check_suffix, open_recorder
 from vidgru.video.sample import sample_frames
@@ -19,8 +19,8 @@ log = logging.getLogger("vidgru")
 
 LOOKED_AT = 100  # frames, to find out the frame rate
 FASTEST = 60  # frames/s for a variable frame rate,
-MOST = 240  # and for a constant one
-LEAST = 1  # so that what is drawn changes
+MAX_FPS = 240  # and for a constant one
+MIN_FPS = 1  # so that what is drawn changes
 
 Draw = Callable[[Frame], Image]
 
@@ -44,26 +44,26 @@ def redraw(
     """
     path = Path(path)
     check_suffix(path)
-    keep_apart([path], [Path(source)])
+    refuse_overwriting_sources([path], [Path(source)])
     size, fps, start, declared = _looks(source)
     total = max(round((seconds or declared or 0) * fps), 1)
     draw = prepare(size)
     shown, last, began = 0, -1, monotonic()
-    told: list[Facts] = []
+    read: list[VideoInfo] = []
     with open_recorder(path, size, fps, file_clock(source).start) as recorder:
         # Pictures in a folder may differ in size.
-        frames = sample_frames(source, float(fps), size=size, start=start, tell=told.append)
+        frames = sample_frames(source, float(fps), size=size, start=start, report=read.append)
         for done, frame in enumerate(frames, 1):
             recorder.write(draw(frame))
             shown, last = shown + (frame.index != last), frame.index
             speed = frame.time / max(monotonic() - began, 1e-3)
             yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
-    for facts in told:
+    for info in read:
         # Whatever else is wrong with it was said when it was predicted.
-        if shown < 0.99 * facts.frames:
+        if shown < 0.99 * info.frames:
             log.warning(
                 "%s has %d frames, some faster than %g a second: %s shows %d of them.",
-                source, facts.frames, float(fps), path, shown,
+                source, info.frames, float(fps), path, shown,
             )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _looks(source: str | Path) -> tuple[tuple[int, int], Fraction, float, float 
     elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # what is declared is wrong
         fps = len(gaps) / times[-1]
     # 1001: television's rates are 30000/1001 and the like.
-    rate = Fraction(min(max(fps, LEAST), MOST)).limit_denominator(1001)
+    rate = Fraction(min(max(fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)
     # In the middle of frames, times that are off by a little do no harm.
     middle = 0.5 / float(rate) if len(times) == 1 or times[-1] * rate >= 1 else 0.0
     return (width, height), rate, middle, seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame, Image, Video, open_video
 
 log = logging.getLogger("vidgru")
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 TOLERANCE = 0.001
 # Of one frame, in samples: longer (two hours at 12.5 frames/s) it is a damaged time, not a picture
 # shown for so long, and holding it could go on for years.
-MOST_HELD = 100_000
+MAX_HELD = 100_000
 
 
 def sample_indices(
@@ -50,9 +50,9 @@ def sample_indices(
     return indices
 
 
-def log_warnings(facts: Facts) -> None:
+def log_warnings(info: VideoInfo) -> None:
     """Log what is wrong with a source, and what was done with it."""
-    for sentence in facts.sentences:
+    for sentence in info.sentences:
         log.warning("%s", sentence)
 
 
@@ -63,7 +63,7 @@ def sample_frames(
     size: tuple[int, int] | int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    tell: Callable[[Facts], None] = log_warnings,
+    report: Callable[[VideoInfo], None] = log_warnings,
     opened: Callable[[Video], None] = lambda video: None,
 ) -> Iterator[Frame]:
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
@@ -72,13 +72,13 @@ def sample_frames(
     is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
     expected to fall on, judged by the longest gap so far; where a longer gap proves that wrong
     (variable frame rate), the source is read anew from its beginning with every frame fetched.
-    `tell` is called at the end with what was found out about the source; left out, its warnings are
+    `report` is called at the end with what was found out about the source; left out, its warnings are
     logged. `opened` is called at the beginning.
-    A frame that would be held for more than MOST_HELD samples ends the source, with a warning.
+    A frame that would be held for more than MAX_HELD samples ends the source, with a warning.
     """
     given = 0
     for fetch_all in (False, True):
-        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, tell, opened):
+        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, report, opened):
             if frame is None:
                 break
             given += 1
@@ -95,7 +95,7 @@ def _one_pass(
     end: float | None,
     skip: int,
     fetch_all: bool,
-    tell: Callable[[Facts], None],
+    report: Callable[[VideoInfo], None],
     opened: Callable[[Video], None],
 ) -> Iterator[Frame | None]:
     """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
@@ -109,7 +109,7 @@ def _one_pass(
         nominal = 1 / video.fps
         while (time := video.grab()) is not None:
             if previous >= 0:
-                if (min(time, limit) - previous) * fps > MOST_HELD:
+                if (min(time, limit) - previous) * fps > MAX_HELD:
                     video.warnings.append(
                         f"{source} is read up to {previous:.2f} s only: "
                         f"the next frame comes {time - previous:.0f} s later."
@@ -137,7 +137,7 @@ def _one_pass(
             yield Frame(held, due, index)
             k += 1
         if video.frames_read:
-            tell(video.facts())
+            report(video.info())
 
 
 FASTEST = 30.0  # frames/s that are sampled where every frame counts

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidgru.core.errors import VideoError
-from vidgru.video.facts import MOST_WARNINGS, Facts, Gaps
+from vidgru.video.info import MAX_WARNINGS, Gaps, VideoInfo
 
 MAX_PIXELS = 1 << 27
 MAX_IMAGE_BYTES = 1 << 29
@@ -71,13 +71,13 @@ class Video(ABC):
     def close(self) -> None:  # noqa: B027  (pictures hold nothing open)
         """Let go of the source."""
 
-    def facts(self) -> Facts:
+    def info(self) -> VideoInfo:
         """Return what the frames grabbed so far, at least one, tell of the source."""
-        warnings, more = self.warnings[:MOST_WARNINGS], len(self.warnings) - MOST_WARNINGS
+        warnings, more = self.warnings[:MAX_WARNINGS], len(self.warnings) - MAX_WARNINGS
         if more > 0:
             warnings.append(f"{self.source}: {more} more of such warnings.")
         between = self.frames_read - 1
-        return Facts(
+        return VideoInfo(
             width=self.width,
             height=self.height,
             fps=self.fps,

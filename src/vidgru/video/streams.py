@@ -38,8 +38,8 @@ WIDEST = 16  # sample aspect ratios beyond it are no such
 SQUARE = 0.01  # relative; less is not seen, and mostly rounding
 TINY = (32, 18)
 # What every reader shows alike; anything else is compared at the first frame.
-USUAL_CODECS = frozenset("h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())  # noqa: SIM905
-USUAL_PIXELS = frozenset(
+COMMON_CODECS = frozenset("h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())  # noqa: SIM905
+COMMON_PIXELS = frozenset(
     ["yuv420p", "yuv420p10le", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"]
 )
 ERRORS = (av.error.FFmpegError, ValueError, MemoryError, OSError)  # whatever libav may raise
@@ -75,7 +75,7 @@ class Orientation:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamFacts:
+class StreamInfo:
     """What a video file says of itself, and what its first frame shows.
 
     stream: number of the video stream to read, among all; foremost: whether it is the first of the
@@ -139,7 +139,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def look(path: Path) -> StreamFacts | None:
+def look(path: Path) -> StreamInfo | None:
     """Return what a video file says of itself, or None where libav makes nothing of it.
 
     Decodes a single frame. Raises VideoError for a file that holds no video.
@@ -153,7 +153,7 @@ def look(path: Path) -> StreamFacts | None:
 
 
 @lru_cache(maxsize=8)
-def _looked(path: Path, *status: int) -> StreamFacts | None:
+def _looked(path: Path, *status: int) -> StreamInfo | None:
     try:
         with open_container(path) as container:
             return _look(path, container)
@@ -177,7 +177,7 @@ def why_unreadable(path: Path) -> str:
         return "it is cut short or damaged" if begun else ""
 
 
-def _look(path: Path, container: InputContainer) -> StreamFacts | None:
+def _look(path: Path, container: InputContainer) -> StreamInfo | None:
     videos = container.streams.video
     if any(stream.codec_context is None for stream in videos):
         return None  # of a codec that libav does not know
@@ -206,7 +206,7 @@ def _look(path: Path, container: InputContainer) -> StreamFacts | None:
         first = max(start, seen.frame.pts * tick)
     codec, turns = film.codec_context, _orientation(seen.frame)
     small = _tiny(seen.frame, codec.name)
-    return StreamFacts(
+    return StreamInfo(
         stream=film.index,
         foremost=film.index == videos[0].index,
         videos=len(films),
@@ -265,7 +265,7 @@ def _timecode(container: InputContainer, film: VideoStream) -> str:
 def _tiny(frame: VideoFrame | None, codec: str) -> NDArray[np.uint8] | None:
     if frame is None or frame.color_trc in HDR:
         return None
-    if frame.format.name in USUAL_PIXELS and codec in USUAL_CODECS:
+    if frame.format.name in COMMON_PIXELS and codec in COMMON_CODECS:
         return None
     image = frame.to_ndarray(format="bgr24")
     return cv2.resize(image, TINY, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
@@ -284,15 +284,15 @@ def _is_still(container: InputContainer, films: list[VideoStream]) -> bool:
 
 
 @dataclass
-class _Seen:
+class _FirstFrames:
     frame: VideoFrame | None = None
     whole_start: bool = True
     trimmed: bool = False
     rate: float | None = None
 
 
-def _first_frame(container: InputContainer, film: VideoStream) -> _Seen:
-    seen, context = _Seen(), film.codec_context
+def _first_frame(container: InputContainer, film: VideoStream) -> _FirstFrames:
+    seen, context = _FirstFrames(), film.codec_context
     context.thread_count = 1
     # Formats without a rate have one guessed by their clock's ticks.
     timed = 1 if film.average_rate else TIMED

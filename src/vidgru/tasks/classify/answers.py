@@ -14,7 +14,7 @@ from typing import IO, Any
 from vidgru.core.errors import OptionError, OutputError
 from vidgru.core.files import lock
 from vidgru.core.results import Failure
-from vidgru.core.torchrun import launched, shared_name
+from vidgru.core.torchrun import shared_name, world_size
 from vidgru.tasks.classify.many import Answer, Many, open_many
 from vidgru.tasks.classify.options import PredictConfig
 from vidgru.tasks.classify.results import Written
@@ -22,13 +22,13 @@ from vidgru.tasks.classify.results import Written
 log = logging.getLogger("vidgru")
 
 BEGINNING = b'{"source": "'  # of every line
-MOST = 1 << 28  # bytes of a line
+MAX_LINE_BYTES = 1 << 28  # bytes of a line
 
 Line = dict[str, Any]
 
 
 @dataclass
-class Tally:
+class AnswerCounts:
     """What the lines of a file come to, and which sources they are of."""
 
     sources: Counter[str] = field(default_factory=Counter)
@@ -57,7 +57,7 @@ class Answers:
     there: int
     _out: str
     _settings: Line
-    _tally: Tally
+    _counts: AnswerCounts
     _file: IO[bytes]
 
     def __iter__(self) -> Iterator[Answer]:
@@ -72,25 +72,25 @@ class Answers:
                 raise OutputError(
                     f"Cannot write {self._file.name}: {error.strerror or error}."
                 ) from error
-            self._tally.add(line)
+            self._counts.add(line)
             yield answer
 
     def written(self) -> Written:
         """Return what the file holds; under torchrun, those of all processes, when all are done."""
-        tally, out = self._tally, Path(self._out)
+        counts, out = self._counts, Path(self._out)
         own: Line = {
-            "labels": tally.labels,
-            "unsure": tally.unsure,
-            "failures": tally.failures,
-            "sources": tally.sources.total(),
+            "labels": counts.labels,
+            "unsure": counts.unsure,
+            "failures": counts.failures,
+            "sources": counts.sources.total(),
             "there": self.there,
         }
         found = [own]
-        if launched() > 1:
+        if world_size() > 1:
             from vidgru.engine.distributed import exchange
 
             found = [json.loads(text) for text in exchange(json.dumps(own))]
-            out = out.with_name(f"{out.stem}-*-of-{launched()}{out.suffix}")
+            out = out.with_name(f"{out.stem}-*-of-{world_size()}{out.suffix}")
         labels = sum((Counter(one["labels"]) for one in found), Counter[str]())
         names = ("unsure", "failures", "sources", "there")
         sums = {name: sum(one[name] for one in found) for name in names}
@@ -108,7 +108,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
     if config.out is None:
         raise OptionError("Give --out: under torchrun, each process writes the answers of its own.")
     path, resume = _place(config.out), config.resume
-    if launched() > 1:
+    if world_size() > 1:
         from vidgru.engine.distributed import exchange, restarted
 
         resume = resume or restarted()
@@ -123,18 +123,18 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
         }
         if config.min_seconds is not None:
             settings["min_seconds"] = config.min_seconds
-        with _opened(path, settings, resume) as (file, tally):
-            done = tally.sources.copy()
-            if launched() > 1:
+        with _opened(path, settings, resume) as (file, counts):
+            done = counts.sources.copy()
+            if world_size() > 1:
                 for other in _shares(Path(config.out)):
                     done += _read(other, settings)[0].sources if other != path else Counter()
                 exchange("")  # from now on, all write
             left = [source for source in many.found if not _take(done, source)]
-            there = tally.sources.total()
+            there = counts.sources.total()
             try:
-                yield Answers(many, left, there, config.out, settings, tally, file)
+                yield Answers(many, left, there, config.out, settings, counts, file)
             except KeyboardInterrupt:
-                have, total = tally.sources.total(), there + len(left)
+                have, total = counts.sources.total(), there + len(left)
                 raise KeyboardInterrupt(
                     f"Interrupted. {have} of {total} sources are in {path}. Go on with --resume."
                 ) from None
@@ -156,10 +156,10 @@ def _place(given: str) -> Path:
         raise OptionError("--out is empty: give a file.")
     if given.endswith((os.sep, "/")) or os.path.isdir(out):
         raise OptionError(f"--out {given} is a folder: give a file.")
-    for other in _shares(out, None) if launched() > 1 else []:
+    for other in _shares(out, None) if world_size() > 1 else []:
         if other not in _shares(out):
             raise OutputError(
-                f"{other} is of another number of processes, not {launched()}: start as many as "
+                f"{other} is of another number of processes, not {world_size()}: start as many as "
                 "then, or give another --out."
             )
     return out.with_name(shared_name(out.stem, out.suffix))
@@ -167,7 +167,7 @@ def _place(given: str) -> Path:
 
 def _shares(out: Path, count: int | None = 0) -> list[Path]:
     """Return the files of all processes, in order; with None, those of any number of processes."""
-    number = r"\d+" if count is None else str(launched())
+    number = r"\d+" if count is None else str(world_size())
     name = re.compile(rf"{re.escape(out.stem)}-\d+-of-{number}{re.escape(out.suffix)}")
     if not out.parent.is_dir():
         return []
@@ -175,7 +175,7 @@ def _shares(out: Path, count: int | None = 0) -> list[Path]:
 
 
 @contextmanager
-def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes], Tally]]:
+def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes], AnswerCounts]]:
     """Open a file to add lines to it, with a tally of those that it has."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,34 +185,34 @@ def _opened(path: Path, settings: Line, resume: bool) -> Iterator[tuple[IO[bytes
     with file:
         if not lock(file):
             raise OutputError(f"Another process is writing {path}.")
-        tally, length = _read(path, settings)
+        counts, length = _read(path, settings)
         file.truncate(length)
-        yield file, tally
+        yield file, counts
 
 
-def _read(path: Path, settings: Line) -> tuple[Tally, int]:
+def _read(path: Path, settings: Line) -> tuple[AnswerCounts, int]:
     """Return what the whole lines of a file come to, and their length in bytes.
 
     A last line that was cut short is left out. Raises OutputError for what is no such file.
     """
-    tally, length = Tally(), 0
+    counts, length = AnswerCounts(), 0
     try:
         with open(path, "rb") as file:
-            while text := file.readline(MOST):
+            while text := file.readline(MAX_LINE_BYTES):
                 if not text.endswith(b"\n") and text[: len(BEGINNING)] == BEGINNING[: len(text)]:
                     if file.read(1):
                         raise ValueError("too long")
                     break
-                tally.add(_checked(path, text, settings))
+                counts.add(_checked(path, text, settings))
                 length += len(text)
     except OSError as error:
         raise OutputError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        row = tally.sources.total() + 1
+        row = counts.sources.total() + 1
         raise OutputError(
             f"Cannot go on with {path}: line {row} is not an answer of `vidgru predict`."
         ) from error
-    return tally, length
+    return counts, length
 
 
 def _checked(path: Path, text: bytes, settings: Line) -> Line:

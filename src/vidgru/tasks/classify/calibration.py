@@ -13,7 +13,7 @@ COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 GRID = 61  # temperatures tried before the best one is refined
 TINY = 1e-12  # the smallest probability that a logarithm is taken of
 PARTS = 10  # of the clips, each left out once to check a temperature
-MOST_ANSWERS = 4096  # kept in a model file
+MAX_ANSWERS = 4096  # kept in a model file
 
 
 def scaled(probabilities: Tensor, temperature: float) -> Tensor:
@@ -95,7 +95,7 @@ def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
     return (left + right) / 2
 
 
-def judged(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def confidence_and_correct(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return confidence (N,) and whether it is right (N,), for probabilities (N, K)."""
     confidence, answers = probabilities.max(1)
     return confidence, answers == targets
@@ -106,7 +106,7 @@ def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
     temperature = choose_temperature(outputs, targets)
     if not outputs:
         return Confidence(temperature)
-    answers = kept_answers(*judged(clip_probabilities(outputs, temperature), targets))
+    answers = kept_answers(*confidence_and_correct(clip_probabilities(outputs, temperature), targets))
     return Confidence(temperature, answers, fit_windows(outputs, targets))
 
 
@@ -126,7 +126,7 @@ def kept_answers(confidence: Tensor, right: Tensor) -> tuple[tuple[float, bool],
     """
     sure = (confidence * 1e6).floor() / 1e6
     answers = sorted(zip(sure.tolist(), right.tolist(), strict=True))
-    kept = min(len(answers), MOST_ANSWERS)
+    kept = min(len(answers), MAX_ANSWERS)
     return tuple(answers[(2 * k + 1) * len(answers) // (2 * kept)] for k in range(kept))
 
 
@@ -162,8 +162,8 @@ def calibration_of(
     unscaled: Tensor, after: Tensor, targets: Tensor, temperature: float
 ) -> Calibration:
     """Return how well confidence fits, for probabilities (N, K) before and after scaling."""
-    ece_before, bins_before = calibration_error(*judged(unscaled, targets))
-    ece, bins = calibration_error(*judged(after, targets))
+    ece_before, bins_before = calibration_error(*confidence_and_correct(unscaled, targets))
+    ece, bins = calibration_error(*confidence_and_correct(after, targets))
     return Calibration(temperature, ece, ece_before, bins, bins_before)
 
 
@@ -189,7 +189,7 @@ def choose_threshold(
     return best
 
 
-def fewest_answers(max_error: float) -> int:
+def min_answers(max_error: float) -> int:
     """Return how many answers, all of them right, `choose_threshold` wants at least."""
     count = max(1, math.floor(0.5 / max_error) - 2)
     while 0.5 / (count + 1) > max_error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress, run_to_end
-from vidgru.data.checks import findings, tell_ignored, tell_shortcuts, worst_first
+from vidgru.data.checks import findings, report_ignored, report_shortcuts, worst_first
 from vidgru.data.dataset import choose_groups, classes_of, grouped, read_all, read_source
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
@@ -41,22 +41,22 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     yield Progress("comparing clips", 0, 3, "footage")
     pairs = find_duplicates(list(data.frames), data.frames, data.keys)
     yield Progress("comparing clips", 1, 3, "groups")
-    grouping, told = None, None
+    grouping, finding = None, None
     if config.group_by is None and all(clip.group is None for clip in clips):
         if any(clip.part == "val" for clip in clips):
             grouping = suggest_groups(list(data.frames), folder, data.frames)
         else:
-            grouping, told = choose_groups(data, training, folder)
+            grouping, finding = choose_groups(data, training, folder)
     found = findings(data, sampling, pairs, grouping)
-    if told is not None:
-        found.append(told)
+    if finding is not None:
+        found.append(finding)
     if folder.is_dir():
-        found += tell_ignored(folder, clips)
+        found += report_ignored(folder, clips)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:
         data, _ = grouped(data, pairs, grouping)
-    shortcuts = find_shortcuts(list(data.frames), data.facts, data.frames)
-    found += tell_shortcuts(shortcuts)
+    shortcuts = find_shortcuts(list(data.frames), data.info, data.frames)
+    found += report_shortcuts(shortcuts)
     yield Progress("comparing clips", 3, 3)
     groups = {clip.group for clip in data.frames} - {None}
     return Checked(

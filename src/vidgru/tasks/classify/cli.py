@@ -18,8 +18,8 @@ from vidgru.terminal.options import (
     config_options,
     json_option,
     quiet_option,
+    report_model,
     source_arguments,
-    tell_model,
 )
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def command(
     if any_live(sources):
         watch_live(sources[0], config, as_json=as_json, quiet=quiet)
         return
-    from vidgru.core.torchrun import launched
+    from vidgru.core.torchrun import world_size
 
-    if config.out is not None or launched() > 1:
+    if config.out is not None or world_size() > 1:
         from vidgru.tasks.classify.many_cli import write
 
         write(sources, config, as_json, quiet)
@@ -112,7 +112,7 @@ def _print(
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
     interrupted = (
-        "{told} of {total} sources were answered. What is written with --out can be gone on with."
+        "{printed} of {total} sources were answered. What is written with --out can be gone on with."
     )
     try:
         return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
@@ -176,7 +176,7 @@ def _answers(
         from vidgru.video.find import find_sources
 
         path = find_model(config)
-        tell_model(path, config, quiet)
+        report_model(path, config, quiet)
         model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
         found = find_sources(sources, images=model.spec.frames == 1 and not config.segments)
         shortest = config.min_seconds
@@ -184,5 +184,5 @@ def _answers(
         yield answers, model.spec.labels, found
     else:
         with open_many(sources, config) as many:
-            tell_model(many.path, config, quiet)
+            report_model(many.path, config, quiet)
             yield many.answers(many.found), many.labels, many.found

@@ -11,7 +11,7 @@ from statistics import median
 
 from vidgru.core.address import refuse_live
 from vidgru.core.results import Progress, run_to_end
-from vidgru.data.dataset import gather, read_clips
+from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.run_folder import (
     METRICS_NAME,
@@ -68,7 +68,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     finished: Finished = []
     run: Path | None = None
     try:
-        data = yield from gather(clips, sampling, config, folder)
+        data = yield from build_dataset(clips, sampling, config, folder)
         for one, number in trainings:
             name = [one.core or CORE, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
@@ -76,7 +76,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
             settings = settings_of(one, sampling)
             one = replace(one, out=str(run), input=settings["input"])
             with begin_run(run, folder, one, settings):
-                start.keep(run)
+                start.save_copy(run)
                 training = TrainRun(one, sampling, start, run, time.monotonic(), stage)
                 finished.append((one, (yield from learn_steps(training, data))))
             comparison = _keep(place, finished)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vidgru.core.errors import DataError, ModelError
-from vidgru.engine.distributed import agree, from_main, is_main
+from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, Loaded, save_model
 from vidgru.engine.results import RANDOM
@@ -24,7 +24,7 @@ FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
 
 
 @dataclass(frozen=True)
-class Encoders(InitialWeights):
+class PretrainedEncoder(InitialWeights):
     """A model whose encoders a classifier begins with; input: what they see, as of --input."""
 
     model: Loaded[Any, Any]
@@ -49,7 +49,7 @@ class Encoders(InitialWeights):
         own = network.state_dict()
         network.load_state_dict({**own, **{k: v for k, v in self.weights.items() if k in own}})
 
-    def keep(self, run: Path) -> None:
+    def save_copy(self, run: Path) -> None:
         """Write a copy into the run folder; raises OutputError."""
         if is_main():
             model, weights = self.model, self.model.network.state_dict()
@@ -68,11 +68,11 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
         return InitialWeights()
     path = Path(config.init)
     if run is not None:
-        if agree((run / CHECKPOINT_NAME).exists()):
+        if broadcast((run / CHECKPOINT_NAME).exists()):
             return InitialWeights()
         path = run / COPY_NAME if (run / COPY_NAME).exists() else path
     model = load(path)
-    found = Encoders(model, find_task(model.spec.task).encoders(model))
+    found = PretrainedEncoder(model, find_task(model.spec.task).encoders(model))
     digest = hashlib.sha256()
     for name, value in found.weights.items():
         digest.update(name.encode() + value.numpy().tobytes())
@@ -81,6 +81,6 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
     return found
 
 
-def began_with(config: ClassifyTrainConfig) -> str:
+def initial_weights(config: ClassifyTrainConfig) -> str:
     """Return what a classifier begins with, in words."""
     return RANDOM if config.init is None else f"the encoder of {config.init}"

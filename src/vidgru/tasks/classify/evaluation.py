@@ -12,17 +12,17 @@ from torch import Tensor
 
 from vidgru.core.errors import DataError, ModelError
 from vidgru.core.results import Progress
-from vidgru.data.augment import Frames, cut
+from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Sampling
 from vidgru.data.dataset import read_source
 from vidgru.data.decode import readings_of
 from vidgru.data.folder import Clip
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
-from vidgru.engine.held_out import Held, choose_part, hold
+from vidgru.engine.held_out import HeldOut, choose_part, decode_held_out
 from vidgru.engine.run_folder import METRICS_NAME, read_numbers
 from vidgru.tasks.classify import metrics as measure
-from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, judged
+from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, confidence_and_correct
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.model import find_model, threshold_for
 from vidgru.tasks.classify.model_file import LoadedModel
@@ -55,19 +55,19 @@ def evaluate_classes_steps(
     part, clips = _part(read_source(folder, config.group_by), folder, model)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)
-    held = yield from hold(part, clips, folder, model.path, sampling)
+    held_out = yield from decode_held_out(part, clips, folder, model.path, sampling)
     if config.group_by is None and all(clip.group is None for clip in clips):
-        held = _with_groups(held, folder)
+        held_out = _with_groups(held_out, folder)
     network, outputs = model.network.to(device), list[Tensor]()
-    for result in held.clips:
+    for result in held_out.clips:
         if result.segments is not None:
             outputs.append(clip_outputs(network, result.segments, model.spec))
-        yield Progress("evaluating", len(outputs), len(held.clips))
+        yield Progress("evaluating", len(outputs), len(held_out.clips))
     threshold = threshold_for(model, config.max_error)
-    evaluation = evaluation_of(folder, model, held, outputs, threshold, config.max_error)
+    evaluation = evaluation_of(folder, model, held_out, outputs, threshold, config.max_error)
     if (path := report_path(config)) is not None:
         evaluation = replace(evaluation, report=path)
-        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held))
+        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held_out))
     return evaluation
 
 
@@ -102,34 +102,34 @@ def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, lis
     return part, chosen
 
 
-def _with_groups(held: Held, folder: Path) -> Held:
+def _with_groups(held_out: HeldOut, folder: Path) -> HeldOut:
     """Return the clips with the groups that their names or a table suggest, if any."""
-    known = readings_of(held.clips)
+    known = readings_of(held_out.clips)
     grouping = suggest_groups(list(known.frames), folder, known.frames)
     if grouping is None:
-        return held
+        return held_out
     named = (
         replace(result, clip=replace(result.clip, group=grouping.groups[result.clip.name]))
-        for result in held.clips
+        for result in held_out.clips
     )
-    return replace(held, clips=tuple(named))
+    return replace(held_out, clips=tuple(named))
 
 
 def evaluation_of(
     folder: Path,
     model: LoadedModel,
-    held: Held,
+    held_out: HeldOut,
     outputs: Sequence[Tensor],
     threshold: float | None,
     max_error: float,
 ) -> Evaluation:
     """Return how well outputs, of each clip (windows, K), meet the clips' classes."""
-    clips, temperature = [result.clip for result in held.clips], model.confidence.temperature
-    known = readings_of(held.clips)
+    clips, temperature = [result.clip for result in held_out.clips], model.confidence.temperature
+    known = readings_of(held_out.clips)
     task = Classify(model.spec.labels)
     targets = task.targets([clip.label for clip in clips])
     probabilities = clip_probabilities(outputs, temperature)
-    confidence, right = judged(probabilities, targets)
+    confidence, right = confidence_and_correct(probabilities, targets)
     groups: list[str] = []
     if any(clip.group is not None for clip in clips):
         groups = [clip.name if clip.group is None else clip.group for clip in clips]
@@ -139,7 +139,7 @@ def evaluation_of(
     return Evaluation(
         model=model.path,
         folder=folder,
-        part=held.part,
+        part=held_out.part,
         scores=scores,
         interval=measure.accuracy_interval(right.tolist(), groups or None),
         groups=len(set(groups)) if groups else None,
@@ -150,25 +150,25 @@ def evaluation_of(
         calibration=calibrate(outputs, targets, temperature),
         answered=measure.answered(confidence, right, threshold, max_error),
         majority=max(Counter(targets.tolist()).values()) / len(clips),
-        shortcuts=find_shortcuts(list(known.frames), known.facts, known.frames),
+        shortcuts=find_shortcuts(list(known.frames), known.info, known.frames),
         answers=tuple(
             Answer(clip.name, clip.label, task.labels[answer], sure, clip.group)
             for clip, answer, sure in zip(
                 clips, probabilities.argmax(1).tolist(), confidence.tolist(), strict=True
             )
         ),
-        trained_on=held.trained_on,
-        validated_on=held.validated_on,
-        skipped=held.skipped,
+        trained_on=held_out.trained_on,
+        validated_on=held_out.validated_on,
+        skipped=held_out.skipped,
         report=None,
     )
 
 
-def mistake_strips(evaluation: Evaluation, held: Held) -> Mapping[str, list[Frames]]:
+def mistake_strips(evaluation: Evaluation, held_out: HeldOut) -> Mapping[str, list[Frames]]:
     """Return six evenly spread frames uint8 (96, 96, 3) of each of the most confident mistakes."""
     wrong = [
         (answer, result.segments)
-        for answer, result in zip(evaluation.answers, held.clips, strict=True)
+        for answer, result in zip(evaluation.answers, held_out.clips, strict=True)
         if not answer.right and result.segments is not None
     ]
     wrong.sort(key=lambda pair: -pair[0].confidence)
@@ -177,5 +177,5 @@ def mistake_strips(evaluation: Evaluation, held: Held) -> Mapping[str, list[Fram
         length = segments.shape[1]
         places = np.linspace(0, len(segments) * length - 1, STRIP).round().astype(int)
         frames = np.stack([segments[place // length, place % length] for place in places])
-        strips[answer.clip] = list(cut(frames, torch.eye(2, 3), STRIP_SIDE))
+        strips[answer.clip] = list(warp(frames, torch.eye(2, 3), STRIP_SIDE))
     return strips

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds
 from vidgru.engine.device import choose_device, prepare
@@ -21,8 +21,8 @@ from vidgru.tasks.classify.calibration import (
     choose_temperature,
     choose_threshold,
     clip_probabilities,
+    confidence_and_correct,
     fit_windows,
-    judged,
     kept_answers,
 )
 from vidgru.tasks.classify.classes import Classify
@@ -30,9 +30,9 @@ from vidgru.tasks.classify.learn import Run, learn_steps
 from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
-from vidgru.tasks.classify.results import Answered, Fold, Scores
+from vidgru.tasks.classify.results import Fold, Scores, SelectiveScores
 from vidgru.tasks.classify.spec import Confidence
-from vidgru.tasks.classify.training import Judged, Steps, accuracy_of
+from vidgru.tasks.classify.training import Steps, Validated, accuracy_of
 from vidgru.tasks.classify.windows import clip_outputs
 
 MAX_ERROR = ClassifyEvaluateConfig.max_error
@@ -40,7 +40,7 @@ MAX_ERROR = ClassifyEvaluateConfig.max_error
 
 def fold_steps(
     run: Run,
-    data: Gathered,
+    data: Dataset,
 ) -> Steps:
     """Learn once a fold without it, then from all clips; finished folds are not learned again.
 
@@ -64,7 +64,7 @@ def fold_steps(
             own = TrainRun(config, run.sampling, run.start, place, time.monotonic(), stage)
             yield from learn_steps(own, part)
         held_out = [held for _, held in folds]
-        known, said, rows = judge_folds(places, held_out, data, choose_device(config.device))
+        known, said, rows = score_folds(places, held_out, data, choose_device(config.device))
         now, stage = time.monotonic(), "learning from all clips"
         run = replace(run, config=config, began=now, stage=stage)
         result = yield from learn_steps(run, data, known)
@@ -81,12 +81,12 @@ def fold_steps(
     return replace(result, folds=rows, answered=said, seconds=seconds)
 
 
-def judge_folds(
+def score_folds(
     places: Sequence[Path],
     held_out: Sequence[Sequence[Clip]],
-    data: Gathered,
+    data: Dataset,
     device: torch.device,
-) -> tuple[Judged, Answered, tuple[Fold, ...]]:
+) -> tuple[Validated, SelectiveScores, tuple[Fold, ...]]:
     """Return how good the folds' models are on all clips that they never saw; and each fold.
 
     Temperature and threshold of each fold are those that the other folds' answers give, so that
@@ -109,19 +109,19 @@ def judge_folds(
         rest = [one for other in others(part) for one in outputs[other]]
         truths = torch.cat([targets[other] for other in others(part)])
         temperature = choose_temperature(rest, truths)
-        sure, right = judged(clip_probabilities(rest, temperature), truths)
+        sure, right = confidence_and_correct(clip_probabilities(rest, temperature), truths)
         threshold = choose_threshold(sure.tolist(), right.tolist(), MAX_ERROR)
         shares.append(clip_probabilities(outputs[part], temperature))
-        said.append(answered(*judged(shares[part], targets[part]), threshold, MAX_ERROR))
+        said.append(answered(*confidence_and_correct(shares[part], targets[part]), threshold, MAX_ERROR))
     everything, truth = [one for part in outputs for one in part], torch.cat(targets)
     pooled, unscaled = torch.cat(shares), clip_probabilities(everything, 1.0)
     temperature = choose_temperature(everything, truth)
     clips = [clip for held in held_out for clip in held]
-    judgement = Judged(
+    validated = Validated(
         task.scores(pooled, truth),
         accuracy_of(pooled, truth, clips),
         Confidence(
-            temperature, kept_answers(*judged(pooled, truth)), fit_windows(everything, truth)
+            temperature, kept_answers(*confidence_and_correct(pooled, truth)), fit_windows(everything, truth)
         ),
         calibration_of(unscaled, pooled, truth, temperature),
     )
@@ -129,7 +129,7 @@ def judge_folds(
         _row(place, held, task.scores(shares[part], targets[part]))
         for part, (place, held) in enumerate(zip(places, held_out, strict=True))
     )
-    return judgement, _together(said, len(truth)), rows
+    return validated, _together(said, len(truth)), rows
 
 
 def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
@@ -143,8 +143,8 @@ def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
     )
 
 
-def _together(said: Sequence[Answered], clips: int) -> Answered:
+def _together(said: Sequence[SelectiveScores], clips: int) -> SelectiveScores:
     """Return what is answered of all folds' clips, each fold with a threshold of its own."""
     count = sum(one.answered for one in said)
     wrong = sum(one.answered * (one.error or 0.0) for one in said)
-    return Answered(MAX_ERROR, None, count, count / clips, wrong / count if count else None)
+    return SelectiveScores(MAX_ERROR, None, count, count / clips, wrong / count if count else None)

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.device import prepare_training
 from vidgru.engine.initial_weights import InitialWeights
@@ -15,12 +15,12 @@ from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.network import HIDDEN, MAP_HIDDEN
 from vidgru.tasks.classify.options import ABOUT, ClassifyTrainConfig
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.training import Judged, Steps, Training
+from vidgru.tasks.classify.training import ClassifyTrainer, Steps, Validated
 
 Run = TrainRun[ClassifyTrainConfig, InitialWeights]
 
 
-def learn_steps(run: Run, data: Gathered, known: Judged | None = None) -> Steps:
+def learn_steps(run: Run, data: Dataset, known: Validated | None = None) -> Steps:
     """Train on clips that are decoded and split already, from the run's checkpoint on if any.
 
     `known` says how good the model is where no clip is held out to tell.
@@ -29,10 +29,10 @@ def learn_steps(run: Run, data: Gathered, known: Judged | None = None) -> Steps:
     spec = spec_of(run, data)
     network = build(spec)
     run.start.load_into(network)
-    return (yield from Training(run, data, network, spec, device, known).steps())
+    return (yield from ClassifyTrainer(run, data, network, spec, device, known).steps())
 
 
-def spec_of(run: Run, data: Gathered) -> ModelSpec:
+def spec_of(run: Run, data: Dataset) -> ModelSpec:
     """Return what the model file will say of the network that is to be trained."""
     config = run.config
     return ModelSpec(

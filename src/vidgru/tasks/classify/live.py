@@ -27,12 +27,12 @@ class StreamModel(Protocol):
 
 
 def watch(
-    model: StreamModel, source: str, tell: Callable[[LiveEvent], None] = log_event
+    model: StreamModel, source: str, report: Callable[[LiveEvent], None] = log_event
 ) -> Generator[LiveMoment, None, None]:
     """Yield what a live source shows at each sampled frame; see `live_frames` for how it is read.
 
     After a reconnect the network begins afresh. It ends only with a recording, or when the
-    generator is closed. `tell` is called with each loss and connection, and when a recording
+    generator is closed. `report` is called with each loss and connection, and when a recording
     ends too early.
     """
     spec = model.spec
@@ -45,7 +45,7 @@ def watch(
             times.append(frame.time)
             yield frame
 
-    with closing(live_frames(source, spec.fps, (spec.side, spec.side), tell)) as frames:
+    with closing(live_frames(source, spec.fps, (spec.side, spec.side), report)) as frames:
         for connection, session in groupby(frames, key=lambda frame: frame.connection):
             for moment in model.follow(noted(session)):
                 # Where samples were dropped, the same number of frames covers more time.

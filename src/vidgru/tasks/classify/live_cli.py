@@ -17,7 +17,7 @@ from vidgru.core.text import clock, printable
 from vidgru.tasks.classify.live import watch
 from vidgru.tasks.classify.options import PredictConfig
 from vidgru.tasks.classify.timeline import LiveMoment, LiveSummary
-from vidgru.terminal.options import tell_model
+from vidgru.terminal.options import report_model
 from vidgru.video.live import check_live, log_event
 from vidgru.video.results import LiveEvent
 
@@ -52,11 +52,11 @@ def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool
     from vidgru.tasks.classify.model import find_model, load
 
     path = find_model(config)
-    tell_model(path, config, quiet)
+    report_model(path, config, quiet)
     model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
     screen = _Screen(masked(source), as_json, quiet)
     try:
-        with closing(watch(model, source, screen.tell)) as moments:
+        with closing(watch(model, source, screen.report)) as moments:
             for moment in moments:
                 screen.show(moment)
     except KeyboardInterrupt:
@@ -86,7 +86,7 @@ class _Screen:
         elif not quiet:
             print(f"Connecting to {printable(source)} ...", file=sys.stderr)
 
-    def tell(self, event: LiveEvent) -> None:
+    def report(self, event: LiveEvent) -> None:
         if self.as_json:
             print(json.dumps(event.to_dict()), flush=True)
         self.cut |= event.event == "cut"

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidgru.core.errors import ModelError, VidgruError
 from vidgru.core.results import Failure
-from vidgru.core.torchrun import launched, own_share
+from vidgru.core.torchrun import shard, world_size
 from vidgru.data.decode import crashed
 from vidgru.data.pool import Pool, cores, program
 from vidgru.tasks.classify.options import PredictConfig
@@ -81,7 +81,7 @@ class Many:
 
 def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> bool:
     """Return whether answering needs no other process."""
-    if config.out is not None or launched() > 1:
+    if config.out is not None or world_size() > 1:
         return False
     if config.workers == "1":
         return True
@@ -94,7 +94,7 @@ def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
     paths = [source for source in found if isinstance(source, Path)]
     count = min(int(config.workers), len(paths)) if config.workers != "auto" else 0
     if config.workers == "auto":
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if launched() > 1 else 1
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if world_size() > 1 else 1
         worth = max(len(paths) // WORTH, sum(map(_size, paths)) // WORTH_BYTES)
         count = min(cores() // here, len(paths), worth)
     return max(1, count)
@@ -117,12 +117,12 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
     options: dict[str, Any] = {
         name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
     }
-    found = own_share(find_sources(sources))
+    found = shard(find_sources(sources))
     with Pool(WORKER, _workers(found, config), SECONDS) as pool:
         about = _checked(pool.ask({"options": options, "source": None}))
         # A timeline needs a folder of images as one sequence, whatever the model reads.
         if about["frames"] == 1 and not config.segments:
-            found = own_share(find_sources(sources, images=True))
+            found = shard(find_sources(sources, images=True))
             pool.grow(_workers(found, config))
         options["model"] = about["path"]
         labels = tuple(about["labels"])

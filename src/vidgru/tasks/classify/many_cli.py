@@ -5,11 +5,11 @@ import sys
 import click
 from tqdm import tqdm
 
-from vidgru.core.torchrun import launched, number
+from vidgru.core.torchrun import process_rank, world_size
 from vidgru.tasks.classify.answers import open_answers
 from vidgru.tasks.classify.options import PredictConfig
 from vidgru.tasks.classify.tables import show_written
-from vidgru.terminal.options import tell_model
+from vidgru.terminal.options import report_model
 from vidgru.terminal.source_loop import Output, print_items
 from vidgru.terminal.tables import print_result
 
@@ -21,19 +21,19 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
     processes and start all of them anew, for work that is done.
     """
     with open_answers(sources, config) as answers:
-        tell_model(answers.many.path, config, quiet or number() > 0)
+        report_model(answers.many.path, config, quiet or process_rank() > 0)
         total = answers.there + len(answers.left)
         with tqdm(
             answers,
             total=total,
             initial=answers.there,
             unit=" sources",
-            disable=quiet or number() > 0 or None,
+            disable=quiet or process_rank() > 0 or None,
         ) as shown:
             print_items(shown, Output())
     written = answers.written()
     print_result(written, as_json, show_written)
-    if launched() > 1:
+    if world_size() > 1:
         from vidgru.engine.distributed import exchange
 
         sys.stdout.flush()

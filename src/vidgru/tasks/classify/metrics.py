@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from vidgru.tasks.classify.results import Answered, Scores
+from vidgru.tasks.classify.results import Scores, SelectiveScores
 
 Z = 1.959963984540054  # of a normal distribution's middle 95 %
 TOPS = (1, 2, 3, 5)
@@ -69,9 +69,9 @@ def top_accuracies(probabilities: Tensor, targets: Tensor) -> dict[int, float]:
 
 def answered(
     confidence: Tensor, right: Tensor, threshold: float | None, max_error: float
-) -> Answered:
+) -> SelectiveScores:
     """Return what is left of answers (N,) when those below a threshold become unsure."""
     kept = confidence >= (math.inf if threshold is None else threshold)
     count = int(kept.sum())
     error = float((~right[kept]).double().mean()) if count else None
-    return Answered(max_error, threshold, count, count / len(confidence), error)
+    return SelectiveScores(max_error, threshold, count, count / len(confidence), error)

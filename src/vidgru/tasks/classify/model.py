@@ -16,14 +16,14 @@ from torch import Tensor
 from vidgru.core.address import is_live
 from vidgru.core.errors import ModelError
 from vidgru.core.results import Failure, Progress, run_to_end
-from vidgru.data.augment import cut, straight_view
+from vidgru.data.augment import straight_view, warp
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import Pace, each
+from vidgru.engine.inference import ReadingProgress, each
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.model_file import newest_run
 from vidgru.engine.run_folder import RUNS
 from vidgru.nn.inputs import normalise
-from vidgru.tasks.classify.calibration import choose_threshold, fewest_answers
+from vidgru.tasks.classify.calibration import choose_threshold, min_answers
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.live import watch
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
@@ -76,16 +76,16 @@ class Model:
         Frames are read once, in order, in constant memory. It is `unsure` when the confidence is
         below the threshold for the `max_error` that was asked for. Raises VideoError.
         """
-        spec, pace = self.spec, Pace(source, self.spec.fps)
+        spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
         windows = SlidingWindows(self.network, spec.frames)
         found: list[WindowOutput] = []
-        for chunk in read_ahead(self._sampled(source, pace), self._most):
+        for chunk in read_ahead(self._sampled(source, reading), self._most):
             found += windows.push(self._normalised([frame.rgb for frame in chunk]))
-            yield pace.progress(len(chunk))
+            yield reading.progress(len(chunk))
         found += windows.finish()
         outputs = self._sound(torch.stack([window.output for window in found]))
         times = [(window.start / spec.fps, window.end / spec.fps) for window in found]
-        said = self.task.decode(str(source), outputs, times, pace.frames, self.temperature)
+        said = self.task.decode(str(source), outputs, times, reading.frames, self.temperature)
         return self._judged(said)
 
     def stream(self, source: str | Path) -> Iterator[Moment]:
@@ -138,7 +138,7 @@ class Model:
         asked for; none is shorter than `min_seconds`, unless the video is. Frames are read once, in
         order, in constant memory. Raises VideoError.
         """
-        spec, pace = self.spec, Pace(source, self.spec.fps)
+        spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
         # A power of two, so that the side encoder need not see every frame.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
         segmenter = Segmenter(spec.labels, spec.fps, spec.frames, self._smoothing(min_seconds))
@@ -153,16 +153,16 @@ class Model:
             add(windows.finish())
             segmenter.end_shot(windows.pushed)
 
-        for chunk in read_ahead(mark_cuts(self._sampled(source, pace)), self._most):
+        for chunk in read_ahead(mark_cuts(self._sampled(source, reading)), self._most):
             for images, new in _shots(chunk):
                 if new and windows.pushed:
                     end_shot()
                     windows = SlidingWindows(self.network, spec.frames, stride, each=True)
                 add(windows.push(self._normalised(images)))
-            yield pace.progress(len(chunk))
+            yield reading.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
-        return Timeline(str(source), spec.labels, segments, pace.frames, pace.seconds)
+        return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds)
 
     def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
         spec, threshold = self.spec, self.threshold
@@ -171,13 +171,13 @@ class Model:
         bout = None if spec.bout is None else spec.bout * spec.fps / spec.frames
         return Smoothing.of(self.confidence, len(spec.labels), bout, threshold, min_seconds)
 
-    def _sampled(self, source: str | Path, pace: "Pace | None" = None) -> Iterator[Frame]:
+    def _sampled(self, source: str | Path, reading: "ReadingProgress | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side
-        opened = pace.begin if pace else lambda video: None
+        opened = reading.begin if reading else lambda video: None
         return sample_frames(source, self.spec.fps, size=size, opened=opened)
 
     def _normalised(self, chunk: Sequence[Image]) -> Tensor:
-        pixels = torch.from_numpy(cut(np.stack(chunk), straight_view(), self.spec.size))
+        pixels = torch.from_numpy(warp(np.stack(chunk), straight_view(), self.spec.size))
         return normalise(pixels.to(self.device))
 
     def _sound(self, outputs: Tensor) -> Tensor:
@@ -226,11 +226,11 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     answers = model.confidence.answers
     threshold = choose_threshold([c for c, _ in answers], [r for _, r in answers], max_error)
     if threshold is None:
-        fewest, wanted = fewest_answers(max_error), f"{100 * max_error:.3g} %"
+        minimum, wanted = min_answers(max_error), f"{100 * max_error:.3g} %"
         if not answers:
             reason = "it keeps none, as when its training was not finished"
-        elif len(answers) < fewest:
-            reason = f"they are {len(answers)}, and that takes {fewest} at least, all right"
+        elif len(answers) < minimum:
+            reason = f"they are {len(answers)}, and that takes {minimum} at least, all right"
         else:
             wrong = sum(not right for _, right in answers)
             reason = f"{wrong} of {len(answers)} are wrong, and too many of the surest ones"

@@ -11,11 +11,11 @@ from vidgru.engine.model_file import Loaded, are_whole, is_number
 from vidgru.nn.choices import CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE
 from vidgru.nn.encoders import map_side
 from vidgru.tasks.classify.build import AnyNetwork
-from vidgru.tasks.classify.calibration import COLDEST, HOTTEST, MOST_ANSWERS
+from vidgru.tasks.classify.calibration import COLDEST, HOTTEST, MAX_ANSWERS
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.registry import load
 
-MOST_PLACES = 2**19  # of all maps of a window: 512 frames of 512 pixels a side
+MAX_PLACES = 2**19  # of all maps of a window: 512 frames of 512 pixels a side
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_spec(content: dict[str, Any]) -> ModelSpec | None:
     """Return a stranger's description of such a model, None where it makes no sense."""
     raw = content["spec"]
     spec = ModelSpec(**{**raw, "labels": tuple(raw["labels"])})
-    sound = _tells_classes(spec) and _is_confidence(content["confidence"])
+    sound = _is_classifier(spec) and _is_confidence(content["confidence"])
     return spec if sound else None
 
 
@@ -60,7 +60,7 @@ def read_confidence(content: dict[str, Any]) -> Confidence:
     return Confidence(sure["temperature"], answers, sure.get("windows"))
 
 
-def _tells_classes(spec: ModelSpec) -> bool:
+def _is_classifier(spec: ModelSpec) -> bool:
     """Return whether a stranger's description makes sense; raises TypeError or ValueError."""
     return (
         spec.task == "classify"
@@ -85,13 +85,13 @@ def _tells_classes(spec: ModelSpec) -> bool:
 def _has_maps(spec: ModelSpec) -> bool:
     """Return whether a classifier may have maps: they take memory by frames, places and values."""
     places = spec.frames * map_side(spec.size) ** 2
-    return spec.encoder == "cnn" and spec.hidden <= 256 and places <= MOST_PLACES
+    return spec.encoder == "cnn" and spec.hidden <= 256 and places <= MAX_PLACES
 
 
 def _is_confidence(sure: Any) -> bool:
     return (
         is_number(sure["temperature"], COLDEST, HOTTEST)
         and (sure.get("windows") is None or is_number(sure["windows"], COLDEST, HOTTEST))
-        and len(sure["answers"]) <= MOST_ANSWERS
+        and len(sure["answers"]) <= MAX_ANSWERS
         and all(is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
     )

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from vidgru.core.errors import OptionError
 from vidgru.core.options import check, option
-from vidgru.core.torchrun import launched
+from vidgru.core.torchrun import world_size
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
 from vidgru.engine.train_config import TrainConfig
 from vidgru.nn.choices import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE, SIZE
@@ -260,7 +260,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         check(self)
         # Said here, before anything large is imported, by all processes at about the same time.
-        if launched() > 1:
+        if world_size() > 1:
             raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
         if len(self.variants()) < 2:
             raise OptionError("Nothing to compare: give at least two of --core, or of --input.")

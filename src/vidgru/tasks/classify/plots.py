@@ -1,4 +1,4 @@
-"""Plots of classes told right and wrong, and of trainings side by side."""
+"""Plots of classes correct and wrong, and of trainings side by side."""
 
 from pathlib import Path
 from statistics import fmean, median

@@ -84,7 +84,7 @@ def _headline(numbers: Numbers) -> str:
     )
     return (
         f'<header id="headline">\n<h1>{numbers("scores", "accuracy")} of '
-        f"{numbers('answers', 'length')} {part} told right</h1>\n"
+        f"{numbers('answers', 'length')} {part} correct</h1>\n"
         f"<p>Model {named(numbers['model',])} on the {PARTS[numbers['part',]]} of "
         f"{named(numbers['folder',])}. {learned}</p>\n"
         f"<p>Accuracy, 95 % interval: {numbers('interval', 0)} to {numbers('interval', 1)}, over "
@@ -157,7 +157,7 @@ def _classes(numbers: Numbers) -> str:
     ]
     head = ["class", "clips", "recall", "precision", "F1"]
     note = (
-        '<p class="dim">Recall: of the clips of a class, the share told right. Precision: of the '
+        '<p class="dim">Recall: of the clips of a class, the share correct. Precision: of the '
         "clips called so, the share that is. F1: their harmonic mean.</p>\n"
     )
     return as_section("classes", "Class by class", as_table("classes", head, rows), note)
@@ -198,7 +198,7 @@ def _calibration(numbers: Numbers) -> str:
             at = ("calibration", key, n)
             span = f"{numbers(*at, 'low')} to {numbers(*at, 'high')}"
             rows.append([span, *(numbers(*at, k) for k in ("count", "confidence", "accuracy"))])
-        head = [when, "clips", "mean confidence", "told right"]
+        head = [when, "clips", "mean confidence", "correct"]
         tables.append(as_table(f"calibration {when}", head, rows))
     return as_section(
         "calibration",
@@ -212,7 +212,7 @@ def _calibration(numbers: Numbers) -> str:
 
 
 def _reliability(numbers: Numbers, key: str, when: str) -> str:
-    x, y = Axis("confidence", 0, 1, share=True), Axis("told right", 0, 1, share=True)
+    x, y = Axis("confidence", 0, 1, share=True), Axis("correct", 0, 1, share=True)
     chart = Chart(f"Reliability {when}", x, y)
     for n, part in enumerate(numbers["calibration", key]):
         if part["confidence"] is None or part["accuracy"] is None:
@@ -264,7 +264,7 @@ def _mistakes(numbers: Numbers, strips: Mapping[str, Sequence[NDArray[np.uint8]]
             f"{strip if images else ''}<figcaption>{named(answer['clip'])}</figcaption></figure>\n"
         )
     if not wrong:
-        figures.append("<p>None: every clip was told right.</p>\n")
+        figures.append("<p>None: every clip was correct.</p>\n")
     if len(worst) < len(wrong):
         figures.append('<p class="dim">There are more; these are the most confident.</p>\n')
     return as_section("mistakes", "Most confident mistakes", *figures)

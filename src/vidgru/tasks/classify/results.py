@@ -87,7 +87,7 @@ class Calibration(ToDict):
 
 
 @dataclass(frozen=True)
-class Answered(ToDict):
+class SelectiveScores(ToDict):
     """What is left when answers below a confidence threshold become `unsure`.
 
     threshold: chosen on validation clips so that at most `max_error` of the answers are wrong, None
@@ -115,7 +115,7 @@ class TrainResult(Trained):
     `rotation` those that were wanted. `confused` are the pairs of classes for which that was
     restrained; `checked` tells whether that was looked into. `ended_early` tells whether there was
     nothing left to learn before all steps were taken.
-    `began_with` says in words which weights there were before the first step.
+    `initial_weights` says in words which weights there were before the first step.
     With `folds`, `validation` puts together what each fold's model says of the clips that
     it never saw, at its last epoch, and the model itself learned from all clips; `calibration` is
     then that of these answers, each with the temperature that the other folds give, and `answered`
@@ -129,9 +129,9 @@ class TrainResult(Trained):
     interval: tuple[float, float]
     test: Scores | None
     calibration: Calibration
-    began_with: str
+    initial_weights: str
     folds: tuple[Fold, ...]
-    answered: Answered | None
+    answered: SelectiveScores | None
     mirrored: dict[str, bool] | None
     rotation: float
     turned: dict[str, float]

@@ -2,7 +2,7 @@
 
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
-from vidgru.data.sampling import FEWEST, probe, suit
+from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES
 
@@ -17,7 +17,7 @@ def choose_sampling(clips: list[Clip], config: ClassifyTrainConfig, side: int) -
     if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
         frames = 1
     if pictures:
-        return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or FEWEST)
+        return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or MIN_FRAMES)
     if fps is None or frames is None:
-        fps, frames = suit(*probe(clips), fps, frames)
+        fps, frames = choose_fps_and_window(*probe(clips), fps, frames)
     return Sampling(fps, side, frames)

@@ -8,7 +8,12 @@ from rich.text import Text
 
 from vidgru.core.text import printable
 from vidgru.engine.results import PARTS, RANDOM
-from vidgru.tasks.classify.results import ENOUGH_TO_CHOOSE, Answered, Calibration, TrainResult
+from vidgru.tasks.classify.results import (
+    ENOUGH_TO_CHOOSE,
+    Calibration,
+    SelectiveScores,
+    TrainResult,
+)
 from vidgru.tasks.classify.scores import Comparison, Evaluation
 from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.timeline_tables import show_timelines
@@ -62,7 +67,7 @@ def show_training(result: TrainResult) -> None:
         why = "validated best" if result.chosen else "the last: too few clips to choose another by"
         kept = f", kept epoch {result.best_epoch} ({why})"
     ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
-    begun = "" if result.began_with == RANDOM else f", beginning with {result.began_with}"
+    begun = "" if result.initial_weights == RANDOM else f", beginning with {result.initial_weights}"
     where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
     sentences = (
         splitting(result.split, len(result.folds)),
@@ -219,7 +224,7 @@ def show_evaluation(result: Evaluation) -> None:
         console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
 
 
-def _answered(answered: Answered, clips: int) -> str:
+def _answered(answered: SelectiveScores, clips: int) -> str:
     """Return what is left of answers that must not often be wrong, in a sentence."""
     wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
     if answered.threshold is None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from vidgru.core.results import ToDict
 from vidgru.data.results import Shortcut
 from vidgru.engine.results import Evaluated
-from vidgru.tasks.classify.results import Answered, Calibration, Scores
+from vidgru.tasks.classify.results import Calibration, Scores, SelectiveScores
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Evaluation(Evaluated):
     macro_f1: float
     top: dict[int, float]
     calibration: Calibration
-    answered: Answered
+    answered: SelectiveScores
     majority: float
     shortcuts: tuple[Shortcut, ...]
     answers: tuple[Answer, ...]

@@ -11,7 +11,7 @@ from torch import nn
 from vidgru.core.errors import ModelError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered, gather
+from vidgru.data.dataset import Dataset, build_dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import world
 from vidgru.engine.initial_weights import InitialWeights
@@ -30,11 +30,11 @@ from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Evaluation
 from vidgru.tasks.classify.spec import ModelSpec
 from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
-from vidgru.tasks.classify.training import Training
+from vidgru.tasks.classify.training import ClassifyTrainer
 from vidgru.tasks.contract import Steps, Task
 
 
-class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Gathered]):
+class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]):
     """See `Task`."""
 
     about, answer = ABOUT, Prediction
@@ -72,23 +72,23 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Gathered
 
     def prepare(
         self, clips: list[Clip], sampling: Sampling, config: ClassifyTrainConfig, folder: Path
-    ) -> Generator[Progress, None, Gathered]:
+    ) -> Generator[Progress, None, Dataset]:
         """Decode and split clips; folds, unless somebody asked for them, are for one process."""
         if world() > 1 and config.folds is None:
             config = replace(config, folds=1)
-        return gather(clips, sampling, config, folder)
+        return build_dataset(clips, sampling, config, folder)
 
-    def spec(self, run: Run, data: Gathered) -> ModelSpec:
+    def spec(self, run: Run, data: Dataset) -> ModelSpec:
         """Return what the model file will say of the network that is to be trained."""
         return spec_of(run, data)
 
     def trainer(
-        self, run: Run, data: Gathered, spec: ModelSpec, network: Any, device: torch.device
-    ) -> Training:
+        self, run: Run, data: Dataset, spec: ModelSpec, network: Any, device: torch.device
+    ) -> ClassifyTrainer:
         """Return what trains a network, from the run's checkpoint on if there is one."""
-        return Training(run, data, network, spec, device)
+        return ClassifyTrainer(run, data, network, spec, device)
 
-    def learn(self, run: Run, data: Gathered) -> Steps:
+    def learn(self, run: Run, data: Dataset) -> Steps:
         """Train a network, after one for each fold if there are any."""
         if data.folds is None:
             return super().learn(run, data)

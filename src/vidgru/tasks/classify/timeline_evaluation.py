@@ -51,7 +51,7 @@ def evaluate_timelines_steps(
         )
     labels = model.spec.labels
     trained_on, validated_on = 0, 0
-    skipped, counts, judged = list[Failure](), list[Counts](), list[JudgedVideo]()
+    skipped, counts, confidence_and_correct = list[Failure](), list[Counts](), list[JudgedVideo]()
     for video, segments in videos.items():
         try:
             parts = [_parts(video, segments, split or {}, model) for split in splits]
@@ -82,7 +82,7 @@ def evaluate_timelines_steps(
                 -1 if config.background is None else labels.index(config.background),
             )
         )
-        judged.append(_judged(segments, timeline))
+        confidence_and_correct.append(_judged(segments, timeline))
     if not counts:
         first = f" The first problem: {skipped[0].error}" if skipped else ""
         raise DataError(
@@ -105,7 +105,7 @@ def evaluate_timelines_steps(
         background=config.background,
         folds=bool(folds),
         scores=measure(counts, labels),
-        videos=tuple(judged),
+        videos=tuple(confidence_and_correct),
         report=report,
     )
     if report is not None:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.data.augment import Augmentation, Frames, cut, random_light, random_views
+from vidgru.data.augment import Augmentation, Frames, random_light, random_views, warp
 from vidgru.data.cache import Segments
-from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.train_step import Learner, Settings
+from vidgru.engine.distributed import all_reduce, part, rank, world
+from vidgru.engine.train_step import Settings, TrainStep
 from vidgru.nn.inputs import normalise
 from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.classes import Classify
@@ -27,8 +27,8 @@ class Examples:
     targets: Tensor
 
 
-class Trainer(Learner):
-    """Learn to tell classes; see `Learner`."""
+class ClassifyTrainStep(TrainStep):
+    """Learn to tell classes; see `TrainStep`."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Trainer(Learner):
         light = random_light(len(chosen), self.augmentation, self.generator)
         own = part(len(chosen))
         shown = zip(windows[own], views[own], strict=True)
-        pixels = [cut(window, view, self.spec.size) for window, view in shown]
+        pixels = [warp(window, view, self.spec.size) for window, view in shown]
         frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))  # (b, T, 3, S, S)
         factor, offset = light[own].to(self.device).view(-1, 2, 1, 1, 1, 1).unbind(1)
         return frames.mul_(factor).add_(offset), targets.to(self.device)
@@ -103,12 +103,12 @@ class Trainer(Learner):
         for first in range(0, len(own), self.batch_size):
             numbers = own[first : first + self.batch_size]
             pixels = [
-                cut(window_at(segment, start, self.spec), view, self.spec.size)
+                warp(window_at(segment, start, self.spec), view, self.spec.size)
                 for segment, start, view in (seen[number] for number in numbers)
             ]
             frames = normalise(torch.from_numpy(np.stack(pixels)).to(self.device))
             outputs[list(numbers)] = self._outputs(frames)[:, -1].float().cpu()
-        return total(outputs)
+        return all_reduce(outputs)
 
     def clip_outputs(self, examples: Examples) -> list[Tensor]:
         """Return the outputs (windows, K) of whole clips, just as `predict` takes them."""
@@ -120,12 +120,12 @@ class Trainer(Learner):
         lengths = torch.zeros(count, dtype=torch.int64)
         for number, outputs in own.items():
             lengths[number] = len(outputs)
-        every = int(total(lengths).sum())
+        every = int(all_reduce(lengths).sum())
         found = torch.zeros(every, self.task.outputs)
         clips: list[Tensor] = list(torch.split(found, lengths.tolist()))
         for number, outputs in own.items():
             clips[number].copy_(outputs)
-        total(found)
+        all_reduce(found)
         return clips
 
     def state_dict(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Trainer(Learner):
         return {**super().state_dict(), **found}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state, as `Learner` does."""
+        """Go back to a state, as `TrainStep` does."""
         super().load_state_dict(state)
         self.mirrored, self.turns = state["mirrored"].clone(), state["turns"].clone()
 

@@ -10,17 +10,17 @@ from torch import Tensor
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.plots import Curve, plot_curves
-from vidgru.engine.trainer import Course, Numbers, TrainRun
+from vidgru.engine.trainer import Numbers, Trainer, TrainRun
 from vidgru.tasks.classify.augment import augmentation
 from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify.classes import Classify, smallest_loss
-from vidgru.tasks.classify.encoders import began_with
+from vidgru.tasks.classify.encoders import initial_weights
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.plots import plot_confusion
@@ -32,11 +32,11 @@ from vidgru.tasks.classify.results import (
     TrainResult,
 )
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
-from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
 from vidgru.tasks.classify.transforms import SMALL_TURN, Probe, find_confused, steps_to_check
 
-FEWEST_STEPS = 800
-USUAL_EPOCHS = 15
+MIN_STEPS = 800
+DEFAULT_EPOCHS = 15
 VALIDATIONS = 25
 # Above the smallest loss that smoothed labels allow: less, on average since the last validation,
 # and every training clip is known for sure in all its views.
@@ -48,7 +48,7 @@ Steps = Generator[Progress, None, TrainResult]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Validated:
     """How good a model is, and how sure it may be; interval: of the accuracy, 95 %."""
 
     scores: Scores
@@ -57,17 +57,17 @@ class Judged:
     calibration: Calibration
 
 
-class Training(Course[TrainResult]):
+class ClassifyTrainer(Trainer[TrainResult]):
     """One training of a classifier from first step to finished run folder."""
 
     def __init__(
         self,
         run: TrainRun[ClassifyTrainConfig, InitialWeights],
-        data: Gathered,
+        data: Dataset,
         network: AnyNetwork,
         spec: ModelSpec,
         device: torch.device,
-        known: Judged | None = None,
+        known: Validated | None = None,
     ) -> None:
         super().__init__(run, data, spec)
         self.config: ClassifyTrainConfig = run.config
@@ -78,7 +78,7 @@ class Training(Course[TrainResult]):
         self.test = self._examples("test") if data.parts["test"] else None
         if self.val is not None:
             self.columns = ("val_loss", "val_accuracy", "val_balanced")
-        self.trainer = Trainer(
+        self.train_step = ClassifyTrainStep(
             network,
             self.task,
             self._examples("train"),
@@ -86,7 +86,7 @@ class Training(Course[TrainResult]):
             augmentation=augmentation(run.config),
             **self.settings(device),
         )
-        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.plan(self.train_step, MIN_STEPS, DEFAULT_EPOCHS)
         self.scores: Scores | None = None
         self.confused: tuple[Confused, ...] = ()
         self.checked = False
@@ -100,7 +100,7 @@ class Training(Course[TrainResult]):
 
     def validations(self) -> int:
         """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
-        epochs = self.planned / self.trainer.steps_per_epoch
+        epochs = self.planned / self.train_step.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
         if self.val is None:
@@ -112,7 +112,7 @@ class Training(Course[TrainResult]):
 
     def prepare(self) -> Generator[Progress, None, None]:
         """Check which classes bear mirrored, and far turned, clips; use none without a check."""
-        shown, steps = self.trainer.augmentation, 0
+        shown, steps = self.train_step.augmentation, 0
         if self.config.minutes is None or self.config.minutes >= 1:
             steps = steps_to_check(len(self.spec.labels), self.planned)
         probe = Probe(
@@ -120,7 +120,7 @@ class Training(Course[TrainResult]):
             [self.data.units[clip] for clip in self.data.parts["train"]],
             self.spec,
             shown,
-            self.settings(self.trainer.device),
+            self.settings(self.train_step.device),
             steps,
         )
         open_to_doubt = {
@@ -133,16 +133,16 @@ class Training(Course[TrainResult]):
         self.checked = bool(asked and steps)
         # What is not checked may ruin a model, and what is left out does not.
         if "mirror" in asked and not steps:
-            self.trainer.mirrored[:] = False
+            self.train_step.mirrored[:] = False
         if "turn" in asked and not steps:
-            self.trainer.turns[:] = SMALL_TURN
+            self.train_step.turns[:] = SMALL_TURN
         for pair in self.confused:
             for label in (pair.first, pair.second):
                 number = self.spec.labels.index(label)
                 if pair.transform == "mirror":
-                    self.trainer.mirrored[number] = False
+                    self.train_step.mirrored[number] = False
                 else:
-                    self.trainer.turns[number] = SMALL_TURN
+                    self.train_step.turns[number] = SMALL_TURN
 
     def has_learned_all(self, loss: float) -> bool:
         """Return whether the loss is about as small as smoothed labels let it be."""
@@ -162,7 +162,7 @@ class Training(Course[TrainResult]):
         """
         self.scores, chosen = None, 0.0
         if self.val is not None:
-            shares = clip_probabilities(self.trainer.clip_outputs(self.val), 1.0)
+            shares = clip_probabilities(self.train_step.clip_outputs(self.val), 1.0)
             self.scores = self.task.scores(shares, self.val.targets)
             chosen = self.scores.balanced if self.chooses else 0.0
         return _columns(self.scores), chosen
@@ -186,10 +186,10 @@ class Training(Course[TrainResult]):
             "checked": self.checked,
         }
 
-    def like(self, rows: bool) -> dict[str, Any]:
-        """Return what a checkpoint says beside the learner's state, as `fits` wants it."""
+    def checkpoint_template(self, rows: bool) -> dict[str, Any]:
+        """Return what a checkpoint says beside the learner's state, as `matches_structure` wants it."""
         pair = Confused("mirror", "", "", 0.0, 0.0)
-        return {**super().like(rows), "confused": [asdict(pair)], "checked": False}
+        return {**super().checkpoint_template(rows), "confused": [asdict(pair)], "checked": False}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up what a checkpoint says beside the learner's state; raises as that does."""
@@ -199,20 +199,20 @@ class Training(Course[TrainResult]):
 
     def mirrored(self) -> dict[str, bool] | None:
         """Return whether mirrored clips of each class were trained on, None if none were wanted."""
-        if not self.trainer.augmentation.flip:
+        if not self.train_step.augmentation.flip:
             return None
-        return dict(zip(self.spec.labels, self.trainer.mirrored.tolist(), strict=True))
+        return dict(zip(self.spec.labels, self.train_step.mirrored.tolist(), strict=True))
 
-    def judge(self) -> Judged:
+    def validate_best(self) -> Validated:
         """Return how good the best weights are on validation clips, or what folds tell of that."""
         if self.known is not None:
             return self.known
         if self.val is None:
             raise DataError("There are no clips to tell how good the model is.")
-        outputs, targets = self.trainer.clip_outputs(self.val), self.val.targets
+        outputs, targets = self.train_step.clip_outputs(self.val), self.val.targets
         confidence = fit_confidence(outputs, targets)
         shares = clip_probabilities(outputs, confidence.temperature)
-        return Judged(
+        return Validated(
             self.task.scores(shares, targets),
             accuracy_of(shares, targets, self.data.parts["val"]),
             confidence,
@@ -221,31 +221,31 @@ class Training(Course[TrainResult]):
 
     def finish(self) -> TrainResult:
         """Evaluate the best weights, and write the model and the plots."""
-        self.trainer.network.load_state_dict(self.best_weights)
-        judged = self.judge()
-        temperature = judged.confidence.temperature
+        self.train_step.network.load_state_dict(self.best_weights)
+        confidence_and_correct = self.validate_best()
+        temperature = confidence_and_correct.confidence.temperature
         test = None
         if self.test is not None:
-            seen = clip_probabilities(self.trainer.clip_outputs(self.test), temperature)
+            seen = clip_probabilities(self.train_step.clip_outputs(self.test), temperature)
             test = self.task.scores(seen, self.test.targets)
-        self.more = {"confidence": asdict(judged.confidence)}
-        self.save(judged.scores, test)
+        self.more = {"confidence": asdict(confidence_and_correct.confidence)}
+        self.save(confidence_and_correct.scores, test)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows, CURVE)
-            plot_confusion(self.run / "confusion.png", judged.scores)
+            plot_confusion(self.run / "confusion.png", confidence_and_correct.scores)
         return TrainResult(
             labels=self.spec.labels,
-            validation=judged.scores,
-            interval=judged.interval,
+            validation=confidence_and_correct.scores,
+            interval=confidence_and_correct.interval,
             test=test,
-            calibration=judged.calibration,
-            began_with=began_with(self.config),
+            calibration=confidence_and_correct.calibration,
+            initial_weights=initial_weights(self.config),
             train_clips=len(self.data.parts["train"]),
             folds=(),
             answered=None,
             mirrored=self.mirrored(),
-            rotation=self.trainer.augmentation.rotation,
-            turned=dict(zip(self.spec.labels, self.trainer.turns.tolist(), strict=True)),
+            rotation=self.train_step.augmentation.rotation,
+            turned=dict(zip(self.spec.labels, self.train_step.turns.tolist(), strict=True)),
             confused=self.confused,
             checked=self.checked,
             ended_early=self.ended_early,

@@ -27,7 +27,7 @@ from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.network import HIDDEN
 from vidgru.tasks.classify.results import Confused
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import Examples, Trainer
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
 from vidgru.video.read import natural_key
 
 SIDE = 48
@@ -82,7 +82,7 @@ def find_confused(probe: Probe, transform: str) -> Checks:
     apart = {
         pair: share
         for pair in pairs
-        if (share := _told_apart(without[:, 0], targets, pair)) >= APART
+        if (share := _separability(without[:, 0], targets, pair)) >= APART
         and _swapped(without[:, 1:].mean(1), targets, pair) >= SWAPPED
     }
     found = []
@@ -90,11 +90,11 @@ def find_confused(probe: Probe, transform: str) -> Checks:
     # where it is doubtful: what is told apart late is not inseparable.
     for effort, limit in ((2, INSEPARABLE), (4, TOGETHER)) if apart else ():
         used = (yield from _ask(probe, transform, True, effort * probe.steps)).mean(1)
-        others = [_told_apart(used, targets, pair) for pair in pairs if pair not in apart]
+        others = [_separability(used, targets, pair) for pair in pairs if pair not in apart]
         # A network that tells hardly anything apart proves nothing.
         if others and mean(others) < ABLE:
             break
-        together = {pair: _told_apart(used, targets, pair) for pair in apart}
+        together = {pair: _separability(used, targets, pair) for pair in apart}
         for pair, share in together.items():
             count = sum(int((targets == label).sum()) for label in pair)
             spread = math.sqrt((share * (1 - share) + apart[pair] * (1 - apart[pair])) / count)
@@ -134,7 +134,7 @@ def _ask(probe: Probe, transform: str, used: bool, steps: int) -> Generator[Prog
     for half in _halves(probe):
         learn = [place for place in range(len(examples.targets)) if place not in half]
         torch.manual_seed(probe.settings["seed"])
-        trainer = Trainer(
+        trainer = ClassifyTrainStep(
             build(small),
             Classify(spec.labels),
             Examples([examples.segments[k] for k in learn], examples.targets[learn]),
@@ -145,15 +145,15 @@ def _ask(probe: Probe, transform: str, used: bool, steps: int) -> Generator[Prog
         for step in range(steps):
             trainer.step(step / steps)
             yield Progress(stage, step + 1, steps)
-        asked = _some(examples.targets, sorted(half))
+        compared = _some(examples.targets, sorted(half))
         seen = [
             (segment, max(0, len(segment) - spec.frames) // 2, view)
-            for place in asked
+            for place in compared
             for segment in [examples.segments[place][len(examples.segments[place]) // 2]]
             for view in views
         ]
         outputs = trainer.look(seen).log_softmax(1)
-        answers[asked] = outputs.view(len(asked), len(views), -1)
+        answers[compared] = outputs.view(len(compared), len(views), -1)
     return answers
 
 
@@ -194,7 +194,7 @@ def _asked(answers: Tensor, targets: Tensor, label: int) -> Tensor:
     return own[own.abs().sum(1) > 0]
 
 
-def _told_apart(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> float:
+def _separability(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> float:
     """Return the share of two classes' clips that are told from the other one's, from (N, K)."""
     return 1 - (_taken_for(answers, targets, *pair) + _taken_for(answers, targets, *pair[::-1])) / 2
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgru.data.augment import Frames, cut, straight_view
+from vidgru.data.augment import Frames, straight_view, warp
 from vidgru.data.cache import Segments
 from vidgru.nn.inputs import normalise
 from vidgru.tasks.classify.build import AnyNetwork
@@ -36,7 +36,7 @@ def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Ten
     windows = SlidingWindows(network, spec.frames)
     found = []
     for start in range(0, len(frames), CHUNK):
-        pixels = cut(frames[start : start + CHUNK], straight_view(), spec.size)
+        pixels = warp(frames[start : start + CHUNK], straight_view(), spec.size)
         found += windows.push(normalise(torch.from_numpy(pixels).to(device)))
     found += windows.finish()
     return torch.stack([window.output for window in found]).cpu()

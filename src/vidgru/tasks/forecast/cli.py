@@ -1,4 +1,4 @@
-"""`vidgru forecast`: foresee the frames that come next in videos."""
+"""`vidgru forecast`: forecast the frames that come next in videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,18 +9,18 @@ import click
 from vidgru.core.results import Failure
 from vidgru.core.text import printable
 from vidgru.tasks.forecast.options import ForecastConfig
-from vidgru.tasks.forecast.results import Forecast, Foreseen
+from vidgru.tasks.forecast.results import Forecast, ForecastSummary
 from vidgru.terminal.options import (
     config_options,
     json_option,
     quiet_option,
+    report_model,
     source_arguments,
-    tell_model,
 )
 
 if TYPE_CHECKING:
     from vidgru.tasks.forecast.model import ForecastModel
-    from vidgru.tasks.forecast.save import Places
+    from vidgru.tasks.forecast.save import OutputPaths
 
 
 @click.command("forecast")
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
-    """Foresee the frames that come next in videos, with a model that learned to.
+    """Forecast the frames that come next in videos, with a model that learned to.
 
     SOURCE is a video, a folder of images, or a folder to search for videos. Each has a folder: the
-    frames foreseen as pictures, forecast.mp4 with the frames seen before them, filmstrip.png with
-    what was seen, what came, what was foreseen and where it erred, and frames.csv with times and
+    frames forecast as pictures, forecast.mp4 with the frames seen before them, filmstrip.png with
+    what was seen, what came, what was forecast and where it erred, and frames.csv with times and
     errors. Several --at have a folder each in it.
 
     Where the video goes on after --at, a table tells how far the forecasts are from what came, and
@@ -48,7 +48,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     found = find_videos(sources)
     planned = plan(sources, found, config)
     model = load_forecast(config.model, device=config.device, threads=config.threads)
-    tell_model(model.path, config, quiet)
+    report_model(model.path, config, quiet)
     if _print(model, found, planned, config, as_json, quiet):
         click.get_current_context().exit(1)
 
@@ -56,33 +56,33 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
 def _print(
     model: "ForecastModel",
     found: Sequence[Path | Failure],
-    planned: "Mapping[Path, Places]",
+    planned: "Mapping[Path, OutputPaths]",
     config: ForecastConfig,
     as_json: bool,
     quiet: bool,
 ) -> bool:
-    """Print what is foreseen as it is written; return whether anything failed."""
-    from vidgru.tasks.forecast.save import foresee_each
+    """Print what is forecast as it is written; return whether anything failed."""
+    from vidgru.tasks.forecast.save import forecast_each
     from vidgru.terminal.source_loop import Output, print_sources
 
     unknown = False
 
-    def show(foreseen: Foreseen) -> None:
+    def show(summary: ForecastSummary) -> None:
         nonlocal unknown
-        unknown |= foreseen.scores is None
-        _show(foreseen)
+        unknown |= summary.scores is None
+        _show(summary)
 
     output = Output(
         as_json=as_json,
         json_types=(Forecast,),
-        show={Forecast: lambda forecast: print(_line_of(forecast)), Foreseen: show},
+        show={Forecast: lambda forecast: print(_line_of(forecast)), ForecastSummary: show},
     )
     failed = print_sources(
-        foresee_each(model, found, planned, config),
+        forecast_each(model, found, planned, config),
         len(found),
         output,
         quiet=quiet,
-        interrupted="{told} of {total} sources were done to their end.",
+        interrupted="{printed} of {total} sources were done to their end.",
         parts=(Forecast,),
     )
     if unknown:
@@ -91,19 +91,19 @@ def _print(
 
 
 def _line_of(forecast: Forecast) -> str:
-    """Return a line about what was foreseen, and where that is."""
+    """Return a line about what was forecast, and where that is."""
     last = forecast.frames[-1]
     folder = last.file.parent if last.file is not None else ""
     return printable(
         f"{forecast.source}: {last.number} frames after {forecast.at:.2f} s, up to "
-        f"{last.seconds:.2f} s, from {len(forecast.seen)} seen at {forecast.fps:.4g} frames/s, "
+        f"{last.seconds:.2f} s, from {len(forecast.context)} seen at {forecast.fps:.4g} frames/s, "
         f"in {folder}"
     )
 
 
-def _show(foreseen: Foreseen) -> None:
+def _show(summary: ForecastSummary) -> None:
     """Print how good the forecasts of a source are, if what came is known."""
-    if foreseen.scores is None:
+    if summary.scores is None:
         return
     from rich.text import Text
 
@@ -111,7 +111,7 @@ def _show(foreseen: Foreseen) -> None:
     from vidgru.terminal.tables import open_console
 
     console = open_console()
-    if left := foreseen.forecasts - foreseen.scores.windows:
+    if left := summary.forecasts - summary.scores.windows:
         console.print(f"Left out, as less is known of what came after: {left} of the forecasts.")
-    console.print(scores_table(foreseen.scores, printable(foreseen.source)))
+    console.print(scores_table(summary.scores, printable(summary.source)))
     console.print(Text(CONSTANTS))

@@ -11,11 +11,11 @@ from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of
-from vidgru.engine.held_out import hold_videos
-from vidgru.tasks.forecast.metrics import Tally
+from vidgru.engine.held_out import decode_held_out_videos
+from vidgru.tasks.forecast.metrics import MetricAccumulator
 from vidgru.tasks.forecast.model_file import LoadedForecast
 from vidgru.tasks.forecast.scores import ForecastEvaluation
-from vidgru.tasks.forecast.train_step import ASKED, add_windows, windows
+from vidgru.tasks.forecast.train_step import EVAL_BATCH, add_windows, windows
 from vidgru.tasks.forecast.training import TOO_SHORT
 
 log = logging.getLogger("vidgru")
@@ -31,20 +31,20 @@ def evaluate_forecast_steps(
     """
     spec = model.spec
     sampling = Sampling(spec.fps, spec.size, spec.window, even=True)
-    held = yield from hold_videos(folder, model.path, sampling)
-    known, window = readings_of(held.clips), spec.window
+    held_out = yield from decode_held_out_videos(folder, model.path, sampling)
+    known, window = readings_of(held_out.clips), spec.window
     short = [clip.name for clip, frames in known.frames.items() if frames.shape[1] < window]
     long = [clip for clip, frames in known.frames.items() if frames.shape[1] >= window]
     if short and long:
         log.warning(TOO_SHORT, len(short), window, short[0])
     pieces = [piece for clip in long for piece in known.frames[clip]]
-    rates = [sampling.rate(known.facts[clip].fps) for clip in long]
+    rates = [sampling.rate(known.info[clip].fps) for clip in long]
     places = list(windows(pieces, spec))
-    tally, network = Tally(spec.ahead), model.network.to(device)
-    for first in range(0, len(places), ASKED):
-        add_windows(tally, network, pieces, places[first : first + ASKED], spec)
-        yield Progress("evaluating", min(first + ASKED, len(places)), len(places))
-    scores = tally.scores(median(rates or [spec.fps]))
+    accumulator, network = MetricAccumulator(spec.ahead), model.network.to(device)
+    for first in range(0, len(places), EVAL_BATCH):
+        add_windows(accumulator, network, pieces, places[first : first + EVAL_BATCH], spec)
+        yield Progress("evaluating", min(first + EVAL_BATCH, len(places)), len(places))
+    scores = accumulator.scores(median(rates or [spec.fps]))
     if scores is None:
         raise DataError(
             f"No clip in {folder} has the {spec.window} frames that it takes to tell how good the "
@@ -53,10 +53,10 @@ def evaluate_forecast_steps(
     return ForecastEvaluation(
         model=model.path,
         folder=folder,
-        part=held.part,
+        part=held_out.part,
         clips=len(long),
         scores=scores,
-        trained_on=held.trained_on,
-        validated_on=held.validated_on,
-        skipped=held.skipped,
+        trained_on=held_out.trained_on,
+        validated_on=held_out.validated_on,
+        skipped=held_out.skipped,
     )

@@ -1,4 +1,4 @@
-"""Foreseen frames: what is learned from them, and how far they are off."""
+"""Forecast frames: what is learned from them, and how far they are off."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ SQUARED, STRUCTURE = 40.0, 1.0  # weights in the loss, of the mean squared error
 MODEL, COPY, LINEAR = range(3)
 
 
-def ssim(told: Tensor, true: Tensor) -> Tensor:
+def ssim(predicted: Tensor, true: Tensor) -> Tensor:
     """Return the structural similarity (N,) of pictures (N, C, H, W) with pixels from 0 to 1.
 
     Wang et al. 2004, eq. 13, mean over uniform windows of 7x7 pixels that lie in the picture whole,
@@ -20,7 +20,7 @@ def ssim(told: Tensor, true: Tensor) -> Tensor:
     """
     count = WINDOW * WINDOW
     unbiased = count / (count - 1)
-    pair = torch.cat([told, true, told * told, true * true, told * true])
+    pair = torch.cat([predicted, true, predicted * predicted, true * true, predicted * true])
     a, b, aa, bb, ab = functional.avg_pool2d(pair, WINDOW, 1).chunk(5)
     c1, c2 = (K1 * RANGE) ** 2, (K2 * RANGE) ** 2
     variance = unbiased * (aa - a * a + bb - b * b)
@@ -29,43 +29,43 @@ def ssim(told: Tensor, true: Tensor) -> Tensor:
     return found.mean((1, 2, 3))
 
 
-def loss(told: Tensor, true: Tensor) -> Tensor:
-    """Return how far foreseen frames (B, K, C, H, W) are off, mean over all.
+def loss(predicted: Tensor, true: Tensor) -> Tensor:
+    """Return how far forecast frames (B, K, C, H, W) are off, mean over all.
 
     The squared error alone would blur what is uncertain into grey; structure counts beside it.
     """
-    squared = (told - true).square().mean()
-    structure = 1 - ssim(told.flatten(0, 1), true.flatten(0, 1)).mean()
+    squared = (predicted - true).square().mean()
+    structure = 1 - ssim(predicted.flatten(0, 1), true.flatten(0, 1)).mean()
     return SQUARED * squared + STRUCTURE * structure
 
 
-def guesses(seen: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
+def baselines(context: Tensor, ahead: int) -> tuple[Tensor, Tensor]:
     """Return frames (B, ahead, C, H, W) that stay, and that go on linearly, from 0 to 1.
 
     seen: (B, T, C, H, W). With a single frame, both stay.
     """
-    last, before = seen[:, -1:], seen[:, -2:-1] if seen.shape[1] > 1 else seen[:, -1:]
-    times = torch.arange(1, ahead + 1, dtype=seen.dtype).view(1, -1, 1, 1, 1)
+    last, before = context[:, -1:], context[:, -2:-1] if context.shape[1] > 1 else context[:, -1:]
+    times = torch.arange(1, ahead + 1, dtype=context.dtype).view(1, -1, 1, 1, 1)
     return last.expand(-1, ahead, -1, -1, -1), (last + times * (last - before)).clamp(0, 1)
 
 
-def errors(told: Tensor, true: Tensor) -> Tensor:
+def errors(predicted: Tensor, true: Tensor) -> Tensor:
     """Return mse, mae, ssim and psnr (B, K, 4) of frames (B, K, C, H, W); see `FrameErrors`."""
     # One after the other, since double numbers of all would take much memory.
-    pairs = zip(told.unbind(1), true.unbind(1), strict=True)
+    pairs = zip(predicted.unbind(1), true.unbind(1), strict=True)
     return torch.stack([_errors(one.double(), other.double()) for one, other in pairs], dim=1)
 
 
-def _errors(told: Tensor, true: Tensor) -> Tensor:
+def _errors(predicted: Tensor, true: Tensor) -> Tensor:
     """Return mse, mae, ssim and psnr (B, 4) of frames (B, C, H, W)."""
-    off = told - true
+    off = predicted - true
     squared, absolute = off.square().sum((1, 2, 3)), off.abs().sum((1, 2, 3))
     mean = squared / true[0].numel()
     psnr = -10 * mean.clamp_min(ROUNDING).log10()
-    return torch.stack([squared, absolute, ssim(told, true), psnr], dim=-1)
+    return torch.stack([squared, absolute, ssim(predicted, true), psnr], dim=-1)
 
 
-class Tally:
+class MetricAccumulator:
     """Errors added up, window by window, in constant memory.
 
     `sums` can be added to those of other tallies.
@@ -75,12 +75,12 @@ class Tally:
         zeros = torch.zeros(ahead, 3, 4, dtype=torch.float64)
         self.sums = {"windows": torch.zeros(1, dtype=torch.float64), "errors": zeros}
 
-    def add(self, seen: Tensor, told: Tensor, true: Tensor) -> None:
-        """Take what was seen (B, T, C, H, W), what was foreseen of it and what came (B, K, ...)."""
-        copy, linear = guesses(seen, true.shape[1])
-        for place, guess in ((MODEL, told), (COPY, copy), (LINEAR, linear)):
-            self.sums["errors"][:, place] += errors(guess, true).sum(0)
-        self.sums["windows"] += len(seen)
+    def add(self, context: Tensor, predicted: Tensor, true: Tensor) -> None:
+        """Take what was seen (B, T, C, H, W), what was forecast of it and what came (B, K, ...)."""
+        copy, linear = baselines(context, true.shape[1])
+        for place, baseline in ((MODEL, predicted), (COPY, copy), (LINEAR, linear)):
+            self.sums["errors"][:, place] += errors(baseline, true).sum(0)
+        self.sums["windows"] += len(context)
 
     def scores(self, fps: float) -> ForecastScores | None:
         """Return what all that was added comes to; None if nothing was."""

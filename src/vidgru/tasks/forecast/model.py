@@ -1,4 +1,4 @@
-"""Foresee the frames that come next in videos."""
+"""Forecast the frames that come next in videos."""
 
 import logging
 from collections import deque
@@ -16,10 +16,10 @@ from vidgru.core.address import is_live
 from vidgru.core.errors import ModelError, VideoError
 from vidgru.core.results import Progress
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import Pace
+from vidgru.engine.inference import ReadingProgress
 from vidgru.engine.model_file import newest_run
 from vidgru.engine.run_folder import RUNS
-from vidgru.tasks.forecast.metrics import errors, guesses
+from vidgru.tasks.forecast.metrics import baselines, errors
 from vidgru.tasks.forecast.model_file import LoadedForecast
 from vidgru.tasks.forecast.model_file import load_forecast as read_model
 from vidgru.tasks.forecast.options import ForecastConfig
@@ -40,17 +40,17 @@ _Row = tuple[FrameErrors | None, FrameErrors | None, FrameErrors | None]  # of o
 class _Open:
     """A forecast that still waits for what really comes."""
 
-    seen: list[Frame]
-    told: Tensor  # (1, K, C, S, S)
-    came: list[Frame] = field(default_factory=list)
+    context: list[Frame]
+    predicted: Tensor  # (1, K, C, S, S)
+    ground_truth: list[Frame] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
-        return len(self.came) == self.told.shape[1]
+        return len(self.ground_truth) == self.predicted.shape[1]
 
 
 class ForecastModel:
-    """A trained forecasting model, ready to foresee; `vidgru.load_forecast` makes it."""
+    """A trained forecasting model, ready to forecast; `vidgru.load_forecast` makes it."""
 
     def __init__(self, loaded: LoadedForecast, device: torch.device) -> None:
         self.path, self.spec, self.metrics = loaded.path, loaded.spec, loaded.metrics
@@ -81,9 +81,9 @@ class ForecastModel:
     def forecast_steps(
         self, source: str | Path, ahead: int | None = None, at: Sequence[float] = ()
     ) -> Generator[Progress | Forecast, None, None]:
-        """Foresee `ahead` frames (left out: as many as the model learned to) after seconds `at`.
+        """Forecast `ahead` frames (left out: as many as the model learned to) after seconds `at`.
 
-        Without any `at`, after the end. They are foreseen from the last `spec.frames` frames at or
+        Without any `at`, after the end. They are forecast from the last `spec.frames` frames at or
         before that second; where there are fewer, a warning says so. Each forecast comes as soon as
         what really came after it is known, if it is. The source, a video or a folder of images, is
         read once, in order, at about `spec.fps`, and only as far as needed; memory does not grow
@@ -93,36 +93,36 @@ class ForecastModel:
         config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
         ahead = config.ahead or self.spec.ahead
         look, rate = self._look(source)
-        pace = Pace(source, rate)
+        reading = ReadingProgress(source, rate)
         wanted = deque(sorted(set(config.at)))
-        seen: deque[Frame] = deque(maxlen=self.spec.frames)
+        context: deque[Frame] = deque(maxlen=self.spec.frames)
         waiting: list[_Open] = []
         size = self.spec.size, self.spec.size
-        for frame in sample_frames(source, rate, size=size, opened=pace.begin):
+        for frame in sample_frames(source, rate, size=size, opened=reading.begin):
             while wanted and frame.time > wanted[0] + TOLERANCE:
                 wanted.popleft()
-                waiting.append(self._begin(source, seen, ahead))
+                waiting.append(self._begin(source, context, ahead))
             for one in waiting:
-                one.came.append(frame)
-            yield from (self._told(source, one, look, rate) for one in waiting if one.whole)
+                one.ground_truth.append(frame)
+            yield from (self._finished(source, one, look, rate) for one in waiting if one.whole)
             waiting = [one for one in waiting if not one.whole]
             if config.at and not wanted and not waiting:
                 return
-            seen.append(frame)
-            yield pace.progress(1)
-        end = seen[-1].time + 1 / rate
-        asked = wanted if config.at else [end]
-        reached = [second for second in asked if second <= end + TOLERANCE]
-        waiting += [self._begin(source, seen, ahead) for _ in reached]
-        yield from (self._told(source, one, look, rate) for one in waiting)
-        if len(reached) < len(asked):
-            late = asked[len(reached)]
+            context.append(frame)
+            yield reading.progress(1)
+        end = context[-1].time + 1 / rate
+        eval_batch = wanted if config.at else [end]
+        reached = [second for second in eval_batch if second <= end + TOLERANCE]
+        waiting += [self._begin(source, context, ahead) for _ in reached]
+        yield from (self._finished(source, one, look, rate) for one in waiting)
+        if len(reached) < len(eval_batch):
+            late = eval_batch[len(reached)]
             raise VideoError(
-                f"{source} ends at {end:.2f} s: nothing can be foreseen after {late:g} s."
+                f"{source} ends at {end:.2f} s: nothing can be forecast after {late:g} s."
             )
 
     def stream(self, source: str | Path, ahead: int | None = None) -> Iterator[ForecastMoment]:
-        """Yield what is foreseen at each sampled frame of a video or folder of images.
+        """Yield what is forecast at each sampled frame of a video or folder of images.
 
         Memory stays constant, however long it goes on; `RollingForecast` tells from which frames.
         Live sources (the str "camera:0", "rtsp://...", "http://...") are read as `live_frames`
@@ -138,15 +138,15 @@ class ForecastModel:
     def follow(
         self, frames: Iterable[Frame], fps: float, ahead: int | None = None
     ) -> Iterator[ForecastMoment]:
-        """Yield what is foreseen at each of a stream's frames.
+        """Yield what is forecast at each of a stream's frames.
 
         Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
         """
         ahead = ForecastConfig(ahead=ahead).ahead
         rolling = RollingForecast(self.network, self.spec.frames)
         for frame in frames:
-            told, seen = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)
-            yield ForecastMoment(frame.time, seen, fps, _pixels(self._sound(told)))
+            predicted, context = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)
+            yield ForecastMoment(frame.time, context, fps, _pixels(self._sound(predicted)))
 
     def _watch(self, source: str, ahead: int, size: tuple[int, int]) -> Iterator[ForecastMoment]:
         with closing(live_frames(source, self.spec.fps, size, log_event)) as frames:
@@ -162,32 +162,32 @@ class ForecastModel:
         pixels = np.stack([frame.rgb for frame in frames])[None]
         return as_clip(pixels, self.spec.channels).to(self.device)
 
-    def _sound(self, told: Tensor) -> Tensor:
+    def _sound(self, predicted: Tensor) -> Tensor:
         # Each weight by itself may be finite, yet too large.
-        if not torch.isfinite(told).all():
+        if not torch.isfinite(predicted).all():
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
-        return told.cpu()
+        return predicted.cpu()
 
     def _begin(self, source: str | Path, frames: Iterable[Frame], ahead: int) -> _Open:
-        """Foresee what comes after the frames seen so far."""
-        seen = list(frames)
-        if len(seen) < self.spec.frames:
+        """Forecast what comes after the frames seen so far."""
+        context = list(frames)
+        if len(context) < self.spec.frames:
             log.warning(
                 "%s: up to %.2f s there are %d of the %d frames that the model wants to see, so "
                 "the forecast is a poorer one.",
-                source, seen[-1].time, len(seen), self.spec.frames,
+                source, context[-1].time, len(context), self.spec.frames,
             )  # fmt: skip
         with torch.inference_mode():
-            return _Open(seen, self._sound(self.network(self._clip(seen), ahead)))
+            return _Open(context, self._sound(self.network(self._clip(context), ahead)))
 
-    def _told(self, source: str | Path, one: _Open, look: Look, rate: float) -> Forecast:
+    def _finished(self, source: str | Path, one: _Open, look: Look, rate: float) -> Forecast:
         """Return a forecast, compared with what really came."""
-        start, seen = one.seen[-1].time, self._clip(one.seen).cpu()
-        came = self._clip(one.came).cpu() if one.came else seen[:, :0]
-        rows: list[_Row] = [(None, None, None)] * one.told.shape[1]
-        if count := len(one.came):
-            told = (one.told[:, :count], *guesses(seen, count))
-            compared = torch.stack([errors(guess, came)[0] for guess in told], dim=1)  # (n, 3, 4)
+        start, context = one.context[-1].time, self._clip(one.context).cpu()
+        ground_truth = self._clip(one.ground_truth).cpu() if one.ground_truth else context[:, :0]
+        rows: list[_Row] = [(None, None, None)] * one.predicted.shape[1]
+        if count := len(one.ground_truth):
+            predicted = (one.predicted[:, :count], *baselines(context, count))
+            compared = torch.stack([errors(baseline, ground_truth)[0] for baseline in predicted], dim=1)  # (n, 3, 4)
             rows[:count] = [
                 (FrameErrors(*model), FrameErrors(*copy), FrameErrors(*linear))
                 for model, copy, linear in compared.tolist()
@@ -196,10 +196,10 @@ class ForecastModel:
             ForecastFrame(number, round(start + number / rate, 6), *row)
             for number, row in enumerate(rows, 1)
         ]
-        times = tuple(round(frame.time, 6) for frame in one.seen)
+        times = tuple(round(frame.time, 6) for frame in one.context)
         return Forecast(
             str(source), times[-1], rate, look.width, look.height, str(self.path), times,
-            tuple(frames), _pixels(seen), _pixels(one.told), _pixels(came),
+            tuple(frames), _pixels(context), _pixels(one.predicted), _pixels(ground_truth),
         )  # fmt: skip
 
 
@@ -217,6 +217,6 @@ def load_forecast(
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)
-    noun = "trained model that foresees frames"
+    noun = "trained model that forecasts frames"
     found = newest_run(RUNS, "forecast", noun) if path is None else Path(path)
     return ForecastModel(read_model(found), chosen)

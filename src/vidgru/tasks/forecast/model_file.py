@@ -6,7 +6,7 @@ from typing import Any
 from vidgru.engine.model_file import Loaded, are_whole, is_number
 from vidgru.nn.choices import MAP_CORE, MAP_SIZES
 from vidgru.tasks.forecast.network import ForecastNetwork
-from vidgru.tasks.forecast.spec import FORECAST_HIDDENS, MOST_AHEAD, ForecastSpec
+from vidgru.tasks.forecast.spec import FORECAST_HIDDENS, MAX_AHEAD, ForecastSpec
 from vidgru.tasks.registry import load
 
 LoadedForecast = Loaded[ForecastNetwork, ForecastSpec]
@@ -26,7 +26,7 @@ def read_spec(content: dict[str, Any]) -> ForecastSpec | None:
         and are_whole(spec.hidden, spec.frames, spec.ahead, spec.size, spec.channels)
         and spec.hidden in FORECAST_HIDDENS
         and 1 <= spec.frames <= 512
-        and 1 <= spec.ahead <= MOST_AHEAD
+        and 1 <= spec.ahead <= MAX_AHEAD
         and spec.size in MAP_SIZES
         and spec.channels in (1, 3)
         and is_number(spec.fps, 1e-12, 1000)

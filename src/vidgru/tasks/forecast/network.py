@@ -1,4 +1,4 @@
-"""The network that foresees frames: what is seen, two recurrences over maps, what comes next."""
+"""The network that forecasts frames: what is seen, two recurrences over maps, what comes next."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ from vidgru.nn.unroll import unroll
 from vidgru.tasks.forecast.spec import FORECAST_CELL
 
 WAYS = 2  # copies of the last frame, each moved in its own way; beside them, one stays
-STAYS = 1.0  # logit that the copy that stays shows, at first
+STILL_LOGIT = 1.0  # logit that the copy that stays shows, at first
 DETAIL = 8  # maps at full size that say which copy shows where
 PART = 16  # frames that are read together
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
 
 class ForecastState(NamedTuple):
-    """All that a forecasting network remembers between two frames, seen or foreseen."""
+    """All that a forecasting network remembers between two frames, seen or forecast."""
 
     frame: Tensor  # (B, C, S, S), the last one
     change: Tensor  # (B, 3, S, S), how it differed from the one before
@@ -35,7 +35,7 @@ class ForecastNetwork(nn.Module):
     Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
     a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
     3), and of one that is painted anew. `forward(clip, ahead)` gives the same numbers as repeated
-    `see(frame, state)` and then repeated `tell(state)` and `see` of what that told.
+    `observe(frame, state)` and then repeated `predict(state)` and `observe` of what that told.
     """
 
     grid: Tensor
@@ -47,10 +47,10 @@ class ForecastNetwork(nn.Module):
         # Those of a classifier, which can begin with what they learn here.
         self.main = FrameEncoder(6, MAIN_WIDTHS)
         self.side = FrameEncoder(3, SIDE_WIDTHS)
-        seen = [main + side for main, side in zip(MAIN_WIDTHS, SIDE_WIDTHS, strict=True)]
-        self.fine = ConvGRUCell(seen[1], hidden, size // FORECAST_CELL)
+        context = [main + side for main, side in zip(MAIN_WIDTHS, SIDE_WIDTHS, strict=True)]
+        self.fine = ConvGRUCell(context[1], hidden, size // FORECAST_CELL)
         self.down = _convolve(hidden, coarse, 2)
-        self.coarse = ConvGRUCell(coarse + seen[2] + seen[3], coarse, size // (2 * FORECAST_CELL))
+        self.coarse = ConvGRUCell(coarse + context[2] + context[3], coarse, size // (2 * FORECAST_CELL))
         self.up = nn.ConvTranspose2d(coarse, hidden, 4, stride=2, padding=1)
         self.mix = _convolve(2 * hidden, hidden)
         self.move = nn.Conv2d(hidden, 2 * WAYS, 3, padding=1)
@@ -58,7 +58,7 @@ class ForecastNetwork(nn.Module):
         self.show = nn.Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
         shares = nn.Conv2d(16, WAYS + 2, 3, padding=1)
         with torch.no_grad():
-            shares.bias[0] += STAYS  # type: ignore[index]
+            shares.bias[0] += STILL_LOGIT  # type: ignore[index]
         self.choose = nn.Sequential(
             nn.Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
@@ -110,11 +110,11 @@ class ForecastNetwork(nn.Module):
             coarses += [maps, far]
         return torch.cat(fines, dim=1), torch.cat(coarses, dim=1)
 
-    def see(self, frame: Tensor, state: ForecastState | None = None) -> ForecastState:
-        """Return the state after one more frame (B, C, S, S), seen or foreseen."""
+    def observe(self, frame: Tensor, state: ForecastState | None = None) -> ForecastState:
+        """Return the state after one more frame (B, C, S, S), seen or forecast."""
         return self.read(frame[:, None], state)
 
-    def tell(self, state: ForecastState) -> Tensor:
+    def predict(self, state: ForecastState) -> Tensor:
         """Return the frame (B, C, S, S) that comes next."""
         fine, coarse = state.fine[0], state.coarse[0]
         known = self.mix(torch.cat([fine, functional.leaky_relu(self.up(coarse), 0.1)], dim=1))
@@ -143,11 +143,11 @@ class ForecastNetwork(nn.Module):
     ) -> Tensor:
         """Return the frames (B, ahead, C, S, S) that come after a clip (B, T, C, S, S).
 
-        Each is foreseen from those foreseen before it; where `shown`, bool (B, ahead), is set, the
-        next is foreseen from the frame of `truth` (B, ahead, C, S, S) instead.
+        Each is forecast from those forecast before it; where `shown`, bool (B, ahead), is set, the
+        next is forecast from the frame of `truth` (B, ahead, C, S, S) instead.
         """
         # What learns looks at all frames together; what answers, at a bounded number.
-        state, told = None, list[Tensor]()
+        state, predicted = None, list[Tensor]()
         most = clip.shape[1] if self.training else PART
         for start in range(0, clip.shape[1], max(most, 1)):
             state = self.read(clip[:, start : start + most], state)
@@ -158,22 +158,22 @@ class ForecastNetwork(nn.Module):
         self.side.eval()
         for step in range(ahead):
             if step:
-                frame = told[-1]
+                frame = predicted[-1]
                 if truth is not None and shown is not None:
                     real = shown[:, step - 1].view(-1, 1, 1, 1)
                     frame = torch.where(real, truth[:, step - 1], frame)
-                state = self.see(frame, state)
-            told.append(self.tell(state))
+                state = self.observe(frame, state)
+            predicted.append(self.predict(state))
         self.main.train(self.training)
         self.side.train(self.training)
-        return torch.stack(told, dim=1)
+        return torch.stack(predicted, dim=1)
 
     def step(
         self, frame: Tensor, state: ForecastState | None = None
     ) -> tuple[Tensor, ForecastState]:
         """Return the frame that comes next, and the state, after one more frame (B, C, S, S)."""
-        state = self.see(frame, state)
-        return self.tell(state), state
+        state = self.observe(frame, state)
+        return self.predict(state), state
 
 
 def _convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

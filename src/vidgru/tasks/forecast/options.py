@@ -1,4 +1,4 @@
-"""What can be set where frames are foreseen."""
+"""What can be set where frames are forecast."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,16 +7,16 @@ from vidgru.core.options import option
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.train_config import MapTrainConfig
 from vidgru.tasks.contract import About
-from vidgru.tasks.forecast.spec import AHEAD, FORECAST_SIZE, MOST_AHEAD, SEEN
+from vidgru.tasks.forecast.spec import AHEAD, CONTEXT, FORECAST_SIZE, MAX_AHEAD
 
 
 @dataclass(frozen=True)
 class ForecastTrainConfig(MapTrainConfig):
-    """How `train` learns to foresee frames. None means: chosen from the data."""
+    """How `train` learns to forecast frames. None means: chosen from the data."""
 
     defaults: ClassVar = {
         "size": f"to forecast {FORECAST_SIZE}",
-        "frames": f"to forecast {SEEN} that are seen, or fewer where clips are short",
+        "frames": f"to forecast {CONTEXT} that are seen, or fewer where clips are short",
         "fps": "to forecast their own up to 30",
     }
     min_frames: ClassVar = 1
@@ -24,9 +24,9 @@ class ForecastTrainConfig(MapTrainConfig):
     task: str = option("forecast", "What to learn.", choices=("forecast",))
     ahead: int | None = option(
         None,
-        f"Frames to learn to foresee. Default: {AHEAD}, or fewer where clips are short.",
+        f"Frames to learn to forecast. Default: {AHEAD}, or fewer where clips are short.",
         low=1,
-        high=MOST_AHEAD,
+        high=MAX_AHEAD,
         metavar="N",
     )
     grey: bool | None = option(
@@ -36,7 +36,7 @@ class ForecastTrainConfig(MapTrainConfig):
 
 @dataclass(frozen=True)
 class ForecastConfig(ModelConfig):
-    """What `forecast` foresees of each video."""
+    """What `forecast` forecasts of each video."""
 
     model: str | None = option(
         None,
@@ -46,14 +46,14 @@ class ForecastConfig(ModelConfig):
     )
     ahead: int | None = option(
         None,
-        "Frames to foresee, at the rate that the model learned. Default: as many as it learned to.",
+        "Frames to forecast, at the rate that the model learned. Default: as many as it learned to.",
         low=1,
-        high=MOST_AHEAD,
+        high=MAX_AHEAD,
         metavar="N",
     )
     at: tuple[float, ...] = option(
         (),
-        "Foresee what comes after this second; give several for an error curve. Default: what comes"
+        "Forecast what comes after this second; give several for an error curve. Default: what comes"
         " after the end.",
         low=0,
         metavar="SECONDS",
@@ -69,11 +69,11 @@ class ForecastConfig(ModelConfig):
 
 ABOUT = About(
     name="forecast",
-    learns="to foresee frames",
+    learns="to forecast frames",
     command="forecast",
-    summary="Foresee the frames that come next in videos.",
+    summary="Forecast the frames that come next in videos.",
     noun="a forecasting model",
-    use="foresees frames: use `vidgru forecast`",
+    use="forecasts frames: use `vidgru forecast`",
     subject="forecasts",
     train_config=ForecastTrainConfig,
 )

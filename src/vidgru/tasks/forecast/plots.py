@@ -22,12 +22,12 @@ def plot_horizons(path: Path, scores: ForecastScores) -> None:
         (("mse", "MSE (sum over a frame)"), ("psnr", "PSNR, dB")),
         strict=True,
     ):
-        for guess, label, color, style in (
+        for baseline, label, color, style in (
             ("model", "model", "tab:orange", "-"),
             ("copy", "last frame stays", "tab:blue", "--"),
             ("linear", "pixels go on to change", "tab:gray", ":"),
         ):
-            errors = [getattr(getattr(horizon, guess), name) for horizon in scores.horizons]
+            errors = [getattr(getattr(horizon, baseline), name) for horizon in scores.horizons]
             axes.plot(numbers, errors, color=color, linestyle=style, marker=".", label=label)
         axes.set(xlabel=f"frames ahead, {scores.horizons[0].seconds:.3g} s each", ylabel=title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

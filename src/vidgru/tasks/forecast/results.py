@@ -1,4 +1,4 @@
-"""Frames that are foreseen of videos: frozen dataclasses with `to_dict()`."""
+"""Frames that are forecast of videos: frozen dataclasses with `to_dict()`."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Pixels: TypeAlias = "NDArray[np.float32]"
 
 @dataclass(frozen=True)
 class ForecastFrame(ToDict):
-    """One frame that was foreseen.
+    """One frame that was forecast.
 
     number: 1 is the frame after the last one seen; seconds: its time in the source; model, copy,
     linear: how far it is from what really came, and two guesses beside it (see `HorizonScores`);
@@ -35,12 +35,12 @@ class ForecastFrame(ToDict):
 
 @dataclass(frozen=True)
 class Forecast(ToDict):
-    """The frames that are foreseen after a moment of a video.
+    """The frames that are forecast after a moment of a video.
 
     at: time of the last frame seen, in seconds; fps: frames/s that were sampled; width, height: of
     the source's pictures, in pixels; model: the file that told; seen: times of the frames seen, in
-    seconds; frames: those foreseen. Pixels go from 0 to 1, (frames, S, S, C) with one or three
-    channels, squashed to the model's square: shown of the frames seen, told of those foreseen, came
+    seconds; frames: those forecast. Pixels go from 0 to 1, (frames, S, S, C) with one or three
+    channels, squashed to the model's square: shown of the frames seen, told of those forecast, came
     of what really came, as far as the source goes on.
     """
 
@@ -52,37 +52,37 @@ class Forecast(ToDict):
     width: int
     height: int
     model: str
-    seen: tuple[float, ...]
+    context: tuple[float, ...]
     frames: tuple[ForecastFrame, ...]
     shown: Pixels = dataclasses.field(compare=False, repr=False)
-    told: Pixels = dataclasses.field(compare=False, repr=False)
-    came: Pixels = dataclasses.field(compare=False, repr=False)
+    predicted: Pixels = dataclasses.field(compare=False, repr=False)
+    ground_truth: Pixels = dataclasses.field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class ForecastMoment(ToDict):
-    """What is foreseen at one frame of a stream.
+    """What is forecast at one frame of a stream.
 
     time: of the last frame seen, in seconds; seen: how many frames it is told from; fps: frames/s;
-    told: the frames foreseen (frames, S, S, C), pixels from 0 to 1.
+    told: the frames forecast (frames, S, S, C), pixels from 0 to 1.
     """
 
     _keys = ("time", "seen", "fps", "seconds")
 
     time: float
-    seen: int
+    context: int
     fps: float
-    told: Pixels = dataclasses.field(compare=False, repr=False)
+    predicted: Pixels = dataclasses.field(compare=False, repr=False)
 
     @property
     def seconds(self) -> tuple[float, ...]:
-        """Times of the frames foreseen, in seconds."""
-        return tuple(self.time + number / self.fps for number in range(1, len(self.told) + 1))
+        """Times of the frames forecast, in seconds."""
+        return tuple(self.time + number / self.fps for number in range(1, len(self.predicted) + 1))
 
 
 @dataclass(frozen=True)
-class Foreseen(ToDict):
-    """What was foreseen of one source, and written into a folder.
+class ForecastSummary(ToDict):
+    """What was forecast of one source, and written into a folder.
 
     forecasts: how many; scores: their mean errors, of those of which most frames really came; None
     where nothing is known of what came.
@@ -108,7 +108,7 @@ def mean_scores(several: Sequence[Sequence[ForecastFrame]], fps: float) -> Forec
         HorizonScores(
             number,
             number / fps,
-            *(mean_errors([errors[guess] for errors in row]) for guess in range(3)),
+            *(mean_errors([errors[baseline] for errors in row]) for baseline in range(3)),
         )
         for number, row in enumerate(zip(*chosen, strict=True), 1)
     ]

@@ -1,4 +1,4 @@
-"""Foresee frames at every frame of a stream, with states that never grow old."""
+"""Forecast frames at every frame of a stream, with states that never grow old."""
 
 import torch
 from torch import Tensor
@@ -20,17 +20,17 @@ class RollingForecast:
 
     @torch.inference_mode()
     def push(self, frame: Tensor, ahead: int) -> tuple[Tensor, int]:
-        """Take one more frame (B, C, S, S) and return those foreseen (B, ahead, C, S, S).
+        """Take one more frame (B, C, S, S) and return those forecast (B, ahead, C, S, S).
 
         The second result is how many frames they are told from.
         """
-        begun = [(self.network.see(frame, state), age + 1) for state, age in self._states]
+        begun = [(self.network.observe(frame, state), age + 1) for state, age in self._states]
         if not self._states or self._states[-1][1] == self.frames:
-            begun.append((self.network.see(frame), 1))
+            begun.append((self.network.observe(frame), 1))
         self._states = begun[-2:]
         state, age = self._states[0]
-        told = [self.network.tell(state)]
-        while len(told) < ahead:
-            state = self.network.see(told[-1], state)
-            told.append(self.network.tell(state))
-        return torch.stack(told, dim=1), age
+        predicted = [self.network.predict(state)]
+        while len(predicted) < ahead:
+            state = self.network.observe(predicted[-1], state)
+            predicted.append(self.network.predict(state))
+        return torch.stack(predicted, dim=1), age

@@ -1,4 +1,4 @@
-"""Write what is foreseen of videos: pictures, a video, a filmstrip, errors and their curve."""
+"""Write what is forecast of videos: pictures, a video, a filmstrip, errors and their curve."""
 
 import contextlib
 import csv
@@ -17,8 +17,8 @@ from vidgru.engine.inference import each
 from vidgru.tasks.forecast.model import ForecastModel
 from vidgru.tasks.forecast.options import ForecastConfig
 from vidgru.tasks.forecast.plots import plot_horizons
-from vidgru.tasks.forecast.results import Forecast, ForecastFrame, Foreseen, mean_scores
-from vidgru.tasks.forecast.scores import GUESSES, FrameErrors
+from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastSummary, mean_scores
+from vidgru.tasks.forecast.scores import BASELINES, FrameErrors
 from vidgru.tasks.forecast.strip import film_strip, to_rgb
 from vidgru.video.find import place
 from vidgru.video.output_paths import plan_folders
@@ -31,12 +31,12 @@ VIDEO, STRIP, TABLE, CURVE = "forecast.mp4", "filmstrip.png", "frames.csv", "err
 PICTURE = re.compile(r"frame_\d{3,}\.png")
 ENDING = "-forecast"
 LARGEST, SMALLEST = 512, 16  # sides of pictures, in pixels
-LEAST, MOST = 1, 240  # frames/s of the video
+MIN_FPS, MAX_FPS = 1, 240  # frames/s of the video
 MEASURES = tuple(field.name for field in fields(FrameErrors))
 
 
 @dataclass(frozen=True)
-class Places:
+class OutputPaths:
     """Where the forecasts of a source go: a folder, and one for each forecast, in order of time."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Places:
 
 def plan(
     sources: Sequence[str], found: Sequence[Path | Failure], config: ForecastConfig
-) -> dict[Path, Places]:
+) -> dict[Path, OutputPaths]:
     """Return where the forecasts of each source go; several of one have a folder each in its own.
 
     Raises OutputError for a folder that is a file, or that holds something, unless the config says
@@ -58,7 +58,7 @@ def plan(
         seconds, taken = sorted(set(config.at)), set[str]()
         names = [Path(f"at-{second:.2f}s") for second in seconds] if len(seconds) > 1 else [Path()]
         each = [folder / place(name, taken, True) if name.name else folder for name in names]
-        planned[source] = Places(folder, tuple(each))
+        planned[source] = OutputPaths(folder, tuple(each))
         for one in dict.fromkeys((folder, *each)):
             _check(one, [item for item in found if isinstance(item, Path)], config.overwrite)
     return planned
@@ -83,39 +83,39 @@ def _is_written(name: str) -> bool:
     return name in (VIDEO, STRIP, TABLE, CURVE) or PICTURE.fullmatch(name) is not None
 
 
-def foresee_each(
+def forecast_each(
     model: ForecastModel,
     found: Sequence[Path | Failure],
-    planned: Mapping[Path, Places],
+    planned: Mapping[Path, OutputPaths],
     config: ForecastConfig,
-) -> Iterator[Progress | Forecast | Foreseen | Failure]:
+) -> Iterator[Progress | Forecast | ForecastSummary | Failure]:
     """Yield each forecast when its files are written, and then what those of a source come to.
 
     A source that cannot be read gives a Failure instead. Raises OutputError.
     """
-    return each(found, lambda source: _foresee(model, source, planned[source], config))
+    return each(found, lambda source: _forecast(model, source, planned[source], config))
 
 
-def _foresee(
-    model: ForecastModel, source: Path, places: Places, config: ForecastConfig
-) -> Generator[Progress | Forecast, None, Foreseen]:
-    """Foresee what comes in one source, and write that."""
+def _forecast(
+    model: ForecastModel, source: Path, outputs: OutputPaths, config: ForecastConfig
+) -> Generator[Progress | Forecast, None, ForecastSummary]:
+    """Forecast what comes in one source, and write that."""
     several: list[tuple[ForecastFrame, ...]] = []
     rate = 1.0
     try:
         for item in model.forecast_steps(source, config.ahead, config.at):
             if isinstance(item, Forecast):
                 if not several:
-                    remove_earlier(places.folder)
-                item, rate = save_forecast(item, places.each[len(several)]), item.fps
+                    remove_earlier(outputs.folder)
+                item, rate = save_forecast(item, outputs.each[len(several)]), item.fps
                 several.append(item.frames)
             yield item
     finally:
         # Also where a later second does not exist.
         scores = mean_scores(several, rate)
         if scores is not None:
-            plot_horizons(places.folder / CURVE, scores)
-    return Foreseen(str(source), places.folder, len(several), scores)
+            plot_horizons(outputs.folder / CURVE, scores)
+    return ForecastSummary(str(source), outputs.folder, len(several), scores)
 
 
 def remove_earlier(folder: Path) -> None:
@@ -140,17 +140,17 @@ def remove_earlier(folder: Path) -> None:
 def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
     """Write a forecast into a folder, and return it with the names of its pictures.
 
-    Each frame foreseen is a PNG (see `picture_size`); forecast.mp4 shows the frames seen and then,
-    in an orange frame, those foreseen, at the rate that was sampled, or the nearest from 1 to 240
+    Each frame forecast is a PNG (see `picture_size`); forecast.mp4 shows the frames seen and then,
+    in an orange frame, those forecast, at the rate that was sampled, or the nearest from 1 to 240
     frames/s; filmstrip.png shows all side by side, and frames.csv lists times and errors.
     Raises OutputError.
     """
-    size = picture_size(forecast.width, forecast.height, forecast.told.shape[1])
-    pictures = [shrink(picture.copy(), size) for picture in to_rgb(forecast.told)]
+    size = picture_size(forecast.width, forecast.height, forecast.predicted.shape[1])
+    pictures = [shrink(picture.copy(), size) for picture in to_rgb(forecast.predicted)]
     files = [folder / f"frame_{frame.number:03d}.png" for frame in forecast.frames]
     for file, picture in zip(files, pictures, strict=True):
         write_image(file, picture)
-    fps = Fraction(min(max(forecast.fps, LEAST), MOST)).limit_denominator(1001)
+    fps = Fraction(min(max(forecast.fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)
     with open_recorder(folder / VIDEO, size, fps) as recorder:
         for picture in to_rgb(forecast.shown):
             recorder.write(shrink(picture.copy(), size))
@@ -163,7 +163,7 @@ def save_forecast(forecast: Forecast, folder: Path) -> Forecast:
 
 
 def picture_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Return (width, height) of pictures of a source, foreseen as squares of this side.
+    """Return (width, height) of pictures of a source, forecast as squares of this side.
 
     They have the source's size, but at most 512 pixels on the longer side, and at least `side` on
     the shorter one where both can be.
@@ -182,7 +182,7 @@ def _framed(picture: Image) -> Image:
 
 
 def _columns() -> list[str]:
-    names = [m if guess == "model" else f"{guess}_{m}" for guess in GUESSES for m in MEASURES]
+    names = [m if baseline == "model" else f"{baseline}_{m}" for baseline in BASELINES for m in MEASURES]
     return ["number", "seconds", "file", *names]
 
 
@@ -192,8 +192,8 @@ def _write_table(path: Path, frames: Sequence[ForecastFrame]) -> None:
     table.writerow(_columns())
     for frame in frames:
         cells: list[str] = []
-        for guess in GUESSES:
-            errors: FrameErrors | None = getattr(frame, guess)
+        for baseline in BASELINES:
+            errors: FrameErrors | None = getattr(frame, baseline)
             values = asdict(errors).values() if errors is not None else ()
             cells += [f"{value:.6f}" for value in values] or [""] * len(MEASURES)
         file = "" if frame.file is None else frame.file.name

@@ -1,4 +1,4 @@
-"""Tables of how good foreseen frames are. Names from strangers are made harmless first."""
+"""Tables of how good forecast frames are. Names from strangers are made harmless first."""
 
 from rich import box
 from rich.table import Table
@@ -6,7 +6,7 @@ from rich.text import Text
 
 from vidgru.engine.results import PARTS
 from vidgru.tasks.forecast.scores import (
-    GUESSES,
+    BASELINES,
     ForecastEvaluation,
     ForecastScores,
     ForecastTrainResult,
@@ -39,7 +39,7 @@ def show(result: ForecastTrainResult | ForecastEvaluation) -> None:
 
 
 def show_forecast_training(result: ForecastTrainResult) -> None:
-    """Print how good frames are foreseen, where the model lies, and what to type next."""
+    """Print how good frames are forecast, where the model lies, and what to type next."""
     parts = held_out(result.validation, result.test)
     print_tables((scores_table(*part) for part in parts), result.skipped)
     how = f": from {result.frames} frames, the next {result.ahead}, at {result.fps:.4g} frames/s"
@@ -54,7 +54,7 @@ def show_forecast_training(result: ForecastTrainResult) -> None:
 
 
 def show_forecast_evaluation(result: ForecastEvaluation) -> None:
-    """Print how good frames are foreseen of clips that were not learned from."""
+    """Print how good frames are forecast of clips that were not learned from."""
     print_tables([scores_table(result.scores, PARTS[result.part])], result.skipped)
     for sentence in (_usefulness(result.scores, PARTS[result.part]), CONSTANTS):
         if sentence:
@@ -63,12 +63,12 @@ def show_forecast_evaluation(result: ForecastEvaluation) -> None:
 
 def _usefulness(scores: ForecastScores, what: str) -> str:
     """Return whether and where a model is better than the guesses; "" where it always is."""
-    guess = {"copy": "the last frame repeated", "linear": "pixels that go on to change"}
-    own, best = (figure(scores.mean(name).mse) for name in ("model", scores.best_guess))
+    baseline = {"copy": "the last frame repeated", "linear": "pixels that go on to change"}
+    own, best = (figure(scores.mean(name).mse) for name in ("model", scores.best_baseline))
     return worth(
         scores.useful,
         "MSE",
-        f"its mean MSE on {what}, {own}, is not below that of {guess[scores.best_guess]}, {best}",
+        f"its mean MSE on {what}, {own}, is not below that of {baseline[scores.best_baseline]}, {best}",
         {f"+{horizon.frame}": horizon.useful for horizon in scores.horizons},
     )
 
@@ -84,7 +84,7 @@ def scores_table(scores: ForecastScores, what: str) -> Table:
         title_justify="left",
         show_footer=True,
     )
-    means = [scores.mean(guess) for guess in GUESSES]
+    means = [scores.mean(baseline) for baseline in BASELINES]
     table.add_column("frame", footer="all")
     table.add_column("seconds", justify="right")
     for title, foot in zip(("MSE", "MAE", "SSIM", "PSNR"), _cells(*means), strict=True):

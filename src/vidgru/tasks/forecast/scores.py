@@ -1,4 +1,4 @@
-"""How good foreseen frames are: frozen dataclasses with `to_dict()`."""
+"""How good forecast frames are: frozen dataclasses with `to_dict()`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import ClassVar
 from vidgru.core.results import ToDict
 from vidgru.engine.results import Evaluated, Trained
 
-GUESSES = ("model", "copy", "linear")
+BASELINES = ("model", "copy", "linear")
 
 
 @dataclass(frozen=True)
 class FrameErrors(ToDict):
-    """How far foreseen frames are from those that came: means over frames.
+    """How far forecast frames are from those that came: means over frames.
 
     Of pixels from 0 to 1, as OpenSTL does for moving digits: mse, mae: squared and absolute errors
     summed over all pixels and channels of a frame; ssim: structural similarity (Wang et al. 2004)
@@ -49,7 +49,7 @@ class HorizonScores(ToDict):
 
 @dataclass(frozen=True)
 class ForecastScores(ToDict):
-    """How good a model foresees frames. windows: how often it was asked."""
+    """How good a model forecasts frames. windows: how often it was asked."""
 
     _keys = (..., "mean")
     _sources: ClassVar = {"mean": "_means"}
@@ -57,23 +57,23 @@ class ForecastScores(ToDict):
     windows: int
     horizons: tuple[HorizonScores, ...]
 
-    def mean(self, guess: str) -> FrameErrors:
+    def mean(self, baseline: str) -> FrameErrors:
         """Return the means over all horizons of "model", "copy" or "linear"."""
-        return mean_errors([getattr(horizon, guess) for horizon in self.horizons])
+        return mean_errors([getattr(horizon, baseline) for horizon in self.horizons])
 
     @property
     def _means(self) -> dict[str, FrameErrors]:
-        return {guess: self.mean(guess) for guess in GUESSES}
+        return {baseline: self.mean(baseline) for baseline in BASELINES}
 
     @property
-    def best_guess(self) -> str:
+    def best_baseline(self) -> str:
         """The guess of the lower mean MSE, "copy" or "linear"."""
-        return min(GUESSES[1:], key=lambda guess: self.mean(guess).mse)
+        return min(BASELINES[1:], key=lambda baseline: self.mean(baseline).mse)
 
     @property
     def useful(self) -> bool:
         """Whether the model's mean MSE is below that of the best guess."""
-        return self.mean("model").mse < self.mean(self.best_guess).mse
+        return self.mean("model").mse < self.mean(self.best_baseline).mse
 
 
 def mean_errors(errors: Sequence[FrameErrors]) -> FrameErrors:
@@ -91,7 +91,7 @@ class ForecastTrainResult(Trained):
 
     `validation` belongs to the weights that did best on these very clips, so it flatters a little;
     `test` (FOLDER/test, if there is one) was looked at once. fps: frames/s; frames: how many are
-    seen; ahead: how many are foreseen; size: of the pictures, in pixels; channels: 1 for grey.
+    seen; ahead: how many are forecast; size: of the pictures, in pixels; channels: 1 for grey.
     """
 
     task: ClassVar = "forecast"
@@ -114,7 +114,7 @@ class ForecastTrainResult(Trained):
 
 @dataclass(frozen=True)
 class ForecastEvaluation(Evaluated):
-    """How good a model foresees clips that it did not learn from."""
+    """How good a model forecasts clips that it did not learn from."""
 
     task: ClassVar = "forecast"
 

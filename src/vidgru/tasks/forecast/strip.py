@@ -1,4 +1,4 @@
-"""Draw a forecast as a filmstrip: what was seen, what came, what was foreseen, where it erred."""
+"""Draw a forecast as a filmstrip: what was seen, what came, what was forecast, where it erred."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from vidgru.video.panel import GROUND, ORANGE, WHITE, put, write
 from vidgru.video.read import Image, shrink
 from vidgru.video.text import draw_text
 
-MOST_SEEN, MOST_TOLD = 4, 10  # columns
+MAX_CONTEXT, MAX_PREDICTED = 4, 10  # columns
 SIDE, LARGEST = 128, 160  # of a square picture in the strip, about and at most, in pixels
 WIDEST = 4.0  # sides of other shapes, one to the other, at most
 LARGEST_ERROR = 0.5  # of the range of pixels: from there on, one colour
@@ -23,46 +23,46 @@ def film_strip(forecast: Forecast) -> Image:
     """Return a filmstrip of a forecast, rgb uint8 (H, W, 3).
 
     To the left are the last frames seen; beyond the gap, below each other, what really came, as
-    far as that is known, what was foreseen, and where that was off: black where it was right, and
+    far as that is known, what was forecast, and where that was off: black where it was right, and
     through red to pale yellow where pixels are off by half their range or more. Above each column
     stands its time from the last frame seen. Pictures have the source's shape, but sides of 1 to 4
     at most; small ones are enlarged without smoothing. Where there are many frames, some are
-    picked evenly, always the last one seen, and the first and the last one foreseen.
+    picked evenly, always the last one seen, and the first and the last one forecast.
     """
     size = _cell(forecast)
-    seen = _pick(len(forecast.shown), MOST_SEEN)
-    told = _pick(len(forecast.told), MOST_TOLD)
-    known = [number for number in told if number < len(forecast.came)]
-    rows = [("foreseen", [_shown(forecast.told[n], size) for n in told])]
+    context = _pick(len(forecast.shown), MAX_CONTEXT)
+    predicted = _pick(len(forecast.predicted), MAX_PREDICTED)
+    known = [number for number in predicted if number < len(forecast.ground_truth)]
+    rows = [("forecast", [_shown(forecast.predicted[n], size) for n in predicted])]
     if known:
-        off = [np.abs(forecast.told[n] - forecast.came[n]).mean(axis=-1) for n in known]
-        rows.insert(0, ("came", [_shown(forecast.came[n], size) for n in known]))
+        off = [np.abs(forecast.predicted[n] - forecast.ground_truth[n]).mean(axis=-1) for n in known]
+        rows.insert(0, ("came", [_shown(forecast.ground_truth[n], size) for n in known]))
         rows.append(("error", [enlarge(error_colors(each), size) for each in off]))
     labels = [draw_text(name, TEXT, 20 * TEXT) for name, _ in rows]
     first = draw_text("seen", TEXT, 20 * TEXT)
     gap = max(label.shape[1] for label in labels) + 5 * PAD
     width, height = size[0] + PAD, size[1] + PAD
     left, top = first.shape[1] + 2 * PAD, round(1.7 * TEXT) + PAD
-    middle = left + len(seen) * width + gap
-    shape = top + len(rows) * height, middle + len(told) * width, 3
+    middle = left + len(context) * width + gap
+    shape = top + len(rows) * height, middle + len(predicted) * width, 3
     sheet: Image = np.full(shape, GROUND, np.uint8)
-    times = [forecast.seen[n] - forecast.at for n in seen]
-    times += [forecast.frames[n].seconds - forecast.at for n in told]
-    starts = [left + n * width for n in range(len(seen))]
-    starts += [middle + n * width for n in range(len(told))]
+    times = [forecast.context[n] - forecast.at for n in context]
+    times += [forecast.frames[n].seconds - forecast.at for n in predicted]
+    starts = [left + n * width for n in range(len(context))]
+    starts += [middle + n * width for n in range(len(predicted))]
     for number, (x, caption) in enumerate(zip(starts, _captions(times, forecast.fps), strict=True)):
         text = draw_text(caption, TEXT, width)
-        color = WHITE if number < len(seen) else ORANGE
+        color = WHITE if number < len(context) else ORANGE
         write(sheet, text, x + (size[0] - text.shape[1]) // 2, PAD // 2, color)
     write(sheet, first, PAD, top + (size[1] - first.shape[0]) // 2)
-    for n, x in zip(seen, starts, strict=False):
+    for n, x in zip(context, starts, strict=False):
         put(sheet, _shown(forecast.shown[n], size), x, top)
     for row, ((name, pictures), label) in enumerate(zip(rows, labels, strict=True)):
         y = top + row * height
-        color = ORANGE if name == "foreseen" else WHITE
+        color = ORANGE if name == "forecast" else WHITE
         x = middle - label.shape[1] - 2 * PAD
         write(sheet, label, x, y + (size[1] - label.shape[0]) // 2, color)
-        for picture, x in zip(pictures, starts[len(seen) :], strict=False):
+        for picture, x in zip(pictures, starts[len(context) :], strict=False):
             put(sheet, picture, x, y)
     line = middle - gap + PAD
     sheet[top:-PAD, line : line + 2] = ORANGE
@@ -108,7 +108,7 @@ def enlarge(picture: Image, size: tuple[int, int]) -> Image:
 
 def _cell(forecast: Forecast) -> tuple[int, int]:
     """Return (width, height) of pictures: the area of the model's, times a whole number."""
-    side = forecast.told.shape[1]
+    side = forecast.predicted.shape[1]
     side = min(side * max(round(SIDE / side), 1), LARGEST)
     shape = min(max(forecast.width / forecast.height, 1 / WIDEST), WIDEST)
     return round(side * math.sqrt(shape)), round(side / math.sqrt(shape))

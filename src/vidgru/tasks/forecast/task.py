@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.data.sampling import probe
 from vidgru.engine.initial_weights import InitialWeights
@@ -26,13 +26,13 @@ from vidgru.tasks.forecast.results import Forecast
 from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.tasks.forecast.spec import (
     AHEAD,
+    CONTEXT,
     FORECAST_HIDDEN,
     FORECAST_SIZE,
-    SEEN,
     ForecastSpec,
     forecast_frames,
 )
-from vidgru.tasks.forecast.training import ForecastTraining
+from vidgru.tasks.forecast.training import ForecastTrainer
 from vidgru.video.sample import FASTEST, even_rate
 
 COLOURED, SPOT = 16, 0.002  # of 255, and of the picture: what grey clips may have of colour
@@ -40,7 +40,7 @@ COLOURED, SPOT = 16, 0.002  # of 255, and of the picture: what grey clips may ha
 Run = TrainRun[ForecastTrainConfig, InitialWeights]
 
 
-class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Gathered]):
+class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Dataset]):
     """See `Task`."""
 
     about, answer = ABOUT, Forecast
@@ -64,9 +64,9 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Gathe
         if config.frames is not None and config.ahead is not None:
             return Sampling(fps, side, config.frames + config.ahead, even=True)
         fill = int(float(np.quantile(seconds, 0.1)) * even_rate(usual, fps) + 1e-6)
-        wanted = (config.frames or SEEN) + (config.ahead or AHEAD)
-        fewest = 1 + (config.frames or config.ahead or 1)
-        return Sampling(fps, side, max(fewest, min(wanted, fill)), even=True)
+        wanted = (config.frames or CONTEXT) + (config.ahead or AHEAD)
+        minimum = 1 + (config.frames or config.ahead or 1)
+        return Sampling(fps, side, max(minimum, min(wanted, fill)), even=True)
 
     def settings(
         self, config: ForecastTrainConfig, sampling: Sampling, start: InitialWeights
@@ -81,7 +81,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Gathe
             "size": config.size or FORECAST_SIZE,
         }
 
-    def spec(self, run: Run, data: Gathered) -> ForecastSpec:
+    def spec(self, run: Run, data: Dataset) -> ForecastSpec:
         """Return what the model file will say of the network that is to be trained."""
         grey = is_grey(data) if run.config.grey is None else run.config.grey
         settings = self.settings(run.config, run.sampling, run.start)
@@ -89,10 +89,10 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Gathe
         return ForecastSpec(ABOUT.name, hidden=FORECAST_HIDDEN, channels=channels, **settings)
 
     def trainer(
-        self, run: Run, data: Gathered, spec: ForecastSpec, network: Any, device: torch.device
-    ) -> ForecastTraining:
+        self, run: Run, data: Dataset, spec: ForecastSpec, network: Any, device: torch.device
+    ) -> ForecastTrainer:
         """Return what trains a network, from the run's checkpoint on if there is one."""
-        return ForecastTraining(run, data, network, spec, device)
+        return ForecastTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedForecast, device: torch.device) -> ForecastModel:
         """Return a model that is ready to answer."""
@@ -115,7 +115,7 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Gathe
         return "both"
 
 
-def is_grey(data: Gathered) -> bool:
+def is_grey(data: Dataset) -> bool:
     """Return whether three frames of each clip that is learned from are shades of grey."""
     for clip in data.parts["train"]:
         piece = data.frames[clip][len(data.frames[clip]) // 2]

@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 
 from vidgru.data.augment import Frames
-from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.train_step import Learner, Settings
-from vidgru.tasks.forecast.metrics import Tally, loss
+from vidgru.engine.distributed import all_reduce, part, rank, world
+from vidgru.engine.train_step import Settings, TrainStep
+from vidgru.tasks.forecast.metrics import MetricAccumulator, loss
 from vidgru.tasks.forecast.network import ForecastNetwork
 from vidgru.tasks.forecast.scores import ForecastScores
 from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 
 # Share of the training in which networks are shown what came ever less often, and then never.
-SHOWN = 0.3
-ASKED = 32  # windows that are looked at together, of the usual size
+TEACHER_FORCING_SHARE = 0.3
+EVAL_BATCH = 32  # windows that are looked at together, of the usual size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
 
-class ForecastTrainer(Learner):
-    """Learn to foresee frames from pieces of videos without gaps; see `Learner`.
+class ForecastTrainStep(TrainStep):
+    """Learn to forecast frames from pieces of videos without gaps; see `TrainStep`.
 
     Windows lie anywhere in the pieces, of which each comes once before any comes again; half of
-    them are mirrored. Frames foreseen are fed back, or at first sometimes what really came
+    them are mirrored. Frames forecast are fed back, or at first sometimes what really came
     (scheduled sampling, Bengio et al. 2015, linear).
     """
 
@@ -42,16 +42,16 @@ class ForecastTrainer(Learner):
     def step(self, done: float) -> float:
         """Learn from one batch when the share `done` of the training is over; return the loss."""
         clip = self._draw()
-        often = max(0.0, 1 - done / SHOWN)
+        often = max(0.0, 1 - done / TEACHER_FORCING_SHARE)
         draws = torch.rand(self.batch_size, self.spec.ahead, generator=self.generator)
         own = part(self.batch_size)
         shown = (draws < often)[own].to(self.device)
         self._begin(done)
-        seen, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
+        context, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            told = self.network(seen, self.spec.ahead, true, shown)
+            predicted = self.network(context, self.spec.ahead, true, shown)
         share = len(clip) / self.batch_size
-        return self._follow(share * loss(told.float(), true))
+        return self._follow(share * loss(predicted.float(), true))
 
     def _draw(self) -> Tensor:
         """Return this process's own part of a batch: frames (b, T, C, S, S) from 0 to 1."""
@@ -75,11 +75,11 @@ class ForecastTrainer(Learner):
         self.network.eval()
         places = list(windows(pieces, self.spec))
         places = places[:: -(-len(places) // most) or 1]
-        tally = Tally(self.spec.ahead)
-        add_windows(tally, self.network, pieces, places[rank() :: world()], self.spec)
-        for sums in tally.sums.values():
-            total(sums)
-        return tally.scores(fps)
+        accumulator = MetricAccumulator(self.spec.ahead)
+        add_windows(accumulator, self.network, pieces, places[rank() :: world()], self.spec)
+        for sums in accumulator.sums.values():
+            all_reduce(sums)
+        return accumulator.scores(fps)
 
 
 def as_clip(frames: Frames, channels: int) -> Tensor:
@@ -100,25 +100,25 @@ def windows(pieces: Sequence[Frames], spec: ForecastSpec) -> Iterator[tuple[int,
             yield number, start
 
 
-def asked(spec: ForecastSpec) -> int:
+def eval_batch(spec: ForecastSpec) -> int:
     """Return how many windows are looked at together: fewer where pictures are large."""
-    return max(1, ASKED * FORECAST_SIZE**2 // spec.size**2)
+    return max(1, EVAL_BATCH * FORECAST_SIZE**2 // spec.size**2)
 
 
 @torch.inference_mode()
 def add_windows(
-    tally: Tally,
+    accumulator: MetricAccumulator,
     network: ForecastNetwork,
     pieces: Sequence[Frames],
     places: Sequence[tuple[int, int]],
     spec: ForecastSpec,
 ) -> None:
-    """Let a network in eval mode foresee windows of pieces, and add its errors to a tally."""
+    """Let a network in eval mode forecast windows of pieces, and add its errors to a tally."""
     device = next(network.parameters()).device
-    together = asked(spec)
+    together = eval_batch(spec)
     for first in range(0, len(places), together):
         some = places[first : first + together]
         frames = np.stack([pieces[number][at : at + spec.window] for number, at in some])
         clip = as_clip(frames, spec.channels)
-        seen, true = clip[:, : spec.frames], clip[:, spec.frames :]
-        tally.add(seen, network(seen.to(device), spec.ahead).cpu(), true)
+        context, true = clip[:, : spec.frames], clip[:, spec.frames :]
+        accumulator.add(context, network(context.to(device), spec.ahead).cpu(), true)

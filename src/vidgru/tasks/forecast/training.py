@@ -1,4 +1,4 @@
-"""Train a network to foresee frames."""
+"""Train a network to forecast frames."""
 
 import logging
 from collections.abc import Generator
@@ -11,20 +11,20 @@ import torch
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.augment import Frames
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.engine.distributed import is_main
 from vidgru.engine.plots import Curve, plot_curves
-from vidgru.engine.trainer import Course, Numbers, TrainRun
+from vidgru.engine.trainer import Numbers, Trainer, TrainRun
 from vidgru.tasks.forecast.network import ForecastNetwork
 from vidgru.tasks.forecast.scores import ForecastScores, ForecastTrainResult
 from vidgru.tasks.forecast.spec import ForecastSpec
-from vidgru.tasks.forecast.train_step import ForecastTrainer
+from vidgru.tasks.forecast.train_step import ForecastTrainStep
 from vidgru.video.sample import even_rate
 
-FEWEST_STEPS = 300  # one takes about half a second
-USUAL_EPOCHS = 10
+MIN_STEPS = 300  # one takes about half a second
+DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
-MOST_VALIDATED, MOST_MEASURED = 128, 1000  # windows that are looked at on the way, and in the end
+MAX_VALIDATED, MAX_MEASURED = 128, 1000  # windows that are looked at on the way, and in the end
 
 TOO_SHORT = "%d clips are left out: they have not the %d frames of a window; the first is %s."
 
@@ -35,7 +35,7 @@ CURVE = Curve("val_mse", "validation MSE, sum over a frame")
 Steps = Generator[Progress, None, ForecastTrainResult]
 
 
-class ForecastTraining(Course[ForecastTrainResult]):
+class ForecastTrainer(Trainer[ForecastTrainResult]):
     """One training of a forecasting model from first step to finished run folder."""
 
     columns = ("val_mse", "val_ssim")
@@ -43,7 +43,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
     def __init__(
         self,
         run: TrainRun[Any, Any],
-        data: Gathered,
+        data: Dataset,
         network: ForecastNetwork,
         spec: ForecastSpec,
         device: torch.device,
@@ -55,16 +55,16 @@ class ForecastTraining(Course[ForecastTrainResult]):
             if not self.pieces[part]:
                 raise DataError(
                     f"No {what} clip has the {spec.window} frames of a window, {spec.frames} seen "
-                    f"and {spec.ahead} foreseen: give longer clips, or smaller --frames and "
+                    f"and {spec.ahead} forecast: give longer clips, or smaller --frames and "
                     "--ahead."
                 )
-        self.trainer = ForecastTrainer(
+        self.trainer = ForecastTrainStep(
             network,
             [run for piece in self.pieces["train"] for run in self._runs(piece)],
             spec,
             **self.settings(device),
         )
-        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.plan(self.trainer, MIN_STEPS, DEFAULT_EPOCHS)
         self.scores: ForecastScores | None = None
 
     def _pieces(self, part: str) -> list[Frames]:
@@ -81,7 +81,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
         return np.array_split(piece, max(1, len(piece) // (2 * self.spec.window)))
 
     def _measure(self, part: str, most: int) -> ForecastScores | None:
-        rates = [self.data.facts[clip].fps for clip in self.data.parts[part]]
+        rates = [self.data.info[clip].fps for clip in self.data.parts[part]]
         fps = even_rate(median(rates or [self.spec.fps]), self.spec.fps)
         return self.trainer.measure(self.pieces[part], fps, most)
 
@@ -91,7 +91,7 @@ class ForecastTraining(Course[ForecastTrainResult]):
 
     def measure(self) -> tuple[Numbers, float]:
         """Return how far frames are off on validation clips; the lower, the better."""
-        self.scores = self._measure("val", MOST_VALIDATED)
+        self.scores = self._measure("val", MAX_VALIDATED)
         if self.scores is None:
             raise DataError("There are no clips to tell how good the model is.")
         mean = self.scores.mean("model")
@@ -109,8 +109,8 @@ class ForecastTraining(Course[ForecastTrainResult]):
         """Evaluate the best weights, and write the model and the plot."""
         network = self.trainer.network
         network.load_state_dict(self.best_weights)
-        validation = self._measure("val", MOST_MEASURED)
-        test = self._measure("test", MOST_MEASURED)
+        validation = self._measure("val", MAX_MEASURED)
+        test = self._measure("test", MAX_MEASURED)
         self.save(validation, test)
         if is_main():
             plot_curves(self.run / "curves.png", self.rows, CURVE)

@@ -182,7 +182,7 @@ def heading(x: float, y: float, width: int) -> Heading:
     return Heading(degrees % 360, speed, speed / width)
 
 
-def tell_camera(view: View, moved: Similarity) -> Camera:
+def camera_motion(view: View, moved: Similarity) -> Camera:
     """Return the camera's motion, from that of the contents; parts too slow to tell are none."""
     x, y, zoom, turn = (float(part.mean()) for part in moved)
     least, radius = STILL * view.width, float(np.hypot(view.x, view.y).mean())

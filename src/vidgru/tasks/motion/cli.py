@@ -120,7 +120,7 @@ def _print(
         len(found),
         output,
         quiet=quiet,
-        interrupted="{told} of {total} sources were told to their end.",
+        interrupted="{printed} of {total} sources were finished.",
         parts=(_Row,),
     )
 

@@ -10,10 +10,10 @@ from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of, without_stills
-from vidgru.engine.held_out import hold_videos
+from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.tasks.motion.flow import flow_steps
 from vidgru.tasks.motion.footage import Stored
-from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.model_file import LoadedMotion
 from vidgru.tasks.motion.scores import MotionEvaluation
 from vidgru.tasks.motion.train_step import add_clip
@@ -28,24 +28,24 @@ def evaluate_motion_steps(
     """
     spec = model.spec
     sampling = Sampling(spec.fps, spec.size, spec.frames, even=True)
-    held = yield from hold_videos(folder, model.path, sampling)
-    known = without_stills(replace(readings_of(held.clips), skipped=held.skipped))
+    held_out = yield from decode_held_out_videos(folder, model.path, sampling)
+    known = without_stills(replace(readings_of(held_out.clips), skipped=held_out.skipped))
     flows = yield from flow_steps(known, sampling)
-    footage = Stored([(known.frames[c], flows[c], known.facts[c]) for c in known.frames], spec.fps)
-    tally, network = Tally(), model.network.to(device)
+    footage = Stored([(known.frames[c], flows[c], known.info[c]) for c in known.frames], spec.fps)
+    accumulator, network = MetricAccumulator(), model.network.to(device)
     for number, piece in enumerate(footage, 1):
-        add_clip(tally, network, piece, spec)
+        add_clip(accumulator, network, piece, spec)
         yield Progress("evaluating", number, len(footage))
-    scores = tally.scores()
+    scores = accumulator.scores()
     if scores.error is None:
         raise DataError(f"No clip in {folder} is long enough to tell how good the model is.")
     return MotionEvaluation(
         model=model.path,
         folder=folder,
-        part=held.part,
+        part=held_out.part,
         clips=len(known.frames),
         scores=scores,
-        trained_on=held.trained_on,
-        validated_on=held.validated_on,
+        trained_on=held_out.trained_on,
+        validated_on=held_out.validated_on,
         skipped=known.skipped,
     )

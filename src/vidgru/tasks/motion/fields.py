@@ -9,13 +9,13 @@ from torch.nn import functional
 from vidgru.tasks.motion.network import FIELDS, SCALE
 from vidgru.tasks.motion.results import AHEAD
 
-LEAST_SPREAD = 1e-3  # widths/s
+MIN_SPREAD = 1e-3  # widths/s
 SMOOTH = 1e-3  # widths/s: errors below it hardly pull
 MOVING_WEIGHT = 0.5  # of the share that moves in the loss
 SLACK = 1e-6  # frames: what a time may be off by rounding
 
 
-class Told(NamedTuple):
+class MotionPrediction(NamedTuple):
     """Motion fields as a network tells them, in shares of the picture."""
 
     velocity: Tensor  # (..., FIELDS, grid, grid, 2), widths/s to the right and heights/s down
@@ -23,13 +23,13 @@ class Told(NamedTuple):
     moving: Tensor  # (..., grid, grid), logit of the share of each cell that moves
 
 
-def read_outputs(outputs: Tensor) -> Told:
+def read_outputs(outputs: Tensor) -> MotionPrediction:
     """Return what outputs (..., 3 FIELDS + 1, grid, grid) of `nn.motion` mean."""
     grid = outputs.shape[-2:]
     fields = outputs[..., : 3 * FIELDS, :, :].reshape(*outputs.shape[:-3], FIELDS, 3, *grid)
     velocity = SCALE * fields[..., :2, :, :].movedim(-3, -1)
-    spread = SCALE * fields[..., 2, :, :].clamp(-8, 4).exp() + LEAST_SPREAD
-    return Told(velocity, spread, outputs[..., 3 * FIELDS, :, :])
+    spread = SCALE * fields[..., 2, :, :].clamp(-8, 4).exp() + MIN_SPREAD
+    return MotionPrediction(velocity, spread, outputs[..., 3 * FIELDS, :, :])
 
 
 def known_times(lengths: Tensor, rate: Tensor, steps: int) -> Tensor:
@@ -80,7 +80,7 @@ def lengths_of(vectors: Tensor, aspect: Tensor | float, smooth: float = 0.0) -> 
 
 
 def loss(
-    told: Told, target: Tensor, known: Tensor, aspect: Tensor, counts: tuple[Tensor, Tensor]
+    predicted: MotionPrediction, target: Tensor, known: Tensor, aspect: Tensor, counts: tuple[Tensor, Tensor]
 ) -> Tensor:
     """Return how badly fields meet targets, mean over what is known.
 
@@ -93,13 +93,13 @@ def loss(
     known: bool (B, T, FIELDS); aspect: (B,); counts: how much is known in the whole batch, of all
     fields and of those now, of which this may be a part.
     """
-    half = told.spread / 2
-    error = lengths_of(told.velocity - target[..., :2], aspect.view(-1, 1, 1, 1, 1), SMOOTH)
-    weight = (told.spread.detach() / SCALE).sqrt()
+    half = predicted.spread / 2
+    error = lengths_of(predicted.velocity - target[..., :2], aspect.view(-1, 1, 1, 1, 1), SMOOTH)
+    weight = (predicted.spread.detach() / SCALE).sqrt()
     surprise = weight * (error / half + 2 * (half / SCALE).log())
     surprise = surprise.mean((-2, -1))  # (B, T, FIELDS)
     moving = functional.binary_cross_entropy_with_logits(
-        told.moving, target[:, :, 0, ..., 2], reduction="none"
+        predicted.moving, target[:, :, 0, ..., 2], reduction="none"
     ).mean((-2, -1))
     fields = torch.where(known, surprise, 0).sum() / counts[0].clamp_min(1)
     now = torch.where(known[..., 0], moving, 0).sum() / counts[1].clamp_min(1)

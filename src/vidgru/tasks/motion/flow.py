@@ -85,12 +85,12 @@ class FlowMeter:
         now: Any = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         # Where each pixel was in the frame before, so that the motion belongs to this frame.
         before = now if self._before is None else self._before
-        came = _explaining(self._search.calc(now, before, None), before, now)
+        flow_back = _explaining(self._search.calc(now, before, None), before, now)
         self._before = now
-        return came * np.float32(-self.rate / since / len(now))
+        return flow_back * np.float32(-self.rate / since / len(now))
 
 
-def _explaining(came: Field, before: Image, now: Image) -> Field:
+def _explaining(flow_back: Field, before: Image, now: Image) -> Field:
     """Return where pixels came from, but none where that explains no more than standing still.
 
     In plain areas flow follows the noise.
@@ -98,13 +98,13 @@ def _explaining(came: Field, before: Image, now: Image) -> Field:
     side = len(now)
     y, x = np.mgrid[:side, :side].astype(np.float32)
     moved = cv2.remap(
-        before, x + came[..., 0], y + came[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        before, x + flow_back[..., 0], y + flow_back[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
     )
     still, flowing = (
         cv2.blur(cv2.absdiff(seen, now).astype(np.float32), (BLUR, BLUR))
         for seen in (before, moved)
     )
-    return came * (flowing < EXPLAINS * still)[..., None]
+    return flow_back * (flowing < EXPLAINS * still)[..., None]
 
 
 def moving_share(velocity: Field, aspect: float) -> Field:
@@ -136,12 +136,12 @@ def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, 
             flows[clip] = stored
             yield Progress("measuring motion", len(flows), len(data.frames), "from the cache")
             continue
-        facts = data.facts[clip]
+        info = data.info[clip]
         request: dict[str, Any] = {
             "frames": str(folder.absolute() / f"{data.keys[clip]}.npy"),
             "flow": str(folder.absolute() / name),
-            "rate": sampling.rate(facts.fps),
-            "aspect": facts.height / facts.width,
+            "rate": sampling.rate(info.fps),
+            "aspect": info.height / info.width,
         }
         missing.append((clip, request))
     requests = dict(missing)

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidgru.data.augment import Frames, cut
+from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Segments
 from vidgru.tasks.motion.flow import Flow
-from vidgru.video.facts import Facts
+from vidgru.video.info import VideoInfo
 from vidgru.video.sample import even_rate
 
 Numbers = NDArray[np.floating[Any]]
@@ -47,11 +47,11 @@ class Footage:
 class Stored(Sequence[Footage]):
     """The footage of decoded clips: one for each of their segments, read when it is asked for."""
 
-    def __init__(self, clips: Sequence[tuple[Segments, Flow, Facts]], fps: float) -> None:
+    def __init__(self, clips: Sequence[tuple[Segments, Flow, VideoInfo]], fps: float) -> None:
         self.fps = fps
         self._pieces = [
-            (frames, flow, facts)
-            for segments, flows, facts in clips
+            (frames, flow, info)
+            for segments, flows, info in clips
             for frames, flow in zip(segments, flows, strict=True)
         ]
 
@@ -67,9 +67,9 @@ class Stored(Sequence[Footage]):
         """Return one piece, or several."""
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
-        frames, flow, facts = self._pieces[number]
-        velocity, rate = flow[..., :2], even_rate(facts.fps, self.fps)
-        return Footage(frames, velocity, flow[..., 2], velocity, rate, facts.width, facts.height)
+        frames, flow, info = self._pieces[number]
+        velocity, rate = flow[..., :2], even_rate(info.fps, self.fps)
+        return Footage(frames, velocity, flow[..., 2], velocity, rate, info.width, info.height)
 
 
 def seen_through(
@@ -80,8 +80,8 @@ def seen_through(
     fields: as of `Footage`, over the same picture: velocity and measured velocity in shares of it,
     then what moves. What is seen at twice the size goes twice as fast.
     """
-    shown = cut(fields, view, fields.shape[1])
+    shown = warp(fields, view, fields.shape[1])
     back = torch.linalg.inv(view[:, :2].double()).numpy().astype(np.float32)
     for first in (0, 2):
         shown[..., first : first + 2] = shown[..., first : first + 2] @ back.T
-    return cut(frames, view, size), shown
+    return warp(frames, view, size), shown

@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor
 
-from vidgru.tasks.motion.fields import SLACK, Told, at_times, known_times, lengths_of, targets
+from vidgru.tasks.motion.fields import (
+    SLACK,
+    MotionPrediction,
+    at_times,
+    known_times,
+    lengths_of,
+    targets,
+)
 from vidgru.tasks.motion.flow import MOVING
 from vidgru.tasks.motion.network import FIELDS
 from vidgru.tasks.motion.results import AHEAD
@@ -14,7 +21,7 @@ ANGLE_BINS, SPEED_BINS, FASTEST = 3600, 4000, 4.0  # of 180 degrees, and of rela
 MODEL, ZERO, PERSISTENCE, ACCELERATION = range(4)
 
 
-def guesses(velocity: Tensor, rate: float) -> Tensor:
+def baselines(velocity: Tensor, rate: float) -> Tensor:
     """Return (T, 4, FIELDS, grid, grid, 2): nothing yet, zero, persistence, constant acceleration.
 
     velocity: measured (T, grid, grid, 2). Each guess knows it up to its own time and no further;
@@ -30,7 +37,7 @@ def guesses(velocity: Tensor, rate: float) -> Tensor:
     return found
 
 
-class Tally:
+class MetricAccumulator:
     """Errors added up, clip by clip, in constant memory.
 
     All are told about the same cells and times: those that every guess can tell about. `sums` can
@@ -48,7 +55,7 @@ class Tally:
         sizes |= {"angles": (ANGLE_BINS,), "speeds": (SPEED_BINS,)}
         self.sums = {name: torch.zeros(size, dtype=torch.float64) for name, size in sizes.items()}
 
-    def add(self, told: Told, fields: Tensor, rate: float, width: int, height: int) -> None:
+    def add(self, predicted: MotionPrediction, fields: Tensor, rate: float, width: int, height: int) -> None:
         """Take what is told of a clip, of each frame (T, ...), and what is known of it.
 
         fields: (T, grid, grid, 5), velocity in widths/s and heights/s as it was, and as it was
@@ -60,13 +67,13 @@ class Tally:
         known &= torch.arange(steps)[:, None] >= 1 + BACK * rate - SLACK
         velocity = fields[..., :2].double()
         target = targets(velocity[None], rates, steps)[0]
-        said = guesses(fields[..., 2:4].double(), rate)
-        said[:, MODEL] = told.velocity.double()
+        said = baselines(fields[..., 2:4].double(), rate)
+        said[:, MODEL] = predicted.velocity.double()
         errors = lengths_of(said - target[:, None], aspect)  # (T, 4, FIELDS, grid, grid)
         errors *= known[:, None, :, None, None]
         total = errors.sum((0, 3, 4))
         cells = fields.shape[1] * fields.shape[2]
-        spread = told.spread.double()
+        spread = predicted.spread.double()
         self.sums["pieces"] += 1
         self.sums["count"] += known.sum(0) * cells
         self.sums["widths"] += total
@@ -78,13 +85,13 @@ class Tally:
 
     def _add_directions(self, said: Tensor, true: Tensor, known: Tensor, aspect: float) -> None:
         """Take how far directions and speeds are off, of cells that move."""
-        speed, told = lengths_of(true, aspect), lengths_of(said, aspect)
+        speed, predicted = lengths_of(true, aspect), lengths_of(said, aspect)
         moving = (speed >= MOVING) & known[:, None, None]
         scale = torch.tensor([1.0, aspect], dtype=torch.float64)
         a, b = (said * scale)[moving], (true * scale)[moving]
         cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         angles = torch.atan2(cross.abs(), (a * b).sum(1)).rad2deg()
-        off = (told - speed)[moving].abs() / speed[moving]
+        off = (predicted - speed)[moving].abs() / speed[moving]
         for name, values, most in (("angles", angles, 180.0), ("speeds", off, FASTEST)):
             bins = len(self.sums[name])
             places = (values * (bins / most)).long().clamp(0, bins - 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from vidgru.core.errors import ModelError, OutputError, VideoError
 from vidgru.core.results import Failure, Progress, run_to_end
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import Pace, each
+from vidgru.engine.inference import ReadingProgress, each
 from vidgru.engine.model_file import shipped
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
@@ -24,11 +24,11 @@ from vidgru.tasks.motion.model_file import SHIPPED_MOTION, LoadedMotion
 from vidgru.tasks.motion.model_file import load_motion as read_model
 from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
 from vidgru.tasks.motion.save import save_motion
-from vidgru.tasks.motion.summary import tell_second
+from vidgru.tasks.motion.summary import summarise_second
 from vidgru.video.cadence import find_cadence
 from vidgru.video.cuts import mark_cuts
-from vidgru.video.facts import Facts
 from vidgru.video.heat import read_picture, save_heat
+from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame
 from vidgru.video.sample import (
     FASTEST,
@@ -77,7 +77,7 @@ class MotionModel:
         stays constant. Raises VideoError, also for what has only one frame; OptionError.
         """
         probe = self.probe(source)
-        return chain.from_iterable(self._read(source, probe, Pace(source, probe.rate)))
+        return chain.from_iterable(self._read(source, probe, ReadingProgress(source, probe.rate)))
 
     def analyse(self, source: str | Path) -> Motion:
         """Return what moves in a video or folder of images, as `analyse_steps` finds it out."""
@@ -94,43 +94,43 @@ class MotionModel:
         in order; memory grows by no more than what is yielded. Raises VideoError, OptionError.
         """
         probe = self.probe(source)
-        pace, grid = Pace(source, probe.rate), self.spec.grid
+        reading, grid = ReadingProgress(source, probe.rate), self.spec.grid
         seconds: list[MotionSecond] = []
         heat, count = np.zeros((grid, grid)), 0
 
-        def tell(fields: list[MotionField], number: int, end: float) -> MotionSecond:
+        def summarise(fields: list[MotionField], number: int, end: float) -> MotionSecond:
             nonlocal heat, count
-            told, hot = tell_second(fields, probe.width, probe.height, float(number), end)
+            predicted, hot = summarise_second(fields, probe.width, probe.height, float(number), end)
             heat, count = heat + hot, count + len(fields)
-            seconds.append(told)
-            return told
+            seconds.append(predicted)
+            return predicted
 
         before: list[MotionField] = []  # of the last whole second,
         now: list[MotionField] = []  # and of the one that goes on
         first = number = 0  # when they began
-        for fields in self._read(source, probe, pace):
+        for fields in self._read(source, probe, reading):
             for field in fields:
                 # What is seen at a frame happened since the frame before.
                 at = int(max(field.time - 0.5 / probe.rate, 0))
                 if at > number and now:
                     if before:
-                        yield tell(before, first, first + 1.0)
+                        yield summarise(before, first, first + 1.0)
                     before, now, first = now, [], number
                 number = at
                 now.append(field)
-            yield pace.progress(0)
-        end = pace.seconds
+            yield reading.progress(0)
+        end = reading.seconds
         if not now:
             raise VideoError(f"{source} is too short to tell what moves: {end:.2f} s.")
         if before and end - number < SHORTEST and first + 1 == number:
             before, now = [], before + now
             number = first
         if before:
-            yield tell(before, first, first + 1.0)
-        yield tell(now, number, max(end, now[-1].time))
+            yield summarise(before, first, first + 1.0)
+        yield summarise(now, number, max(end, now[-1].time))
         return Motion(
             str(source), probe.width, probe.height, probe.rate / probe.looks,
-            round(pace.frames / probe.looks), str(self.path),
+            round(reading.frames / probe.looks), str(self.path),
             tuple(seconds), tuple(tuple(row) for row in (heat / count).round(3).tolist()),
         )  # fmt: skip
 
@@ -156,7 +156,7 @@ class MotionModel:
         The fields are found anew. Raises VideoError, OutputError, OptionError.
         """
         probe = self.probe(motion.source)
-        read = self._read(motion.source, probe, Pace(motion.source, probe.rate), lambda facts: None)
+        read = self._read(motion.source, probe, ReadingProgress(motion.source, probe.rate), lambda info: None)
         starts = [second.start for second in motion.seconds]
 
         def caption(time: float) -> str:
@@ -169,14 +169,14 @@ class MotionModel:
         self,
         source: str | Path,
         probe: Probe,
-        pace: Pace,
-        tell: Callable[[Facts], None] = log_warnings,
+        reading: ReadingProgress,
+        report: Callable[[VideoInfo], None] = log_warnings,
     ) -> Iterator[list[MotionField]]:
         """Yield the fields of some frames at a time, and count frames read."""
         side = self.spec.size, self.spec.size
         frames = sample_frames(
-            source, probe.rate / probe.looks, size=side, start=probe.start, opened=pace.begin,
-            tell=tell,
+            source, probe.rate / probe.looks, size=side, start=probe.start, opened=reading.begin,
+            report=report,
         )  # fmt: skip
         looked = mark_cuts(_looked_at(frames, probe))
         rate = torch.tensor([probe.rate], device=self.device)
@@ -192,21 +192,21 @@ class MotionModel:
                 clip = normalise(pixels.to(self.device))[None]  # (1, T, 3, S, S)
                 maps = self.network.encode(clip, flow.to(self.device)[None], last)
                 outputs, state = self.network.decide(maps, rate, state)
-                fields = self._told(outputs[0], [seen.frame.time for seen in shown], probe)
+                fields = self._predict(outputs[0], [seen.frame.time for seen in shown], probe)
                 found += fields[1:] if new else fields
                 last = clip[:, -1].clone()
-            pace.frames += len(chunk)
+            reading.frames += len(chunk)
             yield found
 
-    def _told(self, outputs: Tensor, times: Sequence[float], probe: Probe) -> list[MotionField]:
+    def _predict(self, outputs: Tensor, times: Sequence[float], probe: Probe) -> list[MotionField]:
         """Return fields from outputs (T, outputs, grid, grid)."""
         # Each weight by itself may be finite, yet too large.
         if not torch.isfinite(outputs).all():
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
-        told = read_outputs(outputs.cpu())
-        velocity = (told.velocity * torch.tensor([probe.width, probe.height])).numpy()
-        spread = (told.spread * probe.width).numpy()
-        moving = told.moving.sigmoid().numpy()
+        predicted = read_outputs(outputs.cpu())
+        velocity = (predicted.velocity * torch.tensor([probe.width, probe.height])).numpy()
+        spread = (predicted.spread * probe.width).numpy()
+        moving = predicted.moving.sigmoid().numpy()
         # Copies: what a chunk shares would stay as long as one of its fields.
         return [
             MotionField(time, v.copy(), s.copy(), m.copy())
@@ -214,7 +214,7 @@ class MotionModel:
         ]
 
 
-class _Seen(NamedTuple):
+class _FlowFrame(NamedTuple):
     """A sampled frame, whether a shot begins with it, and the flow in it (F, F, 2)."""
 
     frame: Frame
@@ -234,7 +234,7 @@ def _looked_at(frames: Iterator[Frame], probe: Probe) -> Iterator[Frame]:
                 yield Frame(frame.rgb, time, frame.index)
 
 
-def _measured(frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1) -> Iterator[_Seen]:
+def _measured(frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1) -> Iterator[_FlowFrame]:
     """Yield frames with the flow in them, those that are held when it is known what comes next.
 
     What is held for a moment, because the next frame comes late, goes on to move. Where it is held
@@ -258,18 +258,18 @@ def _measured(frames: Iterator[tuple[Frame, bool]], rate: float, looks: int = 1)
         # When it went on after it stood still, and how fast, the next frame shows.
         flow = measured / np.float32(since) if moved else np.zeros_like(measured)
         last = frame.index
-        yield _Seen(frame, new, flow)
+        yield _FlowFrame(frame, new, flow)
         held = []
     if flow is not None:
         yield from _held(held, flow, len(held) < GLIMPSE * looks)
 
 
-def _held(frames: Sequence[Frame], flow: Field, moved: bool) -> Iterator[_Seen]:
+def _held(frames: Sequence[Frame], flow: Field, moved: bool) -> Iterator[_FlowFrame]:
     still = flow if moved else np.zeros_like(flow)
-    return (_Seen(frame, False, still) for frame in frames)
+    return (_FlowFrame(frame, False, still) for frame in frames)
 
 
-def _pieces(chunk: Sequence[_Seen]) -> Iterator[tuple[Sequence[_Seen], bool]]:
+def _pieces(chunk: Sequence[_FlowFrame]) -> Iterator[tuple[Sequence[_FlowFrame], bool]]:
     """Yield the frames of each shot in a chunk, and whether the shot begins with them.
 
     As powers of two: for each new size oneDNN makes and keeps kernels of its own, which add up.

@@ -17,10 +17,10 @@ from vidgru.tasks.motion.spec import CELL, FINE
 FIELDS = 1 + len(AHEAD)
 OUTPUTS = 3 * FIELDS + 1  # x, y and log spread of each field; then how much moves
 SCALE = 0.2  # widths/s that the network calls 1: a usual speed
-SEEN, MAPS = 24, 64
+FRAME_MAPS, MAPS = 24, 64
 KNOWN = 2 + 3 * len(AHEAD)  # maps of the flow: as it is, and where it will have come to
 MOVES = 0.05  # in units of SCALE
-PACE = 12.5  # frames/s that the network calls 0
+REFERENCE_FPS = 12.5  # frames/s that the network calls 0
 
 
 class MotionState(NamedTuple):
@@ -45,9 +45,9 @@ class MotionNetwork(nn.Module):
         super().__init__()
         self.size, self.grid = size, size // CELL
         # Looks matter at half the resolution at which motion is measured.
-        self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, SEEN, 2))
-        self.flow = convolve(6, SEEN)
-        self.join = nn.Sequential(convolve(2 * SEEN, MAPS, 2), convolve(MAPS, MAPS))
+        self.look = nn.Sequential(convolve(6, 16, 2), convolve(16, FRAME_MAPS, 2))
+        self.flow = convolve(6, FRAME_MAPS)
+        self.join = nn.Sequential(convolve(2 * FRAME_MAPS, MAPS, 2), convolve(MAPS, MAPS))
         self.core = ConvGRUCell(MAPS + 3 + KNOWN + 3, hidden, self.grid)
         self.head = nn.Sequential(
             nn.Conv2d(hidden + 3, hidden, 3, padding=1),
@@ -55,9 +55,9 @@ class MotionNetwork(nn.Module):
             nn.Conv2d(hidden, hidden, 3, padding=2, dilation=2),
             nn.ReLU(inplace=True),
         )
-        self.tell = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
-        nn.init.zeros_(self.tell.weight)
-        nn.init.zeros_(self.tell.bias)  # type: ignore[arg-type]
+        self.output = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
         # Not torch.linspace: of a model without memory, that imports a second's worth of torch.
         places = np.linspace(-1, 1, self.grid, dtype=np.float32)
         grid = np.stack(np.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
@@ -78,14 +78,14 @@ class MotionNetwork(nn.Module):
         speed = moved.norm(dim=1, keepdim=True)
         fine = torch.cat([bend(moved), (speed > MOVES).to(moved.dtype)], dim=1)
         most = torch.cat([bend(speed), bend(moved)], dim=1)
-        told = torch.cat([functional.avg_pool2d(fine, 2), functional.max_pool2d(most, 2)], dim=1)
-        maps = self.join(torch.cat([look, self.flow(told)], dim=1)).to(clip.dtype)
+        predicted = torch.cat([functional.avg_pool2d(fine, 2), functional.max_pool2d(most, 2)], dim=1)
+        maps = self.join(torch.cat([look, self.flow(predicted)], dim=1)).to(clip.dtype)
         coarse = functional.avg_pool2d(moved, CELL // FINE)  # (B T, 2, grid, grid)
-        pace = torch.log1p(coarse.norm(dim=1, keepdim=True))
+        reading = torch.log1p(coarse.norm(dim=1, keepdim=True))
         # It enters what is told as it is, so that short numbers would show.
         with torch.autocast(moved.device.type, enabled=False):
             carried = [carry(moved, seconds, self.grid) for seconds in AHEAD]
-        known = torch.cat([maps, bend(coarse), pace, coarse, *carried], dim=1)
+        known = torch.cat([maps, bend(coarse), reading, coarse, *carried], dim=1)
         return known.view(batch, steps, *known.shape[1:])
 
     def decide(
@@ -93,26 +93,26 @@ class MotionNetwork(nn.Module):
     ) -> tuple[Tensor, State]:
         """Return outputs (B, T, OUTPUTS, grid, grid) from the maps of `encode`, and the state."""
         batch, steps = maps.shape[:2]
-        pace = torch.log2(rate.to(maps.dtype) / PACE).view(batch, 1, 1, 1, 1)
+        reading = torch.log2(rate.to(maps.dtype) / REFERENCE_FPS).view(batch, 1, 1, 1, 1)
         known = torch.cat(
             [
                 self.places.expand(batch, steps, -1, -1, -1),
-                pace.expand(-1, steps, 1, self.grid, self.grid),
+                reading.expand(-1, steps, 1, self.grid, self.grid),
             ],
             dim=2,
         )
         ys, state = unroll(self.core, torch.cat([maps, known], dim=2), state)
-        outputs = self.tell(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
+        outputs = self.output(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
         outputs, stays, comes = outputs.split([OUTPUTS, FIELDS, len(AHEAD)], dim=1)
         flow = maps.flatten(0, 1)[:, -KNOWN:]
         now = flow[:, None, :2]  # (B T, 1, 2, grid, grid)
         carried = flow[:, 2:].reshape(-1, len(AHEAD), 3, self.grid, self.grid)[:, :, :2]
         stays, comes = 2 * stays.sigmoid()[:, :, None], comes.sigmoid()[:, :, None]
         here, ahead = stays[:, :1] * now, stays[:, 1:] / 2 * now + comes * carried
-        told = outputs[:, : 3 * FIELDS].reshape(-1, FIELDS, 3, self.grid, self.grid)
-        vectors = told[:, :, :2] + torch.cat([here, ahead], dim=1)
-        told = torch.cat([vectors, told[:, :, 2:]], dim=2).flatten(1, 2)
-        outputs = torch.cat([told, outputs[:, 3 * FIELDS :]], dim=1)
+        predicted = outputs[:, : 3 * FIELDS].reshape(-1, FIELDS, 3, self.grid, self.grid)
+        vectors = predicted[:, :, :2] + torch.cat([here, ahead], dim=1)
+        predicted = torch.cat([vectors, predicted[:, :, 2:]], dim=2).flatten(1, 2)
+        outputs = torch.cat([predicted, outputs[:, 3 * FIELDS :]], dim=1)
         return outputs.view(batch, steps, *outputs.shape[1:]), state
 
     def forward(self, clip: Tensor, flow: Tensor, rate: Tensor) -> Tensor:

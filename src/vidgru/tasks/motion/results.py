@@ -123,10 +123,10 @@ class MotionSecond(ToDict):
     @property
     def words(self) -> str:
         """What moves apart from the camera, and how the camera does, in a line."""
-        things = "nothing moves"
+        object_motion = "nothing moves"
         if self.objects is not None:
-            things = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
-        return f"{things}; camera {self.camera.words}"
+            object_motion = f"moves {self.objects.compass}, {self.objects.speed:.0f} px/s"
+        return f"{object_motion}; camera {self.camera.words}"
 
     @property
     def _rounded_field(self) -> list[Any]:

@@ -35,7 +35,7 @@ def show_motion_training(result: MotionTrainResult) -> None:
         splitting(result.split),
         _spread(result.validation),
         _now(result.validation),
-        trained(result, f", beginning with {result.began_with}"),
+        trained(result, f", beginning with {result.initial_weights}"),
     )
     print_end(sentences, result, "motion")
 
@@ -66,8 +66,8 @@ def _table(scores: MotionScores, what: str) -> Table:
             cells = [
                 "-" if pixels is None or share is None else f"{pixels:.1f} ({100 * share:.1f})"
                 for pixels, share in (
-                    (getattr(field.pixels, guess), getattr(field.widths, guess))
-                    for guess in ("model", "zero", "persistence", "acceleration")
+                    (getattr(field.pixels, baseline), getattr(field.widths, baseline))
+                    for baseline in ("model", "zero", "persistence", "acceleration")
                 )
             ]
             cells.append("-" if field.ratio is None else f"{field.ratio:.2f}")
@@ -80,29 +80,29 @@ def _usefulness(scores: MotionScores, what: str) -> str:
     mean = scores.mean_ahead
     if mean is None:
         return ""
-    guess = {
+    baseline = {
         mean.acceleration: "motion that goes on to change",
         mean.persistence: "motion that goes on",
         mean.zero: "nothing moving",  # last, so that of equals it is named
-    }[mean.best_guess]
-    own, best = (figure(100 * error) for error in (mean.model, mean.best_guess))
+    }[mean.best_baseline]
+    own, best = (figure(100 * error) for error in (mean.model, mean.best_baseline))
     when = "ahead" if any(scores.ahead) else "now"
     return worth(
         mean.useful,
         "error",
         f"its mean error {when} on {what}, {own} % of the width a second, is not below that of "
-        f"{guess}, {best} %",
+        f"{baseline}, {best} %",
         {f"+{seconds:g} s": errors.useful for seconds, errors in scores.ahead.items()},
     )
 
 
 def _spread(scores: MotionScores) -> str:
     """Return how well the spread tells the error, in a sentence."""
-    told = [field for field in scores.fields if field.covered is not None]
-    if not told:
+    predicted = [field for field in scores.fields if field.covered is not None]
+    if not predicted:
         return ""
-    shares = ", ".join(percent(field.covered) for field in told)
-    means = ", ".join(f"{field.spread:.2f}" for field in told)
+    shares = ", ".join(percent(field.covered) for field in predicted)
+    means = ", ".join(f"{field.spread:.2f}" for field in predicted)
     return f"Errors below the spread that is told: {shares}; mean error / mean spread: {means}."
 
 

@@ -23,15 +23,15 @@ class EndpointErrors(ToDict):
     acceleration: float | None
 
     @property
-    def best_guess(self) -> float:
+    def best_baseline(self) -> float:
         """The error of the best of the guesses."""
-        guesses = (self.zero, self.persistence, self.acceleration)
-        return min(error for error in guesses if error is not None)
+        baselines = (self.zero, self.persistence, self.acceleration)
+        return min(error for error in baselines if error is not None)
 
     @property
     def useful(self) -> bool:
         """Whether the model's error is below that of the best guess."""
-        return self.model < self.best_guess
+        return self.model < self.best_baseline
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class FieldScores(ToDict):
     @property
     def ratio(self) -> float | None:
         """The model's error for an error of one of the best guess; None if that has none."""
-        if self.widths is None or self.widths.best_guess == 0:
+        if self.widths is None or self.widths.best_baseline == 0:
             return None
-        return self.widths.model / self.widths.best_guess
+        return self.widths.model / self.widths.best_baseline
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ class MotionScores(ToDict):
     @property
     def error(self) -> float | None:
         """Mean error of the fields in widths/s, each counting alike; None if none was told."""
-        told = [field.widths.model for field in self.fields if field.widths is not None]
-        return fmean(told) if told else None
+        predicted = [field.widths.model for field in self.fields if field.widths is not None]
+        return fmean(predicted) if predicted else None
 
     @property
     def ahead(self) -> dict[float, EndpointErrors]:
         """Errors in widths/s by seconds ahead, of fields that were told; if none was, of now."""
-        told = {field.seconds: field.widths for field in self.fields if field.widths is not None}
-        return {seconds: errors for seconds, errors in told.items() if seconds} or told
+        predicted = {field.seconds: field.widths for field in self.fields if field.widths is not None}
+        return {seconds: errors for seconds, errors in predicted.items() if seconds} or predicted
 
     @property
     def mean_ahead(self) -> EndpointErrors | None:
@@ -126,7 +126,7 @@ class MotionTrainResult(Trained):
 
     validation: MotionScores
     test: MotionScores | None
-    began_with: str
+    initial_weights: str
     fps: float
     frames: int
     size: int

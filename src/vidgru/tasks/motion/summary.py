@@ -11,10 +11,10 @@ from vidgru.tasks.motion.camera import (
     Array,
     Similarity,
     View,
+    camera_motion,
     fit_camera,
     heading,
     lengths,
-    tell_camera,
 )
 from vidgru.tasks.motion.results import AHEAD, Ahead, Field, Heading, MotionField, MotionSecond
 
@@ -22,8 +22,8 @@ SLOW = 0.015  # widths/s: what is slower in a cell, beside the spread there, is 
 SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
 AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
 FASTER = 3.0  # times its fastest cell, which it fills in part, that a thing goes ahead at most
-LEAST_MOVING = 0.001  # of the picture: less is noise
-LEAST_SHARE = 0.05  # of a cell that moves: less tells no speed
+MIN_MOVING = 0.001  # of the picture: less is noise
+MIN_SHARE = 0.05  # of a cell that moves: less tells no speed
 SECTORS = 72  # of the compass, to find the way that most goes
 
 
@@ -55,14 +55,14 @@ def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
     return heading(float(x), float(y), width)
 
 
-class Things(NamedTuple):
+class ObjectMotion(NamedTuple):
     """What moves apart from the camera in some frames: velocity (frames, cells, 2) where not 0."""
 
     velocity: Array
     share: Array  # (frames, cells) of the cell that it fills
 
 
-def _things(velocity: Array, least: Array, camera: Array, moving: Array) -> Things:
+def _object_motion(velocity: Array, least: Array, camera: Array, moving: Array) -> ObjectMotion:
     """Return what is left of the velocity without the camera's (frames, cells, 2).
 
     What is slower than `least` (frames, cells) is nothing; `moving` (frames, cells) is the share of
@@ -74,10 +74,10 @@ def _things(velocity: Array, least: Array, camera: Array, moving: Array) -> Thin
     rest = rest * there[..., None]
     # With the camera, all moves. Then the fastest cells are taken to be full.
     full = np.quantile(speed[there], 0.9) if there.any() else 1.0
-    filled = np.clip(speed / max(full, 1e-9), LEAST_SHARE, 1)
-    known = np.clip(moving, LEAST_SHARE, 1)
+    filled = np.clip(speed / max(full, 1e-9), MIN_SHARE, 1)
+    known = np.clip(moving, MIN_SHARE, 1)
     share = np.where(carried.max(-1, keepdims=True) > 0, filled, known)
-    return Things(rest, share * there)
+    return ObjectMotion(rest, share * there)
 
 
 def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) -> Ahead:
@@ -87,7 +87,7 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
     """
     speed = lengths(rest)
     there = speed > SLOW * view.width + AHEAD_SPREAD * spread
-    if speed[there].sum() <= LEAST_MOVING * len(speed) * SLOW * view.width or not there.any():
+    if speed[there].sum() <= MIN_MOVING * len(speed) * SLOW * view.width or not there.any():
         return Ahead(seconds)
     vectors = rest[there]
     chosen = _main_way(vectors)
@@ -109,7 +109,7 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
     )
 
 
-def tell_second(
+def summarise_second(
     fields: Sequence[MotionField], width: int, height: int, start: float, end: float
 ) -> tuple[MotionSecond, Field]:
     """Return what the fields of a second, at least one, tell of it; and heat (grid, grid).
@@ -130,16 +130,16 @@ def tell_second(
     else:
         moved = Similarity(*(np.zeros_like(part) for part in moved))
     camera, least = view.flow(moved), SLOW * width + SPREAD * sure
-    things = _things(now, least, camera, moving)
-    share = float(things.share.mean())
-    seen = things.share > 0
-    objects = _main(things.velocity[seen], things.share[seen], width)
-    if share < LEAST_MOVING:
+    object_motion = _object_motion(now, least, camera, moving)
+    share = float(object_motion.share.mean())
+    seen = object_motion.share > 0
+    objects = _main(object_motion.velocity[seen], object_motion.share[seen], width)
+    if share < MIN_MOVING:
         share, objects = 0.0, None
-    apparent = _things(now, least, np.zeros_like(now), moving)
+    apparent = _object_motion(now, least, np.zeros_like(now), moving)
     seen = apparent.share > 0
     motion = None
-    if apparent.share.mean() >= LEAST_MOVING:
+    if apparent.share.mean() >= MIN_MOVING:
         motion = _main(apparent.velocity[seen], apparent.share[seen], width)
     later, off = velocity[-1, 1:], spread[-1, 1:]  # (len(AHEAD), cells, ...)
     if panned:
@@ -147,15 +147,15 @@ def tell_second(
         kept = (np.where(goes, g, m[-1]) for g, m in zip(going, moved, strict=True))
         later = later - view.flow(Similarity(*kept))
     least = SLOW * width + AHEAD_SPREAD * sure[-1:]
-    area = float(_things(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
+    area = float(_object_motion(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
     area = max(area, share * grid**2)
-    ahead = [_ahead(view, *told, area) for told in zip(AHEAD, later, off, strict=True)]
+    ahead = [_ahead(view, *predicted, area) for predicted in zip(AHEAD, later, off, strict=True)]
     mean_field = now.mean(0).reshape(grid, grid, 2).astype(np.float32)
     second = MotionSecond(
-        start, end, motion, share, objects, tell_camera(view, moved), tuple(ahead),
+        start, end, motion, share, objects, camera_motion(view, moved), tuple(ahead),
         mean_field,
     )  # fmt: skip
-    heat = lengths(things.velocity).sum(0).reshape(grid, grid)
+    heat = lengths(object_motion.velocity).sum(0).reshape(grid, grid)
     return second, heat.astype(np.float32)
 
 

@@ -9,10 +9,10 @@ import torch
 
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered, gather
+from vidgru.data.dataset import Dataset, build_dataset
 from vidgru.data.folder import Clip
-from vidgru.data.sampling import FEWEST, probe, suit
-from vidgru.engine.initial_weights import Beginning, begin_with
+from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
+from vidgru.engine.initial_weights import InitialNetwork, choose_initial
 from vidgru.engine.model_config import EvaluateConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import MAP_CORE
@@ -27,15 +27,15 @@ from vidgru.tasks.motion.options import ABOUT, MotionTrainConfig
 from vidgru.tasks.motion.results import Motion
 from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
 from vidgru.tasks.motion.spec import MOTION_HIDDEN, MOTION_SECONDS, MOTION_SIZE, MotionSpec
-from vidgru.tasks.motion.training import MotionTraining
+from vidgru.tasks.motion.training import MotionTrainer
 
-MOST_FRAMES = 48  # of a window
+MAX_FRAMES = 48  # of a window
 
-Data = tuple[Gathered, dict[Clip, Flow]]
-Run = TrainRun[MotionTrainConfig, Beginning]
+Data = tuple[Dataset, dict[Clip, Flow]]
+Run = TrainRun[MotionTrainConfig, InitialNetwork]
 
 
-class MotionTask(Task[MotionTrainConfig, MotionSpec, Beginning, Data]):
+class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     """See `Task`."""
 
     about, answer = ABOUT, Motion
@@ -48,25 +48,25 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, Beginning, Data]):
         """Return a new network with random weights."""
         return MotionNetwork(spec.size, spec.hidden)
 
-    def start(self, config: MotionTrainConfig, run: Path | None = None) -> Beginning:
+    def start(self, config: MotionTrainConfig, run: Path | None = None) -> InitialNetwork:
         """Return the model that comes with vidgru, if there is one of the wanted size.
 
         Raises ModelError when it is damaged.
         """
         path = model_file.SHIPPED_MOTION
         shipped = model_file.load_motion(path) if path.is_file() else None
-        return begin_with(shipped, config.size, Beginning(MOTION_SIZE, MOTION_HIDDEN))
+        return choose_initial(shipped, config.size, InitialNetwork(MOTION_SIZE, MOTION_HIDDEN))
 
-    def sampling(self, clips: list[Clip], config: MotionTrainConfig, start: Beginning) -> Sampling:
+    def sampling(self, clips: list[Clip], config: MotionTrainConfig, start: InitialNetwork) -> Sampling:
         """Return a sampling whose windows hold what is told ahead, or else most clips whole."""
         rates, seconds = probe(clips)
-        fps, _ = suit(rates, seconds, config.fps, None)
+        fps, _ = choose_fps_and_window(rates, seconds, config.fps, None)
         lasts = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
-        frames = config.frames or min(MOST_FRAMES, max(FEWEST, round(lasts * fps)))
+        frames = config.frames or min(MAX_FRAMES, max(MIN_FRAMES, round(lasts * fps)))
         return Sampling(fps, start.size, frames, even=True)
 
     def settings(
-        self, config: MotionTrainConfig, sampling: Sampling, start: Beginning
+        self, config: MotionTrainConfig, sampling: Sampling, start: InitialNetwork
     ) -> dict[str, Any]:
         """Return the settings that a config may leave open."""
         return {
@@ -81,7 +81,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, Beginning, Data]):
         self, clips: list[Clip], sampling: Sampling, config: MotionTrainConfig, folder: Path
     ) -> Generator[Progress, None, Data]:
         """Decode and split clips, and measure the motion in them."""
-        data = yield from gather(clips, sampling, config, folder)
+        data = yield from build_dataset(clips, sampling, config, folder)
         return data, (yield from flow_steps(data, sampling))
 
     def spec(self, run: Run, data: Data) -> MotionSpec:
@@ -90,9 +90,9 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, Beginning, Data]):
 
     def trainer(
         self, run: Run, data: Data, spec: MotionSpec, network: Any, device: torch.device
-    ) -> MotionTraining:
+    ) -> MotionTrainer:
         """Return what trains a network, from the run's checkpoint on if there is one."""
-        return MotionTraining(run, *data, network, spec, device)
+        return MotionTrainer(run, *data, network, spec, device)
 
     def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
         """Return a model that is ready to answer."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidgru.data.augment import AUGMENTATIONS, random_light
-from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.train_step import Learner, Settings
+from vidgru.engine.distributed import all_reduce, part, rank, world
+from vidgru.engine.train_step import Settings, TrainStep
 from vidgru.nn.inputs import normalise
-from vidgru.tasks.motion.fields import Told, known_times, loss, read_outputs, targets
+from vidgru.tasks.motion.fields import MotionPrediction, known_times, loss, read_outputs, targets
 from vidgru.tasks.motion.footage import Footage, seen_through
-from vidgru.tasks.motion.metrics import Tally
+from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.network import MotionNetwork
 from vidgru.tasks.motion.results import AHEAD
 from vidgru.tasks.motion.scores import MotionScores
@@ -27,8 +27,8 @@ WHOLE = 0.5  # share of the windows that show the whole picture
 LIGHT = AUGMENTATIONS["light"]
 
 
-class MotionTrainer(Learner):
-    """Learn how things move, and will move, from footage; see `Learner`.
+class MotionTrainStep(TrainStep):
+    """Learn how things move, and will move, from footage; see `TrainStep`.
 
     Windows lie anywhere in the footage, of which each piece comes once before any comes again. They
     show a part of the picture, mirrored half the time, and the motion in it is that of the part.
@@ -50,12 +50,12 @@ class MotionTrainer(Learner):
         own = part(self.batch_size)
         counts = known.sum(), known[..., 0].sum()
         self._begin(done)
-        told = self._told(frames, flow, rate[own])
+        predicted = self._predict(frames, flow, rate[own])
         wanted = targets(fields, rate[own], self.spec.frames).to(self.device)
-        found = loss(told, wanted, known[own].to(self.device), aspect[own].to(self.device), counts)
+        found = loss(predicted, wanted, known[own].to(self.device), aspect[own].to(self.device), counts)
         return self._follow(found)
 
-    def _told(self, frames: Tensor, flow: Tensor, rate: Tensor) -> Told:
+    def _predict(self, frames: Tensor, flow: Tensor, rate: Tensor) -> MotionPrediction:
         # Only the convolutions gain from short numbers; recurrent kernels lose.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             maps = self.network.encode(frames, flow)
@@ -111,12 +111,12 @@ class MotionTrainer(Learner):
         Several processes share out the pieces.
         """
         self.network.eval()
-        tally = Tally()
+        accumulator = MetricAccumulator()
         for number in range(rank(), len(footage), world()):
-            add_clip(tally, self.network, footage[number], self.spec, most)
-        for sums in tally.sums.values():
-            total(sums)
-        return tally.scores()
+            add_clip(accumulator, self.network, footage[number], self.spec, most)
+        for sums in accumulator.sums.values():
+            all_reduce(sums)
+        return accumulator.scores()
 
 
 def random_parts(batch: int, generator: torch.Generator) -> Tensor:
@@ -149,7 +149,7 @@ def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
 
 
 @torch.inference_mode()
-def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> Told:
+def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> MotionPrediction:
     """Return what a network in eval mode tells of a piece's first `most` frames, one by one."""
     device = next(network.parameters()).device
     rates = torch.tensor([piece.rate], device=device)
@@ -167,13 +167,13 @@ def follow(network: MotionNetwork, piece: Footage, most: int | None = None) -> T
 
 
 def add_clip(
-    tally: Tally,
+    accumulator: MetricAccumulator,
     network: MotionNetwork,
     piece: Footage,
     spec: MotionSpec,
     most: int | None = None,
 ) -> None:
     """Let a network in eval mode follow a piece of footage, and add its errors to a tally."""
-    told = follow(network, piece, most)
+    predicted = follow(network, piece, most)
     fields = pooled(fields_of(piece, 0, len(piece.frames[:most])), spec.grid)
-    tally.add(told, fields, piece.rate, piece.width, piece.height)
+    accumulator.add(predicted, fields, piece.rate, piece.width, piece.height)

@@ -1,4 +1,4 @@
-"""Train a network to see and foresee motion."""
+"""Train a network to see and forecast motion."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -8,12 +8,12 @@ import torch
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import is_main
 from vidgru.engine.plots import Curve, plot_curves
-from vidgru.engine.trainer import Course, Numbers, TrainRun
-from vidgru.tasks.motion.fields import LEAST_SPREAD
+from vidgru.engine.trainer import Numbers, Trainer, TrainRun
+from vidgru.tasks.motion.fields import MIN_SPREAD
 from vidgru.tasks.motion.flow import Flow
 from vidgru.tasks.motion.footage import Footage, Stored
 from vidgru.tasks.motion.metrics import BACK
@@ -21,12 +21,12 @@ from vidgru.tasks.motion.network import FIELDS, MotionNetwork
 from vidgru.tasks.motion.results import AHEAD
 from vidgru.tasks.motion.scores import MotionScores, MotionTrainResult
 from vidgru.tasks.motion.spec import MotionSpec
-from vidgru.tasks.motion.train_step import MotionTrainer
+from vidgru.tasks.motion.train_step import MotionTrainStep
 
-FEWEST_STEPS = 100  # one takes about a second
-USUAL_EPOCHS = 2
+MIN_STEPS = 100  # one takes about a second
+DEFAULT_EPOCHS = 2
 VALIDATIONS = 10
-MOST_VALIDATED = 32  # pieces of footage that are looked at on the way
+MAX_VALIDATED = 32  # pieces of footage that are looked at on the way
 VALIDATED = 0.1  # share of the time for validations
 COLDEST, HOTTEST = 0.1, 10.0  # factors of the spread
 
@@ -35,7 +35,7 @@ CURVE = Curve("val_error", "validation error, % of the width a second", 100)
 Steps = Generator[Progress, None, MotionTrainResult]
 
 
-class MotionTraining(Course[MotionTrainResult]):
+class MotionTrainer(Trainer[MotionTrainResult]):
     """One training of a model of motion from first step to finished run folder."""
 
     columns = ("val_error",)
@@ -43,14 +43,14 @@ class MotionTraining(Course[MotionTrainResult]):
     def __init__(
         self,
         run: TrainRun[Any, Any],
-        data: Gathered,
+        data: Dataset,
         flows: dict[Clip, Flow],
         network: MotionNetwork,
         spec: MotionSpec,
         device: torch.device,
     ) -> None:
         super().__init__(run, data, spec)
-        self.spec, self.flows, self.began_with = spec, flows, run.start.words
+        self.spec, self.flows, self.initial_weights = spec, flows, run.start.words
         self.val, self.test = self._footage("val"), self._footage("test")
         self.long = [piece for piece in self.val if len(piece.frames) - 1 >= 1 + BACK * piece.rate]
         if not self.long:
@@ -58,19 +58,19 @@ class MotionTraining(Course[MotionTrainResult]):
                 f"No validation clip is longer than {BACK + 2 / spec.fps:.2g} s, which is too short"
                 " to tell how good a model of motion is: give longer clips."
             )
-        self.trainer = MotionTrainer(
+        self.trainer = MotionTrainStep(
             network,
             self._footage("train"),
             spec,
             **self.settings(device),
         )
-        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.plan(self.trainer, MIN_STEPS, DEFAULT_EPOCHS)
         self.scores: MotionScores | None = None
 
     def _footage(self, part: str) -> Stored:
         data = self.data
         return Stored(
-            [(data.frames[c], self.flows[c], data.facts[c]) for c in data.parts[part]],
+            [(data.frames[c], self.flows[c], data.info[c]) for c in data.parts[part]],
             self.spec.fps,
         )
 
@@ -92,7 +92,7 @@ class MotionTraining(Course[MotionTrainResult]):
     @property
     def _some(self) -> Sequence[Footage]:
         """Evenly spread pieces that are looked at on the way."""
-        return self.long[:: -(-len(self.long) // MOST_VALIDATED)]
+        return self.long[:: -(-len(self.long) // MAX_VALIDATED)]
 
     def measure(self) -> tuple[Numbers, float]:
         """Return the mean endpoint error in widths/s on validation clips; lower is better."""
@@ -125,7 +125,7 @@ class MotionTraining(Course[MotionTrainResult]):
         return MotionTrainResult(
             validation=validation,
             test=test,
-            began_with=self.began_with,
+            initial_weights=self.initial_weights,
             fps=self.spec.fps,
             frames=self.spec.frames,
             size=self.spec.size,
@@ -142,5 +142,5 @@ def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
             if field.widths is None or not field.spread:
                 continue
             spread = field.widths.model / field.spread
-            factor = (field.widths.model - LEAST_SPREAD) / max(spread - LEAST_SPREAD, 1e-9)
+            factor = (field.widths.model - MIN_SPREAD) / max(spread - MIN_SPREAD, 1e-9)
             bias[3 * place + 2] += math.log(min(max(factor, COLDEST), HOTTEST))

@@ -18,7 +18,7 @@ from vidgru.terminal.options import (
 )
 
 if TYPE_CHECKING:
-    from vidgru.tasks.scenes.save import Places
+    from vidgru.tasks.scenes.save import OutputPaths
 
 
 @click.command("scenes")
@@ -43,16 +43,16 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     found = find_videos(sources)
     if config.objects:
         from vidgru.tools.changes.options import ChangesConfig
-        from vidgru.tools.changes.tables import tell_changes
+        from vidgru.tools.changes.tables import report_changes
 
         if not quiet:
             note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
             print(note, file=sys.stderr)
         names = [item.name for item in fields(ChangesConfig)]
         changes = ChangesConfig(**{name: getattr(config, name) for name in names})
-        failed = tell_changes(sources, found, changes, as_json, quiet)
+        failed = report_changes(sources, found, changes, as_json, quiet)
     else:
-        from vidgru.tasks.scenes.model import divide_each, load_scenes
+        from vidgru.tasks.scenes.model import detect_scenes_each, load_scenes
         from vidgru.tasks.scenes.save import plan
         from vidgru.tasks.scenes.tables import COLUMNS, rows_of, show_scenes
         from vidgru.terminal.source_loop import CsvFile, Output, print_sources
@@ -67,7 +67,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
             save={Scenes: lambda item: _save(item, planned[Path(item.source)], quiet)},
         )
         failed = print_sources(
-            divide_each(model, found, config.threshold),
+            detect_scenes_each(model, found, config.threshold),
             len(found),
             output,
             quiet=quiet,
@@ -77,10 +77,10 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
         click.get_current_context().exit(1)
 
 
-def _save(scenes: Scenes, places: "Places", quiet: bool) -> bool:
+def _save(scenes: Scenes, outputs: "OutputPaths", quiet: bool) -> bool:
     """Write what was planned of a source; return whether that failed."""
     from vidgru.tasks.scenes.save import save_scenes
     from vidgru.terminal.progress import follow
     from vidgru.terminal.source_loop import print_saved
 
-    return print_saved(follow(save_scenes(scenes, places), quiet), quiet)
+    return print_saved(follow(save_scenes(scenes, outputs), quiet), quiet)

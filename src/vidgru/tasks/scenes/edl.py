@@ -12,7 +12,7 @@ from vidgru.video.file_clock import FileClock, Timecode, counting_rate, file_clo
 log = logging.getLogger("vidgru")
 
 SUFFIX = ".edl"
-MOST_EVENTS, LONGEST = 999, 999  # events and frames of a transition that three digits hold
+MAX_EVENTS, LONGEST = 999, 999  # events and frames of a transition that three digits hold
 LONGEST_NAME = 200  # characters
 NO_CLOCK = FileClock()
 CODES = {"cut": "C", "dissolve": "D", "fade": "D", "wipe": "W001"}
@@ -59,10 +59,10 @@ def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
 
 def write_edl(scenes: Scenes, path: Path) -> None:
     """Write an .edl file. Raises OutputError."""
-    if len(scenes.scenes) > MOST_EVENTS:
+    if len(scenes.scenes) > MAX_EVENTS:
         log.warning(
             "%s has %d scenes. The format has numbers up to %d: not every program opens %s.",
-            scenes.source, len(scenes.scenes), MOST_EVENTS, path,
+            scenes.source, len(scenes.scenes), MAX_EVENTS, path,
         )  # fmt: skip
     text = edit_list(scenes, file_clock(scenes.source))
     write_bytes(path, text.encode("utf-8", "replace"))

@@ -12,7 +12,7 @@ from vidgru.core.results import Progress
 from vidgru.data.augment import Frames
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of
-from vidgru.engine.held_out import hold_videos
+from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.tasks.scenes.finder import find, model_named
 from vidgru.tasks.scenes.metrics import count
 from vidgru.tasks.scenes.model_file import LoadedScenes
@@ -40,8 +40,8 @@ def evaluate_scenes_steps(
     """
     spec = model.spec
     sampling = Sampling(FASTEST, spec.size, spec.frames, even=True)
-    held = yield from hold_videos(folder, model.path, sampling)
-    known = {clip: segments[0] for clip, segments in readings_of(held.clips).frames.items()}
+    held_out = yield from decode_held_out_videos(folder, model.path, sampling)
+    known = {clip: segments[0] for clip, segments in readings_of(held_out.clips).frames.items()}
     if short := [clip.name for clip, frames in known.items() if len(frames) < SHORTEST]:
         log.warning(TOO_SHORT, len(short), SHORTEST, short[0])
     clips = {clip: frames for clip, frames in known.items() if len(frames) >= SHORTEST}
@@ -69,14 +69,14 @@ def evaluate_scenes_steps(
     return SceneEvaluation(
         model=model.path,
         folder=folder,
-        part=held.part,
+        part=held_out.part,
         clips=len(clips),
         threshold=spec.threshold,
         dissolve=DISSOLVE,
         joined=tuple(found),
-        trained_on=held.trained_on,
-        validated_on=held.validated_on,
-        skipped=held.skipped,
+        trained_on=held_out.trained_on,
+        validated_on=held_out.validated_on,
+        skipped=held_out.skipped,
     )
 
 

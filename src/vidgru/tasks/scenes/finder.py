@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidgru.core.errors import ModelError
 from vidgru.nn.unroll import unroll
-from vidgru.tasks.scenes.network import BACK, LATE, SceneNetwork, Seen, join
+from vidgru.tasks.scenes.network import BACK, LATE, FrameFeatures, SceneNetwork, join
 from vidgru.tasks.scenes.reader import Reader
 from vidgru.tasks.scenes.results import Boundary
 from vidgru.video.read import Image
@@ -44,26 +44,26 @@ class TokenStream:
 
     def __init__(self, network: SceneNetwork) -> None:
         self.network = network
-        self._kept: Seen | None = None
-        self._first = self._told = self._end = 0  # frame numbers: first kept, next to tell, next
+        self._kept: FrameFeatures | None = None
+        self._first = self._predicted = self._end = 0  # frame numbers: first kept, next to tell, next
 
     def push(self, pixels: Tensor) -> Tensor:
         """Take more frames uint8 (T, S, S, 3); return tokens (1, t, TOKEN), LATE frames late."""
-        seen = self.network.see(pixels[None])
+        seen = self.network.extract_features(pixels[None])
         self._kept = seen if self._kept is None else join([self._kept, seen])
         self._end += len(pixels)
-        return self._tell(max(self._end - LATE, 0))
+        return self._predict(max(self._end - LATE, 0))
 
     def finish(self) -> Tensor:
         """Return the tokens that are left when no more frames come."""
-        return self._tell(self._end)
+        return self._predict(self._end)
 
-    def _tell(self, until: int) -> Tensor:
+    def _predict(self, until: int) -> Tensor:
         if self._kept is None:
             raise ValueError("There are no frames.")
-        tokens = self.network.tokens(self._kept)[:, self._told - self._first : until - self._first]
-        self._told = max(until, self._told)
-        drop = max(self._told - BACK - self._first, 0)
+        tokens = self.network.tokens(self._kept)[:, self._predicted - self._first : until - self._first]
+        self._predicted = max(until, self._predicted)
+        drop = max(self._predicted - BACK - self._first, 0)
         self._kept, self._first = self._kept.since(drop), self._first + drop
         return tokens
 
@@ -76,7 +76,7 @@ def _chunks(network: SceneNetwork, frames: Iterable[Image], most: int) -> Iterat
 
 
 @torch.inference_mode()
-def tell(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
+def predict(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
     """Yield outputs (T, 6) of frames uint8 (S, S, 3), told in both directions.
 
     Each is told from AROUND frames before and after, at least, as far as there are any. The network
@@ -89,8 +89,8 @@ def tell(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
         waiting.append(stream.push(chunk))
         tokens = torch.cat(waiting, dim=1)
         while tokens.shape[1] >= before + TOGETHER + AROUND:
-            told = _both(network, tokens[:, : before + TOGETHER + AROUND])
-            yield _sound(told[before : before + TOGETHER])
+            predicted = _both(network, tokens[:, : before + TOGETHER + AROUND])
+            yield _sound(predicted[before : before + TOGETHER])
             drop = before + TOGETHER - AROUND
             tokens, before = tokens[:, drop:], AROUND
         waiting = [tokens]
@@ -107,12 +107,12 @@ def _both(network: SceneNetwork, tokens: Tensor) -> Tensor:
 def find(network: SceneNetwork, frames: Iterable[Image], threshold: float) -> Iterator[Boundary]:
     """Yield the boundaries among frames uint8 (S, S, 3), in order, told in both directions."""
     reader = Reader(threshold)
-    for outputs in tell(network, frames):
+    for outputs in predict(network, frames):
         yield from reader.push(outputs)
     yield from reader.finish()
 
 
-class Watcher:
+class StreamingSceneDetector:
     """Push frames one by one, get the boundaries that are known by then, told forward only.
 
     They come LATE frames after they are seen to be over. The network must be in eval mode.
@@ -138,17 +138,17 @@ class Watcher:
         if tokens.shape[1] == 0:
             return tokens.new_zeros(0, 6)
         ys, self._state = unroll(self._network.core, tokens, self._state)
-        return _sound(self._network.tell_early(ys, tokens)[0])
+        return _sound(self._network.predict_early(ys, tokens)[0])
 
 
 def watch(
     network: SceneNetwork, frames: Iterable[Image], threshold: float
 ) -> Iterator[tuple[int, Boundary | None]]:
     """Yield how many frames there were, with each boundary that is known by then, or None."""
-    watcher, count = Watcher(network, threshold), 0
+    detector, count = StreamingSceneDetector(network, threshold), 0
     for count, frame in enumerate(frames, 1):
-        known: list[Boundary | None] = [*watcher.push(frame)]
+        known: list[Boundary | None] = [*detector.push(frame)]
         yield from ((count, boundary) for boundary in known or [None])
     if count:
-        for boundary in watcher.finish():
+        for boundary in detector.finish():
             yield count, boundary

@@ -14,14 +14,14 @@ import torch
 from vidgru.core.address import is_live
 from vidgru.core.results import Failure, Progress, run_to_end
 from vidgru.engine.device import prepare_inference
-from vidgru.engine.inference import Pace, each
+from vidgru.engine.inference import ReadingProgress, each
 from vidgru.engine.model_file import shipped
 from vidgru.tasks.scenes.finder import find, model_named, watch
 from vidgru.tasks.scenes.model_file import SHIPPED_SCENES, LoadedScenes
 from vidgru.tasks.scenes.model_file import load_scenes as read_model
 from vidgru.tasks.scenes.options import ScenesConfig
-from vidgru.tasks.scenes.results import Boundary, SceneChange, Scenes, divide
-from vidgru.video.facts import Facts
+from vidgru.tasks.scenes.results import Boundary, SceneChange, Scenes, scenes_between
+from vidgru.video.info import VideoInfo
 from vidgru.video.live import live_frames, log_event
 from vidgru.video.read import Image, Video, open_video
 from vidgru.video.sample import log_warnings, read_ahead
@@ -32,7 +32,7 @@ LIVE_FPS = 25.0  # frames/s of a live source
 WAIT = 0.1  # seconds between two words of progress
 
 
-class _Shown(NamedTuple):
+class _TimedFrame(NamedTuple):
     rgb: Image
     time: float
 
@@ -92,7 +92,7 @@ class ScenesModel:
         return self._follow(_Reading(source, self.spec.size).shown(), limit, 0)
 
     def _follow(
-        self, shown: Iterable[_Shown], threshold: float, first: int
+        self, shown: Iterable[_TimedFrame], threshold: float, first: int
     ) -> Generator[SceneChange, None, int]:
         """Yield the boundaries of a stream whose frames count from `first`; return the next one."""
         times = _Times()
@@ -112,7 +112,7 @@ class ScenesModel:
         size, first = (self.spec.size, self.spec.size), 0
         with closing(live_frames(source, LIVE_FPS, size, log_event)) as frames:
             for _, session in groupby(frames, key=lambda frame: frame.connection):
-                shown = (_Shown(frame.rgb, frame.time) for frame in session)
+                shown = (_TimedFrame(frame.rgb, frame.time) for frame in session)
                 first = yield from self._follow(shown, threshold, first)
 
     def _threshold(self, threshold: float | None) -> float:
@@ -127,7 +127,7 @@ class _Times:
         self.count = 0
         self.latest: deque[float] = deque(maxlen=KEPT)
 
-    def noted(self, shown: Iterable[_Shown]) -> Iterator[Image]:
+    def noted(self, shown: Iterable[_TimedFrame]) -> Iterator[Image]:
         for rgb, time in shown:
             self.latest.append(time)
             self.count += 1
@@ -144,8 +144,8 @@ class _Reading:
         self.source, self.size = source, (side, side)
         self.stopped = False
         self.width = self.height = 0
-        self._times, self._pace = _Times(), Pace(source, 25.0)
-        self._facts: Facts | None = None
+        self._times, self._pace = _Times(), ReadingProgress(source, 25.0)
+        self._info: VideoInfo | None = None
 
     def frames(self) -> Generator[Image, None, None]:
         for rgb in self._times.noted(self.shown()):
@@ -153,22 +153,22 @@ class _Reading:
                 return
             yield rgb
 
-    def shown(self) -> Iterator[_Shown]:
+    def shown(self) -> Iterator[_TimedFrame]:
         """Yield all frames; a thread reads ahead."""
         return chain.from_iterable(read_ahead(self._decoded(), CHUNK))
 
-    def _decoded(self) -> Iterator[_Shown]:
+    def _decoded(self) -> Iterator[_TimedFrame]:
         with open_video(self.source) as video:
             self._begin(video)
             while (time := video.grab()) is not None:
                 if not self.width:
                     self.height, self.width = video.retrieve().shape[:2]  # turned upright
-                yield _Shown(video.retrieve(self.size), time)
-            self._facts = video.facts()
-        log_warnings(self._facts)
+                yield _TimedFrame(video.retrieve(self.size), time)
+            self._info = video.info()
+        log_warnings(self._info)
 
     def _begin(self, video: Video) -> None:
-        self._pace = Pace(self.source, video.fps)
+        self._pace = ReadingProgress(self.source, video.fps)
         self._pace.begin(video)
 
     def seconds(self, frame: int) -> float:
@@ -180,16 +180,16 @@ class _Reading:
 
     def scenes(self, model: str, boundaries: Sequence[tuple[Boundary, float]]) -> Scenes:
         """Return the scenes between boundaries, once all has been read."""
-        if self._facts is None:
+        if self._info is None:
             raise RuntimeError("The finder did not ask for all frames.")
-        facts, count = self._facts, self._times.count
-        fps = count / facts.seconds
+        info, count = self._info, self._times.count
+        fps = count / info.seconds
         # Times are rounded: what is declared is nearer, unless it is wrong.
-        if abs(facts.fps / fps - 1) < 0.01:
-            fps = facts.fps
+        if abs(info.fps / fps - 1) < 0.01:
+            fps = info.fps
         return Scenes(
-            str(self.source), model, count, fps, facts.variable, round(facts.seconds, 6),
-            self.width, self.height, divide(boundaries, count, facts.seconds),
+            str(self.source), model, count, fps, info.variable, round(info.seconds, 6),
+            self.width, self.height, scenes_between(boundaries, count, info.seconds),
         )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def load_scenes(
     return ScenesModel(read_model(found), chosen)
 
 
-def divide_each(
+def detect_scenes_each(
     model: ScenesModel, sources: Sequence[Path | Failure], threshold: float | None = None
 ) -> Iterator[Progress | Scenes | Failure]:
     """Yield the scenes of each source, or why they are unknown; progress comes in between."""

@@ -7,7 +7,7 @@ from vidgru.engine.model_file import SHIPPED, Loaded, are_whole, is_number
 from vidgru.nn.choices import CORE, MAP_SIZES
 from vidgru.tasks.registry import load
 from vidgru.tasks.scenes.network import HISTOGRAMS, SceneNetwork
-from vidgru.tasks.scenes.spec import FEWEST_SCENE_FRAMES, SceneSpec
+from vidgru.tasks.scenes.spec import MIN_SCENE_FRAMES, SceneSpec
 
 SHIPPED_SCENES = SHIPPED / "scenes.safetensors"
 
@@ -27,7 +27,7 @@ def read_spec(content: dict[str, Any]) -> SceneSpec | None:
         spec.core == CORE
         and are_whole(spec.hidden, spec.frames, spec.size)
         and 1 <= spec.hidden <= 1024
-        and FEWEST_SCENE_FRAMES <= spec.frames <= 512
+        and MIN_SCENE_FRAMES <= spec.frames <= 512
         and spec.size in MAP_SIZES
         and is_number(spec.threshold, 1e-6, 1 - 1e-6)
         and spec.histogram in HISTOGRAMS

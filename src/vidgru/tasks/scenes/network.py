@@ -44,7 +44,7 @@ DROPOUT = 0.2
 GAIN = 100.0  # of distances from 0 to 1, before their logarithm
 
 
-class Seen(NamedTuple):
+class FrameFeatures(NamedTuple):
     """What is kept of frames, to be compared with others."""
 
     features: Tensor  # (B, T, 2 * WIDTHS[-1])
@@ -54,14 +54,14 @@ class Seen(NamedTuple):
     structure: Tensor  # (B, T, 3 * COARSE ** 2), without the mean, of length one
     fine: Tensor  # (B, T, FINE ** 2), from 0 to 1
 
-    def since(self, start: int) -> "Seen":
+    def since(self, start: int) -> "FrameFeatures":
         """Return the frames from a number on."""
-        return Seen(*(part[:, start:] for part in self))
+        return FrameFeatures(*(part[:, start:] for part in self))
 
 
-def join(parts: Sequence[Seen]) -> Seen:
+def join(parts: Sequence[FrameFeatures]) -> FrameFeatures:
     """Return the frames of all parts, one after the other."""
-    return Seen(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
+    return FrameFeatures(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
 
 
 def moved(part: Tensor, shift: int) -> Tensor:
@@ -121,7 +121,7 @@ class SceneNetwork(nn.Module):
         self.norm = nn.LayerNorm(self.encoder.features)
         self.dropout = nn.Dropout(DROPOUT)
         self.shrink = nn.Linear(self.encoder.features, LOOK)
-        self.enter = nn.Sequential(
+        self.to_token = nn.Sequential(
             nn.Linear(COMPARED + LOOK, TOKEN),
             nn.ReLU(),
             nn.Dropout(DROPOUT),
@@ -141,7 +141,7 @@ class SceneNetwork(nn.Module):
         features: Tensor = self.encoder(normalise(pixels.flatten(0, 1)))
         return features.view(*pixels.shape[:2], -1)
 
-    def see(self, pixels: Tensor, features: Tensor | None = None) -> Seen:
+    def extract_features(self, pixels: Tensor, features: Tensor | None = None) -> FrameFeatures:
         """Return what is compared of frames, of which the features may be known."""
         shape = pixels.shape[:2]
         features = (self.encode(pixels) if features is None else features).flatten(0, 1)
@@ -155,9 +155,9 @@ class SceneNetwork(nn.Module):
         flat = (coarse - coarse.mean((-2, -1), keepdim=True)).flatten(1)
         structure = functional.normalize(flat, dim=-1, eps=0.3)  # of plain pictures, none
         parts = (features, embedded, colours, coarse.flatten(1), structure, fine)
-        return Seen(*(part.view(*shape, -1) for part in parts))
+        return FrameFeatures(*(part.view(*shape, -1) for part in parts))
 
-    def compare(self, seen: Seen) -> Tensor:
+    def compare(self, seen: FrameFeatures) -> Tensor:
         """Return how each frame compares with those around it (B, T, COMPARED)."""
         apart = {lag: _apart(seen, lag) for lag in LAGS}  # (B, T, METRICS) each
         columns = [moved(apart[1], shift) for shift in range(-AROUND, AROUND + 1)]
@@ -171,12 +171,12 @@ class SceneNetwork(nn.Module):
         columns += [_bent(part, k) for part in (seen.coarse, seen.fine) for k in HALFWAY]
         return torch.cat(columns, dim=-1)
 
-    def tokens(self, seen: Seen) -> Tensor:
+    def tokens(self, seen: FrameFeatures) -> Tensor:
         """Return what the cores read (B, T, TOKEN)."""
         look = self.shrink(self.dropout(self.norm(seen.features)))
-        return self.enter(torch.cat([self.compare(seen), look], dim=-1))  # type: ignore[no-any-return]
+        return self.to_token(torch.cat([self.compare(seen), look], dim=-1))  # type: ignore[no-any-return]
 
-    def tell_early(self, ahead: Tensor, tokens: Tensor) -> Tensor:
+    def predict_early(self, ahead: Tensor, tokens: Tensor) -> Tensor:
         """Return outputs (B, T, OUTPUTS) of the core that runs on (B, T, hidden), and tokens."""
         return self.early(torch.cat([ahead, tokens], dim=-1))  # type: ignore[no-any-return]
 
@@ -187,17 +187,17 @@ class SceneNetwork(nn.Module):
         """
         ahead, _ = unroll(self.core, tokens)
         back, _ = unroll(self.back, tokens.flip(1))
-        return self.tell_early(ahead, tokens), self.late(torch.cat([back.flip(1), tokens], dim=-1))
+        return self.predict_early(ahead, tokens), self.late(torch.cat([back.flip(1), tokens], dim=-1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return outputs (B, T, OUTPUTS) told forward only, and told in both directions."""
-        early, late = self.decide(self.tokens(self.see(pixels)))
+        early, late = self.decide(self.tokens(self.extract_features(pixels)))
         return early, (early + late) / 2
 
 
-def _apart(seen: Seen, lag: int) -> Tensor:
+def _apart(seen: FrameFeatures, lag: int) -> Tensor:
     """Return how far frames are from those `lag` before (B, T, METRICS), as logarithms."""
-    far = Seen(*(moved(part, -lag) for part in seen))
+    far = FrameFeatures(*(moved(part, -lag) for part in seen))
     alike = [
         (one * other).sum(-1)
         for one, other in (

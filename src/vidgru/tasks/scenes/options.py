@@ -9,7 +9,7 @@ from vidgru.core.options import option
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.train_config import MapTrainConfig
 from vidgru.tasks.contract import About
-from vidgru.tasks.scenes.spec import FEWEST_SCENE_FRAMES, SCENE_FRAMES, SCENE_SIZE
+from vidgru.tasks.scenes.spec import MIN_SCENE_FRAMES, SCENE_FRAMES, SCENE_SIZE
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class SceneTrainConfig(MapTrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.frames is not None and self.frames < FEWEST_SCENE_FRAMES:
+        if self.frames is not None and self.frames < MIN_SCENE_FRAMES:
             raise OptionError(
                 f"Invalid --frames {self.frames} for --task scenes. It must be at least "
-                f"{FEWEST_SCENE_FRAMES}."
+                f"{MIN_SCENE_FRAMES}."
             )
         if self.fps is not None:
             raise OptionError(

@@ -21,7 +21,7 @@ DISSOLVE = 0.75
 
 
 def loss(
-    told: Tensor,
+    predicted: Tensor,
     boundary: Tensor,
     inside: Tensor,
     kind: Tensor,
@@ -36,14 +36,14 @@ def loss(
     frames, known = counts or (kind.numel(), int((kind >= 0).sum()))
     weight = torch.where(boundary > 0.5, RARE, 1.0)
     chance = functional.binary_cross_entropy_with_logits
-    here = chance(told[..., BOUNDARY], boundary, weight, reduction="sum")
-    within = chance(told[..., INSIDE], inside, reduction="sum")
-    logits = told[..., KIND:].flatten(0, 1)
+    here = chance(predicted[..., BOUNDARY], boundary, weight, reduction="sum")
+    within = chance(predicted[..., INSIDE], inside, reduction="sum")
+    logits = predicted[..., KIND:].flatten(0, 1)
     which = functional.cross_entropy(logits, kind.flatten(), ignore_index=-1, reduction="sum")
     return (here + WITHIN * within) / frames + WHICH * which / max(known, 1)
 
 
-def tellable(boundary: Boundary, frames: int) -> bool:
+def is_detectable(boundary: Boundary, frames: int) -> bool:
     """Return whether the first and the last scene of so many frames show themselves clearly."""
     return boundary.start >= CLEAR and boundary.end <= frames - CLEAR
 
@@ -85,14 +85,14 @@ class Reader:
 
     def finish(self) -> list[Boundary]:
         """Return the boundaries that are left when no more frames come."""
-        return self._tell()
+        return self._report()
 
     def _look(self, frame: int) -> Iterator[Boundary]:
         """Take notice of a frame as a boundary, if it is one."""
         if frame < 0:
             return
         if self._pending is not None and self._done(self._pending, frame):
-            yield from self._tell()
+            yield from self._report()
         if frame < CLEAR or not self._peak(frame):
             return
         before = self._pending
@@ -139,7 +139,7 @@ class Reader:
         kinds = self._row(frame)[KIND:]
         return max(range(len(kinds)), key=kinds.__getitem__)
 
-    def _tell(self) -> list[Boundary]:
+    def _report(self) -> list[Boundary]:
         if self._pending is None:
             return []
         frame, self._pending = self._pending, None

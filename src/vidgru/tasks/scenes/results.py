@@ -88,7 +88,7 @@ class Scenes(ToDict):
         return range(start, end) if start < end else range(scene.start, scene.end)
 
 
-def divide(
+def scenes_between(
     boundaries: Sequence[tuple[Boundary, float]], frames: int, seconds: float
 ) -> tuple[Scene, ...]:
     """Return the scenes of a video of so many frames and seconds.

@@ -24,7 +24,7 @@ PIECE = re.compile(rf"scene-\d{{3,}}({'|'.join(map(re.escape, SUFFIXES))})")
 
 
 @dataclass(frozen=True)
-class Places:
+class OutputPaths:
     """Where what is made of a source goes: two files and two folders."""
 
     edl: Path | None
@@ -40,7 +40,7 @@ class Places:
 
 def plan(
     sources: Sequence[str], found: Sequence[Path | Failure], config: ScenesConfig
-) -> dict[Path, Places]:
+) -> dict[Path, OutputPaths]:
     """Return where what is made of each source goes.
 
     Raises OptionError for what cannot be, and OutputError for what is there already, unless the
@@ -63,7 +63,7 @@ def plan(
         if new and os.path.lexists(file):
             raise OutputError(f"{file} is there already: give another name, or --overwrite.")
         taken.add(real)
-    return {v: Places(lists.get(v), sheets.get(v), images.get(v), pieces.get(v)) for v in videos}
+    return {v: OutputPaths(lists.get(v), sheets.get(v), images.get(v), pieces.get(v)) for v in videos}
 
 
 def _folders(
@@ -106,7 +106,7 @@ def _written(folder: Path, name: re.Pattern[str]) -> list[Path]:
     return [folder / each for each in sorted(os.listdir(folder)) if name.fullmatch(each)]
 
 
-def save_scenes(scenes: Scenes, places: Places) -> Generator[Progress, None, list[Path | Failure]]:
+def save_scenes(scenes: Scenes, outputs: OutputPaths) -> Generator[Progress, None, list[Path | Failure]]:
     """Write what is planned of a source; return each place, or why it could not be written."""
     done: list[Path | Failure] = []
 
@@ -123,13 +123,13 @@ def save_scenes(scenes: Scenes, places: Places) -> Generator[Progress, None, lis
             why = f"Cannot write {os.fsdecode(where)}: {error.strerror or error}."
             done.append(Failure(scenes.source, why))
 
-    if places.edl is not None:
-        yield from attempt(_save_edl(scenes, places.edl), places.edl)
-    if places.images is not None or places.sheet is not None:
-        steps = _save_pictures(scenes, places.images, places.sheet)
-        yield from attempt(steps, places.images, places.sheet)
-    if places.split is not None:
-        yield from attempt(_save_pieces(scenes, places.split), places.split)
+    if outputs.edl is not None:
+        yield from attempt(_save_edl(scenes, outputs.edl), outputs.edl)
+    if outputs.images is not None or outputs.sheet is not None:
+        steps = _save_pictures(scenes, outputs.images, outputs.sheet)
+        yield from attempt(steps, outputs.images, outputs.sheet)
+    if outputs.split is not None:
+        yield from attempt(_save_pieces(scenes, outputs.split), outputs.split)
     return done
 
 

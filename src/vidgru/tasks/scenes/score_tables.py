@@ -25,7 +25,7 @@ def show_scene_training(result: SceneTrainResult) -> None:
     rows = [(what, scores) for scores, what in held_out(result.validation, result.test)]
     table = _table("how well boundaries are found in windows of joined shots", rows)
     print_tables([table], result.skipped)
-    how = f", beginning with {result.began_with}: windows of {result.frames} frames, "
+    how = f", beginning with {result.initial_weights}: windows of {result.frames} frames, "
     how += f"{result.size}x{result.size} pixels; boundaries count from a confidence of "
     how += f"{result.threshold:g}"
     print_end((splitting(result.split), trained(result, how)), result, "scenes")

@@ -96,7 +96,7 @@ class SceneTrainResult(Trained):
 
     validation: SceneScores
     test: SceneScores | None
-    began_with: str
+    initial_weights: str
     threshold: float
     frames: int
     size: int

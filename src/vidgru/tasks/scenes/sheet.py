@@ -10,10 +10,10 @@ from vidgru.video.panel import GROUND, ORANGE, WHITE, put, write
 from vidgru.video.read import Image
 from vidgru.video.text import draw_text
 
-MOST = 120  # scenes of a sheet
+MAX_SCENES = 120  # scenes of a sheet
 SHAPE = 16 / 9  # of the sheet, about, as far as it has many scenes
 AREA = 240 * 135  # pixels of a picture, about,
-LEAST = 144  # and pixels across, for a number and a time under it
+MIN_WIDTH = 144  # and pixels across, for a number and a time under it
 NARROWEST, WIDEST = 0.4, 4.0  # shapes of pictures, width to height
 PAD, TEXT = 8, 12  # between pictures; height of capitals
 ROW = round(1.7 * TEXT) + PAD  # of text
@@ -21,13 +21,13 @@ ROW = round(1.7 * TEXT) + PAD  # of text
 
 def pick(count: int) -> list[int]:
     """Return which of so many scenes a sheet shows: all, or 120 evenly from first to last."""
-    return [int(n) for n in np.linspace(0, count - 1, min(count, MOST)).round()]
+    return [int(n) for n in np.linspace(0, count - 1, min(count, MAX_SCENES)).round()]
 
 
 def thumbnail_size(width: int, height: int) -> tuple[int, int]:
     """Return (width, height) of small pictures of a source, about as many pixels for all."""
     shape = min(max(width / height, NARROWEST), WIDEST)
-    across = max(math.sqrt(AREA * shape), LEAST)
+    across = max(math.sqrt(AREA * shape), MIN_WIDTH)
     return round(across), round(across / shape)
 
 

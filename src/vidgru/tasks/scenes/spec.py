@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 # Of a model that finds scenes, and begins with random weights; frames of its training windows.
 SCENE_SIZE, SCENE_HIDDEN, SCENE_FRAMES = 48, 64, 112
-FEWEST_SCENE_FRAMES = 64  # so that windows hold scenes and not only transitions
+MIN_SCENE_FRAMES = 64  # so that windows hold scenes and not only transitions
 
 
 @dataclass(frozen=True)

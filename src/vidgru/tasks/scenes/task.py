@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
-from vidgru.engine.initial_weights import Beginning, begin_with
+from vidgru.engine.initial_weights import InitialNetwork, choose_initial
 from vidgru.engine.model_config import EvaluateConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, stored_side
@@ -22,15 +22,15 @@ from vidgru.tasks.scenes.options import ABOUT, SceneTrainConfig
 from vidgru.tasks.scenes.results import Scenes
 from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
 from vidgru.tasks.scenes.spec import SCENE_FRAMES, SCENE_HIDDEN, SCENE_SIZE, SceneSpec
-from vidgru.tasks.scenes.training import SceneTraining
+from vidgru.tasks.scenes.training import SceneTrainer
 from vidgru.video.sample import FASTEST
 
 UNDECIDED = 0.5  # threshold before one was chosen
 
-Run = TrainRun[SceneTrainConfig, Beginning]
+Run = TrainRun[SceneTrainConfig, InitialNetwork]
 
 
-class ScenesTask(Task[SceneTrainConfig, SceneSpec, Beginning, Gathered]):
+class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     """See `Task`."""
 
     about, answer = ABOUT, Scenes
@@ -43,37 +43,37 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, Beginning, Gathered]):
         """Return a new network with random weights."""
         return SceneNetwork(spec.size, spec.hidden, spec.histogram)
 
-    def start(self, config: SceneTrainConfig, run: Path | None = None) -> Beginning:
+    def start(self, config: SceneTrainConfig, run: Path | None = None) -> InitialNetwork:
         """Return the model that comes with vidgru, if there is one of the wanted size.
 
         Raises ModelError when it is damaged.
         """
         path = model_file.SHIPPED_SCENES
         shipped = model_file.load_scenes(path) if path.is_file() else None
-        return begin_with(shipped, config.size, Beginning(SCENE_SIZE, SCENE_HIDDEN))
+        return choose_initial(shipped, config.size, InitialNetwork(SCENE_SIZE, SCENE_HIDDEN))
 
-    def sampling(self, clips: list[Clip], config: SceneTrainConfig, start: Beginning) -> Sampling:
+    def sampling(self, clips: list[Clip], config: SceneTrainConfig, start: InitialNetwork) -> Sampling:
         """Return a sampling of every frame, at whatever rate, of which views are cut."""
         side = stored_side(start.size)
         return Sampling(FASTEST, side, config.frames or SCENE_FRAMES, even=True)
 
     def settings(
-        self, config: SceneTrainConfig, sampling: Sampling, start: Beginning
+        self, config: SceneTrainConfig, sampling: Sampling, start: InitialNetwork
     ) -> dict[str, Any]:
         """Return the settings that a config may leave open."""
         sizes = {"hidden": start.hidden, "frames": sampling.window, "size": start.size}
         return {"core": CORE, **sizes, "histogram": SceneSpec.histogram}
 
-    def spec(self, run: Run, data: Gathered) -> SceneSpec:
+    def spec(self, run: Run, data: Dataset) -> SceneSpec:
         """Return what the model file will say of the network that is to be trained."""
         settings = self.settings(run.config, run.sampling, run.start)
         return SceneSpec(ABOUT.name, threshold=UNDECIDED, **settings)
 
     def trainer(
-        self, run: Run, data: Gathered, spec: SceneSpec, network: Any, device: torch.device
-    ) -> SceneTraining:
+        self, run: Run, data: Dataset, spec: SceneSpec, network: Any, device: torch.device
+    ) -> SceneTrainer:
         """Return what trains a network, from the run's checkpoint on if there is one."""
-        return SceneTraining(run, data, network, spec, device)
+        return SceneTrainer(run, data, network, spec, device)
 
     def open(self, model: LoadedScenes, device: torch.device) -> ScenesModel:
         """Return a model that is ready to answer."""

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from vidgru.data.augment import Frames
-from vidgru.engine.distributed import part, rank, total, world
-from vidgru.engine.train_step import Learner, Settings
-from vidgru.tasks.scenes.finder import TOGETHER, TokenStream, Watcher
+from vidgru.engine.distributed import all_reduce, part, rank, world
+from vidgru.engine.train_step import Settings, TrainStep
+from vidgru.tasks.scenes.finder import TOGETHER, StreamingSceneDetector, TokenStream
 from vidgru.tasks.scenes.metrics import count
 from vidgru.tasks.scenes.network import SceneNetwork
-from vidgru.tasks.scenes.reader import Reader, loss, tellable
+from vidgru.tasks.scenes.reader import Reader, is_detectable, loss
 from vidgru.tasks.scenes.results import Boundary
 from vidgru.tasks.scenes.scores import COUNTS, TOLERANCES, SceneScores, scores_of
 from vidgru.tasks.scenes.spec import SceneSpec
@@ -37,8 +37,8 @@ class Measured(NamedTuple):
     scores: SceneScores
 
 
-class SceneTrainer(Learner):
-    """Learn to find boundaries in windows that are joined out of shots; see `Learner`.
+class SceneTrainStep(TrainStep):
+    """Learn to find boundaries in windows that are joined out of shots; see `TrainStep`.
 
     shots: families of shots that look alike, each of them one clip's. Each window is made from a
     seed of its own, so that it is the same in whatever thread or process. The next batch is made
@@ -61,16 +61,16 @@ class SceneTrainer(Learner):
         """Learn from one batch when the share `done` of the training is over; return the loss."""
         frames, boundary, inside, kind = self._draw()
         known = torch.tensor([kind.numel(), (kind >= 0).sum()])
-        number, number_known = total(known).tolist()
+        number, number_known = all_reduce(known).tolist()
         counts = number, number_known
         self._begin(done)
         # Only the convolutions gain from short numbers; what is compared needs the long ones.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             features = self.network.encode(frames)
-        seen = self.network.see(frames, features.float())
+        seen = self.network.extract_features(frames, features.float())
         early, late = self.network.decide(self.network.tokens(seen))
         targets = boundary.to(self.device), inside.to(self.device), kind.to(self.device)
-        losses = [loss(told, *targets, counts) for told in (early, late, (early + late) / 2)]
+        losses = [loss(predicted, *targets, counts) for predicted in (early, late, (early + late) / 2)]
         return self._follow(torch.stack(losses).sum())
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -115,15 +115,15 @@ class SceneTrainer(Learner):
             some = numbers[first : first + self.batch_size]
             joined = list(self._pool.map(lambda n: self._join(shots, (SEED, n)), some))
             frames, boundary, inside, kind = stacked(joined)
-            early, both = (told.cpu() for told in self.network(frames.to(self.device)))
+            early, both = (predicted.cpu() for predicted in self.network(frames.to(self.device)))
             for row, window in enumerate(joined):
                 own = slice(row, row + 1)
-                for told in (early, both):
-                    losses += loss(told[own], boundary[own], inside[own], kind[own])
+                for predicted in (early, both):
+                    losses += loss(predicted[own], boundary[own], inside[own], kind[own])
                 for number, limit in enumerate(thresholds):
                     counts[number] += torch.tensor(_count(read(both[row], limit), window))
-        loss_of_all = total(losses).item() / windows
-        scores = [scores_of(rows) for rows in total(counts).tolist()]
+        loss_of_all = all_reduce(losses).item() / windows
+        scores = [scores_of(rows) for rows in all_reduce(counts).tolist()]
         best = max(range(len(scores)), key=lambda n: (scores[n].f1, -abs(thresholds[n] - 0.5)))
         return Measured(loss_of_all, thresholds[best], scores[best])
 
@@ -136,11 +136,11 @@ def stacked(windows: Sequence[Joined]) -> list[Tensor]:
 
 def _count(found: Sequence[Boundary], window: Joined) -> list[list[int]]:
     """Count as `count` does, without what lies too near to the ends of a window to be told."""
-    told = [true for true in window.boundaries if tellable(true, len(window.frames))]
+    predicted = [true for true in window.boundaries if is_detectable(true, len(window.frames))]
     # What is found of the others is neither right nor false.
-    others = [true for true in window.boundaries if true not in told]
+    others = [true for true in window.boundaries if true not in predicted]
     spans = [range(t.start - WIDEST, max(t.end, t.start + 1) + WIDEST) for t in others]
-    return count([b for b in found if not any(b.frame in span for span in spans)], told)
+    return count([b for b in found if not any(b.frame in span for span in spans)], predicted)
 
 
 def read(outputs: Tensor, threshold: float) -> list[Boundary]:
@@ -153,12 +153,12 @@ def read(outputs: Tensor, threshold: float) -> list[Boundary]:
 def find_ahead(
     network: SceneNetwork, frames: Iterable[Image], threshold: float
 ) -> Iterator[Boundary]:
-    """Yield the boundaries among frames uint8 (S, S, 3) as a `Watcher` tells them, but faster."""
-    watcher, stream, reader = Watcher(network, threshold), TokenStream(network), Reader(threshold)
+    """Yield the boundaries among frames uint8 (S, S, 3) as a `StreamingSceneDetector` tells them, but faster."""
+    detector, stream, reader = StreamingSceneDetector(network, threshold), TokenStream(network), Reader(threshold)
     device = next(network.parameters()).device
     source = iter(frames)
     while chunk := list(islice(source, TOGETHER)):
         tokens = stream.push(torch.from_numpy(np.stack(chunk)).to(device))
-        yield from reader.push(watcher.outputs(tokens))
-    yield from reader.push(watcher.outputs(stream.finish()))
+        yield from reader.push(detector.outputs(tokens))
+    yield from reader.push(detector.outputs(stream.finish()))
     yield from reader.finish()

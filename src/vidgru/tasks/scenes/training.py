@@ -10,19 +10,19 @@ import torch
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.augment import Frames
-from vidgru.data.dataset import Gathered
+from vidgru.data.dataset import Dataset
 from vidgru.engine.distributed import is_main
 from vidgru.engine.plots import Curve, plot_curves
-from vidgru.engine.trainer import Course, Numbers, TrainRun
+from vidgru.engine.trainer import Numbers, Trainer, TrainRun
 from vidgru.tasks.scenes.network import SceneNetwork
 from vidgru.tasks.scenes.scores import SceneTrainResult
 from vidgru.tasks.scenes.shots import TOO_SHORT, shots_of
 from vidgru.tasks.scenes.spec import SceneSpec
-from vidgru.tasks.scenes.train_step import Measured, SceneTrainer
+from vidgru.tasks.scenes.train_step import Measured, SceneTrainStep
 from vidgru.tasks.scenes.transitions import SHORTEST
 
-FEWEST_STEPS = 400  # one takes about half a second
-USUAL_EPOCHS = 10
+MIN_STEPS = 400  # one takes about half a second
+DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
 VALIDATING = 0.1  # share of the time for validations
 VALIDATED, MEASURED = 96, 256  # windows that are looked at on the way, and in the end
@@ -34,7 +34,7 @@ CURVE = Curve("val_f1", "validation F1", top=1.02)
 Steps = Generator[Progress, None, SceneTrainResult]
 
 
-class SceneTraining(Course[SceneTrainResult]):
+class SceneTrainer(Trainer[SceneTrainResult]):
     """One training of a model that finds scenes, from first step to finished run folder."""
 
     columns = ("val_loss", "val_f1")
@@ -42,13 +42,13 @@ class SceneTraining(Course[SceneTrainResult]):
     def __init__(
         self,
         run: TrainRun[Any, Any],
-        data: Gathered,
+        data: Dataset,
         network: SceneNetwork,
         spec: SceneSpec,
         device: torch.device,
     ) -> None:
         super().__init__(run, data, spec)
-        self.spec, self.began_with = spec, run.start.words
+        self.spec, self.initial_weights = spec, run.start.words
         self.shots = {part: self._shots(part) for part in data.parts}
         for part, use in (("train", "learn from"), ("val", "validate with")):
             if sum(map(len, self.shots[part])) < 2:
@@ -59,8 +59,8 @@ class SceneTraining(Course[SceneTrainResult]):
         if self.shots["test"] and sum(map(len, self.shots["test"])) < 2:
             log.warning("There is no test, as it takes two shots of %d frames or more.", SHORTEST)
             self.shots["test"] = []
-        self.trainer = SceneTrainer(network, self.shots["train"], spec, **self.settings(device))
-        self.begin(self.trainer, FEWEST_STEPS, USUAL_EPOCHS)
+        self.trainer = SceneTrainStep(network, self.shots["train"], spec, **self.settings(device))
+        self.plan(self.trainer, MIN_STEPS, DEFAULT_EPOCHS)
         self.measured: Measured | None = None
 
     def _shots(self, part: str) -> list[list[Frames]]:
@@ -109,7 +109,7 @@ class SceneTraining(Course[SceneTrainResult]):
         return SceneTrainResult(
             validation=validation,
             test=test,
-            began_with=self.began_with,
+            initial_weights=self.initial_weights,
             threshold=threshold,
             frames=self.spec.frames,
             size=self.spec.size,

@@ -15,7 +15,7 @@ from vidgru.tasks.scenes.results import KINDS, Boundary
 Numbers = NDArray[np.float32]
 Family = Sequence[Frames]  # shots that look alike, uint8 (N, side, side, 3)
 SHORTEST = 8  # frames of a scene between two transitions
-USUAL = 35  # frames more, on average
+MEAN_FRAMES = 35  # frames more, on average
 ALONE = 0.2  # share of the scenes that go on to the end of the window
 ALIKE = 0.4  # share of the boundaries between shots of one family
 # Share of those before a camera that stays, by kind. Where one shot fades into another of the same
@@ -114,9 +114,9 @@ def _take(
 
     Disturbances begin within the first `shown` frames: the others are there for what comes next.
     """
-    pace = 0 if rng.random() < 0.05 else int(rng.choice([1, 2, 3, 5], p=[0.55, 0.2, 0.13, 0.12]))
+    reading = 0 if rng.random() < 0.05 else int(rng.choice([1, 2, 3, 5], p=[0.55, 0.2, 0.13, 0.12]))
     round_trip = max(2 * len(shot) - 2, 1)
-    at = (int(rng.integers(0, len(shot))) + pace * np.arange(frames)) % round_trip
+    at = (int(rng.integers(0, len(shot))) + reading * np.arange(frames)) % round_trip
     at = np.where(at < len(shot), at, round_trip - at)
     if rng.random() < 0.1:  # each shown twice
         at = at[np.arange(frames) // 2]
@@ -126,8 +126,8 @@ def _take(
     before = path[0]
     for number, place in enumerate(path):
         still = shot[at[number]]
-        if shutter and pace > 1 and at[number] + 1 < len(shot):  # open for a while
-            still = np.mean(shot[at[number] : at[number] + (pace + 2) // 2], axis=0)
+        if shutter and reading > 1 and at[number] + 1 < len(shot):  # open for a while
+            still = np.mean(shot[at[number] : at[number] + (reading + 2) // 2], axis=0)
             still = still.astype(np.uint8)
         picture = _view(still, place, size, look.mirrored)
         pixels = np.abs(place - before).max() * (1 / place[2] - 1) * size / 2
@@ -250,7 +250,7 @@ def join_shots(rng: np.random.Generator, shots: Sequence[Family], frames: int, s
     family, look = shots[int(rng.integers(len(shots)))], _look(rng)
 
     def length() -> int:
-        return total if rng.random() < ALONE else SHORTEST + int(rng.exponential(USUAL))
+        return total if rng.random() < ALONE else SHORTEST + int(rng.exponential(MEAN_FRAMES))
 
     def another(shown: int, more: int, kind: str = "cut") -> Frames:
         nonlocal family, look

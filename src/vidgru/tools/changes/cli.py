@@ -21,8 +21,8 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     happened, what changed and where, and how sure that is.
     """
     config = ChangesConfig(**options)
-    from vidgru.tools.changes.tables import tell_changes
+    from vidgru.tools.changes.tables import report_changes
     from vidgru.video.find import find_videos
 
-    if tell_changes(sources, find_videos(sources), config, as_json, quiet):
+    if report_changes(sources, find_videos(sources), config, as_json, quiet):
         click.get_current_context().exit(1)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.tools.changes.objects import settle
+from vidgru.tools.changes.objects import merge_candidates
 from vidgru.tools.changes.persistence import (
     AREA,
     SCALE,
@@ -22,19 +22,19 @@ from vidgru.tools.changes.persistence import (
     Part,
     Region,
     Scene,
+    confirm_change,
     differences,
-    judge,
     pieces,
 )
 
 SIDE = 200  # pixels of the longer side of a look
-MOST = 320  # looks that are kept
+MAX_LOOKS = 320  # looks that are kept
 SPAN = 9  # looks before, and after, whose median is taken
 SPACINGS = (1, 3)  # between those: the wider one sees past who stands there for a while
 FEW = 4  # looks before or after, at the beginning and the end
 DARK = 10.0  # grey levels added before the logarithm, so that noise in the dark stays small
 BROAD = 1 / 64  # of the longer side: what varies over more is light
-LEAST = 0.025  # difference of logarithms that counts as one
+MIN_DIFFERENCE = 0.025  # difference of logarithms that counts as one
 NOISE = 3.0  # times the noise of a single look
 NEAR = 2  # pixels between parts of one change
 PARTS = 5  # of the picture, across and down,
@@ -42,7 +42,7 @@ MOVED = 0.7  # and the share of them that change at once where the camera moved
 BUSY = 0.1  # share of the pixels that change then at least
 SHAKE = 3  # pixels that a look may be off
 SURELY = 0.95  # share of what remains without, to move it
-TELLING = 0.15  # share of the pixels, which tell of shake
+SHAKE_SHARE = 0.15  # share of the pixels, which tell of shake
 CHANGED = 0.1  # difference that is no shake
 HIDDEN = 4  # parts that a thing or walker may fill
 WHOLE = sorted(product(range(-SHAKE, SHAKE + 1), repeat=2), key=lambda xy: xy[0] ** 2 + xy[1] ** 2)
@@ -58,7 +58,7 @@ Floats = NDArray[np.float32]
 Pixels = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # looks, rows, columns
 
 
-class Watch:
+class ChangeDetector:
     """Takes looks at a scene in order, and tells what changed for good, in constant memory.
 
     Looks are rgb uint8 (H, W, 3) of one size, SIDE pixels at most. Of the last MOST, those in the
@@ -68,28 +68,28 @@ class Watch:
     def __init__(self) -> None:
         self._kept: list[NDArray[np.uint8]] = []
         self._first = 0  # number of the first look kept,
-        self._told = 0  # and of the first that has not been told of
+        self._reported = 0  # and of the first that has not been told of
 
     def push(self, look: NDArray[np.uint8]) -> Iterator[Region | int]:
         """Take one more look; yield changes that are certain now, as `finish` does."""
         self._kept.append(look)
-        if len(self._kept) == MOST:
-            yield from self._tell(self._first + 3 * MOST // 4)
-            del self._kept[: MOST // 2]
-            self._first += MOST // 2
+        if len(self._kept) == MAX_LOOKS:
+            yield from self._report(self._first + 3 * MAX_LOOKS // 4)
+            del self._kept[: MAX_LOOKS // 2]
+            self._first += MAX_LOOKS // 2
 
     def finish(self) -> Iterator[Region | int]:
         """Yield the last changes in order, and looks at which the camera moved, as numbers."""
-        yield from self._tell(self._first + len(self._kept))
+        yield from self._report(self._first + len(self._kept))
 
-    def _tell(self, end: int) -> Iterator[Region | int]:
+    def _report(self, end: int) -> Iterator[Region | int]:
         if not self._kept:
             return
         for item in find(np.stack(self._kept)):
             look = self._first + (item if isinstance(item, int) else item.look)
-            if self._told <= look < end:
+            if self._reported <= look < end:
                 yield look if isinstance(item, int) else replace(item, look=look)
-        self._told = end
+        self._reported = end
 
 
 def find(looks: Looks) -> list[Region | int]:
@@ -108,20 +108,20 @@ def find(looks: Looks) -> list[Region | int]:
                 look = start + (item if isinstance(item, int) else item.look)
                 found.append(look if isinstance(item, int) else replace(item, look=look))
     else:
-        scene = Scene(still, maps, noise, np.maximum(LEAST, NOISE * noise))
-        parts = list(_judged(scene, scored, 1))
-        parts += _judged(scene, scores(maps, noise, SPACINGS[1]), SPACINGS[1])
-        found += settle(scene, parts)
+        scene = Scene(still, maps, noise, np.maximum(MIN_DIFFERENCE, NOISE * noise))
+        parts = list(_confirmed(scene, scored, 1))
+        parts += _confirmed(scene, scores(maps, noise, SPACINGS[1]), SPACINGS[1])
+        found += merge_candidates(scene, parts)
     return sorted(found, key=lambda item: item if isinstance(item, int) else item.look)
 
 
-def _judged(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
+def _confirmed(scene: Scene, scored: Floats, spacing: int) -> Iterator[Part]:
     for looks, rows, columns in grouped(peaks(scored, spacing)):
         if len(rows) >= AREA:
             look = int(np.median(looks))
             before, after = (around(scene.maps, look, side, spacing) for side in (-1, 1))
             for piece in pieces(scene, Candidate(look, rows, columns, before, after)):
-                if (part := judge(scene, piece, 5 * spacing + 9)) is not None:
+                if (part := confirm_change(scene, piece, 5 * spacing + 9)) is not None:
                     yield part
 
 
@@ -144,9 +144,9 @@ def steady(looks: Looks) -> Looks:
         return np.asarray(out, np.uint8)
 
     some = looks[np.linspace(0, len(looks) - 1, SPAN).astype(int)]
-    first = Sight(detail(some[SPAN // 2]))
+    first = ShiftEstimator(detail(some[SPAN // 2]))
     some = np.stack([back(look, first.shift(detail(look))) for look in some])
-    first = Sight(detail(np.median(some, 0).astype(np.uint8)))
+    first = ShiftEstimator(detail(np.median(some, 0).astype(np.uint8)))
     shifts = np.stack([first.shift(detail(look)) for look in looks])
     shifts -= np.median(shifts, 0)
     out = looks.copy()
@@ -155,7 +155,7 @@ def steady(looks: Looks) -> Looks:
     return out
 
 
-class Sight:
+class ShiftEstimator:
     """The details (H, W) of a picture that tell by how much another is shifted.
 
     Of each neighbourhood, the pixels count where the picture varies most.
@@ -168,7 +168,7 @@ class Sight:
         strength = np.hypot(*slopes)
         strength /= cv2.blur(strength, (41, 41)) + 1e-3
         inner = strength[edge:-edge, edge:-edge]
-        rows, columns = np.nonzero(inner >= np.quantile(inner, 1 - TELLING))
+        rows, columns = np.nonzero(inner >= np.quantile(inner, 1 - SHAKE_SHARE))
         self._rows, self._columns = rows + edge, columns + edge
         height, width = first.shape
         self._parts = self._rows * PARTS // height * PARTS + self._columns * PARTS // width
@@ -262,7 +262,7 @@ def around(maps: Maps, look: int, side: int, spacing: int) -> list[int]:
 def scores(maps: Maps, noise: Floats, spacing: int) -> Floats:
     """Return how much each pixel differs before and from a look on (T, H, W): 1 counts."""
     found = np.zeros(maps.shape[:3], np.float32)
-    bound = np.maximum(LEAST, NOISE * noise)
+    bound = np.maximum(MIN_DIFFERENCE, NOISE * noise)
     known: dict[tuple[int, int], Maps] = {}
     for look in range(FEW, len(maps) - FEW + 1):
         pair = []
@@ -303,7 +303,7 @@ def elsewhere(before: Maps, after: Maps) -> float:
     products = np.dstack([(old * new).sum(2), (old * old).sum(2), (new * new).sum(2)])
     parts = cv2.resize(products, (PARTS, PARTS), interpolation=cv2.INTER_AREA)
     both, olds, news = np.moveaxis(parts, 2, 0)
-    structured = np.maximum(olds, news) > (2 * LEAST) ** 2
+    structured = np.maximum(olds, news) > (2 * MIN_DIFFERENCE) ** 2
     unlike = both < 0.5 * np.sqrt(olds * news + 1e-12)
     return float(unlike[structured].mean()) if structured.mean() > 0.25 else 0.0
 

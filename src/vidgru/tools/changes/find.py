@@ -9,7 +9,7 @@ import numpy as np
 from vidgru.core.errors import OutputError, VideoError
 from vidgru.core.results import Failure, Progress, run_to_end
 from vidgru.engine.inference import each
-from vidgru.tools.changes.detect import MOST, SIDE, Watch
+from vidgru.tools.changes.detect import MAX_LOOKS, SIDE, ChangeDetector
 from vidgru.tools.changes.persistence import LAST, Region
 from vidgru.tools.changes.results import Box, Change, Changes
 from vidgru.video.heat import Marked, mark_picture, read_picture, save_heat
@@ -26,7 +26,7 @@ HEAT = 256  # cells of the heat map's longer side
 PICTURES = "{number:03d}-{kind}-{when}.jpg"
 
 
-def find_changes(source: str | Path) -> Changes:
+def detect_changes(source: str | Path) -> Changes:
     """Return what changed for good in a video or folder of images, as `change_steps` finds it."""
     return run_to_end(change_steps(source))
 
@@ -42,7 +42,7 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
     four a second where that is more. A change is told at the first look that shows it. Frames are
     read once, in order, in constant memory. Raises VideoError, OptionError.
     """
-    watch = Watch()
+    detector = ChangeDetector()
     looked: dict[int, tuple[int, float]] = {}  # frame and time of the last looks
     changes: list[Change] = []
     looks = 0
@@ -52,7 +52,7 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
         size: tuple[int, int] | None = None
         width = height = 0
 
-        def told(items: Iterator[Region | int]) -> None:
+        def report(items: Iterator[Region | int]) -> None:
             for item in items:
                 if isinstance(item, Region):
                     changes.append(_change(item, looked, (width, height), size or (1, 1)))
@@ -75,9 +75,9 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
             else:
                 look = _fitting(video, size, (width, height))
             looked[looks] = video.frames_read - 1, time
-            looked.pop(looks - 2 * MOST, None)
+            looked.pop(looks - 2 * MAX_LOOKS, None)
             looks += 1
-            told(watch.push(look))
+            report(detector.push(look))
             if looks % STEP == 0:
                 yield Progress(STAGE, video.frames_read, max(wanted, video.frames_read))
         if looks < 2 * LAST:
@@ -85,11 +85,11 @@ def change_steps(source: str | Path) -> Generator[Progress, None, Changes]:
             raise VideoError(
                 f"{source} has only {counted}: {2 * LAST} are needed to tell what changes for good."
             )
-        told(watch.finish())
-        facts = video.facts()
-    log_warnings(facts)
+        report(detector.finish())
+        info = video.info()
+    log_warnings(info)
     changes.sort(key=lambda change: change.frame)
-    return Changes(str(source), facts.frames, facts.fps, width, height, every, tuple(changes))
+    return Changes(str(source), info.frames, info.fps, width, height, every, tuple(changes))
 
 
 def _every(video: Video) -> int:
@@ -97,7 +97,7 @@ def _every(video: Video) -> int:
     if Path(video.source).is_dir() or video.seconds is None:
         return max(1, round(video.fps / SLOWEST)) if not Path(video.source).is_dir() else 1
     frames = video.seconds * video.fps
-    return max(1, min(int(frames / MOST), int(video.fps / SLOWEST)))
+    return max(1, min(int(frames / MAX_LOOKS), int(video.fps / SLOWEST)))
 
 
 def _fitting(video: Video, size: tuple[int, int], whole: tuple[int, int]) -> Image:

@@ -17,8 +17,8 @@ from vidgru.tools.changes.persistence import (
     Part,
     Region,
     Scene,
+    confirm_change,
     filled,
-    judge,
 )
 
 TOGETHER = 4  # looks between parts of one change
@@ -51,17 +51,17 @@ class Spot:
     old: Floats
     new: Floats
     mask: NDArray[np.uint8]
-    told: float
+    evidence: float
 
     @property
     def kind(self) -> str:
         """One of CHANGES, but `moved`, which takes two spots."""
-        if abs(self.told) < CLEAR:
+        if abs(self.evidence) < CLEAR:
             return "changed"
-        return "appeared" if self.told > 0 else "vanished"
+        return "appeared" if self.evidence > 0 else "vanished"
 
 
-def settle(scene: Scene, parts: Sequence[Part]) -> list[Region]:
+def merge_candidates(scene: Scene, parts: Sequence[Part]) -> list[Region]:
     """Return the changes that parts stand for, each once."""
     best = sorted(parts, key=lambda p: -p.score * p.sure * (1 - p.alike) * len(p.rows) ** 0.25)
     spots: list[Spot] = []
@@ -76,17 +76,17 @@ def settle(scene: Scene, parts: Sequence[Part]) -> list[Region]:
                 if other.part is not part
             )
         ]
-    return joined(spots)
+    return match_moves(spots)
 
 
-def joined(spots: Sequence[Spot]) -> list[Region]:
+def match_moves(spots: Sequence[Spot]) -> list[Region]:
     """Return changes for spots: what vanished in one and appeared in another has moved."""
     left, regions = list(spots), []
     pairs = sorted(
         (
             (likeness(gone, come), number, gone, come)
             for number, (gone, come) in enumerate(permutations(spots, 2))
-            if abs(gone.part.look - come.part.look) <= TOGETHER and gone.told < come.told
+            if abs(gone.part.look - come.part.look) <= TOGETHER and gone.evidence < come.evidence
         ),
         key=lambda pair: pair[:2],
     )
@@ -112,7 +112,7 @@ def likeness(gone: Spot, come: Spot) -> float:
     for one, other in zip(gone.box[2:], come.box[2:], strict=True):
         if abs(one - other) > max(3.0, 0.4 * max(one, other)):
             return np.inf
-    if gone.kind == come.kind and min(abs(gone.told), abs(come.told)) > 0.25:
+    if gone.kind == come.kind and min(abs(gone.evidence), abs(come.evidence)) > 0.25:
         return np.inf
     size = come.box[2], come.box[3]
     seen, shown, mine, yours = (
@@ -171,11 +171,11 @@ def pushed_in(spot: Spot) -> tuple[Box, Box] | None:
                     b = spot.new[now[1] : now[1] + h, now[0] : now[0] + w]
                     unlike = float(np.abs(a - b).mean()) / max(off, 1e-6)
                     if unlike < 0.5 and (best is None or unlike < best[0]):
-                        told = sum(
-                            way * told_by(spot.old, spot.new, boxed(spot.mask, b))
+                        evidence = sum(
+                            way * evidence_of(spot.old, spot.new, boxed(spot.mask, b))
                             for way, b in ((1, now), (-1, was))
                         )
-                        if told > PUSHED:
+                        if evidence > PUSHED:
                             best = unlike, was, now
     if best is None:
         return None
@@ -203,24 +203,24 @@ def look_at(scene: Scene, part: Part) -> list[Spot]:
     changed = filled(part.rows - y, part.columns - x, (old.shape[0], old.shape[1]))
     count, labels = cv2.connectedComponents(outlined(new - old, changed, margin))
     split = [(labels == n).astype(np.uint8) for n in range(1, count)]
-    tolds = [told_by(old, new, piece) for piece in split]
+    evidences = [evidence_of(old, new, piece) for piece in split]
     spots = []
     for way in (1, -1):
-        own = [piece for piece, told in zip(split, tolds, strict=True) if way * told > 0]
-        for mask in things_of(own):
-            told, area = told_by(old, new, mask), int(mask.sum())
+        own = [piece for piece, evidence in zip(split, evidences, strict=True) if way * evidence > 0]
+        for mask in objects_of(own):
+            evidence, area = evidence_of(old, new, mask), int(mask.sum())
             doubtful = part.alike > UNALIKE or part.sure < 0.8 or area < LARGE
-            if abs(told) < CLEAR and doubtful:
+            if abs(evidence) < CLEAR and doubtful:
                 continue
-            fits = SMALL <= area <= WHOLE * scene.bound[..., 0].size
-            if fits and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
+            matches_structure = SMALL <= area <= WHOLE * scene.bound[..., 0].size
+            if matches_structure and min(mask.any(0).sum(), mask.any(1).sum()) >= THIN:
                 box = cv2.boundingRect(mask)
                 place = box[0] + x, box[1] + y, box[2], box[3]
-                spots.append(Spot(part, place, x, y, old, new, mask, told))
+                spots.append(Spot(part, place, x, y, old, new, mask, evidence))
     return spots if len(spots) == 1 else [spot for spot in spots if proven(scene, spot)]
 
 
-def things_of(masks: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+def objects_of(masks: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """Return masks of things, for masks of what may be parts of them."""
     if not masks:
         return []
@@ -243,7 +243,7 @@ def proven(scene: Scene, spot: Spot) -> bool:
     if here.sum() < AREA:
         return False
     own = Candidate(part.look, part.rows[here], part.columns[here], part.before, part.after)
-    found = judge(scene, own, 2 * TOGETHER)
+    found = confirm_change(scene, own, 2 * TOGETHER)
     return found is not None and abs(found.look - part.look) <= TOGETHER
 
 
@@ -281,7 +281,7 @@ def outlined(off: Floats, changed: NDArray[np.uint8], margin: int) -> NDArray[np
     return np.asarray(whole, np.uint8) if little else mask
 
 
-def told_by(old: Floats, new: Floats, mask: NDArray[np.uint8]) -> float:
+def evidence_of(old: Floats, new: Floats, mask: NDArray[np.uint8]) -> float:
     """Return whether a thing appeared in a mask, from 1, or vanished, to -1.
 
     There is an edge along the outline of a thing that is there.

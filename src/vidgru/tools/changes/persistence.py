@@ -121,7 +121,7 @@ def pieces(scene: Scene, candidate: Candidate) -> Iterator[Candidate]:
             yield replace(candidate, rows=rows[own], columns=columns[own])
 
 
-def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
+def confirm_change(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     """Return what changed for good at a candidate, its moment sought so many looks around."""
     maps, count, look = scene.maps, len(scene.maps), candidate.look
     mask = filled(candidate.rows, candidate.columns, (maps.shape[1], maps.shape[2]))
@@ -143,13 +143,13 @@ def judge(scene: Scene, candidate: Candidate, reach: int) -> Part | None:
     score = float(off.mean())
     if alike > ALIKE:
         return None
-    sure, short = lasts(states, look, LAST)
-    early, brief = lasts(-states[::-1], count - look, FIRST)
+    sure, short = persistence(states, look, LAST)
+    early, brief = persistence(-states[::-1], count - look, FIRST)
     if (sure := min(sure, early)) <= 0 or score * (1 - alike) * sure < CLEARLY:
         return None
     stays = (look, look + short) if short else (0, 0), (look - brief, look) if brief else (0, 0)
     if any(
-        end > start and waits(scene, candidate, mask, start, end, 0.25 * len(rows))
+        end > start and is_passer_by(scene, candidate, mask, start, end, 0.25 * len(rows))
         for start, end in stays
     ):
         return None
@@ -218,7 +218,7 @@ def run_of(states: States) -> tuple[int, bool, bool]:
     return (last, True, False) if len(states) - last > LAST else (len(states), False, False)
 
 
-def lasts(states: States, look: int, least: int) -> tuple[float, int]:
+def persistence(states: States, look: int, least: int) -> tuple[float, int]:
     """Return how surely a state lasts from a look on, 0 when it does not, and how long if short.
 
     What comes and goes bit by bit is somebody who waits, so it must stay longer than what is there
@@ -245,7 +245,7 @@ def lasts(states: States, look: int, least: int) -> tuple[float, int]:
     return min(early, len(shown) / LAST / 2, 1.0), length if short else 0
 
 
-def waits(
+def is_passer_by(
     scene: Scene, candidate: Candidate, mask: NDArray[np.uint8], start: int, end: int, area: float
 ) -> bool:
     """Return whether what is in a mask from look `start` to `end` - 1 is someone on the way.
@@ -256,13 +256,13 @@ def waits(
     far = max(RING, wide, high)
     top, left, low, right = max(y - far, 0), max(x - far, 0), y + high + far, x + wide + far
     around = scene.maps[:, top:low, left:right]
-    usual = [np.median(around[list(n)], 0) for n in (candidate.before, candidate.after)]
+    typical = [np.median(around[list(n)], 0) for n in (candidate.before, candidate.after)]
     bound = scene.bound[top:low, left:right] * SCALE
     beside = cv2.dilate(mask, np.ones((5, 5), np.uint8))[top:low, left:right] == 0
 
     def passes(looks: Iterable[int]) -> bool:
         seen = (
-            np.square(np.min([np.abs(around[n] - one) for one in usual], 0) / bound).mean(2) > 1
+            np.square(np.min([np.abs(around[n] - one) for one in typical], 0) / bound).mean(2) > 1
             for n in looks if 0 <= n < len(around)
         )  # fmt: skip
         return any((one & beside).sum() >= max(area, AREA) for one in seen)

@@ -27,7 +27,7 @@ COLUMNS = (
 Plan = dict[Path, Path]
 
 
-def tell_changes(
+def report_changes(
     sources: Sequence[str],
     found: Sequence[Path | Failure],
     config: ChangesConfig,
@@ -43,7 +43,7 @@ def tell_changes(
         table=CsvFile(config.csv, COLUMNS, {Changes: _rows}),
         save={Changes: lambda item: _write_files(item, maps, folders, quiet)},
     )
-    interrupted = "{told} of {total} sources were told to their end."
+    interrupted = "{printed} of {total} sources were finished."
     return print_sources(
         changes_each(found), len(found), output, quiet=quiet, interrupted=interrupted
     )
@@ -91,9 +91,9 @@ def _show(found: Changes) -> None:
         for title in ("where", "from"):
             table.add_column(title)
         for number, change in enumerate(found.changes, 1):
-            told = change.kind, percent(change.confidence)
+            cells = change.kind, percent(change.confidence)
             places = _place(change.box), _place(change.before)
-            table.add_row(f"{number}", clock(change.seconds), f"{change.frame}", *told, *places)
+            table.add_row(f"{number}", clock(change.seconds), f"{change.frame}", *cells, *places)
         console.print(table)
     count = len(found.changes)
     words = f"{count} change" + "s" * (count != 1) if count else "nothing changed"

@@ -41,7 +41,7 @@ def choose_frames(
                 due = next(upcoming, None)
                 if due is None:
                     return
-        log_warnings(video.facts())
+        log_warnings(video.info())
 
 
 def _times_between(video: Video, config: ExtractConfig) -> Iterator[float]:
@@ -58,7 +58,7 @@ def _count_frames(source: Path, config: ExtractConfig) -> int:
     with open_video(source) as video:
         total = sum(1 for _ in _times_between(video, config))
         if video.frames_read:
-            log_warnings(video.facts())
+            log_warnings(video.info())
     if config.count is not None and 0 < total < config.count:
         log.warning(
             "%s has only %d frames there, --count asks for %d.", source, total, config.count

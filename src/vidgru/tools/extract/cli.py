@@ -35,27 +35,27 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     config = ExtractConfig(**options)
     from tqdm import tqdm
 
-    from vidgru.core.torchrun import launched, number
+    from vidgru.core.torchrun import process_rank, world_size
     from vidgru.terminal.source_loop import Output, print_items
     from vidgru.tools.extract.extract import extract
 
-    if as_json and launched() > 1:
+    if as_json and world_size() > 1:
         raise OptionError("Under torchrun, leave out --json: each process writes a table.")
     ends: list[_End] = []
     output = Output(as_json=as_json, json_types=(ExtractedFrame,), show={_End: _show})
     # disable=None: no bar where stderr is not a terminal.
     with (
         closing(extract(sources, out, config)) as results,
-        tqdm(results, unit=" frames", disable=quiet or number() > 0 or None) as shown,
+        tqdm(results, unit=" frames", disable=quiet or process_rank() > 0 or None) as shown,
     ):
         failures = print_items(_with_ends(shown, ends), output)
-    if launched() > 1:
+    if world_size() > 1:
         from vidgru.engine.distributed import exchange
 
         own = [failures, len(ends), sum(end.frames for end in ends)]
         found = [json.loads(text) for text in exchange(json.dumps(own))]
         failures, read, frames = map(sum, zip(*found, strict=True))
-        text = f"{frames} frames of {read} sources by {launched()} processes"
+        text = f"{frames} frames of {read} sources by {world_size()} processes"
         print(f"{text}, {failures} failed" if failures else text, flush=True)
         exchange("")  # all stay until the first one has printed
     # Of an exit code, torchrun would end the other processes and start all of them anew.

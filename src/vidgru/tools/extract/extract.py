@@ -13,7 +13,7 @@ from vidgru.core.address import refuse_live
 from vidgru.core.errors import OutputError, VideoError
 from vidgru.core.files import begin_table, write_bytes
 from vidgru.core.results import Failure
-from vidgru.core.torchrun import launched, number, own_share, shared_name
+from vidgru.core.torchrun import process_rank, shard, shared_name, world_size
 from vidgru.data.pool import cores
 from vidgru.tools.extract.choose import choose_frames
 from vidgru.tools.extract.options import ExtractConfig
@@ -58,19 +58,19 @@ def extract(
     # A single source is one process's own.
     alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()
     table = TABLE if alone else shared_name("frames", ".csv")
-    if launched() > 1:
+    if world_size() > 1:
         from vidgru.engine.distributed import exchange
 
         exchange("")  # what the others write is not to be found by this one's check
     written: list[ExtractedFrame] = []
     try:
         with ThreadPoolExecutor(WORKERS) as pool:
-            for job in own_share(jobs):
+            for job in shard(jobs):
                 if isinstance(job, Failure):
                     yield job
                 else:
                     yield from _extract_one(job, out, config, pool, written)
-        if config.overwrite and written and number() == 0:
+        if config.overwrite and written and process_rank() == 0:
             _remove_other_tables(out, table)
     finally:
         _write_table(out / table, written)

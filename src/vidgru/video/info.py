@@ -7,7 +7,7 @@ from typing import Any
 
 from vidgru.core.results import ToDict
 
-MOST_WARNINGS = 100
+MAX_WARNINGS = 100
 CLOCK_JUMPS = "the clock jumps by"  # in a warning
 NO_START = "begins in the middle of a group of pictures"
 ENOUGH = 0.1  # seconds; that few may be missing by the way a duration is estimated
@@ -15,7 +15,7 @@ LONGEST_GAP = 9999  # milliseconds; longer ones count as this
 
 
 @dataclass(frozen=True)
-class Facts(ToDict):
+class VideoInfo(ToDict):
     """What reading a source told of it.
 
     width, height: pixels as shown, rotation applied; fps: declared; codec: short, lower case,
@@ -65,7 +65,7 @@ class Facts(ToDict):
         return self.seconds < min(0.9 * declared, declared - ENOUGH)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Facts":
+    def from_dict(cls, data: dict[str, Any]) -> "VideoInfo":
         """Return what `to_dict` made plain values of; raises ValueError for anything else."""
         good = isinstance(data, dict) and set(data) == {field.name for field in fields(cls)}
         good = good and all(type(data[name]) in KINDS[name] for name in KINDS)
@@ -74,7 +74,7 @@ class Facts(ToDict):
         )
         good = good and all(isinstance(text, str) for text in [*data["warnings"], *data["notes"]])
         if not good:
-            raise ValueError("These are no facts of a clip.")
+            raise ValueError("These are no info of a clip.")
         return cls(**{**data, "warnings": tuple(data["warnings"]), "notes": tuple(data["notes"])})
 
 
