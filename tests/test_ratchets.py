@@ -21,6 +21,7 @@ TASK_TYPES = {
     *("InitialNetwork", "PretrainedEncoder"),
     *("TrainResult", "MotionTrainResult", "ForecastTrainResult", "SceneTrainResult"),
     *("Evaluation", "MotionEvaluation", "ForecastEvaluation", "SceneEvaluation"),
+    "TimelineEvaluation",
     *("Prediction", "Timeline", "Motion", "MotionSecond", "Forecast", "ForecastSummary", "Scenes"),
 }
 

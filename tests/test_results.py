@@ -16,7 +16,7 @@ from vidgru.core.results import ToDict
 MODULES = (
     *("core.results", "data.results", "video.info", "video.results"),
     *("tools.changes.results", "tools.extract.results"),
-    *(f"tasks.classify.{name}" for name in ("results", "scores", "timeline")),
+    *(f"tasks.classify.{name}" for name in ("results", "scores", "timeline", "timeline_scores")),
     *(
         f"tasks.{task}.{name}"
         for task in ("motion", "forecast", "scenes")

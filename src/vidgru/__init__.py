@@ -48,6 +48,7 @@ from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.scores import Comparison, Evaluation
 from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.forecast.options import ForecastTrainConfig
 from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
 from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
@@ -71,7 +72,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
-AnyEvaluation = Evaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
+AnyEvaluation = (
+    Evaluation | TimelineEvaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
+)
 
 # Types that import torch or numpy, and so are imported when they are asked for.
 _MODELS = {
@@ -123,6 +126,7 @@ __all__ = [
     "ScenesModel",
     "Segment",
     "Timeline",
+    "TimelineEvaluation",
     "TrainConfig",
     "TrainResult",
     "VidgruError",
@@ -293,12 +297,13 @@ def evaluate(
 ) -> AnyEvaluation:
     """Measure how good a run folder or model file is on labelled clips that it did not learn from.
 
-    Models for other tasks need no labels, and give a MotionEvaluation, a ForecastEvaluation or a
-    SceneEvaluation.
+    With `timeline=True` it measures the timelines of annotated videos, and gives a
+    TimelineEvaluation. Models for other tasks need no labels, and give a MotionEvaluation, a
+    ForecastEvaluation or a SceneEvaluation.
 
-    `options` are `max_error`, `group_by`, `out`, `device`, `threads` and those about annotations,
-    as on the command line.
-    Raises ModelError, DataError when there are no such clips, OptionError, OutputError.
+    `options` are `max_error`, `group_by`, `out`, `device`, `threads` and those about annotations
+    and timelines, as on the command line. Raises ModelError, DataError when there are no such
+    clips, OptionError, OutputError.
     """
     from vidgru.commands.evaluate import evaluate as run
 

@@ -221,7 +221,7 @@ def test_an_error_that_makes_no_sense(vidgru: Vidgru, run: Path, fresh: Path, va
     done = vidgru("evaluate", fresh, "--model", run, "--max-error", value)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"Error: Invalid --max-error {float(value)}. It must be ")
-    with pytest.raises(OptionError, match="Invalid --max-error"):
+    with pytest.raises(OptionError, match="Invalid max_error="):
         library.load(run, max_error=value)
 
 

@@ -151,7 +151,7 @@ def test_evaluating_with_options_for_classes(learned: Run, films: Path) -> None:
     with pytest.raises(OptionError) as caught:
         evaluate(films, learned.run, max_error=0.1)
     assert str(caught.value) == (
-        "--max-error is for classes only: leave it out with a forecasting model."
+        "max_error is for classes only: leave it out with a forecasting model."
     )
 
 

@@ -14,7 +14,6 @@ from conftest import Done
 from helpers import build
 from safetensors.torch import save_file
 
-from vidgru import load
 from vidgru.core.errors import ModelError
 from vidgru.engine.model_file import VERSION, newest_run
 from vidgru.engine.model_file import save_model as save
@@ -103,10 +102,9 @@ def test_the_wrong_verb(
     file: Path, trained: TrainResult, vidgru: Callable[..., Done], clip: Path
 ) -> None:
     wanted = f"{file} is a model of motion: use `vidgru motion`."
-    for use in (load_model, load):
-        with pytest.raises(ModelError) as failed:
-            use(file.parent)
-        assert str(failed.value) == wanted
+    with pytest.raises(ModelError) as failed:
+        load_model(file.parent)
+    assert str(failed.value) == wanted
     done = vidgru("predict", clip, "--model", file)
     assert (done.code, done.out, done.err) == (1, "", f"Error: {wanted}\n")
     with pytest.raises(ModelError) as failed:

@@ -125,6 +125,5 @@ def test_evaluating_with_options_for_classes(
         evaluate(films, learned.run, **options)
     (name,) = options
     assert str(caught.value) == (
-        f"--{name.replace('_', '-')} is for classes only: leave it out with a model that finds "
-        "scenes."
+        f"{name} is for classes only: leave it out with a model that finds scenes."
     )

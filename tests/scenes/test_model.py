@@ -63,7 +63,7 @@ def test_thresholds(model: ScenesModel, network: Network, film: Path) -> None:
     assert [scene.start for scene in model.scenes(film, 0.7).scenes] == [0, 30]
     list(model.stream(film, 0.25))
     assert network.thresholds == [0.5, 0.7, 0.25]
-    with pytest.raises(OptionError, match=r"Invalid --threshold 1.5. It must be less than 1."):
+    with pytest.raises(OptionError, match=r"Invalid threshold=1.5. It must be less than 1."):
         model.scenes(film, 1.5)
 
 

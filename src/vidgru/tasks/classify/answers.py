@@ -123,6 +123,8 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
             "max_error": config.max_error,
             "timeline": config.segments,
         }
+        if config.min_seconds is not None:
+            settings["min_seconds"] = config.min_seconds
         with _opened(path, settings, resume) as (file, counts):
             done = counts.sources.copy()
             if world_size() > 1:
@@ -227,16 +229,19 @@ def _checked(path: Path, text: bytes, settings: Line) -> Line:
         "model": lambda value: isinstance(value, str) and len(value) <= 64,
         "max_error": lambda value: value is None or (isinstance(value, float) and 0 < value < 1),
         "timeline": lambda value: isinstance(value, bool),
+        "min_seconds": lambda value: isinstance(value, float) and value > 0,
     }
-    good = isinstance(line, dict) and settings.keys() | {"source"} <= line.keys()
+    good = isinstance(line, dict) and {*settings, "source"} - {"min_seconds"} <= line.keys()
     good = good and text.startswith(BEGINNING) and text.endswith(b"\n")
     good = good and all(check(line[name]) for name, check in kinds.items() if name in line)
     if not good or ("label" in line) != ("unsure" in line):
         raise ValueError("no answer")
-    for name, value in settings.items():
-        if line[name] != value:
+    # Most answers have no shortest bout, and say nothing of it.
+    for name, value in ({"min_seconds": None} | settings).items():
+        if line.get(name) != value:
             raise OutputError(
-                f"Cannot resume {path}: it was written with {name} {json.dumps(line[name])}, "
+                f"Cannot resume {path}: it was written with {name} "
+                f"{json.dumps(line.get(name))}, "
                 f"not {json.dumps(value)}. Give another --out."
             )
     return line

@@ -106,8 +106,17 @@ def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
     temperature = choose_temperature(outputs, targets)
     if not outputs:
         return Confidence(temperature)
-    probabilities = clip_probabilities(outputs, temperature)
-    return Confidence(temperature, kept_answers(*confidence_and_correct(probabilities, targets)))
+    answers = kept_answers(
+        *confidence_and_correct(clip_probabilities(outputs, temperature), targets)
+    )
+    return Confidence(temperature, answers, fit_windows(outputs, targets))
+
+
+def fit_windows(outputs: Sequence[Tensor], targets: Tensor) -> float:
+    """Return the temperature of single windows, arguments as for `fit_temperature`."""
+    windows = [window[None] for clip in outputs for window in clip]
+    lengths = torch.tensor([len(clip) for clip in outputs])
+    return fit_temperature(windows, targets.repeat_interleave(lengths))
 
 
 def kept_answers(confidence: Tensor, right: Tensor) -> tuple[tuple[float, bool], ...]:

@@ -199,7 +199,8 @@ def _answers(
         report_model(path, config, quiet)
         model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
         found = find_sources(sources, images=model.spec.frames == 1 and not config.segments)
-        answers = predict_each(model, found, timeline=config.segments)
+        shortest = config.min_seconds
+        answers = predict_each(model, found, timeline=config.segments, min_seconds=shortest)
         yield answers, model.spec.labels, found
     else:
         with open_many(sources, config) as many:

@@ -29,6 +29,8 @@ from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.report import MISTAKES, write_report
 from vidgru.tasks.classify.scores import Answer, Evaluation
+from vidgru.tasks.classify.timeline_evaluation import evaluate_timelines_steps
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.windows import clip_outputs
 
 log = logging.getLogger("vidgru")
@@ -39,7 +41,7 @@ STRIP, STRIP_SIDE = 6, 96  # frames of a mistake in the report, and their side i
 
 def evaluate_classes_steps(
     folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
-) -> Generator[Progress, None, Evaluation]:
+) -> Generator[Progress, None, Evaluation | TimelineEvaluation]:
     """Evaluate, yielding Progress and returning the Evaluation.
 
     Takes FOLDER/test if there is one, else FOLDER/val, else all clips, except those that the model
@@ -47,6 +49,9 @@ def evaluate_classes_steps(
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
     Writes a report, too: see `report_path`.
     """
+    if config.timeline:
+        report = report_path(config)
+        return (yield from evaluate_timelines_steps(folder, config, model, device, report))
     source = read_source(folder, config.group_by, annotations=config)
     part, clips = _part(source, folder, model)
     spec = model.spec

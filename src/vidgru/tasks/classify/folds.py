@@ -22,6 +22,7 @@ from vidgru.tasks.classify.calibration import (
     choose_threshold,
     clip_probabilities,
     confidence_and_correct,
+    fit_windows,
     kept_answers,
 )
 from vidgru.tasks.classify.classes import Classify
@@ -121,7 +122,11 @@ def score_folds(
     validated = Validated(
         task.scores(pooled, truth),
         accuracy_of(pooled, truth, clips),
-        Confidence(temperature, kept_answers(*confidence_and_correct(pooled, truth))),
+        Confidence(
+            temperature,
+            kept_answers(*confidence_and_correct(pooled, truth)),
+            fit_windows(everything, truth),
+        ),
         calibration_of(unscaled, pooled, truth, temperature),
     )
     rows = tuple(

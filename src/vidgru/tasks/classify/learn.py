@@ -1,9 +1,12 @@
 """Train one network on clips that are decoded and split already."""
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from vidgru.data.cache import Sampling
 from vidgru.data.dataset import Dataset
+from vidgru.data.folder import Clip
 from vidgru.engine.device import prepare_training
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.trainer import TrainRun
@@ -38,8 +41,15 @@ def spec_of(run: Run, data: Dataset) -> ModelSpec:
         hidden=MAP_HIDDEN if config.core == MAP_CORE else HIDDEN,
         encoder=config.encoder,
         gated_update=config.gated_update,
+        bout=bout_of(data.parts["train"]),
         **settings_of(config, run.sampling),
     )
+
+
+def bout_of(clips: Sequence[Clip]) -> float | None:
+    """Return the median seconds of clips that were cut out of longer videos, None without any."""
+    lengths = [c.end - (c.start or 0.0) for c in clips if c.end is not None]
+    return median(lengths) if lengths else None
 
 
 def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Many:
     found: Sequence[Path | Failure]
     pool: Pool
     options: dict[str, Any]
+    min_seconds: float | None
 
     def answers(self, sources: Sequence[Path | Failure]) -> Iterator[Answer]:
         """Yield a prediction for each source, or the Failure with its error, in order.
@@ -63,7 +64,12 @@ class Many:
     def _request(self, source: Path | Failure) -> dict[str, Any] | None:
         if isinstance(source, Failure):
             return None
-        return {"options": self.options, "timeline": self.timeline, "source": str(source)}
+        return {
+            "options": self.options,
+            "timeline": self.timeline,
+            "min_seconds": self.min_seconds,
+            "source": str(source),
+        }
 
     def _result(self, reply: dict[str, Any]) -> Answer:
         if reply["model"] != self.model:
@@ -124,7 +130,14 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
         options["model"] = about["path"]
         labels = tuple(about["labels"])
         yield Many(
-            Path(about["path"]), about["model"], labels, config.segments, found, pool, options
+            Path(about["path"]),
+            about["model"],
+            labels,
+            config.segments,
+            found,
+            pool,
+            options,
+            config.min_seconds,
         )
 
 

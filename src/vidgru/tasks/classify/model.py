@@ -5,6 +5,7 @@ import math
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +31,7 @@ from vidgru.tasks.classify.live import watch
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.results import Prediction
-from vidgru.tasks.classify.segments import Segmenter
+from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing
 from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
 from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
@@ -39,7 +40,6 @@ from vidgru.video.sample import read_ahead, sample_frames
 
 log = logging.getLogger("vidgru")
 
-AnswerT = TypeVar("AnswerT", Prediction, Moment)
 Result = TypeVar("Result")
 Steps = Generator[Progress, None, Result]
 
@@ -59,7 +59,8 @@ class Model(VideoModel[Prediction]):
         self.device = device
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
         self.task = Classify(loaded.spec.labels)
-        self.temperature, self.max_error = loaded.confidence.temperature, max_error
+        self.confidence, self.max_error = loaded.confidence, max_error
+        self.temperature = loaded.confidence.temperature
         self.threshold = None if max_error is None else threshold_for(loaded, max_error)
 
     @torch.inference_mode()
@@ -96,43 +97,57 @@ class Model(VideoModel[Prediction]):
         """Yield the prediction for each frame of a stream, together with those just before it.
 
         Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
+        Labels are smoothed as those of a timeline are, by what there was up to then.
         """
-        windows = RunningWindows(self.network, self.spec.frames)
+        windows, spec = RunningWindows(self.network, self.spec.frames), self.spec
+        smoothing = self._smoothing()
+        running = Running(smoothing, len(spec.labels), spec.fps, spec.frames)
         for frame in frames:
             outputs, count = windows.push(self._normalised([frame.rgb]))
             shares = self.task.probabilities(self._sound(outputs[None]), self.temperature).tolist()
-            seconds = count / self.spec.fps
-            yield self._judged(Moment(frame.time, seconds, self.spec.labels, tuple(shares)))
+            said = windows.frame.cpu().double().numpy(), outputs.cpu().double().softmax(0).numpy()
+            state = running.push(*said)
+            yield Moment(
+                frame.time,
+                count / spec.fps,
+                spec.labels,
+                tuple(shares),
+                self.threshold,
+                state == len(spec.labels),
+                None if state == len(spec.labels) else spec.labels[state],
+            )
 
-    def timeline(self, source: Source, *, progress: OnProgress | None = None) -> Timeline:
+    def timeline(
+        self,
+        source: Source,
+        *,
+        min_seconds: float | None = None,
+        progress: OnProgress | None = None,
+    ) -> Timeline:
         """Return what a video shows when, as `timeline_steps` finds it out."""
         with python_names():
-            return run_to_end(self.timeline_steps(source), progress)
+            return run_to_end(self.timeline_steps(source, min_seconds), progress)
 
     @torch.inference_mode()
-    def timeline_steps(self, source: Source) -> Steps[Timeline]:
-        """Find out what a video or folder of images shows when, telling how far that is.
+    def timeline_steps(self, source: Source, min_seconds: float | None = None) -> Steps[Timeline]:
+        """Find out what a video or folder of images shows when, yielding Progress.
 
         A window begins about every quarter of a second, and anew where a new shot begins.
-        Segments are `unsure` like whole videos, by the threshold for the requested `max_error`.
-        Frames are read once, in order, in constant memory. Raises VideoError.
+        Segments are `unsure` like whole videos, by the threshold for the requested `max_error`;
+        none is shorter than `min_seconds`, unless the video is. Frames are read once, in order, in
+        constant memory. Raises VideoError.
         """
         spec, times = self.spec, array("d")
         reading = ReadingProgress(source, spec.fps, times)
         # A power of two, so that the side encoder can skip frames.
         stride = min(2 ** max(round(math.log2(GRID * spec.fps)), 0), max(1, spec.frames // 2))
-        threshold = self.threshold
-        if self.max_error is not None and threshold is None:
-            threshold = math.inf
-        segmenter = Segmenter(
-            spec.labels, spec.fps, spec.frames, stride, self.temperature, threshold
-        )
-        windows = SlidingWindows(self.network, spec.frames, stride)
+        segmenter = Segmenter(spec.labels, spec.fps, spec.frames, self._smoothing(min_seconds))
+        windows = SlidingWindows(self.network, spec.frames, stride, each=True)
 
         def add(found: Sequence[WindowOutput]) -> None:
             for window in found:
-                shares = self._sound(window.output).double().softmax(0).tolist()
-                segmenter.add(window.start, window.end, shares)
+                outputs = self._sound(window.output).double().numpy()
+                segmenter.add(window.start, window.end, outputs)
 
         def end_shot() -> None:
             add(windows.finish())
@@ -142,12 +157,19 @@ class Model(VideoModel[Prediction]):
             for images, new in _shots(chunk):
                 if new and windows.pushed:
                     end_shot()
-                    windows = SlidingWindows(self.network, spec.frames, stride)
+                    windows = SlidingWindows(self.network, spec.frames, stride, each=True)
                 add(windows.push(self._normalised(images)))
             yield reading.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
         return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds, times)
+
+    def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
+        spec, threshold = self.spec, self.threshold
+        if self.max_error is not None and threshold is None:
+            threshold = math.inf
+        bout = None if spec.bout is None else spec.bout * spec.fps / spec.frames
+        return Smoothing.of(self.confidence, len(spec.labels), bout, threshold, min_seconds)
 
     def _sampled(self, source: Source, reading: "ReadingProgress | None" = None) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side
@@ -164,7 +186,7 @@ class Model(VideoModel[Prediction]):
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         return outputs.cpu()
 
-    def _judged(self, prediction: AnswerT) -> AnswerT:
+    def _judged(self, prediction: Prediction) -> Prediction:
         """Return a prediction, `unsure` where its confidence is below the threshold."""
         if self.max_error is None:
             return prediction
@@ -231,12 +253,16 @@ def find_model(config: ModelConfig, task: str | None = "classify") -> Path:
 
 
 def predict_each(
-    model: Model, sources: Sequence[Path | Failure], *, timeline: bool = False
+    model: Model,
+    sources: Sequence[Path | Failure],
+    *,
+    timeline: bool = False,
+    min_seconds: float | None = None,
 ) -> Iterator[Progress | Prediction | Timeline | Failure]:
     """Yield a prediction for each source, or the Failure with its error.
 
     With `timeline`, a prediction is a Timeline. Progress within the source comes before it.
     """
     if timeline:
-        return each(sources, model.timeline_steps)
+        return each(sources, partial(model.timeline_steps, min_seconds=min_seconds))
     return each(sources, model.steps)

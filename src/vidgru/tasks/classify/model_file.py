@@ -56,7 +56,8 @@ def read_spec(content: dict[str, Any]) -> ModelSpec | None:
 def read_confidence(content: dict[str, Any]) -> Confidence:
     """Return the Confidence in a header that `read_spec` accepted."""
     sure = content["confidence"]
-    return Confidence(sure["temperature"], tuple((float(c), right) for c, right in sure["answers"]))
+    answers = tuple((float(c), right) for c, right in sure["answers"])
+    return Confidence(sure["temperature"], answers, sure.get("windows"))
 
 
 def _is_classifier(spec: ModelSpec) -> bool:
@@ -77,6 +78,7 @@ def _is_classifier(spec: ModelSpec) -> bool:
         and isinstance(spec.fps, int | float)
         and 1e-12 <= spec.fps <= 1000
         and (spec.core != MAP_CORE or _has_maps(spec))
+        and (spec.bout is None or is_number(spec.bout, 1e-6, 1e7))
     )
 
 
@@ -89,6 +91,7 @@ def _has_maps(spec: ModelSpec) -> bool:
 def _is_confidence(sure: Any) -> bool:
     return (
         is_number(sure["temperature"], COLDEST, HOTTEST)
+        and (sure.get("windows") is None or is_number(sure["windows"], COLDEST, HOTTEST))
         and len(sure["answers"]) <= MAX_ANSWERS
         and all(is_number(c, 0, 1) and type(right) is bool for c, right in sure["answers"])
     )

@@ -118,6 +118,13 @@ class AnswerConfig(ModelConfig):
     )
 
 
+SHORTEST: dict[str, Any] = {
+    "text": "Shortest bout of a timeline; shorter ones go to what lies around them. Default: none.",
+    "above": 0,
+    "metavar": "SECONDS",
+}
+
+
 @dataclass(frozen=True)
 class PredictConfig(AnswerConfig):
     """What `predict` outputs for each source."""
@@ -151,6 +158,7 @@ class PredictConfig(AnswerConfig):
         " a .csv file, or for several sources a folder.",
         metavar="FILE|DIR",
     )
+    min_seconds: float | None = option(None, **SHORTEST)
     workers: str = option(
         "1",
         "Processes that read and answer, each taking some 350 MB of memory; auto: one a core, fewer"
@@ -181,6 +189,8 @@ class PredictConfig(AnswerConfig):
         if self.out is not None and self._written:
             names = ", ".join("--" + name.replace("_", "-") for name in self._written)
             raise OptionError(f"--out keeps answers only: leave out {names}.")
+        if self.min_seconds is not None and not self.segments:
+            raise OptionError("--min-seconds needs --timeline.")
         if self.resume and self.out is None:
             raise OptionError("--resume needs --out: the file to continue.")
 
@@ -216,9 +226,20 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
         " counts clip by clip.",
         metavar="REGEX|COLUMN",
     )
+    timeline: bool = option(
+        False,
+        "Measure timelines: of the videos in a list path,label,start,end, with several segments"
+        " each, by frames, by segments and by bouts.",
+    )
+    min_seconds: float | None = option(None, **SHORTEST)
     out: str | None = option(
         None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.min_seconds is not None and not self.timeline:
+            raise OptionError("--min-seconds needs --timeline.")
 
 
 # Named settings; options given with a preset replace the preset's.

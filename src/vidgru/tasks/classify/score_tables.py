@@ -15,14 +15,18 @@ from vidgru.tasks.classify.results import (
     TrainResult,
 )
 from vidgru.tasks.classify.scores import Comparison, Evaluation
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
+from vidgru.tasks.classify.timeline_tables import show_timelines
 from vidgru.terminal.results import print_end, splitting
 from vidgru.terminal.tables import open_console, percent, shown
 
 
-def show(result: TrainResult | Evaluation) -> None:
+def show(result: TrainResult | Evaluation | TimelineEvaluation) -> None:
     """Print the result of a training or an evaluation."""
     if isinstance(result, TrainResult):
         show_training(result)
+    elif isinstance(result, TimelineEvaluation):
+        show_timelines(result)
     else:
         show_evaluation(result)
 

@@ -2,7 +2,6 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,133 +9,296 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.tasks.classify.calibration import TINY, scaled
+from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.timeline import Segment
+from vidgru.tasks.classify.viterbi import Bout, Viterbi
 
-# Cost of a change of label, in nats. One window counts once, however many windows overlap: to stand
-# between stretches of another label, one must be 4 nats likelier than it in total, which one or two
-# confident windows reach and a flicker does not. Chosen on joined clips.
-CHANGE = 2.0
-CHANGE_AT_CUT = 0.1
+# Neighbouring windows are no independent witnesses: a change must be so many times as likely as
+# calibrated windows say. Chosen on joined clips and on drawn videos of short events.
+DEPENDENCE = 1.75
+DEFAULT_WINDOWS = 3.0  # windows that a label lasts, without annotations
+SMOOTHED = 0.7  # temperature of windows that undoes label smoothing, where none was fitted
+NEVER = -1e3  # nats
+SETTLE = 256  # frames between looks at what is settled
 
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Begin:
-    """The beginning of a segment in one of the sequences that are still possible."""
+def price_of_change(labels: int, windows: float | None = None) -> float:
+    """Return what a change of label costs, in nats that windows say when they are calibrated.
 
-    frame: int
-    state: int  # of the segment before
-    before: "_Begin | None"
-    total: Numbers  # shares (K,) times frames, of all that lies before
+    `windows` is how many of them a label lasts. It is the odds against a change to one label of the
+    others, raised to a power, as windows are not independent.
+    """
+    return DEPENDENCE * math.log(max(windows or DEFAULT_WINDOWS, 1.5) * max(labels - 1, 1))
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How windows' answers become bouts of labels.
+
+    price: of a change; temperature: of clips; windows: temperature of windows; threshold: below
+    which answers are unsure, inf: all are; shortest: seconds of a bout.
+    """
+
+    price: float
+    temperature: float = 1.0
+    windows: float = 1.0
+    threshold: float | None = None
+    shortest: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        confidence: Confidence,
+        labels: int,
+        bout: float | None,
+        threshold: float | None,
+        shortest: float | None,
+    ) -> "Smoothing":
+        """Return what a model says of itself, which may be old; bout: windows that it lasts."""
+        heat = confidence.temperature
+        usual = SMOOTHED if heat == 1 else heat
+        price = price_of_change(labels, bout)
+        return cls(price, heat, confidence.windows or usual, threshold, shortest or 0.0)
+
+    def viterbi(self, labels: int, fps: float) -> Viterbi:
+        """Return what finds the likeliest sequence of labels, and of `unsure` as the last one."""
+        neutral = self.threshold is not None
+        shortest = max(1, math.ceil(self.shortest * fps - 1e-6))
+        return Viterbi(labels + neutral, self.price, neutral=neutral, shortest=shortest)
+
+    def worth(self, logits: Numbers, shares: Numbers, window: int) -> tuple[Numbers, bool]:
+        """Return what a frame says for each label (K,), and whether windows around it are sure.
+
+        logits: of the frame; shares: of windows. A window's frames together count as one.
+        """
+        scale = logits / self.windows
+        peak = scale.max()
+        worth = (scale - peak - np.log(np.exp(scale - peak).sum())) / window
+        if self.threshold is None:
+            return worth, True
+        likeliest = float(scaled(torch.from_numpy(shares[None]), self.temperature).max())
+        sure = likeliest >= self.threshold
+        # As much above the likeliest label as the odds of the threshold are above its odds.
+        lead = (_log_odds(self.threshold) - _log_odds(likeliest)) / window
+        return np.append(worth, NEVER if sure else worth.max() + lead), sure
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What windows say of a frame: logits (K,), the same by windows that just began, and shares."""
+
+    logits: Numbers
+    early: Numbers
+    shares: Numbers
+    sure: bool
+
+
+@dataclass
+class _Sums:
+    """What the frames of a bout say up to frame `done`: shares (K,) times frames, and logits."""
+
+    done: int
+    shares: Numbers
+    logits: Numbers
+    sure: bool = False
 
 
 class Segmenter:
     """Add the outputs of windows, shot by shot, and get a video's segments at the end.
 
-    At each time all windows count that cover it. The segments are those of the likeliest sequence
-    of labels where a change has a cost (Viterbi 1967). With a `threshold`, `unsure` is one more
-    label, the likelier the further all probabilities lie below it (inf: likelier than all).
-    Boundaries lie on a grid of `stride` frames. Memory grows with the number of segments only.
+    A window's output is the mean of what its frames say, so a frame's evidence is the mean of what
+    it says in all windows that cover it. The segments are those of the likeliest sequence of
+    labels, see `Viterbi`. A network remembers what it saw, and is slow to notice an end: each
+    boundary then moves to where evidence, mostly of windows that have just begun, passes from one
+    side's level to the other's. With a threshold, `unsure` is one more label, but never where
+    windows are sure. Memory grows with the number of segments only.
     """
 
     def __init__(
-        self,
-        labels: tuple[str, ...],
-        fps: float,
-        window: int,
-        stride: int,
-        temperature: float = 1.0,
-        threshold: float | None = None,
+        self, labels: tuple[str, ...], fps: float, window: int, smoothing: Smoothing
     ) -> None:
-        self.labels, self.fps, self.window, self.stride = labels, fps, window, stride
-        self.temperature, self.threshold = temperature, threshold
-        states = len(labels) + (threshold is not None)
-        self._score: Numbers = np.zeros(states)
-        self._total: Numbers = np.zeros(len(labels))
-        self._begins: list[_Begin | None] = [None] * states
-        self._frames = 0
+        self.labels, self.fps, self.window, self.smoothing = labels, fps, window, smoothing
+        self.viterbi = smoothing.viterbi(len(labels), fps)
+        self._zero: Numbers = np.zeros(len(labels))
+        self._open: deque[list[Numbers]] = deque()  # sums over windows, of frames to come
+        self._last: _Row | None = None
         self._shot = 0  # first frame of the shot
-        self._open: deque[list[Sequence[float]]] = deque()  # by stretches of `stride` frames
+        self._cuts: deque[int] = deque()
+        self._rows: deque[_Row] = deque()
+        self._base = 0  # frame of the first row
+        self._bouts: list[tuple[Bout, _Sums]] = []  # the last one goes on
 
-    def add(self, start: int, end: int, shares: Sequence[float]) -> None:
-        """Add a window's probabilities (K,), without temperature; start, end: frames of the shot.
+    def add(self, start: int, end: int, outputs: Numbers) -> None:
+        """Take a window's outputs after each of its frames (T, K); start, end: frames of the shot.
 
-        Windows come in the order of their starts, which lie on the grid.
+        Windows come in the order of their starts.
         """
-        while self._open and self._frames < self._shot + start:
-            self._push(self._open.popleft(), self.stride)
-        while len(self._open) * self.stride < self._shot + end - self._frames:
-            self._open.append([])
-        for probabilities in self._open:
-            probabilities.append(shares)
+        while self._open and self.viterbi.frames < self._shot + start:
+            self._push()
+        count = np.arange(1, end - start + 1)[:, None]
+        logits = np.diff(outputs * count, axis=0, prepend=0)
+        young = 1 - (count - 1) / (end - start)
+        shares = np.exp(outputs[-1] - outputs[-1].max())
+        shares /= shares.sum()
+        while len(self._open) < self._shot + end - self.viterbi.frames:
+            self._open.append([self._zero, self._zero, self._zero, np.zeros(2)])
+        first = self._shot + start - self.viterbi.frames
+        for n, weight in enumerate(young[:, 0]):
+            sums = self._open[first + n]
+            sums[0] = sums[0] + logits[n]
+            sums[1] = sums[1] + weight * logits[n]
+            sums[2] = sums[2] + shares
+            sums[3] = sums[3] + (1, weight)
 
     def end_shot(self, frames: int) -> None:
-        """End a shot of `frames` frames; a new one begins."""
-        left = self._shot + frames - self._frames
-        covering = self._open[-1]  # frames after the last window are treated like its end
-        while left > 0:
-            covering = self._open.popleft() if self._open else covering
-            self._push(covering, min(self.stride, left))
-            left -= self.stride
+        """Take note that the shot has so many frames and a new one begins."""
+        while self.viterbi.frames < self._shot + frames:
+            self._push()
         self._open.clear()
-        self._shot = self._frames
+        self._shot = self.viterbi.frames
+        self._cuts.append(self._shot)
 
-    def _push(self, covering: list[Sequence[float]], frames: int) -> None:
-        """Advance by some frames, with the windows that cover them."""
-        shares = np.mean(covering, axis=0)
-        # The very first label is free.
-        price = CHANGE_AT_CUT if self._frames == self._shot else CHANGE
-        price = price if self._frames else 0.0
-        best = int(self._score.argmax())
-        change = self._score < self._score[best] - price
-        if change.any():
-            begin = _Begin(self._frames, best, self._begins[best], self._total)
-            self._begins = [begin if c else b for c, b in zip(change, self._begins, strict=True)]
-        self._score = np.maximum(self._score, self._score[best] - price)
-        likely = scaled(torch.from_numpy(shares[None]), self.temperature)[0].numpy()
-        worth = np.log(likely.clip(TINY))
-        if self.threshold is not None:
-            # As much above the likeliest label as the odds of the threshold are above its odds.
-            lead = _log_odds(self.threshold) - _log_odds(likely.max())
-            worth = np.append(worth, worth.max() + lead)
-        self._score += worth * (frames / self.window)
-        self._score -= self._score.max()  # or it would lose its digits in a long video
-        self._total = self._total + shares * frames
-        self._frames += frames
+    def _push(self) -> None:
+        """Go on by one frame."""
+        at, row = self.viterbi.frames, self._last
+        if self._open:
+            logits, early, shares, (count, weight) = self._open.popleft()
+            logits, shares = logits / count, shares / count
+            worth, sure = self.smoothing.worth(logits, shares, self.window)
+            row = _Row(logits, early / weight, shares, sure)
+            self._worth = worth
+        if row is None:
+            raise ValueError("No window covers the first frame.")
+        # What lies behind the last window is taken to be like its end.
+        self._last = row
+        self._rows.append(row)
+        self.viterbi.push(self._worth, at == self._shot)
+        if self.viterbi.frames % SETTLE == 0:
+            self._settle(self.viterbi.settled())
+
+    def _settle(self, bouts: list[Bout], final: bool = False) -> None:
+        """Take over bouts that will not change any more; the last one may go on unless `final`."""
+        margin = 0 if final else 2 * self.window
+        while len(bouts) > 1 and bouts[-1].end - bouts[-1].start < margin:
+            bouts = bouts[:-1]
+        if not bouts:
+            return
+        if self._bouts:
+            before, sums = self._bouts[-1]
+            self._bouts[-1] = replace(before, end=bouts[0].end), sums
+        else:
+            self._bouts.append((bouts[0], _Sums(bouts[0].start, self._zero, self._zero)))
+        for bout in bouts[1:]:
+            bout = self._after(bout)
+            self._bouts.append((bout, _Sums(bout.start, self._zero, self._zero)))
+        last, sums = self._bouts[-1]
+        if final:
+            self._sum(last, sums, last.end, True)
+            return
+        self.viterbi.forget(bouts[-1])
+        # Rows that later boundaries and blocks need.
+        self._sum(last, sums, last.end - 3 * self.window, False)
+        keep = max(min(sums.done, last.end - 3 * self.window), 0)
+        while self._base < keep:
+            self._rows.popleft()
+            self._base += 1
+        while self._cuts and self._cuts[0] < last.start:
+            self._cuts.popleft()
+
+    def _after(self, bout: Bout) -> Bout:
+        """Return a bout with its start where the evidence changes; end the one before there."""
+        before, sums = self._bouts[-1]
+        at = self._boundary(before, bout)
+        before, bout = replace(before, end=at), replace(bout, start=at)
+        self._sum(before, sums, at, True)
+        self._bouts[-1] = before, sums
+        return bout
+
+    def _boundary(self, before: Bout, after: Bout) -> int:
+        """Return the frame at which one bout ends and the next begins."""
+        at, reach, known = after.start, 2 * self.window, len(self.labels)
+        shortest = self.viterbi.shortest
+        low = max(at - self.window, (before.start + at) // 2, before.start + shortest)
+        high = min(at + self.window, (at + after.end) // 2, after.end - shortest)
+        if at in self._cuts or low >= high or known in (before.state, after.state):
+            return at
+        first = max(before.start, at - reach, self._base)
+        rows = [self._rows[n - self._base] for n in range(first, min(after.end, at + reach))]
+        rise = np.array([row.early[after.state] - row.early[before.state] for row in rows])
+        here, there = np.median(rise[: at - first]), np.median(rise[at - first :])
+        if there <= here:
+            return at
+        cuts = [cut for cut in self._cuts if low < cut <= high]
+        low = max([low, *(cut for cut in cuts if cut <= at)])
+        high = min([high, *(cut for cut in cuts if cut > at)])
+        rise = rise[low - first : high - first]
+        cost = np.abs(rise - here) - np.abs(rise - there)
+        return low + int(np.append(0, np.cumsum(cost)).argmin())
+
+    def _sum(self, bout: Bout, sums: _Sums, end: int, final: bool) -> None:
+        """Add up what frames say, in blocks as long as a window, as of a clip of their own."""
+        while sums.done < end:
+            length = min(self.window, end - sums.done)
+            if length < self.window and not final:
+                return
+            first = sums.done - self._base
+            rows = [self._rows[n] for n in range(first, first + length)]
+            logits = np.sum([row.logits for row in rows], axis=0)
+            likely = torch.from_numpy(logits / length).softmax(0).numpy()
+            sums.shares = sums.shares + length * likely
+            sums.logits = sums.logits + logits
+            sums.sure |= any(row.sure for row in rows)
+            sums.done += length
 
     def finish(self) -> list[Segment]:
-        """Return the segments in order; each is `unsure` by the same rule as a whole clip."""
-        state, end, total = int(self._score.argmax()), self._frames, self._total
-        begin = self._begins[state]
-        pieces = []
-        while end:
-            frame, since = (begin.frame, begin.total) if begin else (0, np.zeros_like(total))
-            pieces.append((frame, end, total - since))
-            if begin is None:
-                break
-            end, total, begin = frame, since, begin.before
-        segments: list[tuple[Segment, Numbers]] = []
-        for start, end, sums in reversed(pieces):
-            segment = self._segment(start, end, sums)
-            if (
-                segments
-                and (last := segments[-1][0]).label == segment.label
-                and (last.unsure == segment.unsure)
-            ):
-                _, earlier = segments.pop()
-                start, sums = round(last.start * self.fps), earlier + sums
-                segment = replace(self._segment(start, end, sums), unsure=last.unsure)
-            segments.append((segment, sums))
-        return [segment for segment, _ in segments]
+        """Return the segments, one after the other; each is judged like a clip of its own."""
+        self._settle(self.viterbi.finish(), final=True)
+        segments: list[tuple[Segment, Bout, _Sums]] = []
+        for bout, sums in self._bouts:
+            segment = self._segment(bout, sums)
+            if segments and _alike(segments[-1][0], segment):
+                _, before, earlier = segments.pop()
+                bout = replace(before, end=bout.end)
+                sure = earlier.sure or sums.sure
+                both = earlier.shares + sums.shares, earlier.logits + sums.logits
+                sums = _Sums(sums.done, *both, sure)
+                segment = replace(self._segment(bout, sums), unsure=segment.unsure)
+            segments.append((segment, bout, sums))
+        return [segment for segment, _, _ in segments]
 
-    def _segment(self, start: int, end: int, sums: Numbers) -> Segment:
-        mean = torch.from_numpy(sums / (end - start))
-        shares = tuple(scaled(mean[None], self.temperature)[0].tolist())
-        unsure = self.threshold is not None and max(shares) < self.threshold
-        times = start / self.fps, end / self.fps
-        finite = None if self.threshold == math.inf else self.threshold
+    def _segment(self, bout: Bout, sums: _Sums) -> Segment:
+        length, smoothing = bout.end - bout.start, self.smoothing
+        mean = torch.from_numpy(sums.shares / length)
+        if int(mean.argmax()) != bout.state < len(self.labels):
+            mean = torch.from_numpy(sums.logits / length).softmax(0)
+        shares = tuple(scaled(mean[None], smoothing.temperature)[0].tolist())
+        limit = smoothing.threshold
+        doubtful = limit is not None and max(shares) < limit
+        unsure = bout.state == len(self.labels) or (doubtful and not sums.sure)
+        times = bout.start / self.fps, bout.end / self.fps
+        finite = None if limit == math.inf else limit
         return Segment(*times, self.labels, shares, finite, unsure)
+
+
+class Running:
+    """Smooth a stream's labels by the same rule, by what there was up to each frame."""
+
+    def __init__(self, smoothing: Smoothing, labels: int, fps: float, window: int) -> None:
+        self.smoothing, self.window = smoothing, window
+        self.viterbi = smoothing.viterbi(labels, fps)
+
+    def push(self, logits: Numbers, shares: Numbers) -> int:
+        """Return the label's number, that of labels for `unsure`; see `Smoothing.worth`."""
+        self.viterbi.push(self.smoothing.worth(logits, shares, self.window)[0])
+        if self.viterbi.frames % SETTLE == 0 and (bouts := self.viterbi.settled()):
+            self.viterbi.forget(bouts[-1])
+        return self.viterbi.state
+
+
+def _alike(a: Segment, b: Segment) -> bool:
+    return a.label == b.label and a.unsure == b.unsure
 
 
 def _log_odds(share: float) -> float:

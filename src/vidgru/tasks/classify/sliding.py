@@ -24,7 +24,10 @@ def stride_of(window: int) -> int:
 
 @dataclass(frozen=True)
 class WindowOutput:
-    """The network's output (outputs,) after the frames start ... end - 1."""
+    """The network's output (outputs,) after the frames start ... end - 1, or after each of them.
+
+    In the latter case it is (end - start, outputs).
+    """
 
     start: int
     end: int
@@ -35,13 +38,15 @@ class SlidingWindows:
     """Push normalised frames (N, 3, H, W), get the network's output for each complete window.
 
     A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
-    `network(frames[start:end])[-1]`: windows start anew and only share the encoders' work; only
-    the second frame of each is encoded once more, without the change before it.
-    The network must be in eval mode.
+    `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
+    the second frame of each is encoded once more, as it looks when nothing lies before the first.
+    With `each`, outputs are those after each frame. The network must be in eval mode.
     """
 
-    def __init__(self, network: AnyNetwork, window: int, stride: int | None = None) -> None:
-        self.network, self.window = network, window
+    def __init__(
+        self, network: AnyNetwork, window: int, stride: int | None = None, *, each: bool = False
+    ) -> None:
+        self.network, self.window, self._each = network, window, each
         self.stride = stride or stride_of(window)
         self._grid = math.gcd(self.stride, SIDE_EVERY)  # frames between those for the side encoder
         self._moves = network.config.input != "rgb"
@@ -124,8 +129,8 @@ class SlidingWindows:
             sides += [torch.stack(seen)] if seen else []
         outputs = self.network.decide(torch.stack(mains), torch.stack(sides) if sides else None)
         # A copy, or the outputs after every frame would live as long as those after the last.
-        last = outputs[:, -1].clone()
-        return [WindowOutput(*span, output) for span, output in zip(spans, last, strict=True)]
+        kept = outputs if self._each else outputs[:, -1].clone()
+        return [WindowOutput(*span, output) for span, output in zip(spans, kept, strict=True)]
 
     def _forget(self) -> None:
         """Drop features that no coming window needs."""
@@ -149,27 +154,34 @@ def _encoded(encoder: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
 class RunningWindows:
     """Push one normalised frame (1, 3, H, W), get the output for it and those before.
 
-    Windows begin as those of `SlidingWindows` do, and each is run frame by frame, so that both
-    give the same for a complete window. The output is the oldest window's: except for the first
-    frames, it uses half a window to a whole one. The network must be in eval mode.
+    Windows begin as those of `SlidingWindows` do, and each is driven frame by frame, so that both
+    say the same of a complete window. The answer is the oldest one's: but for the first frames, it
+    rests on half a window to a whole one. frame: what the last frame alone adds to outputs
+    (outputs,), which are means over frames, on average over windows. The network must be in eval
+    mode.
     """
 
     def __init__(self, network: AnyNetwork, window: int) -> None:
         self.network, self.window, self.stride = network, window, stride_of(window)
         self._pushed = 0
-        self._open: deque[tuple[int, Any]] = deque()  # first frame and state, oldest first
+        # First frame, state and sum of what frames say, oldest first.
+        self._open: deque[tuple[int, Any, Tensor]] = deque()
+        self.frame = torch.zeros(network.config.outputs)
 
     @torch.inference_mode()
     def push(self, frame: Tensor) -> tuple[Tensor, int]:
         """Add one frame; return outputs (outputs,) and the number of frames they use."""
         if self._pushed % self.stride == 0:
-            self._open.append((self._pushed, None))
+            self._open.append((self._pushed, None, torch.zeros(())))
         self._pushed += 1
-        outputs = []
+        outputs, frames = [], []
         for _ in range(len(self._open)):
-            start, state = self._open.popleft()
+            start, state, before = self._open.popleft()
             output, state = self.network.step(frame, state)
             outputs.append((output[0], self._pushed - start))
+            total = output[0] * (self._pushed - start)
+            frames.append(total - before.to(total.device))
             if self._pushed < start + self.window:
-                self._open.append((start, state))
+                self._open.append((start, state, total))
+        self.frame = torch.stack(frames).mean(0)
         return outputs[0]

@@ -9,8 +9,9 @@ from vidgru.nn.choices import stored_side
 class ModelSpec:
     """The content of a model file other than its weights, enough to predict with it.
 
-    fps: frames/s sampled; frames: of one window, 1 where each picture is read separately; size:
-    side of the square view in pixels.
+    fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
+    of the square view in pixels; bout: median seconds of the annotated segments that it learned
+    from, None where there were none.
     """
 
     task: str
@@ -23,6 +24,7 @@ class ModelSpec:
     size: int
     encoder: str = "cnn"
     gated_update: str = "blend"
+    bout: float | None = None
 
     @property
     def side(self) -> int:
@@ -34,10 +36,12 @@ class ModelSpec:
 class Confidence:
     """Confidence data of a model file: calibration and validation answers.
 
-    temperature: divisor of the logarithm of a clip's probabilities; answers: confidence
-    and whether it was correct, for clips that were not trained on, ascending; empty when
-    there were no such clips, or the training was not finished.
+    temperature: what the logarithm of a clip's probabilities is divided by; answers: confidence
+    and whether it was right, for clips that were not learned from, least sure first; none when
+    there were no such clips, or the training was not finished; windows: temperature of single
+    windows of these clips, None where nothing was measured.
     """
 
     temperature: float = 1.0
     answers: tuple[tuple[float, bool], ...] = ()
+    windows: float | None = None

@@ -34,6 +34,7 @@ from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Evaluation
 from vidgru.tasks.classify.spec import ModelSpec
+from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.training import ClassifyTrainer
 from vidgru.tasks.contract import Steps, Task
 
@@ -113,8 +114,8 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         """Measure a model on clips that it was not trained on."""
         return evaluate_classes_steps(folder, config, model, device)
 
-    def show(self, result: TrainResult | Evaluation) -> None:
-        """Print the result of a training or an evaluation."""
+    def show(self, result: TrainResult | Evaluation | TimelineEvaluation) -> None:
+        """Print what a training or an evaluation came to."""
         from vidgru.tasks.classify.score_tables import show
 
         show(result)

@@ -12,7 +12,8 @@ from vidgru.tasks.classify.results import Labelled
 class Moment(Labelled):
     """The prediction for a stream at one sampled frame, from this frame and those just before it.
 
-    time: seconds since the stream began; seconds: length of the stream that it uses.
+    time: seconds since the stream began; seconds: of the stream that the answer rests on; held: the
+    label that smoothing keeps to, which need not be the likeliest one of this frame.
     """
 
     _keys: ClassVar[tuple[str, ...]] = ("time", "seconds", *Labelled._keys)
@@ -23,6 +24,17 @@ class Moment(Labelled):
     probabilities: tuple[float, ...]
     threshold: float | None = None
     unsure: bool = False
+    held: str | None = None
+
+    @property
+    def likeliest(self) -> str:
+        """The label that smoothing keeps to, or the likeliest one."""
+        return super().likeliest if self.held is None else self.held
+
+    @property
+    def confidence(self) -> float:
+        """The probability of that label."""
+        return float(self._shares[self.likeliest])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,8 +79,11 @@ def main() -> None:
                 reply |= {"frames": model.spec.frames}
             else:
                 kept.sentences = []  # those of opening the model came before
-                ask = model.timeline_steps if request["timeline"] else model.steps
-                reply |= _answer(ask(Path(request["source"])), request["source"], beat)
+                source, shortest = Path(request["source"]), request["min_seconds"]
+                if request["timeline"]:
+                    reply |= _answer(model.timeline_steps(source, shortest), str(source), beat)
+                else:
+                    reply |= _answer(model.steps(source), str(source), beat)
             return {**reply, "warnings": kept.sentences}
         except VidgruError as error:
             return {"error": str(error), "kind": type(error).__name__}

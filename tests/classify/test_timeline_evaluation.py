@@ -1,0 +1,145 @@
+"""`evaluate LIST --timeline`: annotated videos against what a model says happens when."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import make_folder, moving_squares, write_clip
+
+from vidgru import evaluate, load, train
+from vidgru.core.errors import DataError, OptionError
+from vidgru.video.read import open_video
+
+SPANS = [("right", 0.0, 4.0), ("left", 4.0, 8.0)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run of a model that tells left from right for certain."""
+    place = tmp_path_factory.mktemp("good")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDGRU_CACHE", str(place / "cache"))
+        data = make_folder(place / "squares", clips=24)
+        options = {"epochs": 60, "size": 16, "batch_size": 8, "augment": "none", "threads": 1}
+        return train(data, out=str(place / "run"), **options).run
+
+
+def annotated(folder: Path, rows: list[tuple[str, str, float, float]]) -> Path:
+    """Write two videos, right and then left, and a list of what is said of them."""
+    folder.mkdir()
+    for number in range(2):
+        frames = []
+        for seed, step in enumerate((2, -2)):
+            part = moving_squares(folder / "part.avi", step, 70 + 2 * number + seed, 40)
+            with open_video(part) as video:
+                frames += [frame.rgb for frame in video]
+            part.unlink()
+        write_clip(folder / f"{number}.avi", np.stack(frames), 10)
+    with open(folder / "list.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "label", "start", "end"), *rows])
+    return folder / "list.csv"
+
+
+def both(spans: list[tuple[str, float, float]]) -> list[tuple[str, str, float, float]]:
+    return [(f"{n}.avi", *span) for n in range(2) for span in spans]
+
+
+def test_right_annotations_are_met_and_wrong_ones_are_not(run: Path, tmp_path: Path) -> None:
+    found = evaluate(annotated(tmp_path / "a", both(SPANS)), run, timeline=True, threads=1)
+    scores = found.scores
+    assert (scores.accuracy.value, scores.edit.value) == (1, 1)
+    assert {key: one.value for key, one in scores.segmental_f1.items()} == {
+        "10": 1,
+        "25": 1,
+        "50": 1,
+    }
+    assert (scores.frames, scores.bouts["left"].true_seconds) == (160, pytest.approx(8))
+    assert (found.trained_on, found.validated_on, len(found.videos)) == (0, 0, 2)
+    swapped = [("left", 0.0, 4.0), ("right", 4.0, 8.0)]
+    found = evaluate(annotated(tmp_path / "b", both(swapped)), run, timeline=True, threads=1)
+    assert found.scores.accuracy.value == 0
+    assert found.scores.segmental_f1["10"].value == 0
+
+
+def test_time_without_a_label_counts_only_as_background(run: Path, tmp_path: Path) -> None:
+    table = annotated(tmp_path / "a", both([("right", 0.0, 2.0)]))
+    plain = evaluate(table, run, timeline=True, threads=1)
+    assert (plain.scores.frames, plain.scores.accuracy.value) == (40, 1)
+    whole = evaluate(table, run, timeline=True, background="left", threads=1)
+    # 2 s of 8 are the background's that the model calls right.
+    assert (whole.scores.frames, whole.scores.accuracy.value) == (160, 0.75)
+    assert set(whole.scores.bouts) == {"right"}
+
+
+def test_the_label_that_is_named_first_counts_and_that_is_said(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = annotated(tmp_path / "a", both([*SPANS, ("right", 4.0, 6.0)]))
+    found = evaluate(table, run, timeline=True, threads=1)
+    assert found.scores.accuracy.value == 1
+    assert "has two labels at once for 2.0 s: the one that is listed first counts." in caplog.text
+
+
+def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None:
+    table = annotated(tmp_path / "a", both(SPANS))
+    short = {"epochs": 1, "size": 16, "batch_size": 4, "augment": "none", "threads": 1}
+    own = train(table, out=str(tmp_path / "own"), folds=2, **short).run
+    # By its folds, each video is judged by the one that did not learn from it.
+    found = evaluate(table, own, timeline=True, threads=1)
+    assert (found.folds, found.trained_on, len(found.videos)) == (True, 0, 2)
+    for fold in (1, 2):
+        part = evaluate(table, own / f"fold-{fold}", timeline=True, threads=1)
+        assert (part.folds, part.trained_on, len(part.videos)) == (False, 1, 1)
+    assert load(own).spec.bout == 4
+
+
+def test_what_makes_no_sense_is_refused(run: Path, tmp_path: Path) -> None:
+    table = annotated(tmp_path / "a", both([("sideways", 0.0, 2.0)]))
+    with pytest.raises(DataError, match="the class 'sideways' is unknown to"):
+        evaluate(table, run, timeline=True, threads=1)
+    table.write_text("path,label\n0.avi,left\n")
+    with pytest.raises(DataError, match="has no times: timeline needs a list with the columns"):
+        evaluate(table, run, timeline=True, threads=1)
+    with pytest.raises(OptionError, match="--background needs --timeline"):
+        evaluate(table, run, background="left", threads=1)
+
+
+def test_the_command_prints_and_draws_it(
+    run: Path, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    table, page = annotated(tmp_path / "<b>a", both(SPANS)), tmp_path / "page.html"
+    words = ("evaluate", table, "--timeline", "--model", run, "--out", page)
+    code, out, err = vidgru(*words)
+    assert (code, err) == (0, "")
+    assert "Segmental F1 at 50 % overlap: 100.0 % (100.0 to 100.0 %)" in out
+    assert "2 videos; 95 % intervals over videos." in out
+    text = page.read_text("utf-8")
+    assert text.count("<rect ") == 8
+    assert "<title>left, 4.00 to 8.00 s</title>" in text
+    assert re.search(r"<title>left, 4\.00 to 8\.00 s, \d+\.\d %</title>", text)
+    assert "<b>a" not in text
+    code, out, _ = vidgru(*words, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["scores"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert len(told["videos"][0]["true"]) == 2
+
+
+def test_a_shortest_bout_holds_for_predict(
+    run: Path, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    annotated(tmp_path / "a", both(SPANS))
+    video = tmp_path / "a" / "0.avi"
+    words = ("predict", video, "--model", run, "--json", "--timeline")
+    counts = [
+        len(json.loads(vidgru(*words, "--min-seconds", length)[1])["segments"])
+        for length in ("3", "5")
+    ]
+    assert counts == [2, 1]
+    code, _, err = vidgru("predict", video, "--model", run, "--min-seconds", "3")
+    assert code != 0
+    assert "--min-seconds needs --timeline." in err
