@@ -92,7 +92,7 @@ def heading(degrees: float, speed: float, share: float = 0.2) -> Check:
 
     def check(path: Path) -> str:
         (result,) = vidgru("motion", str(path))
-        seconds: list[dict[str, dict[str, float]]] = result["seconds"]  # type: ignore[assignment]
+        seconds: list[dict[str, dict[str, float]]] = result["per_second"]  # type: ignore[assignment]
         moves = [second["objects"] for second in seconds[:2] if second["objects"]]
         good = [
             abs((move["degrees"] - degrees + 180) % 360 - 180) < 10

@@ -1,6 +1,8 @@
 """Make small clips for tests, and start processes that end with them."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -150,3 +152,12 @@ def save_model(
     """Write a model file of any task."""
     more = {"confidence": asdict(confidence)} if isinstance(spec, ModelSpec) else {}
     model_file.save_model(path, weights, spec, metrics, **more)
+
+
+def verbs_that_work(out: str, vidgru: Callable[..., Any]) -> list[str]:
+    """Run the commands that a training leads to, as they are printed; return their verbs."""
+    commands = [shlex.split(words) for words in re.findall(r"^(?:Next:)? +vidgru (.*)$", out, re.M)]
+    for words in commands:
+        done = vidgru(*words)
+        assert done.code == 0, done.err
+    return [verb for verb, *_ in commands]

@@ -19,7 +19,7 @@ from vidgru.tasks.contract import Task
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # Commands that answer at once, where they are asked about the sample clips.
 QUICK = ("check", "motion", "scenes", "extract")
@@ -101,6 +101,23 @@ def test_every_command_has_a_page_with_all_its_options(verb: str) -> None:
         if isinstance(item.type, click.Choice):
             shown = " ".join(table[item.opts[0]])
             assert [choice for choice in item.type.choices if choice not in shown] == []
+
+
+def test_options_of_train_stand_in_the_groups_of_its_help(vidgru: Callable[..., Done]) -> None:
+    _, tables = text(DOCS / "train.md").split("\n## Options\n")
+    grouped = {}
+    for group in tables.split("\n### ")[1:]:
+        title, _, table = group.partition("\n")
+        grouped[title] = [re.findall(r"`(-[\w-]+)", row[0])[-1:] for row in rows(table)][2:]
+    shown = vidgru("train", "--help").out
+    found = {}
+    for title, lines in re.findall(r"^([A-Z][\w ]+):\n((?:  .*\n)+)", shown, re.M):
+        names = re.findall(r"^  (-\S.*?)(?: [\[A-Z]|  |$)", lines, re.M)
+        found[title] = [re.findall(r"-[\w-]+", name)[-1:] for name in names]
+    assert found == grouped
+    assert len(found["Main options"]) == 10
+    # They fit on the first screen.
+    assert shown.splitlines().index("Data:") <= 24
 
 
 def test_every_name_of_the_library_stands_in_a_page() -> None:

@@ -312,12 +312,20 @@ def test_without_a_verb_it_prints_help(words: list[str]) -> None:
     assert done.stdout == run("--help").stdout
 
 
-def test_an_unknown_verb_is_wrong_usage() -> None:
-    done = run("trian", "clips")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Error: No such command 'trian'." in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("tran", "clips"), "No such command 'tran'. Did you mean 'train'?"),
+        (("xyz", "clips"), "No such command 'xyz'."),
+        (("train", "clips", "--epoch", "3"), "No such option '--epoch'. Did you mean '--epochs'?"),
+    ],
+)
+def test_an_unknown_word_is_wrong_usage(words: tuple[str, ...], sentence: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    usage, error = done.stderr.splitlines()
+    assert usage.startswith("Usage: vidgru ")
+    assert error == f"Error: {sentence}"
 
 
 @pytest.mark.parametrize("words", [["--debug", "extract"], ["extract", "--debug"]], ids=str)

@@ -119,7 +119,7 @@ def test_it_resumes_to_the_same_bits(
 def test_it_has_help_and_options_of_its_own(vidgru: Vidgru, tmp_path: Path) -> None:
     assert "Predict how bright the next frame of a video is." in vidgru("--help").out
     text = " ".join(vidgru("train", "--help").out.split())
-    assert "[classify|motion|forecast|scenes|brightness]" in text
+    assert "What to train: classify, motion, forecast, scenes, brightness." in text
     assert "--later INTEGER RANGE" in text or "--later INTEGER" in text
     assert vidgru("brightness", "--help").code == 0
     with pytest.raises(OptionError, match="--later is for brightness: add --task brightness, or"):

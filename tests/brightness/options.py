@@ -10,13 +10,12 @@ from vidgru.tasks.contract import About
 class BrightnessConfig(TrainConfig):
     labelled: ClassVar = False
     unused: ClassVar = frozenset({"folds"})
-    task: str = option("brightness", "What to learn.", choices=("brightness",))
+    task: str = option("brightness", "What to train.", choices=("brightness",))
     later: int = option(1, "Frames from what is seen to what is predicted.", low=1)
 
 
 ABOUT = About(
     name="brightness",
-    learns="how bright the next frames are",
     command="brightness",
     summary="Predict how bright the next frame of a video is.",
     noun="model of brightness",

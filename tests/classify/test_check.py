@@ -78,9 +78,7 @@ def told(checked: Checked) -> dict[str, Finding]:
 
 def test_a_clean_folder_says_so(original: Path, vidgru: Run) -> None:
     done = vidgru("check", original)
-    text = (
-        "18 clips in 2 classes, 9 each.\nFound 18 files: 18 clips.\nNothing is wrong with them.\n"
-    )
+    text = "18 clips in 2 classes, 9 each.\nFound 18 files: 18 clips.\nNo problems found.\n"
     assert done == (0, text, "")
 
 
@@ -120,7 +118,7 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
         ),
         "truncated": (
             "warning",
-            "1 clip ends before 90 % of the time that the file declares: left/cut.avi.",
+            "1 clip ends before 90 % of the declared duration: left/cut.avi.",
         ),
         "damaged": ("warning", "1 clip is damaged in places: left/images."),
         "duplicate": (
@@ -131,8 +129,8 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
             "warning",
             "1 pair shows the same footage: right/large.mp4 = right/small.avi.",
         ),
-        "blank": ("warning", "1 clip shows nothing but one colour: left/black.mp4."),
-        "still": ("warning", "1 clip does not move at all: right/frozen.mp4."),
+        "blank": ("warning", "1 clip shows a single colour: left/black.mp4."),
+        "still": ("warning", "1 clip shows no motion: right/frozen.mp4."),
         "tiny class": ("warning", "1 class has fewer than 5 clips: up (3)."),
         "unbalanced": (
             "warning",
@@ -141,8 +139,7 @@ def test_every_planted_fault_is_found(folder: Path) -> None:
         ),
         "rotated": (
             "note",
-            "1 clip is rotated by what the file says, and turned upright when read: "
-            "left/turned.mp4.",
+            "1 clip is rotated in the file, and read upright: left/turned.mp4.",
         ),
         "variable frame rate": ("note", "1 clip has a variable frame rate: right/irregular.mp4."),
         "too short": (
@@ -232,7 +229,7 @@ def test_leaks_between_parts_are_errors(tmp_path: Path) -> None:
     assert leak == Finding(
         "leak",
         "error",
-        "1 pair shows the same in different parts, so that what is learned is tested: "
+        "1 pair shows the same in different parts, so training clips are tested on: "
         "train/left/a.mp4 = val/left/b.avi.",
         ("train/left/a.mp4", "val/left/b.avi"),
     )
@@ -246,8 +243,8 @@ def test_groups_across_parts(tmp_path: Path) -> None:
     found = told(library.check(root))
     assert "groups" not in found  # there is nothing left to split
     assert found["groups across parts"].sentence == (
-        "1 group has clips in several parts of the folder, so that persons or places are known "
-        "when tested: 0 (train, val)."
+        "1 group has clips in several parts of the folder, so the same persons or places are "
+        "trained and tested on: 0 (train, val)."
     )
     assert len(found["groups across parts"].clips) == 4
 

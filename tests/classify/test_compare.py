@@ -148,10 +148,10 @@ def test_the_table(
     assert lines[first + 1] == "lstm 455,000 100.0 62.5 % +- 17.7 50.0 - 75.0 62.5 %"
     assert "24 validation clips: one clip is 4.2 %." in done.out
     assert "+- is the standard deviation over 2 seeds, all on the same split." in done.out
-    assert "so it flatters" not in done.out  # of 24 clips, the last epoch is kept
+    assert "too optimistic" not in done.out  # of 24 clips, the last epoch is kept
     many = replace(said, clips=100)
     monkeypatch.setattr(verb, "compare_steps", lambda *_: steps(many))
-    assert "best epoch on these very clips, so it flatters" in vidgru("compare", "clips").out
+    assert "The best epoch was chosen with these clips" in vidgru("compare", "clips").out
     assert "\x1b" not in done.out
     assert f"{tmp_path}/[red]x\\x1b[31m" in done.out
 
@@ -182,10 +182,10 @@ def test_one_seed_and_test_clips(vidgru: Vidgru, tmp_path: Path) -> None:
     shown = [line[1] for line in lines if line[:1] == ["rnn"]]
     assert shown == [row["input"] for row in said["rows"]]
     assert sorted(shown) == ["diff", "rgb"]
-    assert "4 test clips: one clip is 25.0 %. One seed tells nothing of chance" in done.out
-    assert "The last epoch's accuracy is that on validation clips." in done.out
+    assert "4 test clips: one clip is 25.0 %. One seed says nothing about chance" in done.out
+    assert "The accuracy of the last epoch is on the validation clips." in done.out
     assert "+-" not in done.out
-    assert "flatters" not in done.out
+    assert "optimistic" not in done.out
 
 
 def test_json_and_the_usual_folder_which_is_no_run(
@@ -285,16 +285,24 @@ def test_broken_off_in_the_first_training(
     monkeypatch.chdir(tmp_path)
     done = vidgru("compare", data, *PAIR, *QUICK)
     assert done.code == 130
-    assert "Interrupted before the first training was finished: nothing was kept." in done.err
+    assert "Interrupted before the first training was finished: nothing is kept." in done.err
     assert list(tmp_path.iterdir()) == []
 
 
 BAD = {
-    "one variant": (["--core", "gru", "--core", "gru"], 2, "Nothing to compare: give at least two"),
+    "one variant": (
+        ["--core", "gru", "--core", "gru"],
+        2,
+        "Nothing to compare: give --core or --input",
+    ),
     "no seed": ([*PAIR, "--seeds", 0], 2, "Invalid --seeds 0. It must be at least 1."),
     "last seed": ([*PAIR, "--seed", 2**63 - 1], 2, "Invalid --seed 9223372036854775808."),
     "core": (["--core", "transformer"], 2, "'transformer' is not one of"),
-    "rows": ([*PAIR, "--encoder", "rows", "--input", "both"], 2, "--encoder rows reads pictures"),
+    "rows": (
+        [*PAIR, "--encoder", "rows", "--input", "both"],
+        2,
+        "--encoder rows reads frames as they are",
+    ),
     "out": ([*PAIR, "--out", "taken"], 1, "taken exists already: give another --out"),
 }
 

@@ -271,7 +271,7 @@ def test_trainings_without_encoders(
             "{} is a model of motion, with an encoder of its own: give --init a model of "
             "`vidgru train --task forecast`, or one that tells classes.",
         ),
-        (ROWS, [], "{} reads rows of pixels: it has no encoder to begin with."),
+        (ROWS, [], "{} reads rows of pixels: it has no encoder for --init."),
         (
             FORECAST,
             ["--input", "rgb"],

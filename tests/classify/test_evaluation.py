@@ -21,6 +21,7 @@ from vidgru.tasks.classify.evaluation import HeldOut, evaluation_of, mistake_str
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.spec import Confidence
+from vidgru.terminal.tables import points
 
 Vidgru = Callable[..., Done]
 ONE = ("--threads", 1)
@@ -161,8 +162,8 @@ def test_thresholds_and_unsure_answers(
     done = vidgru("evaluate", fresh, "--model", run, "--max-error", 0.04, *ONE)
     error = f"{100 * (said.answered.error or 0):.1f} %"
     assert (
-        f"For at most 4 % wrong answers, those below {100 * middle:.1f} % are unsure: 4 of 8 are "
-        f"left, {error} of them wrong." in done.out
+        f"With an error limit of 4 % (confidence of at least {100 * middle:.1f} %), 4 of 8 clips "
+        f"get a label, {error} of them a wrong one." in done.out
     )
 
 
@@ -185,17 +186,17 @@ def test_the_table(vidgru: Vidgru, run: Path, fresh: Path) -> None:
     low, high = said.interval
     assert (
         f"Accuracy: {percent(right / 8)}, {right} of 8 clips (95 % interval: {percent(low)} to "
-        f"{percent(high)}, over 3 groups)." in lines
+        f"{percent(high)}, by 3 groups)." in lines
     )
-    assert "Always the commonest class: 50.0 %." in lines
+    assert "Baseline, always the most frequent class: 50.0 %." in lines
     assert (
-        f"Here, confidence is off by {percent(said.calibration.ece)} on average "
-        f"({percent(said.calibration.ece_before)} without the temperature 2.00)." in lines
+        f"Stated confidence differs from accuracy by {points(said.calibration.ece)} on average "
+        f"({points(said.calibration.ece_before)} before temperature scaling by 2.00)." in lines
     )
-    assert "For at most 5 % wrong answers there is no threshold: every answer is unsure." in lines
+    assert "With an error limit of 5 %, every answer is 'unsure'." in lines
     wrong = [line for line in lines if line.startswith("Wrong: ")]
     (mistake,) = [a for a in said.answers if not a.right and a.clip == "right/day2_7.avi"]
-    assert f"Wrong: {mistake.clip} was called left, {percent(mistake.confidence)}" in wrong
+    assert f"Wrong: {mistake.clip} predicted as left, {percent(mistake.confidence)}" in wrong
     assert len(wrong) == min(5, 8 - right)
 
 
@@ -234,7 +235,7 @@ def test_names_cannot_steer_the_terminal(
     done = vidgru("evaluate", tmp_path / "some", "--model", run, *ONE)
     assert done.code == 0
     assert "\x1b" not in done.out
-    assert "Wrong: right/[red]\\x1b[31m.avi was called left" in done.out
+    assert "Wrong: right/[red]\\x1b[31m.avi predicted as left" in done.out
 
 
 def test_the_report(

@@ -41,12 +41,12 @@ def test_training_clips_are_left_out_wherever_they_lie(
     assert said.scores == replace(trained.validation)
     assert said.calibration == trained.calibration
     first, second, *more = warnings(caplog)
-    assert first == f"Left out {count} of 12 clips: the model learned from them."
+    assert first == f"Left out {count} of 12 clips: the model was trained on them."
     assert second == (
-        f"{len(held)} of the {len(held)} clips are those that the model was validated on, and "
-        "chosen by: that flatters."
+        f"The model was chosen with these clips ({len(held)} of {len(held)}), so the figure is too "
+        "optimistic."
     )
-    assert all("every answer is unsure" in sentence for sentence in more)
+    assert all("every answer is 'unsure'" in sentence for sentence in more)
 
     caplog.clear()
     for number, row in enumerate(rows):
@@ -57,7 +57,7 @@ def test_training_clips_are_left_out_wherever_they_lie(
     again = library.evaluate(tmp_path / "moved", run, threads=1)
     assert again.trained_on == count
     assert len(again.answers) == len(held) + 1
-    assert f"{len(held)} of the {len(held) + 1} clips are those" in warnings(caplog)[1]
+    assert f"these clips ({len(held)} of {len(held) + 1}), so" in warnings(caplog)[1]
 
 
 def test_a_clip_that_was_also_trained_on_counts_as_such(run: Path, data: Path, fresh: Path) -> None:
@@ -88,8 +88,8 @@ def test_nothing_left(vidgru: Vidgru, run: Path, data: Path, tmp_path: Path) -> 
     done = vidgru("evaluate", tmp_path / "old", "--model", run, *ONE)
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"Error: The model learned from all {count} clips in {tmp_path / 'old'}: give clips that "
-        "are new to it.\n"
+        f"Error: The model was trained on all clips in {tmp_path / 'old'} ({count}): give other "
+        "clips.\n"
     )
 
 
@@ -100,8 +100,8 @@ def test_a_bare_model_file_cannot_tell(
     said = library.evaluate(data, path, threads=1)
     assert (len(said.answers), said.trained_on) == (12, None)
     expected = (
-        f"There is no split.csv of this version beside {path}: clips that it learned from cannot "
-        "be told apart, and count like the others."
+        f"There is no split.csv beside {path}: which clips it was trained on is unknown, and these "
+        "are not left out."
     )
     assert warnings(caplog)[0] == expected
     # One that does not know contents is no help either.
@@ -117,7 +117,7 @@ def test_a_damaged_split(run: Path, fresh: Path) -> None:
         with pytest.raises(ModelError) as error:
             library.evaluate(fresh, run, threads=1)
         assert str(error.value) == (
-            f"Cannot tell what {run} learned from: {run / 'split.csv'} is damaged."
+            f"Cannot read which clips {run} was trained on: {run / 'split.csv'} is damaged."
         )
 
 

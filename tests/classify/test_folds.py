@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Done
+from helpers import verbs_that_work
 
 from vidgru import TrainResult, load, resume, train
 from vidgru.core.errors import DataError
@@ -89,13 +90,13 @@ def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
         # Nothing worth keeping yet.
         assert done.code == 130
         assert done.err.splitlines()[-1] == (
-            "Stopped: Interrupted before the first checkpoint: nothing was kept."
+            "Stopped: Interrupted before the first checkpoint: nothing is kept."
         )
         assert not run.exists()
         return
     assert done.code == 130
     assert done.err.splitlines()[-1] == (
-        "Stopped: Interrupted; what is learned so far is kept. "
+        "Stopped: Interrupted; what was trained so far is kept. "
         f"Resume with: vidgru train --resume {run}"
     )
     result = resume(run)
@@ -156,7 +157,8 @@ def test_the_table_of_folds(data: Path, tmp_path: Path, vidgru: Callable[..., Do
     lines = [line.split() for line in done.out.splitlines()]
     assert [line[:2] for line in lines if line and line[0] in "12"] == [["1", "6"], ["2", "6"]]
     assert any(line[:2] == ["mean", "12"] and "+-" in line for line in lines)
-    assert "Split clip by clip into 2 folds: 12 clips train.\n" in done.out
+    assert "12 clips train in 2 folds (no groups).\n" in done.out
+    assert verbs_that_work(done.out, vidgru) == ["predict"]  # it was trained on all clips
 
 
 def test_folds_that_cannot_be(data: Path, tmp_path: Path, vidgru: Callable[..., Done]) -> None:

@@ -20,8 +20,8 @@ QUICK = ["--size", 16, "--epochs", 2, "--batch-size", 4, "--threads", 1]
 
 
 SAID = (
-    "Warning: The class can be guessed without seeing what happens, which a network may learn "
-    "instead: by brightness 100 % (balanced accuracy; chance is 50 %).\n"
+    "Warning: Shortcuts: the class can be predicted from brightness 100 % (balanced accuracy; "
+    "chance is 50 %), and a network may learn that instead of what happens.\n"
 )
 
 
@@ -117,7 +117,7 @@ def test_a_preset_gives_way_to_what_is_given() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--encoder", "rows", "--input", "diff"], "--encoder rows reads pictures"),
+        (["--encoder", "rows", "--input", "diff"], "--encoder rows reads frames as they are"),
         (["--encoder", "rows", "--frames", 8], "--encoder rows reads each frame by itself"),
         (["--preset", "nope"], "'nope' is not 'article'"),
         (["--augment", "wild"], "'wild' is not one of 'none', 'light', 'strong'"),
@@ -149,10 +149,10 @@ def test_the_output_says_how_clips_were_changed(
     run = tmp_path / "run"
     done = vidgru("train", data, *QUICK, *words, "--out", run)
     assert (done.code, done.err) == (0, "")
-    assert ("irrored clips" in done.out) == (not words)
-    assert ("Clips were turned" in done.out) == (turned > 0)
+    assert ("Mirror images" in done.out) == (not words)
+    assert ("Clips are rotated" in done.out) == (turned > 0)
     if turned:
-        assert f"Clips were turned by up to {turned} degrees.\n" in done.out
+        assert f"Clips are rotated by up to {turned} degrees.\n" in done.out
     said = json.loads(vidgru("train", data, *QUICK, *words, "--json", "--out", f"{run}2").out)
     assert said["turned"] == {"left": turned, "right": turned}
     assert (said["mirrored"] is None) == bool(words)

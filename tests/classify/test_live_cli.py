@@ -81,8 +81,8 @@ def test_secrets_are_masked(source: str, shown: str) -> None:
         (["http://host/a\0b"], "Invalid source http://host/a\\x00b. An address holds neither "
          "blanks nor control characters."),
         (["clip.mp4", "rtsp://me:secret@host/a"],
-         "Give rtsp://***@host/a by itself: it is live, without an end."),
-        (["camera:0", "camera:1"], "Give camera:0 by itself: it is live, without an end."),
+         "Give rtsp://***@host/a as the only source: it is live and has no end."),
+        (["camera:0", "camera:1"], "Give camera:0 as the only source: it is live and has no end."),
         (["camera:0", "--csv", "a.csv"], "Leave out --csv: camera:0 is live."),
         (["camera:0", "--top", "3"], "Leave out --top: camera:0 is live."),
     ],
@@ -173,7 +173,7 @@ def test_interrupted_while_it_waits_for_a_silent_server(trained: TrainResult) ->
     shown = url.replace("me:secret", "***")
     assert process.returncode == 1
     assert err == f"Connecting to {shown} ...\n"
-    counts = "answers 0, sampled frames dropped 0, reconnects 0."
+    counts = "predictions 0, sampled frames dropped 0, reconnects 0."
     assert re.fullmatch(rf"Watched {re.escape(shown)} for 0:0\d: {counts}\n", out)
 
 
@@ -203,4 +203,4 @@ def test_in_a_terminal_one_line_changes(trained: TrainResult, squares: Path) -> 
     assert len(lines) >= 3
     last = text.splitlines()[-2:]
     assert last[0].startswith(f"Watched {server.url} for 0:0")
-    assert re.fullmatch(r"Of the answers: (left|right) \d+\.\d %.*\.", last[1])
+    assert re.fullmatch(r"Predicted: (left|right) \d+\.\d %.*\.", last[1])

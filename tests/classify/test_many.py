@@ -63,7 +63,7 @@ def test_workers_say_what_one_process_says(
     assert out.read_text() == "".join(json.dumps({**line, **asked}) + "\n" for line in found)
     assert [line.split() for line in done.out.splitlines() if line.split()][2:] == [
         ["unsure", "16"],
-        f"19 sources, 3 of them not readable: {out}".split(),
+        f"19 sources, 3 of them unreadable: {out}".split(),
     ]
 
 

@@ -65,7 +65,7 @@ def test_resumed_in_a_folder_that_has_changed(
     (folder / "d.mp4").unlink()
     done = vidgru(*words, "--resume")
     assert done.code == 0
-    assert done.out.endswith(f"5 sources, all answered; 1 had been done before: {out}\n")
+    assert done.out.endswith(f"5 sources, all predicted; done before: 1: {out}\n")
     # Each as often as it is given.
     assert [Path(line["source"]).stem for line in lines_of(out)] == list("baceb")
 
@@ -90,7 +90,7 @@ def test_what_is_refused(vidgru: Vidgru, quick_workers: list[str], tmp_path: Pat
     content = out.read_bytes()
     no = f"Error: Cannot resume {out}: "
     for more, sentence in (
-        ([], f"Error: {out} is there already. Continue with --resume, or give another --out.\n"),
+        ([], f"Error: {out} exists. Continue with --resume, or give another --out.\n"),
         (
             ["--resume", "--model", "n"],
             f'{no}it was written with model "m", not "n". Give another --out.\n',

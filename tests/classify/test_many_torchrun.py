@@ -83,7 +83,7 @@ def test_torchrun_shares_what_is_extracted(vidgru: Vidgru, data: Path, tmp_path:
         assert [line.split("/")[0] for line in lines] == [str(n) for n in folders for _ in "12"]
         rows += lines
     assert not (out / "frames.csv").exists()
-    sentence = "is there already. Choose another folder, or give --overwrite.\n"
+    sentence = "exists. Choose another folder, or give --overwrite.\n"
     assert vidgru(*words) == (1, "", f"Error: {out / 'frames-0-of-2.csv'} {sentence}")
     assert vidgru(*words, "--overwrite").err == bad
     assert (out / "frames.csv").read_text().splitlines()[1:] == rows
@@ -109,7 +109,7 @@ def test_shares_of_another_number_of_processes(vidgru: Vidgru, tmp_path: Path) -
             "or give another --out.\n",
         )
     done = vidgru("predict", tmp_path)
-    sentence = "Give --out: under torchrun, each process writes the answers of its own."
+    sentence = "Give --out: under torchrun, each process writes its own predictions."
     assert done == (2, "", f"Error: {sentence}\n")
 
 

@@ -317,11 +317,11 @@ def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
         (first, best), (second, rest) = item.top(2)
         sure, other = (f"{100 * share:.1f} %" for share in (best, rest))
         if item.confidence < limit:
-            shown_as = f"unsure {sure} {first} {sure}, {second} {other}"
+            shown_as = f"unsure - {first} {sure}, {second} {other}"
         else:
             shown_as = f"{first} {sure} {second} {other}"
         assert line.split()[1:] == shown_as.split()
-    assert f"5 of 12 below {100 * limit:.1f} %: unsure." in shown.out
+    assert f"5 of 12 predictions unsure: confidence below {100 * limit:.1f} %." in shown.out
     # Nine correct answers are enough for one wrong in twenty, not for less.
     fewer = library.load(path, threads=1, max_error=0.049)
     assert fewer.predict(sources[0]).unsure
@@ -330,11 +330,12 @@ def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("kept", "reason"),
     [
-        ((), "it keeps none, as when its training was not finished"),
-        (((0.9, True),) * 8, "they are 8, and that takes 9 at least, all right"),
+        ((), "{path} keeps no predictions of validation clips (unfinished training?)"),
+        (((0.9, True),) * 8, "Only 8 validation clips; a 5 % limit needs at least 9, all correct"),
         (
             (*((0.5, True),) * 20, (0.9, False)),
-            "1 of 21 are wrong, and too many of the surest ones",
+            "1 of 21 validation clips are wrong, too many of them with high confidence for a 5 %"
+            " limit",
         ),
     ],
     ids=["none", "few", "wrong"],
@@ -351,10 +352,8 @@ def test_no_threshold_will_do(
     words = ("predict", video, video, "--model", path, "--max-error", 0.05, "--json", *ONE)
     done = vidgru(*words)
     assert done.code == 0
-    assert done.err == (
-        f"Warning: The validation answers of {path} cannot vouch for an error of at most 5 %: "
-        f"{reason}. So every answer is unsure.\n"
-    )
+    reason = reason.format(path=path)
+    assert done.err == f"Warning: {reason}. So every answer is 'unsure'.\n"
     for item in answers(done):
         assert (item["label"], item["unsure"], item["threshold"]) == ("unsure", True, None)
         assert item["likeliest"] in trained.labels

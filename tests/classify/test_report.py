@@ -129,14 +129,14 @@ def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
     assert "95 % interval: 80.2 % to 94.0 %, over 7 independent groups of clips." in text
     assert "Only from aspect ratio, a shortcut (chance 33.3 %)55.0 %\n" in text
     assert "Only from duration (chance 34.0 %)31.0 %\n" in text
-    assert "Something that should not matter tells the classes apart, so part of" in text
-    assert "Answers below a confidence of 62.0 % become unsure" in text
+    assert "The classes differ in something that should not matter, and part of" in text
+    assert "Predictions below a confidence of 62.0 % become unsure" in text
     assert "\nCannot read broken.mp4: not a video.\nlost.avi: No frame came out.\n" in text
     assert "they could not be read: 2 clips" in text
-    assert "Because the model learned from them: 1,234 clips." in text
-    assert "There is no table of this training beside the model." in text
-    assert "Its epoch or temperature was chosen on 17 clips of these, and that flatters." in text
-    assert "It did not learn from these clips." in text
+    assert "Because the model was trained on them: 1,234 clips." in text
+    assert "There is no metrics.csv beside the model." in text
+    assert "The model was chosen with 17 clips of these, so the figure is too optimistic." in text
+    assert "It was not trained on these clips." in text
 
 
 def test_what_is_unknown_or_empty_is_shown_so(tmp_path: Path) -> None:
@@ -145,11 +145,11 @@ def test_what_is_unknown_or_empty_is_shown_so(tmp_path: Path) -> None:
     text = re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text("utf-8"))
     assert "100.0 % of 1 validation clip correct" in text
     assert "over clips, counted one by one." in text
-    assert "flatters" not in text
-    assert "Nothing tells whether it learned from these clips." in text
+    assert "optimistic" not in text
+    assert "Whether it was trained on these clips is unknown." in text
     assert "None: every clip was correct." in text
-    assert "On validation clips, no threshold leaves at most 5.0 % of the answers wrong." in text
-    assert "Because the model learned from them" not in text
+    assert "On validation clips, no threshold keeps the error at or below 5.0 %." in text
+    assert "Because the model was trained on them" not in text
     assert "Because they could not be read: 1 clip." in text
     assert "balanced accuracy beside" not in (tmp_path / "report.html").read_text("utf-8")
 

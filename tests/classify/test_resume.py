@@ -223,7 +223,7 @@ def test_a_damaged_checkpoint(
 def test_it_resumes_as_it_began(vidgru: Vidgru, whole: Path, words: list[object]) -> None:
     done = vidgru("train", "--resume", whole, *words)
     assert (done.code, done.out) == (2, "")
-    assert "--resume goes on as the training began: leave out all but" in done.err
+    assert "--resume takes all settings from the run: give only" in done.err
 
 
 def test_a_folder_or_a_run_is_needed(vidgru: Vidgru) -> None:
@@ -244,8 +244,8 @@ def test_a_loss_that_is_no_number(
     done = vidgru("train", data, *OPTIONS, "--out", run)
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "Error: Training broke down at step 5: the loss is nan. What was learned before is in "
-        f"{run}. Train anew with a lower --lr than 0.003.\n"
+        "Error: Training broke down at step 5: the loss is nan. The weights before that are in "
+        f"{run}. Train again with a lower --lr than 0.003.\n"
     )
     assert load_checkpoint(run / "last.ckpt")["steps"] == 5
 

@@ -197,7 +197,7 @@ def test_everything_is_unsure_without_validation_answers(
     words = ("predict", video, "--timeline", "--json", "--model", good.run, "--max-error", "0.001")
     code, out, err = vidgru(*words)
     assert code == 0
-    assert "So every answer is unsure." in err
+    assert "So every answer is 'unsure'." in err
     (segment,) = json.loads(out)["segments"]
     assert (segment["start"], segment["end"], segment["label"]) == (0, 8, "unsure")
     assert segment["threshold"] is None
@@ -230,7 +230,7 @@ def test_subtitles_are_written(
     assert (code, err) == (2, f"Error: Cannot write {tmp_path}/two.txt: {wrong}\n")
     code, _, err = vidgru(*words, tmp_path / "x.srt", "--out", tmp_path / "x.jsonl")
     assert code == 2
-    assert err == "Error: --out keeps answers only: leave out --subtitles.\n"
+    assert err == "Error: --out writes predictions only: leave out --subtitles.\n"
 
 
 def test_workers_and_files_hold_the_same_timelines(
@@ -248,7 +248,7 @@ def test_workers_and_files_hold_the_same_timelines(
     assert table.read_bytes() == text
     code, out, err = vidgru(*words, "--out", tmp_path / "out.jsonl")
     assert (code, err) == (0, "")
-    assert "2 sources, all answered" in out
+    assert "2 sources, all predicted" in out
     kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [{name: line[name] for name in lines[0]} for line in kept] == lines
     assert [line["timeline"] for line in kept] == [True, True]
@@ -284,7 +284,7 @@ def test_what_was_predicted_before_an_interruption_is_printed(
     words = ("--model", good.run, "--csv", tmp_path / "t.csv")
     code, out, err = vidgru("predict", *videos, *words)
     assert code == 130
-    sentence = "Interrupted. 2 of 3 sources were answered."
+    sentence = "Interrupted. 2 of 3 sources were predicted."
     assert err == f"\nStopped: {sentence} Those in --out are kept: see --resume.\n"
     assert all(str(video) in out for video in videos[:2])
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Done
-from helpers import make_folder, noise, stop_after, write_images
+from helpers import make_folder, noise, stop_after, verbs_that_work, write_images
 
 from vidgru import TrainResult, train
 from vidgru.data import decode
@@ -113,13 +113,14 @@ def test_what_it_prints(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
     for label in ("left", "right"):
         assert [label, "1", f"{100 * scores['recall'][label]:.1f}", "%"] in lines
     assert ["accuracy", "2", f"{100 * scores['accuracy']:.1f}", "%"] in lines
-    assert f"Model: {run / 'model.safetensors'}" in done.out
-    assert f"vidgru predict VIDEO --model '{run}'" in done.out
+    assert f"Model:    {run / 'model.safetensors'}\n" in done.out
+    assert f"Pictures: curves.png and confusion.png in {run}\n" in done.out
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "predict"]
     assert "Trained on 10 clips for 2 epochs" in done.out
     assert load_model(run).confidence.temperature == 1
     (line,) = [line for line in done.out.splitlines() if "confidence" in line]
-    assert line.startswith("On the validation clips, where it was fitted, confidence is off by ")
-    assert line.endswith(" % on average (no temperature: one would not make it better).")
+    assert line.startswith("Stated confidence differs from accuracy by ")
+    assert line.endswith(" points on average on the validation clips.")
 
 
 def test_json(vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,12 +188,16 @@ def test_given_parts_are_used_and_the_test_part_is_reported(vidgru: Vidgru, tmp_
     (accuracy,) = [line for line in done.out.splitlines() if line.strip().startswith("accuracy")]
     assert accuracy.split()[1::3] == ["2", "6"]
     assert accuracy.split()[5] == f"{100 * test['accuracy']:.1f}"
+    assert f"vidgru predict {tmp_path / 'data/test/left/0.avi'} --model" in done.out
 
 
 def test_another_folder_to_validate_with(vidgru: Vidgru, data: Path, tmp_path: Path) -> None:
     other = make_folder(tmp_path / "other", 2)
     options = [*QUICK, "--val-folder", other, "--out", tmp_path / "run"]
-    assert vidgru("train", data, *options).code == 0
+    done = vidgru("train", data, *options)
+    assert done.code == 0
+    assert f"vidgru evaluate {other} --model" in done.out
+    assert f"vidgru predict {other / 'left/0.avi'} --model" in done.out
     parts = split_of(tmp_path / "run")
     assert len(parts["train"]) == 12
     assert len(parts["val"]) == 4
@@ -242,7 +247,7 @@ def test_an_unreadable_clip_is_skipped_counted_and_named(vidgru: Vidgru, tmp_pat
     done = vidgru("train", folder, *QUICK, "--out", tmp_path / "run")
     assert done.code == 0
     assert done.err == (f"Warning: Skipped: Cannot read {bad}: not a video that can be opened.\n")
-    assert "Unreadable clips, skipped and named above: 1.\n" in done.out
+    assert "Unreadable clips, skipped (see above): 1.\n" in done.out
     assert "left/bad.mp4" not in names_of(tmp_path / "run")
     said = json.loads(vidgru("train", folder, *QUICK, "--json", "--out", tmp_path / "again").out)
     (skipped,) = said["skipped"]

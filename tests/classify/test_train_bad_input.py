@@ -27,7 +27,7 @@ def test_broken_off_before_a_validation(
     done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
     assert (done.code, done.out) == (130, "")
     # Click ends the line on which the terminal shows ^C.
-    assert done.err == "\nStopped: Interrupted before the first checkpoint: nothing was kept.\n"
+    assert done.err == "\nStopped: Interrupted before the first checkpoint: nothing is kept.\n"
     assert everything(tmp_path) == set()
 
 
@@ -108,7 +108,7 @@ def option(*words: object) -> Callable[[Path], list[object]]:
 BAD = {
     "no folder": (no_folder, 1, "No such folder: {place}/absent."),
     "a file": (a_file, 1, "{place}/file is not a folder."),
-    "empty folder": (empty, 1, "No video clips found in {place}/data."),
+    "empty folder": (empty, 1, "No class folders found in {place}/data."),
     "one class": (one_class, 1, "{place}/data has only one class ('only')"),
     "one clip in a class": (one_clip, 1, "The class 'left' has only one clip"),
     "no clip in a class": (no_clip_in_a_class, 1, "The class folder {place}/data/none holds no"),

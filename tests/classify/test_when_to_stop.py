@@ -117,8 +117,8 @@ def folds_of(folder: Path, caplog: pytest.LogCaptureFixture, **options: object) 
     assert bool(told) == (found.folds is not None and config.folds is None)
     if told:
         assert told == [
-            "2 clips alone would say little of the accuracy: learning 4 folds, each without a part"
-            " of the clips, then from all clips. --folds 1 learns once."
+            "Only 2 validation clips: too few to measure accuracy, so 4 folds are trained, then the"
+            " model on all clips. To train once: --folds 1."
         ]
         assert found.parts["val"] == []
     return found.folds
@@ -146,24 +146,22 @@ def test_the_summary_says_what_was_decided(
     assert high - low > 0.3
     text = _few(replace(trained, interval=(0.3, 0.95)))
     assert text.endswith(
-        "of 2 validation clips are right: on others it may be 30.0 % to 95.0 % (95 % interval);"
-        " so few say little, --folds 4 tells more."
+        " of 2 validation clips (95 % interval: 30.0 % to 95.0 %). For a better estimate: "
+        "--folds 4."
     )
     assert (trained.mirrored, trained.checked) == ({"left": False, "right": False}, False)
     assert _mirroring(trained) == (
-        "Mirrored clips were not trained on: so short a training does not check whether mirrored"
-        " clips keep their class. --flip trains on them all the same."
+        "Mirror images are not used (not tested in so short a training). If wrong: --flip."
     )
     used = replace(trained, mirrored={"left": True, "right": True}, checked=True)
     plain = _mirroring(used)
-    assert plain == "Mirrored clips were trained on too, under the same class."
+    assert plain == "Mirror images are used. If wrong: --no-flip."
     pair = Confused("mirror", "left", "right", 0.5, 1.0)
     found = replace(trained, mirrored={"left": False, "right": False}, confused=(pair,))
     assert _mirroring(found) == (
-        "Mirrored clips were not trained on: with mirrored clips these cannot be told apart,"
-        " checked on training clips held out for it: left and right (50.0 %, 100.0 % without)."
-        " --flip trains on them all the same."
+        "Mirror images are not used: classes would become inseparable (accuracy on held-out"
+        " training clips: left and right 50.0 % (100.0 % without)). If wrong: --flip."
     )
     show_training(trained)
     said = " ".join(capsys.readouterr().out.split())
-    assert "kept epoch 4 (the last: too few clips to choose another by)" in said
+    assert "kept epoch 4 (the last)" in said

@@ -150,7 +150,7 @@ def test_what_a_split_leaves_out_and_what_it_gets_wrong(
     done = vidgru("train", data, "--split", split, "--out", tmp_path / "run", *options)
     assert done.code == 0
     assert done.err.startswith(
-        f"Warning: {split} does not name 2 clips, which are left out; the first is left/5.avi.\n"
+        f"Warning: Clips left out, as {split} does not list them: 2; the first is left/5.avi.\n"
     )
     assert [row["split"] for row in rows_of(tmp_path / "run")] == ["train"] * 8 + ["val"] * 2
     for wrong, message in [
@@ -169,7 +169,7 @@ def test_what_a_split_leaves_out_and_what_it_gets_wrong(
 
 def test_a_split_without_training_clips(data: Path, tmp_path: Path) -> None:
     split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
-    with pytest.raises(DataError, match="gives no clip to learn from"):
+    with pytest.raises(DataError, match="has no clip to train on"):
         apply_split(read_folder(data), split)
 
 
@@ -199,8 +199,8 @@ def test_cuts_that_cannot_stay_together(
     done = vidgru("train", cuts, *options, tmp_path / "run")
     assert done.code == 0
     assert (
-        "Warning: Clips cut out of one video come to both sides of the split, so that scores "
-        "flatter: those of 2 of 2 videos.\n"
+        "Warning: Clips cut from one video are on both sides of the split, so the scores are too "
+        "optimistic: those of 2 of 2 videos.\n"
     ) in done.err
     # What lies beside a list is no part of it.
     done = vidgru("check", cuts)

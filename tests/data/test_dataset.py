@@ -149,8 +149,8 @@ def test_cuts_of_one_video_do_not_join_what_the_user_keeps_apart(
         assert not {c.start for c in parts["train"]} & {c.start for c in parts["val"]}
     broken = {clip.path for clip in parts["train"]} & {clip.path for clip in parts["val"]}
     assert [record.getMessage() for record in caplog.records] == [
-        "Clips cut out of one video come to both sides of the split, so that scores flatter: those "
-        f"of {len(broken)} of 12 videos."
+        "Clips cut from one video are on both sides of the split, so the scores are too optimistic:"
+        f" those of {len(broken)} of 12 videos."
     ]
     assert len(broken) == (7 if by == "none" else 12)
 
@@ -172,14 +172,14 @@ def test_footage_that_a_folder_has_on_both_sides_is_reported(
     assert (data.split.given, data.split.together, data.split.apart) == (True, 0, 1 + certain)
     said = [record.getMessage() for record in caplog.records]
     pairs = "train/left/0.avi = val/left/copy.avi", "train/right/3.avi = val/right/9.avi"
-    leak = "show{} the same in different parts, so that what is learned is tested: {}."
+    leak = "show{} the same in different parts, so training clips are tested on: {}."
     if certain:
         assert f"2 pairs {leak.format('', ' and '.join(pairs))}" in said
     else:
         assert f"1 pair {leak.format('s', pairs[1])}" in said
         assert not any(pairs[0] in sentence for sentence in said)
     assert splitting(data.split) == (
-        "Split as given: 10 clips train, 4 clips validate. Copies of the same footage: "
+        "10 clips train, 4 clips validate (split as given). Copies of the same footage: "
         f"{'2 pairs' if certain else '1 pair'} on both sides of the split."
     )
 
@@ -243,8 +243,8 @@ def test_a_class_of_one_footage_is_reported(
         shutil.copy(data / "left" / "0.avi", place / "left" / f"{number}.avi")
     split = gathered(place).split
     assert splitting(split) == (
-        "Split clip by clip: 7 clips train, 2 clips validate. Copies of the same footage: "
-        "1 pair on one side, 1 pair on both sides of the split."
+        "7 clips train, 2 clips validate (no groups). Copies of the same footage: "
+        "1 pair kept on one side, 1 pair on both sides of the split."
     )
     assert "1 pair shows the same in different parts" in caplog.text
 
@@ -265,22 +265,22 @@ def test_groups_that_names_suggest_are_kept_together(data: Path, tmp_path: Path)
     assert (split.group_by, split.suggested) == (r"person(\d+)_", True)
     assert split.groups == {"train": 2, "val": 1, "test": 0}
     assert splitting(split) == (
-        "Split by person: 8 clips of 2 persons train, 4 clips of 1 person validate (--group-by "
-        r"'person(\d+)_', as names or tables suggest; --group-by none undoes it)."
+        "8 clips of 2 persons train, 4 clips of 1 person validate "
+        r"(names match 'person(\d+)_'). Change: --group-by REGEX, or none."
     )
     folds = gathered(folder, folds=3).split
     assert splitting(folds, 3) == (
-        "Split by person into 3 folds: 12 clips of 3 persons train (--group-by "
-        r"'person(\d+)_', as names or tables suggest; --group-by none undoes it)."
+        "12 clips of 3 persons train in 3 folds "
+        r"(names match 'person(\d+)_'). Change: --group-by REGEX, or none."
     )
     none = gathered(folder, group_by="none").split
     assert none.groups is None
-    assert splitting(none) == "Split clip by clip: 10 clips train, 2 clips validate."
+    assert splitting(none) == "10 clips train, 2 clips validate (no groups)."
     given = gathered(folder, group_by=r"_(\d)\.avi").split
     assert (given.group_by, given.suggested) == (r"_(\d)\.avi", False)
     assert splitting(given) == (
-        "Split by group: 10 clips of 5 groups train, 2 clips of 1 group validate "
-        r"(--group-by '_(\d)\.avi')."
+        "10 clips of 5 groups train, 2 clips of 1 group validate "
+        r"(names match '_(\d)\.avi')."
     )
 
 
@@ -294,7 +294,7 @@ def test_suggested_groups_stay_when_copies_would_join_them_all(
     split = gathered(folder).split
     assert split.groups == {"train": 2, "val": 1, "test": 0}
     assert (split.together, split.apart) in {(1, 1), (0, 2)}
-    assert "the same in different parts, so that what is learned is tested" in caplog.text
+    assert "the same in different parts, so training clips are tested on" in caplog.text
     # Where they join but two of three, they are kept together.
     (folder / "left" / "person2_7.avi").unlink()
     assert all(gathered(folder, seed=seed).split.apart == 0 for seed in range(6))
@@ -321,14 +321,13 @@ def test_a_column_named_for_its_sense_is_taken_and_named(data: Path, tmp_path: P
     assert split.clips == {"train": 8, "val": 4, "test": 0}
     assert (split.group_by, split.noun, split.mixed) == ("subject", "subject", ("camera",))
     assert splitting(split) == (
-        "Split by subject: 8 clips of 2 subjects train, 4 clips of 1 subject validate (--group-by "
-        "subject, as names or tables suggest; --group-by none undoes it). That does not keep apart "
-        "what --group-by camera would."
+        "8 clips of 2 subjects train, 4 clips of 1 subject validate (column subject). Change: "
+        "--group-by COLUMN, or none. Groups of --group-by camera are on both sides."
     )
     found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
     assert found["groups"].sentence == (
         "Clips seem to be of 3 subjects; train keeps each on one side of the split, as with "
-        "--group-by subject. That does not keep apart what --group-by camera would."
+        "--group-by subject. Groups of --group-by camera are then on both sides."
     )
 
 
@@ -344,7 +343,7 @@ def test_of_two_columns_that_is_taken_which_can_be_kept_apart(data: Path, tmp_pa
     assert (split.group_by, split.mixed) == ("session", ("subject",))
     found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
     assert found["groups"].severity == "note"
-    assert "as with --group-by session. That does not keep apart" in found["groups"].sentence
+    assert "as with --group-by session. Groups of" in found["groups"].sentence
 
 
 def test_two_groups_do(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -380,16 +379,16 @@ def test_suggested_groups_that_cannot_be_kept_apart(
     split = gathered(tmp_path / "named").split
     assert (split.groups, split.suggested) == (None, False)
     told = (
-        r"Clips seem to be of 3 persons (--group-by 'person(\d+)_'), but are split clip by clip, "
-        "so that scores may flatter. Cannot keep 3 groups apart: no clip of the class 'left' is "
-        "left to check with, as its 6 clips are of 1 group. Type --group-by none to split clip by "
-        "clip, or give --group-by other groups."
+        r"Clips seem to be of 3 persons (--group-by 'person(\d+)_'), but are split clip by clip: "
+        "scores may be too optimistic. Cannot keep 3 groups apart: no clip of the class 'left' is "
+        "left to validate with, as its 6 clips are of 1 group. To split clip by clip: --group-by "
+        "none. Or give other groups."
     )
     assert [record.getMessage() for record in caplog.records] == [told]
-    assert splitting(split) == "Split clip by clip: 10 clips train, 2 clips validate."
+    assert splitting(split) == "10 clips train, 2 clips validate (no groups)."
     (finding,) = check(tmp_path / "named", CheckConfig()).findings
     assert (finding.kind, finding.severity, finding.sentence) == ("groups", "warning", told)
-    with pytest.raises(DataError, match=r"Cannot keep 3 groups apart: .*Type --group-by none"):
+    with pytest.raises(DataError, match=r"Cannot keep 3 groups apart: .*: --group-by none"):
         gathered(tmp_path / "named", group_by=r"person(\d+)_")
     caplog.clear()
     gathered(tmp_path / "named", group_by="none")

@@ -53,7 +53,7 @@ def test_classes_may_be_called_like_parts(tmp_path: Path) -> None:
 
 def test_a_part_without_classes_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "val/3.mp4")
-    with pytest.raises(DataError, match=r"/val holds no class folders, while other parts beside"):
+    with pytest.raises(DataError, match=r"/val holds no class folders, but other parts do"):
         read_folder(tmp_path)
     # Two classes that are called so.
     touch(tmp_path / "other", "train/1.mp4", "test/2.mp4")
@@ -120,7 +120,7 @@ def test_single_images_beside_other_clips_are_left_out(
 
 def test_a_class_of_single_images_next_to_videos(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/1.png")
-    with pytest.raises(DataError, match=r"b holds no clips: .* Its images are none, because other"):
+    with pytest.raises(DataError, match=r"b holds no clips: .* Its images do not count, as other"):
         read_folder(tmp_path)
 
 
@@ -240,8 +240,8 @@ def test_a_groups_file_that_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ((), "No video clips found"),
-        (("clip.mp4",), "No video clips found"),
+        ((), "No class folders found"),
+        (("clip.mp4",), "No class folders found"),
         (("a/1.mp4", "b/notes.txt"), "b holds no clips"),
     ],
 )
@@ -255,3 +255,19 @@ def test_no_folder(tmp_path: Path) -> None:
         read_folder(tmp_path / "absent")
     with pytest.raises(DataError, match="is not a folder"):
         read_folder(touch(tmp_path, "file") / "file")
+
+
+@pytest.mark.parametrize("inner", [".", "clips/a", "{root}/clips/a"])
+def test_a_class_in_place_of_all_classes(
+    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "clips/a/1.mp4", "clips/b/2.mp4", "alone/a/1.mp4", "alone/notes/x.txt")
+    monkeypatch.chdir(tmp_path / "clips/a" if inner == "." else tmp_path)
+    folder = Path(inner.format(root=tmp_path))
+    parent = {".": ".."}.get(inner, str(folder.parent))
+    with pytest.raises(DataError) as error:
+        read_folder(folder)
+    question = f"It holds clips itself, as folders beside it do: did you mean {parent}?"
+    assert str(error.value) == f"No class folders found in {folder}. {question}"
+    with pytest.raises(DataError, match="Expected FOLDER/<class>/<clip>"):
+        read_folder(tmp_path / "alone/a")

@@ -59,9 +59,8 @@ def test_a_class_within_one_group() -> None:
     with pytest.raises(DataError) as caught:
         split_clips(everything, 0.2, 0)
     assert str(caught.value) == (
-        "Cannot keep 5 groups apart: no clip of the class 'b' is left to check with, as its 4 "
-        "clips are of 1 group. Type --group-by none to split clip by clip, or give --group-by "
-        "other groups."
+        "Cannot keep 5 groups apart: no clip of the class 'b' is left to validate with, as its 4 "
+        "clips are of 1 group. To split clip by clip: --group-by none. Or give other groups."
     )
 
 

@@ -128,7 +128,7 @@ def test_a_lost_process_ends_the_others_and_training_resumes(
     assert (done.code, done.out, done.err[1]) == (1, ["", ""], "")
     # Torchrun stops the first one, too, when it sees that the other is gone.
     assert done.err[0].lstrip() in (
-        "Error: Another process of this training ended. Resume with --resume, or train anew.\n",
+        "Error: Another process of this training ended. Resume with --resume, or train again.\n",
         f"Stopped: Interrupted after 12 steps. The best model so far is in {folder}. "
         f"Resume with: vidgru train --resume {folder}\n",
     )

@@ -30,11 +30,11 @@ def test_lines_and_table(
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[:4] == [
-        *(f"square.avi: 3 frames after 0.{at}0 s, up to {end} s, from 4 seen at 10 frames/s, "
+        *(f"square.avi: 3 frames after 0.{at}0 s, up to {end} s, from 4 before it at 10 frames/s, "
           f"in square-forecast/at-0.{at}0s" for at, end in ((3, "0.60"), (5, "0.80"), (9, "1.20"))),
-        "Left out, as less is known of what came after: 1 of the forecasts.",
+        "Forecasts without true frames to compare with, left out: 1.",
     ]  # fmt: skip
-    assert lines[4].strip() == "how good 2 forecasts of square.avi are (model / copy / linear)"
+    assert lines[4].strip() == "Error of 2 forecasts of square.avi (model / copy / linear)"
     tables = []
     for at in (3, 5):
         with open(f"square-forecast/at-0.{at}0s/frames.csv", newline="") as file:
@@ -58,9 +58,9 @@ def test_of_the_end_nothing_is_known(
     done = vidgru("forecast", square, "--model", model_file, "--ahead", 5)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        f"{square}: 5 frames after 1.10 s, up to 1.60 s, from 4 seen at 10 frames/s, "
+        f"{square}: 5 frames after 1.10 s, up to 1.60 s, from 4 before it at 10 frames/s, "
         "in square-forecast",
-        "Where a video ends, nothing is known of what came: to compare, give --at.",
+        "No true frames follow the end of a video. To compare with true frames, give --at.",
     ]
     assert len(list(Path("square-forecast").glob("frame_*.png"))) == 5
 
@@ -90,7 +90,7 @@ def test_json_and_one_bad_source(
     assert [frame["file"] for frame in first["frames"]] == [
         f"{tmp_path}/out/in/b/frame_00{n}.png" for n in (1, 2, 3)
     ]
-    assert first["frames"][0].keys() == {"number", "seconds", "model", "copy", "linear", "file"}
+    assert first["frames"][0].keys() == {"number", "time", "model", "copy", "linear", "file"}
     assert first["frames"][2]["copy"].keys() == {"mse", "mae", "ssim", "psnr"}
     assert names(tmp_path / "out") == ["in", "square"]  # not square-2: nothing came of that
 
@@ -154,7 +154,7 @@ def test_a_strange_name_keeps_to_its_line(
     assert done.code == 0
     assert "\x1b" not in done.out
     assert done.out.startswith("[red]a\\x1b[2J\\n.avi: 3 frames after 0.50 s")
-    assert "how good the forecast of [red]a\\x1b[2J\\n.avi is (model" in done.out
+    assert "Error of 1 forecast of [red]a\\x1b[2J\\n.avi (model" in done.out
 
 
 def test_the_newest_run_is_named(
@@ -203,7 +203,7 @@ def test_interrupted(
     words = "--model", model_file, "--out", out, "--at", 0.4, "--at", 0.5
     done = vidgru("forecast", square, other, *words)
     assert done.code == 130
-    assert done.err.strip() == "Stopped: Interrupted. 1 of 2 sources were done to their end."
+    assert done.err.strip() == "Stopped: Interrupted. 1 of 2 sources were finished."
     assert names(out / "square") == ["at-0.40s", "at-0.50s", "errors.png"]
     assert names(out / "other" / "at-0.40s") == [
         "forecast.mp4", "frame_001.png", "frame_002.png", "frame_003.png"

@@ -58,13 +58,13 @@ NOT_USEFUL = (
         (
             of_errors((2000, 3000, 2000)),
             False,
-            "Not useful yet: its mean MSE on clips, 2,000, is not below that of pixels that go on "
-            "to change, 2,000. Train",
+            "Not useful yet: its mean MSE on clips, 2,000, is not below that of pixels "
+            "changing on linearly, 2,000. Train",
         ),
         (
             of_errors(WORSE, BETTER, BETTER),
             True,
-            "Useful from +2 on only: elsewhere the MSE of a guess is as low or lower.",
+            "Useful from +2 on only: elsewhere a baseline has an MSE as low or lower.",
         ),
         (of_errors(BETTER, BETTER, (2.1, 2, 3)), True, "Useful up to +2 only: elsewhere"),
         (of_errors(BETTER, WORSE, BETTER, WORSE), True, "Useful at +1, +3 only: elsewhere"),
@@ -73,7 +73,7 @@ NOT_USEFUL = (
         (
             of_errors((2, 9, 1), (2, 1, 9)),
             True,
-            "Useful on average, though everywhere the MSE of a guess is as low or lower.",
+            "Useful on average, but at each step a baseline has an MSE as low or lower.",
         ),
     ],
 )
@@ -160,6 +160,5 @@ def test_evaluating_clips_too_short(learned: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         evaluate(tmp_path / "short", learned.run)
     assert str(caught.value) == (
-        f"No clip in {tmp_path / 'short'} has the 7 frames that it takes to tell how good the model"
-        " is."
+        f"No clip in {tmp_path / 'short'} has the 7 frames that it takes to measure the model."
     )

@@ -43,7 +43,7 @@ def test_after_the_end(model: ForecastModel, square: Path) -> None:
         "source": str(square), "at": 1.1, "fps": 10, "width": SIZE, "height": SIZE,
         "model": "model.safetensors", "context": [0.8, 0.9, 1.0, 1.1],
         "frames": [
-            {"number": n, "seconds": round(1.1 + n / 10, 6), "model": None, "copy": None,
+            {"number": n, "time": round(1.1 + n / 10, 6), "model": None, "copy": None,
              "linear": None, "file": None} for n in (1, 2, 3)
         ],
     }  # fmt: skip
@@ -109,8 +109,8 @@ def test_few_frames(
     assert one.frames[0].copy == one.frames[0].linear  # of one frame, nothing is known of motion
     assert one.frames[1].model is not None
     assert caplog.messages == [
-        f"{square}: up to {at} s there are {count} of the 4 frames that the model wants to see, so "
-        "the forecast is a poorer one." for at, count in (("0.00", 1), ("0.10", 2))
+        f"{square}: up to {at} s there are {count} of the 4 frames of context that the model "
+        "expects, so the forecast is worse." for at, count in (("0.00", 1), ("0.10", 2))
     ]  # fmt: skip
     picture = write_images(tmp_path / "images", noise(1, 9, 18), ["1.png"]) / "1.png"
     (predicted,) = model.forecast(picture)
@@ -204,7 +204,7 @@ def test_a_stream_foresees_what_a_clip_does(model: ForecastModel, square: Path) 
         assert np.abs(moment.predicted - wanted).max() <= 1e-5
     assert np.abs(moments[-1].predicted - moments[-2].predicted).max() > 1e-3
     assert moments[0].to_dict() == {
-        "time": 0, "context_frames": 1, "fps": 10, "seconds": [0.1, 0.2, pytest.approx(0.3)]
+        "time": 0, "context_frames": 1, "fps": 10, "times": [0.1, 0.2, pytest.approx(0.3)]
     }  # fmt: skip
     assert len(next(model.stream(square, 7)).predicted) == 7
 
@@ -258,7 +258,7 @@ def test_models(
     model_file: Path, trained: TrainResult, square: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert forecast.load_forecast(model_file, threads=1).spec == SPEC
-    with pytest.raises(ModelError, match="tells classes: use `vidgru predict`"):
+    with pytest.raises(ModelError, match="is a classifier: use `vidgru predict`"):
         forecast.load_forecast(trained.run, threads=1)
     monkeypatch.chdir(square.parent)
     run = Path("runs") / "one"

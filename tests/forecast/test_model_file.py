@@ -34,7 +34,7 @@ def test_a_model_for_something_else(
 ) -> None:
     with pytest.raises(ModelError) as caught:
         load_forecast(trained.model)
-    assert str(caught.value) == f"{trained.model} tells classes: use `vidgru predict`."
+    assert str(caught.value) == f"{trained.model} is a classifier: use `vidgru predict`."
     with pytest.raises(ModelError) as caught:
         load_model(learned.model)
     assert str(caught.value) == f"{learned.model} forecasts frames: use `vidgru forecast`."

@@ -99,8 +99,7 @@ def test_an_earlier_forecast_stays(
     done = vidgru(*words)
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"Error: {out} is there already, and not empty: choose another --out, or give "
-        "--overwrite.\n"
+        f"Error: {out} exists and is not empty: choose another --out, or give --overwrite.\n"
     )
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     (out / "notes.txt").write_text("mine")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import Done
 from forecast_clips import ball
-from helpers import noise, write_clip
+from helpers import noise, verbs_that_work, write_clip
 
 from vidgru import evaluate
 from vidgru.core.errors import OptionError
@@ -97,12 +97,15 @@ def test_resuming_gives_the_same_bits(
     assert torch.equal(kept[0]["generator"], kept[1]["generator"])
 
 
-def test_a_table_and_what_to_type_next(films: Path, vidgru: Vidgru, tmp_path: Path) -> None:
+def test_a_table_and_what_to_type_next(
+    films: Path, vidgru: Vidgru, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     done = vidgru("train", films, *OPTIONS, "--out", tmp_path / "run")
     assert done.code == 0
-    assert "how good 4 forecasts of validation clips are (model / copy / linear)" in done.out
+    assert "Error of 4 forecasts of validation clips (model / copy / linear)" in done.out
     assert "from 4 frames, the next 3, at 10 frames/s; 32x32 pixels; " in done.out
-    assert f"Next:  vidgru forecast VIDEO --model {tmp_path / 'run'}" in done.out.replace("\n", "")
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "forecast"]
 
 
 @pytest.mark.parametrize(

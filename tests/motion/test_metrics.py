@@ -124,8 +124,8 @@ def of_errors(*rows: tuple[float, ...], now: tuple[float, float] = (0.1, 0.4)) -
 
 BETTER, WORSE = (0.1, 0.3, 0.2, 0.4), (0.3125, 0.4, 0.25, 0.5)
 NOT_USEFUL = (
-    "Not useful yet: its mean error ahead on {}, 31.25 % of the width a second, is not below that "
-    "of motion that goes on, 25 %. Train longer (--minutes or --epochs) or on more clips."
+    "Not useful yet: its mean error ahead on {}, 31.25 % of the width per s, is not below that "
+    "of persistence, 25 %. Train longer (--minutes or --epochs) or on more clips."
 )
 
 
@@ -140,18 +140,18 @@ NOT_USEFUL = (
         (
             of_errors((0.2, 0.2, 0.3, 0.4)),
             False,
-            "Not useful yet: its mean error ahead on clips, 20 % of the width a second, is not "
-            "below that of nothing moving, 20 %. Train",
+            "Not useful yet: its mean error ahead on clips, 20 % of the width per s, is not "
+            "below that of zero motion, 20 %. Train",
         ),
         (
             of_errors(BETTER, BETTER, (0.5, 0.7, 0.6, 0.4)),
             True,
-            "Useful up to +0.5 s only: elsewhere the error",
+            "Useful up to +0.5 s only: elsewhere a baseline has an error",
         ),
         (
             of_errors((0.19, 0.3, 0.2, 0.4), WORSE, WORSE),
             False,
-            "of motion that goes on, 23.33 %, though it is up to +0.25 s. Train longer",
+            "of persistence, 23.33 %, though it is up to +0.25 s. Train longer",
         ),
         # Of clips too short for any prediction ahead.
         (of_errors(now=(0.5, 0.4)), False, "Not useful yet: its mean error now on clips, 50 % of"),

@@ -109,7 +109,7 @@ def test_the_wrong_verb(
     assert (done.code, done.out, done.err) == (1, "", f"Error: {wanted}\n")
     with pytest.raises(ModelError) as failed:
         load_motion(trained.run)
-    assert str(failed.value) == (f"{trained.model} tells classes: use `vidgru predict`.")
+    assert str(failed.value) == (f"{trained.model} is a classifier: use `vidgru predict`.")
 
 
 def test_the_newest_run_of_a_task(file: Path, trained: TrainResult) -> None:

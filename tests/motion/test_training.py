@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Done
-from helpers import build, save_model
+from helpers import build, save_model, verbs_that_work
 from motion_films import film
 
 from vidgru import train
@@ -92,14 +92,14 @@ def test_what_is_found_in_a_folder(films: Path, learned: Run, tmp_path: Path) ->
 def test_a_table_and_what_to_type_next(films: Path, vidgru: Vidgru, tmp_path: Path) -> None:
     done = vidgru("train", films, *OPTIONS, "--out", tmp_path / "run", "-q")
     assert (done.code, done.err) == (0, "")
-    heads = ["model", "zero", "persistence", "acceleration", "model / best other"]
+    heads = ["zero", "persistence", "acceleration"]
     lines = done.out.splitlines()
     assert any(all(head in line for head in heads) for line in lines)
     rows = [line.split()[0:2] for line in lines if line.strip().startswith(("now ", "+"))]
     assert [row[0] for row in rows] == ["now", "+0.25", "+0.5", "+1"]
-    assert "Split clip by clip: 6 clips train, 2 clips validate." in done.out
-    assert "beginning with random weights; " in done.out
-    assert f"Next:  vidgru motion VIDEO --model {tmp_path / 'run'}" in done.out
+    assert "6 clips train, 2 clips validate (no groups)." in done.out
+    assert "starting from random weights; " in done.out
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "motion"]
 
 
 def test_the_same_seed_gives_the_same_bits_and_json(
@@ -227,7 +227,7 @@ def test_sizes_of_motion(size: int) -> None:
         ({}, "No videos found in {0}. Expected videos or folders of images anywhere below it"),
         ({"a.avi": 30}, "The folder has only one clip: at least two are needed"),
         ({"a.avi": 3, "b.avi": 3}, "No validation clip is longer than 0.45 s"),
-        ({"a.avi": 1, "b.avi": 1}, "No clip can be read: mend or remove them."),
+        ({"a.avi": 1, "b.avi": 1}, "No clip can be read: repair or remove them."),
     ],
     ids=["none", "one", "short", "stills"],
 )

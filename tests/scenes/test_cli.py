@@ -27,11 +27,11 @@ def test_the_table(vidgru: Vidgru, network: Network, film: Path) -> None:
     assert done.code == 0
     lines = [" ".join(line.split()) for line in done.out.splitlines() if line.strip()]
     assert lines[0] == str(film)
-    assert lines[1] == "scene from to frames seconds count begins with confidence"
+    assert lines[1] == "scene from to frames begins with confidence"
     assert lines[3:] == [
-        "1 00:00:00.000 00:00:02.000 0-19 2.000 20 - -",
-        "2 00:00:02.000 00:00:03.500 20-34 1.500 15 dissolve, 10 frames 80.0 %",
-        "3 00:00:03.500 00:00:06.000 35-59 2.500 25 fade, 5 frames 75.0 %",
+        "1 0:00.00 0:02.00 0-19 - -",
+        "2 0:02.00 0:03.50 20-34 dissolve (10) 80.0 %",
+        "3 0:03.50 0:06.00 35-59 fade (5) 75.0 %",
         "3 scenes in 0:06.00, 60 frames at 10/s, 64x48 pixels.",
     ]
 
@@ -155,7 +155,7 @@ def test_nothing_is_overwritten_unless_requested(
     (other.parent / "note.txt").write_text("mine")
     done = vidgru("scenes", film, option, target)
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"Error: {file} is there already")
+    assert done.err.startswith(f"Error: {file} exists")
     assert other.read_text() == "mine"
     network.predicted = [
         Boundary(20, "cut", 0.9, 20, 20)
@@ -176,7 +176,7 @@ def test_nothing_is_overwritten_unless_requested(
         (["--csv", "t.edl", "--edl", "t.edl"], "t.edl would be written twice: give another name."),
         (
             ["--heatmap", "t.png"],
-            "--heatmap shows what --objects tells: give that, too.",
+            "--heatmap needs --objects: give that, too.",
         ),
         (["--threshold", "1"], "Invalid --threshold 1.0. It must be less than 1."),
     ],
@@ -266,5 +266,20 @@ def test_interrupted(
     table = tmp_path / "t.csv"
     done = vidgru("scenes", film, other, "--csv", table)
     assert done.code == 130
-    assert done.err == "\nStopped: Interrupted. 1 of 2 sources were done to their end.\n"
+    assert done.err == "\nStopped: Interrupted. 1 of 2 sources were finished.\n"
     assert len(table.read_text().splitlines()) == 4
+
+
+def test_without_ffmpeg_split_says_so_before_it_reads(
+    vidgru: Vidgru, network: Network, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.predicted = gradual()[:2]
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    done = vidgru("scenes", film, "--split", tmp_path / "out")
+    first, *_ = done.err.splitlines()
+    assert first == (
+        "Warning: There is no ffmpeg program with libx264 or mpeg4, so all pieces are encoded by "
+        "OpenCV: slowly, without sound and at an even rate. Install ffmpeg; on Debian and Ubuntu: "
+        "apt install ffmpeg"
+    )
+    assert done.code == 0

@@ -31,10 +31,10 @@ def test_a_model_for_something_else(
 ) -> None:
     with pytest.raises(ModelError) as caught:
         load_scenes(trained.model)
-    assert str(caught.value) == f"{trained.model} tells classes: use `vidgru predict`."
+    assert str(caught.value) == f"{trained.model} is a classifier: use `vidgru predict`."
     with pytest.raises(ModelError) as caught:
         load_model(learned.model)
-    assert str(caught.value) == f"{learned.model} finds scenes: use `vidgru scenes`."
+    assert str(caught.value) == f"{learned.model} is a model of scenes: use `vidgru scenes`."
     done = vidgru("train", data, "--init", learned.run, "--out", tmp_path / "run")
     assert (done.code, done.err) == (
         1,

@@ -156,8 +156,8 @@ def test_a_moving_camera_is_reported_and_not_taken_for_objects(
         (change,) = detect_changes(source).changes
     assert (change.frame, change.kind) == (50, "appeared")
     assert caplog.messages == [
-        f"{source}: the camera moves or the scene changes at frame 30 (1.20 s): what changed is"
-        " told before and after that."
+        f"{source}: the camera moves or the scene changes at frame 30 (1.20 s); changes are"
+        " detected before and after it, not across."
     ]
 
 
@@ -203,7 +203,7 @@ def test_too_few_frames_are_an_error(tmp_path: Path) -> None:
         with pytest.raises(VideoError) as error:
             detect_changes(source)
         assert str(error.value) == (
-            f"{source} has only {words}: 12 are needed to tell what changes for good."
+            f"{source} has only {words}: at least 12 are needed to detect changes."
         )
 
 
@@ -230,7 +230,7 @@ def test_pictures_of_other_sizes_are_stretched_with_a_warning(
     write_images(source, noise(1, 20, 20), ["0007b.png"])
     assert detect_changes(source).changes == ()
     assert caplog.messages == [
-        f"{source}: the pictures are not all of one size, and were stretched to it."
+        f"{source}: the pictures differ in size, and are stretched to the first one's."
     ]
 
 
@@ -283,4 +283,4 @@ def test_what_objects_does_not_use_is_refused(name: str, value: object) -> None:
 def test_options_that_do_not_go_together() -> None:
     with pytest.raises(OptionError) as error:
         ScenesConfig(heatmap="a.png")
-    assert str(error.value) == "--heatmap shows what --objects tells: give that, too."
+    assert str(error.value) == "--heatmap needs --objects: give that, too."

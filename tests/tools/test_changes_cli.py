@@ -29,7 +29,7 @@ def test_the_command_line_prints_and_writes(
     assert report_changes([str(source)], found, config, False, False) is False
     out, err = capsys.readouterr()
     assert "appeared" in out
-    assert out.rstrip().endswith(f"{source}: 1 change for good in 40 frames at 25/s.")
+    assert out.rstrip().endswith(f"{source}: 1 lasting change; 40 frames at 25/s.")
     assert err == f"Saved: {heat}\nSaved: {images}\n"
     (row,) = csv.DictReader(table.read_text("utf-8").splitlines())
     assert tuple(row) == COLUMNS
@@ -43,7 +43,7 @@ def test_the_command_line_prints_and_writes(
     assert np.ptp(middle) > 20  # coloured
     assert np.ptp(picture[280, 20].astype(int)) < 3  # grey
 
-    with pytest.raises(OutputError, match=r"001-appeared-before.jpg is there already\. Choose"):
+    with pytest.raises(OutputError, match=r"001-appeared-before.jpg exists\. Choose"):
         report_changes([str(source)], found, config, False, False)
 
 
@@ -89,7 +89,7 @@ def test_the_old_name_does_the_same_and_says_the_new_one(
     new, old = vidgru("changes", source, "--json"), vidgru("scenes", source, "--objects", "--json")
     assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
     assert json.loads(new.out)["changes"][0]["frame"] == 17
-    note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
+    note = "Note: use `vidgru changes`; --objects will be removed in the next version."
     assert (new.err, old.err) == ("", f"{note}\n")
 
 

@@ -74,7 +74,7 @@ def test_seconds_of_fps_are_the_samples_and_else_the_frames_own(clip: Path, out:
 def test_count_beyond_the_frames_gives_all_and_says_so(vidgru: Cli, clip: Path, out: Path) -> None:
     done = vidgru("extract", clip, "-o", out, "--count", 50)
     assert done.code == 0
-    assert done.err == f"Warning: {clip} has only 20 frames there, --count asks for 50.\n"
+    assert done.err == f"Warning: {clip} has only 20 frames in that span; --count asks for 50.\n"
     assert indices(out) == list(range(20))
 
 
@@ -113,11 +113,11 @@ def test_json_lines(vidgru: Cli, clip: Path, out: Path, tmp_path: Path) -> None:
         "file": str(out / "clip" / "0000000_000000.000s.jpg"),
         "source": str(clip),
         "index": 0,
-        "seconds": 0.0,
+        "time": 0.0,
         "reader": "opencv",
         "why": "",
     }
-    assert lines[1]["seconds"] == 1.0
+    assert lines[1]["time"] == 1.0
     error = f"Cannot read {tmp_path / 'no.mp4'}: no such file or folder."
     assert lines[2:] == [{"source": str(tmp_path / "no.mp4"), "error": error}]
     assert done.err == f"Error: {error}\n"

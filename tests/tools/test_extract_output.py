@@ -66,11 +66,11 @@ def test_nothing_is_overwritten_without_a_word(vidgru: Cli, clip: Path, out: Pat
     done = vidgru("extract", clip, "-o", out, "--every", 3, "--size", 8)
     assert done.code == 1
     assert done.err == (
-        f"Error: {out}/frames.csv is there already. Choose another folder, or give --overwrite.\n"
+        f"Error: {out}/frames.csv exists. Choose another folder, or give --overwrite.\n"
     )
     (out / "frames.csv").unlink()
     assert "0.jpg is there" not in done.err
-    assert "s.jpg is there already" in vidgru("extract", clip, "-o", out).err
+    assert "s.jpg exists" in vidgru("extract", clip, "-o", out).err
     assert {name: (out / name).read_bytes() for name in files(out)}.items() < kept.items()
 
 

@@ -166,7 +166,7 @@ def test_what_is_there_in_a_folder_is_kept(
         (tmp_path / name).write_text("of the user")
         code, out, err = vidgru("predict", clip, "--model", trained.run, option, tmp_path)
         assert (code, out) == (1, "")
-        sentence = f"{tmp_path / name} is there already. Give {option} another folder."
+        sentence = f"{tmp_path / name} exists. Give {option} another folder."
         assert err == f"Error: {sentence}\n"
         assert (tmp_path / name).read_text() == "of the user"
 

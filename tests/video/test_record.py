@@ -140,11 +140,16 @@ def test_without_ffmpeg_it_warns_once_and_opencv_is_silent(
 ) -> None:
     without_ffmpeg()
     record._miss.cache_clear()
+    # Before there is anything to write.
+    record.plan_videos("--save", str(tmp_path / "out.webm"), ["a.mp4"], [Path("a.mp4")])
+    said = [
+        "There is no ffmpeg program with libvpx-vp9, so OpenCV writes VP9, several times as slowly."
+        " Install ffmpeg; on Debian and Ubuntu: apt install ffmpeg"
+    ]
+    assert caplog.messages == said
     write_some(tmp_path / "out.webm", 2)
     write_some(tmp_path / "two.webm", 2)
-    assert caplog.messages == [
-        "There is no ffmpeg program with libvpx-vp9, so OpenCV writes VP9, several times as slowly."
-    ]
+    assert caplog.messages == said
     assert capfd.readouterr() == ("", "")
     os.write(2, b"back")
     assert capfd.readouterr().err == "back"

@@ -18,12 +18,12 @@ from vidgru.terminal.options import given, json_option, quiet_option, report_mod
 def command(
     context: click.Context, /, folder: str, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    """Tell how good a model is on FOLDER/<class>/<clip>.
+    """Measure a model on FOLDER/<class>/<clip>.
 
-    Of a folder with parts, it takes FOLDER/test/<class>/<clip>, or else FOLDER/val. Clips that the
-    model learned from are left out, wherever they lie now. What it finds is also written as a web
-    page, report.html in the run folder. Other models take all videos below FOLDER, ask for no
-    classes, and write no page; one that finds scenes joins them.
+    If FOLDER has parts, FOLDER/test/<class>/<clip> is used, or else FOLDER/val. Clips that the
+    model was trained on are left out, even if they were moved or renamed. The result is also
+    written as a web page, report.html in the run folder. Models of other tasks use all videos below
+    FOLDER, need no classes and write no page; for scenes, the videos are joined.
     """
     chosen = given(context, options)
     from vidgru.commands.evaluate import evaluate_steps

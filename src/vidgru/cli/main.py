@@ -1,6 +1,7 @@
 """The `vidgru` command: finds the verb, and reports every expected error as one sentence."""
 
 import atexit
+import difflib
 import gc
 import importlib
 import logging
@@ -17,15 +18,15 @@ from vidgru.tasks.registry import PACKAGES, about
 
 # Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
 VERBS = {
-    "check": ("vidgru.tasks.classify.check_cli", "Tell what is wrong with a folder of clips."),
-    "train": ("vidgru.cli.train", "Learn to tell the classes in a folder of clips."),
+    "check": ("vidgru.tasks.classify.check_cli", "Check a folder of clips before training."),
+    "train": ("vidgru.cli.train", "Train a model on a folder of clips."),
     "compare": (
         "vidgru.tasks.classify.compare_cli",
-        "Tell which core learns a folder of clips best.",
+        "Train several recurrent cores on the same clips and rank them.",
     ),
     "evaluate": (
         "vidgru.cli.evaluate",
-        "Tell how good a model is on clips that it did not learn from.",
+        "Measure a model on clips that it was not trained on.",
     ),
     **{
         about(name).command: (f"{package}.cli", about(name).summary)
@@ -33,7 +34,7 @@ VERBS = {
     },
     "changes": (
         "vidgru.tools.changes.cli",
-        "Tell what appeared, vanished or moved for good before a fixed camera.",
+        "Detect what appeared, vanished or moved before a fixed camera.",
     ),
     "extract": ("vidgru.tools.extract.cli", "Write frames of videos as images."),
 }
@@ -50,6 +51,14 @@ class _Verbs(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; name the nearest one where there is none."""
+        if (near := difflib.get_close_matches(args[0], VERBS, n=1)) and near[0] != args[0]:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, summary) for verb, (_, summary) in VERBS.items()])
@@ -59,7 +68,7 @@ class _Verbs(click.Group):
 @click.version_option(package_name="vidgru", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 def cli(debug: bool) -> None:
-    """Learn from a folder of short videos, then tell what happens in any video."""
+    """Train a video classifier on a folder of clips, then predict what any video shows."""
 
 
 class _Messages(logging.Handler):
@@ -156,7 +165,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
         return f"Cannot use{where}: {error.strerror or error}." if where else f"{error}."
-    return "Out of memory: give smaller --size, --frames or --batch-size."
+    return "Out of memory: use a smaller --size, --frames or --batch-size."
 
 
 def _say(kind: str | None, sentence: str) -> None:

@@ -5,28 +5,41 @@ from typing import Any
 import click
 
 from vidgru.core.errors import OptionError
-from vidgru.tasks.registry import PACKAGES, about, default_task, find_task, presets, train_config
-from vidgru.terminal.options import given, json_option, quiet_option, task_options
+from vidgru.tasks.registry import PACKAGES, about, find_task, presets, train_config
+from vidgru.terminal.options import (
+    TRAIN_GROUPS,
+    GroupedCommand,
+    given,
+    json_option,
+    quiet_option,
+    task_options,
+)
 
 
-@click.command("train")
+@click.command(
+    "train",
+    cls=GroupedCommand,
+    groups=TRAIN_GROUPS,
+    epilog="Instead of FOLDER/<class>/<clip>: FOLDER/{train,val,test}/<class>/<clip>, or a .csv"
+    " file with the columns path,label[,split][,group][,start,end]. A clip is a video, a folder of"
+    " images or an image. Other tasks than classify take all videos and folders of images below"
+    " FOLDER and need no classes. Decoded frames are cached in $VIDGRU_CACHE or ~/.cache/vidgru.",
+)
 @click.argument("folder", required=False)
 @task_options(
     [about(name).train_config for name in PACKAGES],
-    task="What to learn: "
-    + ", ".join(f"{task.learns} ({task.name})" for task in map(about, PACKAGES))
-    + f". All but {default_task()} need no classes in FOLDER.",
+    task=f"What to train: {', '.join(PACKAGES)}.",
 )
 @click.option(
     "--preset",
     type=click.Choice(list(presets())),
     help="The article's image classifier: GRU 128 over the rows of 64x64 pixels, two dense layers,"
-    " Adam, batches of 32, 10 epochs. Options beside it replace these.",
+    " Adam, batches of 32, 10 epochs. Other options replace these settings.",
 )
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Resume a training that was broken off, to the same bits; alone, without FOLDER.",
+    help="Resume an interrupted training; give no FOLDER.",
 )
 @json_option
 @quiet_option
@@ -41,17 +54,12 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Learn to tell the classes in FOLDER/<class>/<clip>, or another --task.
-
-    Or FOLDER/{train,val,test}/<class>/<clip>, or a list in a file, .csv or others, with the columns
-    path,label[,split][,group][,start,end]. Clips are videos, folders of images, or single images.
-    Other tasks need no classes: videos and folders of images anywhere below FOLDER do.
-    Decoded frames are kept in $VIDGRU_CACHE (or ~/.cache/vidgru), so that a second training
-    starts at once.
-    """
+    """Train a classifier on FOLDER/<class>/<clip>, or a model for another --task."""
     chosen = given(context, options)
     if resume is not None and (folder is not None or preset is not None or chosen):
-        raise OptionError("--resume goes on as the training began: leave out all but --json, -q.")
+        raise OptionError(
+            "--resume takes all settings from the run: give only --json and -q beside it."
+        )
     config = train_config(chosen, preset)
     if resume is None and folder is None:
         raise click.MissingParameter(param_hint="FOLDER", param_type="argument")

@@ -101,11 +101,11 @@ def _findings_by_files(data: Readings) -> Iterator[Finding]:
         if known.warnings and not (known.ends_early or known.clock_jumps or known.lacks_start)
     ]
     headless = [clip for clip, known in info.items() if known.lacks_start]
-    why = " before 90 % of the time that the file declares"
+    why = " before 90 % of the declared duration"
     yield from _clips("truncated", "warning", early, "ends", "end", why)
     yield from _clips("damaged", "warning", hurt, "is damaged", "are damaged", " in places")
     one, many = "has a clock that jumps", "have a clock that jumps"
-    yield from _clips("clock jumps", "warning", jumping, one, many, ", which is bridged")
+    yield from _clips("clock jumps", "warning", jumping, one, many, " (corrected)")
     one, many = "lacks its start", "lack their start"
     yield from _clips("no start", "warning", headless, one, many, ", cut off before a key frame")
     if more:
@@ -114,7 +114,7 @@ def _findings_by_files(data: Readings) -> Iterator[Finding]:
         one, many = "declares more frames than it holds", "declare more frames than they hold"
         yield from _clips("declares more", "note", more, one, many, by)
     turned = [clip for clip, known in info.items() if known.rotation % 360]
-    why = " by what the file says, and turned upright when read"
+    why = " in the file, and read upright"
     yield from _clips("rotated", "note", turned, "is rotated", "are rotated", why)
     others = {clip: known.why for clip, known in info.items() if known.why}
     why = f", not with OpenCV ({'; '.join(sorted(set(others.values())))})"
@@ -138,9 +138,9 @@ def _findings_by_pictures(data: Readings, sampling: Sampling) -> Iterator[Findin
     seconds = sampling.window / sampling.fps
     why = f" than half a window of {sampling.window} frames, {seconds:.2g} s"
     yield from _clips("too short", "note", short, "is shorter", "are shorter", why)
-    one, many = "shows nothing but one colour", "show nothing but one colour"
+    one, many = "shows a single colour", "show a single colour"
     yield from _clips("blank", "warning", blank, one, many)
-    yield from _clips("still", "warning", still, "does not move at all", "do not move at all")
+    yield from _clips("still", "warning", still, "shows no motion", "show no motion")
 
 
 def _looks(segments: Segments) -> tuple[bool, bool]:
@@ -174,13 +174,13 @@ def _findings_by_pairs(
     )  # fmt: skip
     yield from _pairs(
         "leak", "error", leak, "shows the same in", "show the same in",
-        " different parts, so that what is learned is tested",
+        " different parts, so training clips are tested on",
     )  # fmt: skip
     one, many = "holds the same file twice", "hold the same file twice"
     yield from _pairs("duplicate", "warning", exact, one, many)
     one, many = "shows the same footage", "show the same footage"
     yield from _pairs("near duplicate", "warning", near, one, many)
-    why = "; look whether they show the same, as nothing is decided by it"
+    why = " (not treated as copies; check them)"
     yield from _pairs("look-alike", "note", alike, "looks alike", "look alike", why)
 
 
@@ -228,7 +228,7 @@ def _findings_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[F
         clips = [name for places in shared.values() for each in places.values() for name in each]
         text = (
             f"{_of(len(shared), 'has', 'have', 'group')} clips in several parts of the folder, so "
-            f"that persons or places are known when tested: {some_of(names)}."
+            f"the same persons or places are trained and tested on: {some_of(names)}."
         )
         yield Finding("groups across parts", "warning", text, tuple(clips))
 
@@ -238,11 +238,11 @@ def report_groups(grouping: Grouping, reason: Exception | None) -> Finding:
     noun, by = noun_of(grouping.group_by), quote(grouping.group_by)
     text = f"Clips seem to be of {counted(len(set(grouping.groups.values())), noun)}"
     if reason is not None:
-        text += f" (--group-by {by}), but are split clip by clip, so that scores may flatter."
+        text += f" (--group-by {by}), but are split clip by clip: scores may be too optimistic."
         return Finding("groups", "warning", f"{text} {reason}")
     text += f"; train keeps each on one side of the split, as with --group-by {by}."
     if others := [f"--group-by {quote(other.group_by)}" for other in grouping.others]:
-        text += f" That does not keep apart what {' or '.join(others)} would."
+        text += f" Groups of {' or '.join(others)} are then on both sides."
     return Finding("groups", "note", text)
 
 
@@ -253,7 +253,7 @@ def report_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Finding]:
         return []
     cues = ", ".join(f"{s.cue} {100 * s.accuracy:.0f} %" for s in found)
     text = (
-        f"The class can be guessed without seeing what happens, which a network may learn instead: "
-        f"by {cues} (balanced accuracy; chance is {100 * found[0].chance:.0f} %)."
+        f"Shortcuts: the class can be predicted from {cues} (balanced accuracy; chance is "
+        f"{100 * found[0].chance:.0f} %), and a network may learn that instead of what happens."
     )
     return [Finding("shortcut", "warning", text)]

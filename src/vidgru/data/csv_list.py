@@ -155,7 +155,7 @@ def apply_split(
             raise DataError(f"{path}, line {number}: {short(name)} stands there twice.")
         chosen[name] = replace(clip, part=part, group=clip.group or row.get("group") or None)
     if not any(clip.part == "train" for clip in chosen.values()):
-        raise DataError(f"{path} gives no clip to learn from.")
+        raise DataError(f"{path} has no clip to train on.")
     parts = {clip.name: clip for clip in chosen.values()}
     return (
         [parts[clip.name] for clip in clips if clip.name in parts],

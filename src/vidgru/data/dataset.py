@@ -83,7 +83,7 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
         clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
         if unnamed:
             log.warning(
-                "%s does not name %d clips, which are left out; the first is %s.",
+                "Clips left out, as %s does not list them: %d; the first is %s.",
                 config.split,
                 len(unnamed),
                 unnamed[0].name,
@@ -110,10 +110,10 @@ def check_learnable(clips: list[Clip], folder: Path, config: SplitConfig) -> Non
                 "move some of its clips to those to learn from, or remove them."
             )
     elif all(clip.part not in (None, "train") for clip in clips):
-        raise DataError(f"{folder} gives no clip to learn from.")
+        raise DataError(f"{folder} has no clip to train on.")
     if config.cross_validated and any(clip.part == "val" for clip in clips):
         raise DataError(
-            f"{folder} is split into train and val already, and --folds splits anew: "
+            f"{folder} is split into train and val, and --folds makes splits of its own: "
             "leave out --folds, or put all clips into train."
         )
     _divide(clips, config, units_of(clips))
@@ -185,7 +185,7 @@ def check_readable(clips: Sequence[Clip], readings: Readings) -> None:
     if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
         which = f" of the class {min(lost)!r}" if min(lost) else ""
         raise DataError(
-            f"No clip{which} can be read: mend or remove them. "
+            f"No clip{which} can be read: repair or remove them. "
             f"The first problem: {readings.skipped[0].error}"
         )
 
@@ -211,8 +211,8 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         parts = _divide(clips, config, units)
         if config.cross_validated:
             log.warning(
-                "%d clips alone would say little of the accuracy: learning %d folds, each without"
-                " a part of the clips, then from all clips. --folds 1 learns once.",
+                "Only %d validation clips: too few to measure accuracy, so %d folds are trained,"
+                " then the model on all clips. To train once: --folds 1.",
                 few,
                 config.folds,
             )
@@ -233,8 +233,8 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
             log.warning("%s", finding.sentence)
     if not given and (mixed := on_several(((clip.path, clip) for clip in clips), sides)):
         log.warning(
-            "Clips cut out of one video come to both sides of the split, so that scores flatter:"
-            " those of %d of %d videos.",
+            "Clips cut from one video are on both sides of the split, so the scores are too"
+            " optimistic: those of %d of %d videos.",
             mixed,
             len({clip.path for clip in clips}),
         )

@@ -123,9 +123,7 @@ def search_classes(folder: Path) -> Found:
         for outer in parts:
             if not inner[outer]:
                 if parts[outer] != "test":
-                    raise DataError(
-                        f"{outer} holds no class folders, while other parts beside it do. {LAYOUT}"
-                    )
+                    raise DataError(f"{outer} holds no class folders, but other parts do. {LAYOUT}")
                 left_out[outer] = FLAT  # what is to be predicted often comes so
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), class_folder.name, classes[class_folder])
@@ -133,12 +131,9 @@ def search_classes(folder: Path) -> Found:
         for path in paths
     ]
     if not clips:
-        own = sum(is_video(entry.name) or _is_clip(entry) for entry in shown(folder))
-        if own:
-            raise DataError(
-                f"No video clips found in class folders: {folder} holds {own} of them itself. "
-                f"Give the folder above it, if that holds the other classes. {LAYOUT}"
-            )
+        if own := _own_clips(folder):
+            advice = _parent_meant(folder) or f"It holds {own} clips itself. {LAYOUT}"
+            raise DataError(f"No class folders found in {folder}. {advice}")
         raise DataError(f"No video clips found in {folder}. {LAYOUT}")
     for label, count in Counter(clip.label for clip in clips).items():
         if not label.isprintable():
@@ -224,6 +219,24 @@ def search_videos(folder: Path) -> Found:
     return Found(clips, left_out)
 
 
+def _parent_meant(folder: Path) -> str:
+    """Return a question where a folder and others beside it hold clips; else ""."""
+    parent = folder.parent if folder.name not in ("", "..") else folder / ".."
+    try:
+        if is_root(parent) or not _own_clips(folder):
+            return ""
+        others = [Path(e) for e in shown(parent) if is_folder(e) and not folder.samefile(e)]
+        if any(map(_own_clips, others)):
+            return f"It holds clips itself, as folders beside it do: did you mean {parent}?"
+    except OSError:  # it is only advice
+        pass
+    return ""
+
+
+def _own_clips(folder: Path) -> int:
+    return sum(is_video(entry.name) or _is_clip(entry) for entry in shown(folder))
+
+
 def _check_folder(folder: Path, layout: str) -> None:
     """Raise DataError for a path that is not a folder of clips."""
     if not os.path.exists(folder):  # folder.exists() fails on too long a name
@@ -265,7 +278,7 @@ def _paths_by_class(folder: Path, folders: list[Path]) -> dict[Path, list[Path]]
         found, loose = loose, {}
     for class_folder, paths in found.items():
         if not paths:
-            note = " Its images are none, because other classes hold videos or folders of images."
+            note = " Its images do not count, as other classes hold videos or folders of images."
             raise DataError(
                 f"The class folder {class_folder} holds no clips: add some or remove it."
                 + (note if loose.get(class_folder) else level_above(folder))

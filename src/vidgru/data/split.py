@@ -85,7 +85,7 @@ def split_folds(
         counts[fold] += added
     if empty := sum(not part for part in parts):
         raise DataError(f"Cannot make --folds {folds}: {empty} would be empty. Give fewer folds.")
-    return [_sides(clips, part, labels, members, ("learn from",)) for part in parts]
+    return [_sides(clips, part, labels, members, ("train on",)) for part in parts]
 
 
 def on_several(members: Iterable[tuple[object, Clip]], sides: Mapping[Clip, str]) -> int:
@@ -102,7 +102,7 @@ def _count(clips: Sequence[Clip]) -> Counter[str]:
         if count < 2:
             raise DataError(
                 f"{_named(label)} has only one clip: at least two are needed, "
-                "one to learn from and one to check with."
+                "one to train on and one to validate with."
             )
     return labels
 
@@ -134,19 +134,19 @@ def _sides(
     held: Iterable[Clip],
     labels: Mapping[str, int],
     members: Mapping[str, list[Clip]],
-    needed: Sequence[str] = ("learn from", "check with"),
+    needed: Sequence[str] = ("train on", "validate with"),
 ) -> tuple[list[Clip], list[Clip]]:
     """Return the clips (not held out, held out) in order; every class must be on sides `needed`."""
     away = set(held)
     train, kept = [c for c in clips if c not in away], [c for c in clips if c in away]
     for label, count in labels.items():
-        for side, part in (("learn from", train), ("check with", kept)):
+        for side, part in (("train on", train), ("validate with", kept)):
             if side in needed and all(clip.label != label for clip in part):
                 own = sum(any(clip.label == label for clip in unit) for unit in members.values())
                 raise DataError(
                     f"Cannot keep {counted(len(members), 'group')} apart: no clip{_of(label)} is "
                     f"left to {side}, as its {count} clips are of {counted(own, 'group')}. "
-                    "Type --group-by none to split clip by clip, or give --group-by other groups."
+                    "To split clip by clip: --group-by none. Or give other groups."
                 )
     return train, kept
 

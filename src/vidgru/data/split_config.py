@@ -16,36 +16,31 @@ class SplitConfig(AnnotationConfig):
 
     labelled: ClassVar[bool] = True
 
-    val: float = option(
-        0.2, "Share of each class kept for validation.", above=0, below=1, metavar="SHARE"
-    )
+    val: float = option(0.2, "Share of clips to validate with.", above=0, below=1, metavar="SHARE")
     val_folder: str | None = option(
-        None, "Validate on this folder's classes instead.", metavar="FOLDER"
+        None, "Validate with the clips of this folder instead.", metavar="FOLDER"
     )
     group_by: str | None = option(
         None,
-        "Keep clips of one group (person, day, camera ...) on one side of the split: a regular"
-        " expression on the clip's relative path, or a column of FOLDER/groups.csv (or of the"
-        " list). Default: what names and tables suggest; `none` splits clip by clip.",
+        "Keep clips of one person or day on one side of the split: REGEX on paths, or COLUMN of"
+        " groups.csv. Default: as names suggest; `none`: no groups.",
         metavar="REGEX|COLUMN",
     )
     split: str | None = option(
         None,
-        "Split as this table says (path,label,split), for example the split.csv of an earlier run.",
+        "Use the split in this table (path,label,split), such as an earlier run's split.csv.",
         metavar="FILE",
     )
     folds: int | None = option(
         None,
-        "Cross-validate first: learn so many times, each time with another part held out, then once"
-        " from all clips. Takes so much longer. Default: 4 where fewer than 12 clips would be left"
-        " to validate with, and none of --epochs, --minutes, --val and --size is given; 1 learns"
-        " once.",
+        "Cross-validate N times, then train on all clips. Default: 4 if fewer than 12 clips would"
+        " validate; 1: no cross-validation.",
         low=1,
         metavar="N",
     )
     seed: int = option(
         0,
-        "Same seed, machine and --threads on the CPU: the same model, bit for bit.",
+        "Random seed; the same seed, machine and --threads give the same model on a CPU.",
         low=0,
         high=2**63 - 1,
     )

@@ -171,7 +171,7 @@ def all_reduce(tensor: Tensor) -> Tensor:
                 message = _failure(store)
             raise ProcessError(
                 message
-                or "Another process of this training ended. Resume with --resume, or train anew."
+                or "Another process of this training ended. Resume with --resume, or train again."
             ) from error
     return tensor
 

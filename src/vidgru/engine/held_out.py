@@ -41,8 +41,8 @@ def decode_held_out(
     split = read_split(model.parent)
     if split is None:
         log.warning(
-            "There is no split.csv of this version beside %s: clips that it learned from cannot be "
-            "told apart, and count like the others.",
+            "There is no split.csv beside %s: which clips it was trained on is unknown, and these "
+            "are not left out.",
             model,
         )
     results = yield from read_all(clips, sampling)
@@ -56,17 +56,15 @@ def decode_held_out(
     trained_on = len(readable) - len(held_out)
     if not held_out:
         raise DataError(
-            f"The model learned from all {trained_on} clips in {folder}: give clips that are new "
-            "to it."
+            f"The model was trained on all clips in {folder} ({trained_on}): give other clips."
         )
     if trained_on:
         log.warning(
-            "Left out %d of %d clips: the model learned from them.", trained_on, len(readable)
+            "Left out %d of %d clips: the model was trained on them.", trained_on, len(readable)
         )
     if chosen_on := was.count("val"):
         log.warning(
-            "%d of the %d clips are those that the model was validated on, and chosen by: that "
-            "flatters.",
+            "The model was chosen with these clips (%d of %d), so the figure is too optimistic.",
             chosen_on,
             len(held_out),
         )

@@ -16,10 +16,10 @@ class ModelConfig:
         None, "Run folder or model file. Default: the newest run in ./runs.", metavar="RUN"
     )
     device: str = option(
-        "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+        "auto", "Device to compute on; auto: a GPU if there is one.", choices=DEVICES
     )
     threads: int = option(
-        1, "CPU threads of the network; reading the video takes longer.", low=1, high=1024
+        1, "CPU threads; 1 is enough, since decoding dominates.", low=1, high=1024
     )
 
     def __post_init__(self) -> None:

@@ -169,7 +169,7 @@ def shipped(path: Path, subject: str) -> Path:
     """Return the path of a shipped model; raises ModelError where it is missing."""
     if not path.is_file():
         raise ModelError(
-            f"This vidgru comes without its model of {subject}: install it anew, or give --model."
+            f"This vidgru comes without its model of {subject}: reinstall vidgru, or give --model."
         )
     return path
 

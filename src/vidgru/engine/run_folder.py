@@ -120,7 +120,7 @@ def resume_run(
     path = run / CONFIG_NAME
     # path.is_file() fails on a folder without permission to read it.
     if is_main() and not os.path.isfile(path):
-        raise ModelError(f"Nothing to resume in {run}: it is no run folder of `vidgru train`.")
+        raise ModelError(f"Nothing to resume in {run}: it is not a run folder of `vidgru train`.")
     try:
         written = json.loads(from_main(path.read_bytes).decode("utf-8", "surrogateescape"))
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
@@ -206,8 +206,24 @@ def read_split(run: Path) -> dict[str, str] | None:
                 if parts.get(row["content"]) != "train":
                     parts[row["content"]] = row["split"]
     except (OSError, csv.Error, KeyError) as error:
-        raise ModelError(f"Cannot tell what {run} learned from: {path} is damaged.") from error
+        raise ModelError(
+            f"Cannot read which clips {run} was trained on: {path} is damaged."
+        ) from error
     return parts
+
+
+def data_of(run: Path) -> tuple[str, Path, Path]:
+    """Return a part of the data of a run, the folder or list that holds it, and its first clip.
+
+    The part is "test" if there is one, or else "val"; "train" where no clip was held out.
+    """
+    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    text: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    with open(run / SPLIT_NAME, **text) as file:
+        first = {row["split"]: row["path"] for row in reversed(list(csv.DictReader(file)))}
+    part = next(part for part in ("test", "val", "train") if part in first)
+    source = Path((part == "val" and config["val_folder"]) or config["folder"])
+    return part, source, (source.parent if source.is_file() else source) / first[part]
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:

@@ -26,29 +26,26 @@ class TrainConfig(SplitConfig):
     defaults: ClassVar[Mapping[str, str]] = {}
     min_frames: ClassVar[int] = MIN_FRAMES
 
-    task: str = option("", "What to learn.")
-    epochs: int | None = option(
-        None, "Passes over the training clips. Default: from the data set's size.", low=1
-    )
+    task: str = option("", "What to train.")
+    epochs: int | None = option(None, "Passes over the clips. Default: by their number.", low=1)
     minutes: float | None = option(
         None,
-        "Time for the whole command instead of epochs; the learning rate fits itself to it."
-        " Results then depend on the machine's speed and are not repeatable to the bit.",
+        "Total time, instead of --epochs; not reproducible.",
         above=0,
     )
     threads: int | None = option(None, "CPU threads. Default: all cores.", low=1, high=1024)
     device: str = option(
-        "auto", "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+        "auto", "Device to compute on; auto: a GPU if there is one.", choices=DEVICES
     )
     size: int | None = option(
-        None, "Side of the square picture that the network sees.", low=16, high=512
+        None, "Side of the square frames that the network gets, in pixels.", low=16, high=512
     )
-    frames: int | None = option(None, "Frames of one window.", low=1, high=512)
+    frames: int | None = option(None, "Frames in a window.", low=1, high=512)
     fps: float | None = option(None, "Frames per second to sample.", low=0.01, high=1000)
-    batch_size: int = option(16, "Clips a training step.", low=2, high=4096)
+    batch_size: int = option(16, "Clips in a batch.", low=2, high=4096)
     optimizer: str = option(
         "adamw",
-        "AdamW, which pulls weights towards zero, or Adam, which does not.",
+        "AdamW (Adam with weight decay), or Adam without.",
         choices=OPTIMIZERS,
     )
     lr: float = option(3e-3, "Highest learning rate.", above=0, high=1)

@@ -37,9 +37,7 @@ SOONEST, LATEST = 5.0, 60.0
 VALIDATIONS = 10
 ENDING = 0.4  # share of the remaining steps that are taken once all is learned
 
-OTHER_CLIPS = (
-    "The clips are no longer those that {} began with: put them back as they were, or train anew."
-)
+OTHER_CLIPS = "The clips are no longer those that {} began with: restore them, or train again."
 
 Result = TypeVar("Result")
 Config = TypeVar("Config")
@@ -367,13 +365,13 @@ class Trainer(ABC, Generic[Result]):
         """Return the message for a loss that is not finite."""
         sentence = f"Training broke down at step {self.train_step.steps}: the loss is {loss}. "
         if (self.run / CHECKPOINT_NAME).exists():
-            sentence += f"What was learned before is in {self.run}. "
-        return sentence + f"Train anew with a lower --lr than {self.config.lr:g}."
+            sentence += f"The weights before that are in {self.run}. "
+        return sentence + f"Train again with a lower --lr than {self.config.lr:g}."
 
     def farewell(self) -> str:
         """Return the message for an interrupted training."""
         if not (self.run / CHECKPOINT_NAME).exists():
-            return "Interrupted before the first checkpoint: nothing was kept."
+            return "Interrupted before the first checkpoint: nothing is kept."
         best = f" The best model so far is in {self.run}." if self.best_weights else ""
         return (
             f"Interrupted after {self.train_step.steps} steps.{best} "

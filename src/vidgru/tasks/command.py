@@ -41,7 +41,7 @@ def make_command(about: About) -> click.Command:
         model = task.open(load(Path(path), about.name), device)
         kind = task.answer
         output = Output(as_json=as_json, json_types=(kind,), show={kind: task.show})
-        interrupted = "{done} of {total} sources were done to their end."
+        interrupted = "{done} of {total} sources were finished."
         steps = each(found, model.steps)
         if print_sources(steps, len(found), output, quiet=quiet, interrupted=interrupted):
             click.get_current_context().exit(1)

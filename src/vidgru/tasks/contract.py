@@ -31,14 +31,13 @@ if TYPE_CHECKING:
 class About:
     """How the command line describes a task.
 
-    name: in model files and of --task; learns: completes "What to learn:"; command, summary: the
+    name: in model files and of --task; command, summary: the
     command that uses a model, and its line in `vidgru --help`; noun: for a model of it;
     use: completes "This model ..."; subject: of its own options; train_config,
     evaluate_config: its options (those of other tasks are refused); presets: named settings.
     """
 
     name: str
-    learns: str
     command: str
     summary: str
     noun: str
@@ -174,6 +173,6 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         """
         does, _, _ = self.about.use.partition(":")
         raise ModelError(
-            f"{model.path} {does}, with an encoder of its own: give --init a model of "
-            "`vidgru train --task forecast`, or one that tells classes."
+            f"{model.path} {does}, whose encoder a classifier cannot use: give --init a "
+            "classifier, or a model of `vidgru train --task forecast`."
         )

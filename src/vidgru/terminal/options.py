@@ -4,7 +4,7 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,37 @@ import click
 
 from vidgru.core.text import printable
 from vidgru.engine.model_config import ModelConfig
+
+# Options of training, by the title of their group in help; * stands for all others.
+TRAIN_GROUPS = {
+    "Main options": "task group-by val folds epochs minutes flip init out resume",
+    "Data": "val-folder split size frames fps",
+    "Model": "core encoder input gated-update preset",
+    "Training": "batch-size optimizer lr seed threads device",
+    "Augmentation": "augment rotation shift shear zoom",
+    "Output": "json quiet help",
+    "Other tasks": "*",
+}
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its options in groups, such as TRAIN_GROUPS."""
+
+    def __init__(self, *args: Any, groups: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group that has options."""
+        options = [item for item in self.get_params(ctx) if isinstance(item, click.Option)]
+        names = {max(item.opts, key=len).lstrip("-"): item for item in options}
+        grouped = {name for group in self.groups.values() for name in group.split()}
+        for title, group in self.groups.items():
+            chosen = group.split() if group != "*" else [n for n in names if n not in grouped]
+            records = [names[name].get_help_record(ctx) for name in chosen if name in names]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([record for record in records if record])
 
 
 def config_options(
@@ -57,7 +88,7 @@ def task_options(configs: Sequence[Any], **texts: str) -> Callable[[Any], Any]:
                 text = f"{text} Default: {'; '.join(default)}."
             if len(same) == 1 and config is not configs[0]:
                 task = next(f.default for f in dataclasses.fields(config) if f.name == "task")
-                text = f"{text} With --task {task} only."
+                text = f"{text} Only with --task {task}."
             choices = dict.fromkeys(c for _, item in same for c in item.metadata.get("choices", ()))
             hint = typing.get_type_hints(config)[name]
             command = _option(first, hint, text, list(choices))(command)
@@ -102,8 +133,10 @@ def source_arguments(command: Any) -> Any:
     return click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")(command)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 
 def report_model(path: Path, config: ModelConfig, quiet: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from vidgru.core.results import Progress
+from vidgru.terminal.source_loop import BAR
 
 Result = TypeVar("Result")
 
@@ -26,7 +27,13 @@ def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
                     bar.close()
                 stage = progress.stage
                 # disable=None: no bar where stderr is not a terminal.
-                bar = tqdm(desc=stage, disable=quiet or None, dynamic_ncols=True)
+                bar = tqdm(
+                    desc=stage,
+                    total=progress.total,
+                    bar_format=f"{{desc}}: {BAR}",
+                    disable=quiet or None,
+                    dynamic_ncols=True,
+                )
             bar.total = progress.total
             bar.set_postfix_str(progress.note, refresh=False)
             bar.update(progress.done - bar.n)

@@ -1,6 +1,8 @@
 """Common parts of the tables of all trainings and evaluations."""
 
+import os
 from collections.abc import Iterable, Mapping, Sized
+from pathlib import Path
 from typing import TypeVar
 
 from rich.table import Table
@@ -9,27 +11,41 @@ from rich.text import Text
 from vidgru.core.text import printable
 from vidgru.data.results import Split, counted
 from vidgru.engine.results import Trained
+from vidgru.engine.run_folder import data_of
 from vidgru.terminal.tables import open_console
 
 Scores = TypeVar("Scores")
 
 
-def print_end(sentences: Iterable[str], result: Trained, verb: str) -> None:
-    """Print notes on a training below its tables, and the next commands to type."""
+def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: int = 1) -> None:
+    """Print notes on a training below its tables, and the next commands to type.
+
+    min_clips: as many held-out clips `evaluate` needs.
+    """
     console = open_console()
     for sentence in sentences:
         if sentence:
             console.print(Text(printable(sentence)))
-    console.print(Text(f"Model: {printable(str(result.model))}", overflow="fold"))
-    run = printable(quoted(str(result.run)))
-    console.print(Text(f"Next:  vidgru {verb} VIDEO --model {run}"))
+    part, data, clip = data_of(result.run)
+    pictures = [path.name for path in sorted(result.run.glob("*.png"), reverse=True)]
+    run = f"--model {quoted(as_typed(result.run))}"
+    commands = []
+    if part != "train" and result.split.clips[part] >= min_clips:
+        commands.append(f"vidgru evaluate {quoted(as_typed(data))} {run}")
+    commands.append(f"vidgru {verb} {quoted(as_typed(clip))} {run}")
+    lines = [f"Model:    {result.model}"]
+    if pictures:
+        lines.append(f"Pictures: {' and '.join(pictures)} in {result.run}")
+    lines += [f"{start:<9} {line}" for start, line in zip(("Next:", ""), commands, strict=False)]
+    for line in lines:
+        console.print(Text(printable(line)), soft_wrap=True)  # what is to be typed stays whole
 
 
 def trained(result: Trained, how: str) -> str:
     """Return how long a training took, in a sentence, with further notes on it in `how`."""
     return (
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs, best at epoch "
-        f"{result.best_epoch}{how}; {result.parameters:,} parameters; "
+        f"Trained on {counted(result.train_clips, 'clip')} for {counted(result.epochs, 'epoch')}, "
+        f"best at epoch {result.best_epoch}{how}; {result.parameters:,} parameters; "
         f"{result.seconds:.0f} s in all."
     )
 
@@ -40,7 +56,7 @@ def print_tables(tables: Iterable[Table], skipped: Sized) -> None:
     for table in tables:
         console.print(table)
     if skipped:
-        console.print(Text(f"Left out, and named above: {len(skipped)} clips."))
+        console.print(Text(f"Clips left out (see above): {len(skipped)}."))
 
 
 def held_out(validation: Scores, test: Scores | None) -> list[tuple[Scores, str]]:
@@ -52,30 +68,41 @@ def held_out(validation: Scores, test: Scores | None) -> list[tuple[Scores, str]
 def splitting(split: Split, folds: int = 0) -> str:
     """Return how clips were split, in a sentence."""
     verbs = {"train": "train", "val": "validate", "test": "test"}
-    counts = []
+    counts: list[str] = []
     for part, count in split.clips.items():
         if count:
             clips = counted(count, "clip")
             if split.groups and split.noun:
-                clips += f" of {counted(split.groups[part], split.noun)}"
+                groups = split.groups[part]
+                clips += f" of {groups if counts and groups > 1 else counted(groups, split.noun)}"
             counts.append(f"{clips} {verbs[part]}" + ("s" if count == 1 else ""))
-    how = "as given" if split.given else f"by {split.noun}" if split.noun else "clip by clip"
-    into = f" into {folds} folds" if folds else ""
-    text = f"Split {how}{into}: {', '.join(counts)}"
-    if split.suggested:
-        text += f" (--group-by {quoted(str(split.group_by))}, as names or tables suggest;"
-        text += " --group-by none undoes it)"
-    elif split.noun and split.group_by is not None:
-        text += f" (--group-by {quoted(split.group_by)})"
-    text += "."
+    text = counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])}, {counts[-1]}"
+    text += f" in {folds} folds" if folds else ""
+    if split.given:
+        text += " (split as given)."
+    elif split.noun is None or split.group_by is None:
+        text += " (no groups)."
+    else:
+        names = "(" in split.group_by  # a regular expression, or else a column
+        text += f" ({'names match' if names else 'column'} {quoted(split.group_by)})."
+        if split.suggested:
+            text += f" Change: --group-by {'REGEX' if names else 'COLUMN'}, or none."
     if split.mixed:
         others = [f"--group-by {quoted(other)}" for other in split.mixed]
-        text += f" That does not keep apart what {' or '.join(others)} would."
+        text += f" Groups of {' or '.join(others)} are on both sides."
     if split.together or split.apart:
-        sides = [(split.together, "on one side"), (split.apart, "on both sides of the split")]
+        sides = [(split.together, "kept on one side"), (split.apart, "on both sides of the split")]
         pairs = [f"{counted(count, 'pair')} {side}" for count, side in sides if count]
         text += f" Copies of the same footage: {', '.join(pairs)}."
     return text
+
+
+def as_typed(path: Path) -> str:
+    """Return a path as short as a person would type it, from the current folder."""
+    inside = os.path.relpath(path)
+    if inside.startswith(".."):
+        return str(path)
+    return f"./{inside}" if inside.startswith("-") else inside
 
 
 def quoted(path: str) -> str:
@@ -104,8 +131,8 @@ def worth(useful: bool, measure: str, figures: str, better: Mapping[str, bool]) 
     if good == names:
         return ""
     if not good:
-        return f"Useful on average, though everywhere the {measure} of a guess is as low or lower."
-    return f"Useful {where} only: elsewhere the {measure} of a guess is as low or lower."
+        return f"Useful on average, but at each step a baseline has an {measure} as low or lower."
+    return f"Useful {where} only: elsewhere a baseline has an {measure} as low or lower."
 
 
 def figure(value: float) -> str:

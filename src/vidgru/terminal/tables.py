@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from vidgru.core.results import ToDict
@@ -19,6 +20,12 @@ def open_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
+def fits_width(console: Console, table: Table) -> bool:
+    """Return whether a table is no wider than the console, with all its cells whole."""
+    whole = console.options.update(max_width=10_000)
+    return console.measure(table, options=whole).maximum <= console.width
+
+
 def shown(text: str) -> Text:
     """Return untrusted text, safe for a table."""
     return Text(printable(text), overflow="fold")
@@ -27,6 +34,12 @@ def shown(text: str) -> Text:
 def percent(value: float | None) -> str:
     """Return a share in percent, with one decimal."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points."""
+    number = f"{100 * share:.1f}".removesuffix(".0")
+    return f"{number} point{'' if number == '1' else 's'}"
 
 
 def print_result(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:

@@ -62,7 +62,7 @@ def _cube(kind: str) -> str:
     path = Path(__file__).with_name(f"hdr_{kind.lower()}.png")
     table = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if table is None:
-        raise VideoError(f"Cannot read {path}: install vidgru anew.")
+        raise VideoError(f"Cannot read {path}: reinstall vidgru.")
     # In such a file red varies fastest, blue slowest.
     colours = table[..., ::-1].reshape(SIDE, SIDE, SIDE, 3).transpose(2, 1, 0, 3).reshape(-1, 3)
     rows = "\n".join(f"{r / 255:.5f} {g / 255:.5f} {b / 255:.5f}" for r, g, b in colours.tolist())

@@ -80,7 +80,7 @@ def plan_files(
         plan = dict.fromkeys(videos, path)
     refuse_overwriting_sources(plan.values(), videos)
     if new and (there := [file for file in made if os.path.lexists(file)]):
-        raise OutputError(f"{there[0]} is there already. Give {option} another folder.")
+        raise OutputError(f"{there[0]} exists. Give {option} another folder.")
     return plan
 
 

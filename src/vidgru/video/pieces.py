@@ -19,7 +19,7 @@ import numpy as np
 from vidgru.core.errors import VideoError
 from vidgru.video.file_clock import FileClock, file_clock
 from vidgru.video.read import VIDEO_SUFFIXES, open_video
-from vidgru.video.record import encoders, open_recorder
+from vidgru.video.record import INSTALL, find_encoder, open_recorder
 from vidgru.video.remux import LONGEST_PACKET, Sound, join, longest_packet, open_sounds
 from vidgru.video.streams import ERRORS
 
@@ -85,10 +85,9 @@ def cut_video(
     folder.mkdir(parents=True, exist_ok=True)
     made: dict[int, Piece] = {}
     reason = "there is no ffmpeg program that can encode it"
-    program = shutil.which("ffmpeg")
-    encoder = next((name for name in ENCODERS if program and name in encoders(program)), None)
+    found = find_encoder(ENCODERS)
     pictures = source.suffix.lower() not in VIDEO_SUFFIXES and source.is_dir()
-    if program and encoder and not pictures:
+    if found is not None and not pictures:
         suffix = source.suffix.lower()
         suffix = suffix if suffix in KEPT_SUFFIXES else ".mkv"
         with (
@@ -96,7 +95,7 @@ def cut_video(
             ExitStack() as stack,
         ):
             clock = file_clock(source)
-            work = _Work(program, encoder, suffix, Path(scratch), clock)
+            work = _Work(*found, suffix, Path(scratch), clock)
             sounds = yield from work.sounds(source, stack)
             done = 0
             for part in (yield from work.copied(source, spans)):
@@ -126,6 +125,17 @@ def cut_video(
     yield from _write_own(source, [(*span, paths[n]) for n, span in left.items()], fps)
     made |= {n: Piece(path, "silent") for n, path in paths.items()}
     return [made[n] for n in range(len(spans))]
+
+
+def warn_without_encoder() -> None:
+    """Warn where there is no ffmpeg program that can write pieces."""
+    if find_encoder(ENCODERS) is None:
+        log.warning(
+            "There is no ffmpeg program with %s, so all pieces are encoded by OpenCV: slowly, "
+            "without sound and at an even rate. %s",
+            " or ".join(ENCODERS),
+            INSTALL,
+        )
 
 
 class _Work:

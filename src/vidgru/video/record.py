@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ import numpy as np
 
 from vidgru.core.errors import OptionError, OutputError
 from vidgru.core.files import replacing
+from vidgru.core.results import Failure
+from vidgru.video.output_paths import plan_files
 from vidgru.video.read import Image
 from vidgru.video.remux import join
 from vidgru.video.streams import ERRORS
@@ -38,6 +40,7 @@ ENCODERS = {
     },
 }
 SUFFIXES = tuple(ENCODERS)
+INSTALL = "Install ffmpeg; on Debian and Ubuntu: apt install ffmpeg"
 # OpenCV's wheels write VP8, too, but from 720 lines on browsers guess its colours wrongly.
 FOURCC = {".mp4": "vp09", ".webm": "VP90"}
 
@@ -183,25 +186,52 @@ def check_suffix(path: Path) -> None:
         )
 
 
+def find_encoder(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return an ffmpeg program and the first of some encoders that it has; None without one."""
+    program = shutil.which("ffmpeg")
+    found = (name for name in names if program and name in encoders(program))
+    return next(((str(program), name) for name in found), None)
+
+
+def plan_videos(
+    option: str,
+    target: str | None,
+    sources: Sequence[str | Path],
+    found: Sequence[Path | Failure],
+) -> dict[Path, Path]:
+    """Return the video to write for each source, as `plan_files`; warn where that will be slow."""
+    plan = plan_files(option, target, SUFFIXES, sources, found)
+    for suffix in {path.suffix.lower() for path in plan.values()}:
+        _check_encoder(suffix)
+    return plan
+
+
+def _check_encoder(suffix: str) -> tuple[str, str] | None:
+    """Return what encodes a type of file, as `find_encoder`; warn, once, where there is none."""
+    found = find_encoder(ENCODERS[suffix])
+    if found is None:
+        _miss(" or ".join(ENCODERS[suffix]))
+    return found
+
+
 @cache
 def _miss(names: str) -> None:
-    """Warn, once, that there is no ffmpeg program."""
     log.warning(
-        "There is no ffmpeg program with %s, so OpenCV writes VP9, several times as slowly.",
+        "There is no ffmpeg program with %s, so OpenCV writes VP9, several times as slowly. %s",
         names,
+        INSTALL,
     )
 
 
 def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
-    program = shutil.which("ffmpeg")
-    choices = ENCODERS[path.suffix.lower()]
-    encoder = next((name for name in choices if program and name in encoders(program)), None)
-    if program is None or encoder is None:
-        _miss(" or ".join(choices))
+    suffix = path.suffix.lower()
+    found = _check_encoder(suffix)
+    if found is None:
         return _Wheel(path, size, fps)
+    program, encoder = found
     command = [program, "-nostdin", "-hide_banner", "-v", "error", "-y", "-f", "rawvideo"]
     command += ["-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]
-    command += ["-c:v", encoder, *choices[encoder], "-pix_fmt", "yuv420p"]
+    command += ["-c:v", encoder, *ENCODERS[suffix][encoder], "-pix_fmt", "yuv420p"]
     # OpenCV's matrix is that of BT.601, at any size.
     command += ["-color_range", "tv", "-colorspace", "smpte170m", "-color_primaries", "smpte170m"]
     command += ["-color_trc", "smpte170m", "-movflags", "+faststart"]

@@ -106,7 +106,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
     when it is a folder; and as `open_many` does.
     """
     if config.out is None:
-        raise OptionError("Give --out: under torchrun, each process writes the answers of its own.")
+        raise OptionError("Give --out: under torchrun, each process writes its own predictions.")
     path, resume = _place(config.out), config.resume
     if world_size() > 1:
         from vidgru.engine.distributed import exchange, restarted
@@ -114,9 +114,7 @@ def open_answers(sources: Sequence[str | Path], config: PredictConfig) -> Iterat
         resume = resume or restarted()
         exchange("")  # early, so that a process that was not started is noticed now
     if os.path.exists(path) and not resume:
-        raise OutputError(
-            f"{path} is there already. Continue with --resume, or give another --out."
-        )
+        raise OutputError(f"{path} exists. Continue with --resume, or give another --out.")
     with open_many(sources, config) as many:
         settings = {
             "model": many.model,

@@ -14,10 +14,10 @@ from vidgru.terminal.options import config_options, json_option, quiet_option
 @json_option
 @quiet_option
 def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Tell what is wrong with the clips in FOLDER before training on them.
+    """Check the clips in FOLDER before training on them.
 
-    FOLDER is as for `train`, which then need not decode the clips again. Whatever is found, the
-    exit code is 0, unless the folder cannot be learned from at all.
+    FOLDER is as for `train`, which then need not decode the clips again. The exit code is 0
+    whatever is found, unless nothing can be trained on the folder.
     """
     config = CheckConfig(**options)
     from vidgru.tasks.classify.check import check_steps

@@ -12,8 +12,8 @@ class CheckConfig(AnnotationConfig):
 
     group_by: str | None = option(
         None,
-        "What clips of one person, day or camera have in common, as for `train`. Default: found"
-        " out, where names or FOLDER/groups.csv tell; `none` leaves that.",
+        "Groups of clips, as for `train`: REGEX on paths, or COLUMN of groups.csv. Default: as"
+        " names suggest; `none`: no groups.",
         metavar="REGEX|COLUMN",
     )
 

@@ -23,4 +23,4 @@ def show_checked(checked: Checked) -> None:
         severity = (f"{finding.severity:<8} ", styles[finding.severity])
         console.print(Text.assemble(severity, printable(finding.sentence)), soft_wrap=True)
     if not checked.findings:
-        console.print(Text("Nothing is wrong with them."))
+        console.print(Text("No problems found."))

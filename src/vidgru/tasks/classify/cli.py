@@ -30,33 +30,34 @@ if TYPE_CHECKING:
 @source_arguments
 @config_options(PredictConfig)
 @click.option(
-    "--top", type=click.IntRange(1), default=3, show_default=True, help="Labels in a row."
+    "--top",
+    type=click.IntRange(1),
+    help="Number of labels to show. Default: 3, or as many as fit the terminal.",
 )
 @click.option(
     "--csv",
     "table",
     metavar="FILE",
-    help="Also write a table with all probabilities, in a column p_CLASS for each class.",
+    help="Also write a table with all probabilities, in a column p_CLASS per class.",
 )
 @json_option
 @quiet_option
 def command(
     sources: tuple[str, ...],
-    top: int,
+    top: int | None,
     table: str | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Tell what happens in videos, each as a whole, or when with --timeline.
+    """Predict the class of videos: of each as a whole, or over time with --timeline.
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. A window of
-    frames slides over the whole video, and the answers are averaged. A model that reads each
-    picture by itself answers each image in a folder. With --out, what is printed is how many
-    sources show what.
+    frames slides over the video, and its predictions are averaged. A model of single images
+    predicts each image in a folder. With --out, only the number of sources per class is printed.
 
-    Or SOURCE is live, by itself: camera:0, rtsp://... or http://... (https, rtsps). It is answered
-    frame by frame, newest first, until Ctrl-C, which prints a summary.
+    Or SOURCE is one live source: camera:0, rtsp://... or http://... (https, rtsps). The newest
+    frame is predicted again and again until Ctrl-C, which prints a summary.
     """
     config = PredictConfig(**options)
     refuse_live(table or "")
@@ -76,7 +77,7 @@ def command(
         return
     with _answers(sources, config, quiet) as (answers, labels, found):
         plan = _plan(sources, config, found, table)
-        failed = _print(answers, labels, found, plan, table, top, as_json, quiet)
+        failed = _print(answers, labels, found, plan, table, top, as_json, quiet, sources)
     if failed:
         click.get_current_context().exit(1)
 
@@ -87,9 +88,10 @@ def _print(
     found: Sequence[Path | Failure],
     plan: "Plan",
     table: str | None,
-    top: int,
+    top: int | None,
     as_json: bool,
     quiet: bool,
+    sources: Sequence[str],
 ) -> bool:
     """Print and write predictions as they come; return whether any failed."""
     from vidgru.tasks.classify.events import write_events
@@ -113,13 +115,13 @@ def _print(
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
     interrupted = (
-        "{printed} of {total} sources were answered. Those in --out are kept: see --resume."
+        "{printed} of {total} sources were predicted. Those in --out are kept: see --resume."
     )
     try:
         return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
     finally:
         if not as_json:
-            show_predictions(rows, top)
+            show_predictions(rows, top, sources)
         if plan.events is not None:
             write_events(plan.events, plan.event_rows)
             print_saved([plan.events], quiet)
@@ -146,10 +148,10 @@ def _plan(
     from vidgru.tasks.classify.events import EVENTS, FRAMES
     from vidgru.tasks.classify.subtitles import SUFFIXES as TEXTS
     from vidgru.video.output_paths import check_csv, plan_files
-    from vidgru.video.record import SUFFIXES as VIDEOS
+    from vidgru.video.record import plan_videos
 
     texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
-    saves = plan_files("--save", config.save, VIDEOS, sources, found)
+    saves = plan_videos("--save", config.save, sources, found)
     frames = plan_files("--per-frame", config.per_frame, FRAMES, sources, found)
     others = (*texts.values(), *saves.values(), *frames.values())
     check_csv(table, found, others)

@@ -159,5 +159,5 @@ def _metrics(run: Path) -> list[dict[str, float]]:
 
 def _farewell(place: Path, finished: int, wanted: int) -> str:
     if not finished:
-        return "Interrupted before the first training was finished: nothing was kept."
+        return "Interrupted before the first training was finished: nothing is kept."
     return f"Interrupted after {finished} of {wanted} trainings, kept and compared in {place}."

@@ -5,17 +5,28 @@ from typing import Any
 import click
 
 from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
-from vidgru.terminal.options import config_options, json_option, quiet_option
+from vidgru.terminal.options import (
+    TRAIN_GROUPS,
+    GroupedCommand,
+    config_options,
+    json_option,
+    quiet_option,
+)
+
+GROUPS = {
+    **TRAIN_GROUPS,
+    "Main options": "core input seeds group-by val epochs minutes flip init out",
+}
 
 
-@click.command("compare")
+@click.command("compare", cls=GroupedCommand, groups=GROUPS)
 @click.argument("folder")
 @config_options(CompareConfig)
 @config_options(
     ClassifyTrainConfig,
     without=("task", "core", "input", "folds"),
-    minutes="Time for each training instead of epochs; slow variants then take fewer steps.",
-    seed="First seed; it also splits the clips, the same way for all.",
+    minutes="Time for each training, instead of --epochs; slow variants then take fewer steps.",
+    seed="First random seed; all variants get the same split.",
     out="Folder of run folders to write; must be new. Default: runs/<folder>-compare-<number>.",
 )
 @json_option
@@ -29,10 +40,10 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Tell which core learns the classes in FOLDER best, and at what cost.
+    """Train several recurrent cores on the clips in FOLDER and rank them.
 
-    FOLDER is as for `train`. Each core, with each input, is trained on the same clips with several
-    seeds, and all models are kept.
+    FOLDER is as for `train`. Each core is trained with each input and several seeds on the same
+    clips. All models are kept.
     """
     choice, config = CompareConfig(core, input, seeds), ClassifyTrainConfig(**options)
     from vidgru.tasks.classify.compare import compare_steps

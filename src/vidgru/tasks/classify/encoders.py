@@ -40,7 +40,7 @@ class PretrainedEncoder(InitialWeights):
         """Raise ModelError where a classifier with this input has other encoders."""
         if (given := settings["input"]) not in FITTING[self.input]:
             raise ModelError(
-                f"{self.model.path} has encoders for --input {self.input}, which do not fit "
+                f"{self.model.path} has encoders for --input {self.input}, which do not match "
                 f"--input {given}: give --input {self.input}, or another --init."
             )
 

@@ -65,14 +65,14 @@ def fold_steps(
             yield from learn_steps(own, part)
         held_out = [held for _, held in folds]
         known, selective, rows = score_folds(places, held_out, data, choose_device(config.device))
-        now, stage = time.monotonic(), "learning from all clips"
+        now, stage = time.monotonic(), "training on all clips"
         run = replace(run, config=config, began=now, stage=stage)
         result = yield from learn_steps(run, data, known)
     except KeyboardInterrupt as interrupt:
         if not any(run.run.glob(f"**/{CHECKPOINT_NAME}")):
             raise
         raise KeyboardInterrupt(
-            "Interrupted; what is learned so far is kept. "
+            "Interrupted; what was trained so far is kept. "
             f"Resume with: vidgru train --resume {shlex.quote(str(run.run))}"
         ) from interrupt
     # Folds that were trained before an interruption count, too.

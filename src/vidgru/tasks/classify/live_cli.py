@@ -32,7 +32,7 @@ def any_live(sources: tuple[str, ...]) -> bool:
     if not live:
         return False
     if len(sources) > 1:
-        raise OptionError(f"Give {masked(live[0])} by itself: it is live, without an end.")
+        raise OptionError(f"Give {masked(live[0])} as the only source: it is live and has no end.")
     context = click.get_current_context()
     default = click.core.ParameterSource.DEFAULT
     for param in context.command.params:
@@ -115,7 +115,7 @@ class _Screen:
         text = Text(
             f"{clock(moment.time, 0)}  {'█' * full}{'░' * (BLOCKS - full)} "
             f"{100 * moment.confidence:5.1f} %  {printable(moment.label)}  "
-            f"{rate:.1f} answers/s, {1000 * moment.delay:.0f} ms late, {moment.dropped} dropped"
+            f"{rate:.1f} predictions/s, {1000 * moment.delay:.0f} ms late, {moment.dropped} dropped"
         )
         text.truncate(shutil.get_terminal_size().columns - 1)
         return text.plain
@@ -135,9 +135,9 @@ class _Screen:
             print(json.dumps(summary.to_dict()), flush=True)
             return
         print(
-            f"Watched {printable(self.source)} for {clock(summary.seconds, 0)}: answers {total},"
-            f" sampled frames dropped {summary.dropped}, reconnects {summary.reconnects}."
+            f"Watched {printable(self.source)} for {clock(summary.seconds, 0)}: predictions"
+            f" {total}, sampled frames dropped {summary.dropped}, reconnects {summary.reconnects}."
         )
         parts = [f"{printable(label)} {100 * share:.1f} %" for label, share in shares.items()]
         if parts:
-            print(f"Of the answers: {', '.join(parts)}.")
+            print(f"Predicted: {', '.join(parts)}.")

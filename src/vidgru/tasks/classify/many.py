@@ -73,7 +73,7 @@ class Many:
 
     def _result(self, reply: dict[str, Any]) -> Answer:
         if reply["model"] != self.model:
-            raise ModelError(f"{self.path} has changed since it was opened: begin anew.")
+            raise ModelError(f"{self.path} has changed since it was opened: start again.")
         result = reply["result"]
         if "error" in result:
             return Failure.from_dict(result)

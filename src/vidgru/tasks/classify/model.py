@@ -19,6 +19,7 @@ from vidgru.core.errors import ModelError
 from vidgru.core.options import python_names
 from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.data.augment import straight_view, warp
+from vidgru.data.results import counted
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_config import ModelConfig
@@ -228,19 +229,17 @@ def threshold_for(model: LoadedModel, max_error: float) -> float | None:
     if threshold is None:
         minimum, wanted = min_answers(max_error), f"{100 * max_error:.3g} %"
         if not answers:
-            reason = "it keeps none, as when its training was not finished"
+            reason = f"{model.path} keeps no predictions of validation clips (unfinished training?)"
         elif len(answers) < minimum:
-            reason = f"they are {len(answers)}, and that takes {minimum} at least, all right"
+            reason = f"Only {counted(len(answers), 'validation clip')}; a {wanted} limit needs at "
+            reason += f"least {minimum}, all correct"
         else:
             wrong = sum(not right for _, right in answers)
-            reason = f"{wrong} of {len(answers)} are wrong, and too many of the surest ones"
-        log.warning(
-            "The validation answers of %s cannot vouch for an error of at most %s: %s. So every "
-            "answer is unsure.",
-            model.path,
-            wanted,
-            reason,
-        )
+            reason = (
+                f"{wrong} of {counted(len(answers), 'validation clip')} are wrong, too many of "
+            )
+            reason += f"them with high confidence for a {wanted} limit"
+        log.warning("%s. So every answer is 'unsure'.", reason)
     return threshold
 
 

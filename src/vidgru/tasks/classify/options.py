@@ -22,67 +22,62 @@ class ClassifyTrainConfig(TrainConfig):
 
     defaults: ClassVar = {"size": f"{SIZE}", "frames": "16 or fewer", "fps": "from the clips"}
 
-    task: str = option("classify", "What to learn.", choices=("classify",))
+    task: str = option("classify", "What to train.", choices=("classify",), metavar="TASK")
     init: str | None = option(
         None,
-        "Run folder or model file whose encoder a classifier begins with: one of --task forecast,"
-        " which may have learned from other videos, without classes, or one that tells classes,"
-        " the same or others. Default: random weights.",
+        "Start from an earlier run instead of random weights.",
         metavar="RUN",
     )
     encoder: str = option(
         "cnn",
-        "What the core reads: features of each frame (cnn), or each frame by itself, a row of"
-        " pixels at a time (rows, for single images).",
+        "What the core reads: features of each frame (cnn), or the rows of one frame (rows, for"
+        " single images).",
         choices=ENCODERS,
     )
-    core: str | None = option(
-        None, f"Recurrent core of a classifier. Default: {CORE}.", choices=CORES
-    )
+    core: str | None = option(None, f"Recurrent core. Default: {CORE}.", choices=CORES)
     gated_update: str = option(
         "blend",
-        "How the core `gated` uses its update gate: blend old and new cell state with it, or leave"
-        " it out, as the article's formula is printed.",
+        "Update gate of the core `gated`: blend the old and the new cell state, or leave it out,"
+        " as in the article's printed formula.",
         choices=GATED_UPDATES,
     )
     input: str | None = option(
         None,
-        "What the network sees: changes between frames, pictures, or both. Default: both, or"
-        " pictures where all clips are single images.",
+        "Input of the network: differences between frames, the frames (rgb), or both. Default:"
+        " both, or rgb if all clips are single images.",
         choices=INPUTS,
     )
     augment: str = option(
         "light",
-        "How much training changes the pictures of a clip, all of them alike: light (8 degrees, a"
-        " little shift and zoom, flip) or strong (40 degrees; shift, shear and zoom 0.2; flip),"
-        " and brightness and contrast in both. Flipped and turned clips keep their class; where"
-        " that would make two classes inseparable, as left and right, those of these classes are"
-        " left out. The options below replace single settings, for all classes alike.",
+        "Random changes to training clips: light (rotation up to 8 degrees, small shift and zoom,"
+        " mirror images, brightness, contrast) or strong (40 degrees; shift, shear, zoom 0.2)."
+        " Rotated and mirrored clips are left out for classes that they would make inseparable."
+        " The options below replace single settings, for all classes.",
         choices=AUGMENTS,
     )
     rotation: float | None = option(
-        None, "Turn by up to so many degrees.", low=0, high=180, metavar="DEGREES"
+        None, "Rotate by up to this angle.", low=0, high=180, metavar="DEGREES"
     )
     shift: float | None = option(
-        None, "Move by up to this share of width and height.", low=0, high=1, metavar="SHARE"
+        None, "Shift by up to this share of width and height.", low=0, high=1, metavar="SHARE"
     )
     shear: float | None = option(
-        None, "Slant by up to this share of the height.", low=0, high=1, metavar="SHARE"
+        None, "Shear by up to this share of the height.", low=0, high=1, metavar="SHARE"
     )
     zoom: float | None = option(
-        None, "Show up to this share more or less.", low=0, below=1, metavar="SHARE"
+        None, "Zoom in or out by up to this share.", low=0, below=1, metavar="SHARE"
     )
     flip: bool | None = option(
-        None, "Swap left and right at random, whatever the class. Default: checked, see --augment."
+        None, "Use mirror images of all clips, or of none. Default: decided by a test."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
-            raise OptionError("--encoder rows reads pictures: leave out --input.")
+            raise OptionError("--encoder rows reads frames as they are: leave out --input.")
         if self.encoder == "rows" and self.init is not None:
             raise OptionError(
-                "--init gives encoders, and --encoder rows has none: leave out one of them."
+                "--init sets the encoder, and --encoder rows has none: leave out one of them."
             )
         if self.encoder == "rows" and self.core == MAP_CORE:
             raise OptionError(
@@ -110,8 +105,8 @@ class AnswerConfig(ModelConfig):
 
     max_error: float | None = option(
         None,
-        "Share of the answers that may be wrong: say `unsure` where the confidence is below the"
-        " threshold that keeps to it on the validation clips. Default: always answer.",
+        "Share of predictions that may be wrong. Predictions of low confidence become `unsure`; the"
+        " threshold is chosen on the validation clips. Default: no limit.",
         above=0,
         below=1,
         metavar="SHARE",
@@ -131,8 +126,8 @@ class PredictConfig(AnswerConfig):
 
     timeline: bool = option(
         False,
-        "Tell what happens when: segments with start, end, label and confidence."
-        " --save, --subtitles, --events and --per-frame do so, too.",
+        "Predict over time: segments with start, end, label and confidence. --save, --subtitles,"
+        " --events and --per-frame imply it.",
     )
     save: str | None = option(
         None,
@@ -142,8 +137,8 @@ class PredictConfig(AnswerConfig):
     )
     subtitles: str | None = option(
         None,
-        "Also write the timeline as subtitles, which any player shows: an .srt or .vtt file, or for"
-        " several sources a folder.",
+        "Also write the timeline as subtitles: an .srt or .vtt file, or for several sources a"
+        " folder.",
         metavar="FILE|DIR",
     )
     events: str | None = option(
@@ -161,21 +156,21 @@ class PredictConfig(AnswerConfig):
     min_seconds: float | None = option(None, **SHORTEST)
     workers: str = option(
         "1",
-        "Processes that read and answer, each taking some 350 MB of memory; auto: one a core, fewer"
-        " for few sources.",
+        "Worker processes, each of some 350 MB of memory; auto: one per core, fewer for few"
+        " sources.",
         metavar="N|auto",
     )
     out: str | None = option(
         None,
-        "Write a JSON line a source here, in their order, each as soon as it is known; must be new."
+        "Write one JSON line per source to this new file, in the order of the sources."
         " Under torchrun, each process writes its own <name>-<number>-of-<count>.jsonl,"
-        " and a source that fails does not make the exit code 1.",
+        " and the exit code is 0 even if a source fails.",
         metavar="FILE",
     )
     resume: bool = option(
         False,
-        "Continue --out: sources that have a line there, an error too, are done, if they are"
-        " given by the same path. To try some again, delete their lines; they come last then.",
+        "Continue --out: sources that have a line there, even an error, are skipped. To try one"
+        " again, delete its line.",
     )
 
     def __post_init__(self) -> None:
@@ -188,7 +183,7 @@ class PredictConfig(AnswerConfig):
                 )
         if self.out is not None and self._written:
             names = ", ".join("--" + name.replace("_", "-") for name in self._written)
-            raise OptionError(f"--out keeps answers only: leave out {names}.")
+            raise OptionError(f"--out writes predictions only: leave out {names}.")
         if self.min_seconds is not None and not self.segments:
             raise OptionError("--min-seconds needs --timeline.")
         if self.resume and self.out is None:
@@ -212,18 +207,16 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
 
     max_error: float = option(
         0.05,
-        "Share of the answers that may be wrong: count what is left when those that are not sure"
-        " enough become `unsure`.",
+        "Share of predictions that may be wrong: also report the accuracy when predictions of low"
+        " confidence become `unsure`.",
         above=0,
         below=1,
         metavar="SHARE",
     )
     group_by: str | None = option(
         None,
-        "Clips of one group (person, day, camera ...) tell less than as many of their own: widen"
-        " the interval of the accuracy accordingly. A regular expression on the clip's relative"
-        " path, or a column of FOLDER/groups.csv. Default: what names and tables suggest; `none`"
-        " counts clip by clip.",
+        "Groups of clips (one person, day or camera), for a wider interval of the accuracy: REGEX"
+        " on paths, or COLUMN of groups.csv. Default: as names suggest; `none`: no groups.",
         metavar="REGEX|COLUMN",
     )
     timeline: bool = option(
@@ -261,14 +254,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class CompareConfig:
     """What `compare` compares: each core with each input. TrainConfig defines the training."""
 
-    core: tuple[str, ...] = option(CORES, "Recurrent core to compare; give several.", choices=CORES)
+    core: tuple[str, ...] = option(CORES, "Recurrent core to compare; repeatable.", choices=CORES)
     input: tuple[str, ...] = option(
         (),
-        "Input to compare: changes between frames, pictures, or both; give several. Default: the"
-        " one that `train` takes.",
+        "Input to compare: differences between frames, the frames (rgb), or both; repeatable."
+        " Default: as `train`.",
         choices=INPUTS,
     )
-    seeds: int = option(3, "How often to train each, with --seed and those after it.", low=1)
+    seeds: int = option(3, "Trainings of each, with --seed and the seeds after it.", low=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -276,7 +269,7 @@ class CompareConfig:
         if world_size() > 1:
             raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
         if len(self.variants()) < 2:
-            raise OptionError("Nothing to compare: give at least two of --core, or of --input.")
+            raise OptionError("Nothing to compare: give --core or --input at least twice.")
 
     def variants(self) -> list[tuple[str, str | None]]:
         """Return (core, input) of each variant once; the input is None where none was given."""
@@ -285,11 +278,10 @@ class CompareConfig:
 
 ABOUT = About(
     name="classify",
-    learns="to tell classes",
     command="predict",
-    summary="Tell what happens in videos.",
-    noun="a model that tells classes",
-    use="tells classes: use `vidgru predict`",
+    summary="Predict the class of videos, as a whole or over time.",
+    noun="a classifier",
+    use="is a classifier: use `vidgru predict`",
     subject="classes",
     train_config=ClassifyTrainConfig,
     evaluate_config=ClassifyEvaluateConfig,

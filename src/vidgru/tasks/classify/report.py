@@ -75,12 +75,12 @@ def _headline(numbers: Numbers) -> str:
     over = "clips, counted one by one"
     if numbers["groups",] is not None:
         over = f"{counted(numbers, 'groups', noun='independent group')} of clips"
-    learned = "It did not learn from these clips."
+    learned = "It was not trained on these clips."
     if numbers["trained_on",] is None:
-        learned = "Nothing tells whether it learned from these clips."
+        learned = "Whether it was trained on these clips is unknown."
     flattering = (
-        f"<p>Its epoch or temperature was chosen on {counted(numbers, 'validated_on')} of these, "
-        "and that flatters.</p>\n"
+        f"<p>The model was chosen with {counted(numbers, 'validated_on')} of these, so the figure "
+        "is too optimistic.</p>\n"
     )
     return (
         f'<header id="headline">\n<h1>{numbers("scores", "accuracy")} of '
@@ -102,7 +102,7 @@ def _baselines(numbers: Numbers) -> str:
     own = "This model"
     plain = [
         (own, _bar(numbers["scores", "accuracy"], "own"), numbers("scores", "accuracy")),
-        ("Always the commonest class", _bar(numbers["majority",]), numbers("majority")),
+        ("Always the most frequent class", _bar(numbers["majority",]), numbers("majority")),
         (
             "Guessing",
             _bar(1 / len(numbers.labels)),
@@ -123,8 +123,8 @@ def _baselines(numbers: Numbers) -> str:
         parts.append(as_table("balanced accuracy beside shortcuts", head, rows, "bars"))
     if any(cue["found"] for cue in cues):
         parts.append(
-            '<p class="warn">Something that should not matter tells the classes apart, so part of '
-            "this model's accuracy may rest on it.</p>\n"
+            '<p class="warn">The classes differ in something that should not matter, and part of '
+            "this model's accuracy may come from it.</p>\n"
         )
     return as_section("baselines", "Baselines", *parts)
 
@@ -158,7 +158,7 @@ def _classes(numbers: Numbers) -> str:
     head = ["class", "clips", "recall", "precision", "F1"]
     note = (
         '<p class="dim">Recall: of the clips of a class, the share correct. Precision: of the '
-        "clips called so, the share that is. F1: their harmonic mean.</p>\n"
+        "clips predicted as a class, the share correct. F1: their harmonic mean.</p>\n"
     )
     return as_section("classes", "Scores by class", as_table("classes", head, rows), note)
 
@@ -177,7 +177,7 @@ def _confusion(numbers: Numbers) -> str:
     head = ["true, predicted", *map(shortened, numbers.labels)]
     note = (
         '<p class="dim">Clips by true class (rows) and predicted class (columns). The more of a '
-        "row, the stronger the colour: blue is right, orange is wrong.</p>\n"
+        "row, the stronger the colour: blue is correct, orange is wrong.</p>\n"
     )
     table = as_table("confusion matrix", head, rows, "matrix")
     return as_section("confusion", "Confusion matrix", note, table)
@@ -203,8 +203,8 @@ def _calibration(numbers: Numbers) -> str:
     return as_section(
         "calibration",
         "Calibration",
-        '<p class="dim">Each column holds answers of a like confidence: on the dashed line, as '
-        "many are right as they claim; below it, they claim too much.</p>\n",
+        '<p class="dim">Each column holds predictions of similar confidence. On the dashed line, '
+        "accuracy equals confidence; below it, the model is overconfident.</p>\n",
         f'<div class="charts">\n{"".join(figures)}</div>\n',
         f"<p>Temperature: {numbers('calibration', 'temperature')}.</p>\n",
         f"<details><summary>The numbers of these charts</summary>\n{''.join(tables)}</details>\n",
@@ -218,7 +218,7 @@ def _reliability(numbers: Numbers, key: str, when: str) -> str:
         if part["confidence"] is None or part["accuracy"] is None:
             continue
         texts = {k: shown(k, part[k]) for k in part}
-        title = "{low} to {high}: {count} clips, confidence {confidence}, {accuracy} right"
+        title = "{low} to {high}: {count} clips, confidence {confidence}, {accuracy} correct"
         data = {"bin": f"calibration.{key}.{n}"} | {k: json.dumps(part[k]) for k in part}
         chart.bar(part["low"], part["high"], part["accuracy"], title.format(**texts), data)
         chart.dot(part["confidence"], part["accuracy"], "one", title.format(**texts), data)
@@ -229,11 +229,11 @@ def _reliability(numbers: Numbers, key: str, when: str) -> str:
 def _answered(numbers: Numbers) -> str:
     wanted = numbers("answered", "max_error")
     if numbers["answered", "threshold"] is None:
-        said = f"On validation clips, no threshold leaves at most {wanted} of the answers wrong."
+        said = f"On validation clips, no threshold keeps the error at or below {wanted}."
     else:
         said = (
-            f"Answers below a confidence of {numbers('answered', 'threshold')} become "
-            f"<i>unsure</i>: on validation clips, that leaves at most {wanted} of them wrong."
+            f"Predictions below a confidence of {numbers('answered', 'threshold')} become "
+            f"<i>unsure</i>: on validation clips, at most {wanted} of the others are wrong."
         )
     rows = [
         ("Answered clips", numbers("answered", "answered")),
@@ -259,7 +259,7 @@ def _mistakes(numbers: Numbers, strips: Mapping[str, Sequence[NDArray[np.uint8]]
         label = escape(f"Frames of {visible(answer['clip'])}")
         strip = f'<div class="strip" role="img" aria-label="{label}">{images}</div>'
         figures.append(
-            f"<figure><div>Is <b>{named(answer['label'])}</b>, called "
+            f"<figure><div>True <b>{named(answer['label'])}</b>, predicted "
             f"<b>{named(answer['predicted'])}</b> with {numbers('answers', n, 'confidence')}</div>"
             f"{strip if images else ''}<figcaption>{named(answer['clip'])}</figcaption></figure>\n"
         )
@@ -276,7 +276,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 def _curves(rows: Sequence[dict[str, float]]) -> str:
     if not rows:
-        text = "<p>There is no table of this training beside the model.</p>\n"
+        text = "<p>There is no metrics.csv beside the model.</p>\n"
         return as_section("curves", "Training", text)
     loss, accuracy = (
         # A model that was trained on all clips has no validation.
@@ -335,7 +335,7 @@ def _left_out(numbers: Numbers) -> str:
     parts = []
     if numbers["trained_on",] is not None:
         learned = counted(numbers, "trained_on")
-        parts.append(f"<p>Because the model learned from them: {learned}.</p>\n")
+        parts.append(f"<p>Because the model was trained on them: {learned}.</p>\n")
     parts.append(
         f"<p>Because they could not be read: {counted(numbers, 'skipped', 'length')}.</p>\n"
     )

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.core.text import printable
+from vidgru.data.results import counted
 from vidgru.engine.results import PARTS, RANDOM
 from vidgru.tasks.classify.results import (
     ENOUGH_TO_CHOOSE,
@@ -18,7 +19,7 @@ from vidgru.tasks.classify.scores import Comparison, Evaluation
 from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.timeline_tables import show_timelines
 from vidgru.terminal.results import print_end, splitting
-from vidgru.terminal.tables import open_console, percent, shown
+from vidgru.terminal.tables import open_console, percent, points, shown
 
 
 def show(result: TrainResult | Evaluation | TimelineEvaluation) -> None:
@@ -61,14 +62,14 @@ def show_training(result: TrainResult) -> None:
         table.add_row(Text(title, style="bold"), *cells)
     console.print(table)
     if result.skipped:
-        console.print(Text(f"Unreadable clips, skipped and named above: {len(result.skipped)}."))
+        console.print(Text(f"Unreadable clips, skipped (see above): {len(result.skipped)}."))
     kept = ""
     if not result.folds:
-        why = "validated best" if result.chosen else "the last: too few clips to choose another by"
+        why = "best on validation clips" if result.chosen else "the last"
         kept = f", kept epoch {result.best_epoch} ({why})"
-    ended = ", fewer than planned, as nothing was left to learn" if result.ended_early else ""
-    begun = "" if result.initial_weights == RANDOM else f", beginning with {result.initial_weights}"
-    where = "On held-out clips" if result.folds else "On the validation clips, where it was fitted"
+    ended = " (ended early: the training clips were learned)" if result.ended_early else ""
+    begun = "" if result.initial_weights == RANDOM else f", starting from {result.initial_weights}"
+    where = "held-out clips" if result.folds else "the validation clips"
     sentences = (
         splitting(result.split, len(result.folds)),
         _few(result),
@@ -108,22 +109,22 @@ def _few(result: TrainResult) -> str:
     clips = sum(result.validation.count.values())
     which = "held-out" if result.folds else "validation"
     text = (
-        f"{percent(result.validation.accuracy)} of {clips} {which} clips are right: on others it"
-        f" may be {percent(low)} to {percent(high)} (95 % interval)"
+        f"Accuracy: {percent(result.validation.accuracy)} of {counted(clips, f'{which} clip')}"
+        f" (95 % interval: {percent(low)} to {percent(high)})"
     )
     if clips < FEW_CLIPS and not result.folds:
-        text += "; so few say little, --folds 4 tells more"
+        text += ". For a better estimate: --folds 4"
     return f"{text}."
 
 
 def _calibrated(calibration: Calibration, where: str) -> str:
-    """Return the calibration error, in a sentence."""
-    return f"{where}, confidence is off by {percent(calibration.ece)} on average " + (
-        "(no temperature: one would not make it better)."
-        if calibration.temperature == 1
-        else f"({percent(calibration.ece_before)} without the temperature "
-        f"{calibration.temperature:.2f})."
-    )
+    """Return how far confidence is off, in a sentence."""
+    text = f"Stated confidence differs from accuracy by {points(calibration.ece)} on average"
+    text += f" on {where}" if where else ""
+    if calibration.temperature != 1:
+        text += f" ({points(calibration.ece_before)} before temperature scaling by "
+        text += f"{calibration.temperature:.2f})"
+    return f"{text}."
 
 
 def _answering(result: TrainResult) -> str:
@@ -131,8 +132,9 @@ def _answering(result: TrainResult) -> str:
     if (answered := result.answered) is None:
         return ""
     text = f"With --max-error {answered.max_error:g}, {answered.answered} of "
-    text += f"{sum(result.validation.count.values())} held-out clips are answered"
-    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
+    text += f"{counted(sum(result.validation.count.values()), 'held-out clip')} get a label"
+    text += f", {percent(answered.error)} of them a wrong one" if answered.answered else ""
+    return f"{text}; the others are 'unsure'."
 
 
 def _mirroring(result: TrainResult) -> str:
@@ -141,11 +143,11 @@ def _mirroring(result: TrainResult) -> str:
         return ""
     left_out = [label for label, used in result.mirrored.items() if not used]
     if len(left_out) == len(result.mirrored):
-        text = "Mirrored clips were not trained on"
+        text = "Mirror images are not used"
     else:
-        text = "Mirrored clips were trained on too, under the same class"
-        text += f", but not those of {', '.join(left_out)}" if left_out else ""
-    return text + _because("mirror", "mirrored clips", "--flip", result)
+        text = f"Mirror images are used{', but not of ' if left_out else ''}{', '.join(left_out)}"
+    undo = "" if left_out else " If wrong: --no-flip."
+    return text + _because("mirror", "--flip", result) + undo
 
 
 def _turning(result: TrainResult) -> str:
@@ -153,13 +155,12 @@ def _turning(result: TrainResult) -> str:
     if result.rotation <= 0:
         return ""
     less = [f"{name} {turn:.3g}" for name, turn in result.turned.items() if turn < result.rotation]
-    text = f"Clips were turned by up to {result.rotation:.3g} degrees"
-    text += f", those of some classes by less: {', '.join(less)}" if less else ""
-    option = f"--rotation {result.rotation:g}"
-    return text + _because("turn", "clips turned that far", option, result)
+    text = f"Clips are rotated by up to {result.rotation:.3g} degrees"
+    text += f", less for: {', '.join(less)}" if less else ""
+    return text + _because("turn", f"--rotation {result.rotation:g}", result)
 
 
-def _because(transform: str, what: str, option: str, result: TrainResult) -> str:
+def _because(transform: str, option: str, result: TrainResult) -> str:
     """Return why a transform was restricted, and how to allow it; or the end of the sentence."""
     pairs = [pair for pair in result.confused if pair.transform == transform]
     if not pairs:
@@ -168,15 +169,14 @@ def _because(transform: str, what: str, option: str, result: TrainResult) -> str
             used = min(result.turned.values()) == result.rotation
         if used:
             return "."
-        why = f": so short a training does not check whether {what} keep their class"
-        return f"{why}. {option} trains on them all the same."
+        return f" (not tested in so short a training). If wrong: {option}."
     shares = ", ".join(
-        f"{pair.first} and {pair.second} ({percent(pair.with_it)}, {percent(pair.without)} without)"
+        f"{pair.first} and {pair.second} {percent(pair.with_it)} ({percent(pair.without)} without)"
         for pair in pairs
     )
     return (
-        f": with {what} these cannot be told apart, checked on training clips held out for it: "
-        f"{shares}. {option} trains on them all the same."
+        f": classes would become inseparable (accuracy on held-out training clips: {shares})."
+        f" If wrong: {option}."
     )
 
 
@@ -199,39 +199,42 @@ def show_evaluation(result: Evaluation) -> None:
     console.print(table)
     wrong = sorted((a for a in result.answers if not a.right), key=lambda a: -a.confidence)
     low, high = result.interval
-    over = f", over {result.groups} groups" if result.groups is not None else ""
+    over = f", by {counted(result.groups, 'group')}" if result.groups is not None else ""
     console.print(
         Text(
-            f"Accuracy: {percent(scores.accuracy)}, {clips - len(wrong)} of {clips} "
-            f"{PARTS[result.part]} (95 % interval: {percent(low)} to {percent(high)}{over})."
+            f"Accuracy: {percent(scores.accuracy)}, {clips - len(wrong)} of "
+            f"{counted(clips, PARTS[result.part].removesuffix('s'))} (95 % interval: "
+            f"{percent(low)} to {percent(high)}{over})."
         )
     )
-    tops = ", ".join(f"{k}: {percent(share)}" for k, share in result.top.items() if k > 1)
-    among = f" Among the likeliest {tops}." if tops else ""
-    console.print(Text(f"Always the commonest class: {percent(result.majority)}.{among}"))
+    tops = [f" Top-{k} accuracy: {percent(share)}." for k, share in result.top.items() if k > 1]
+    text = f"Baseline, always the most frequent class: {percent(result.majority)}.{''.join(tops)}"
+    console.print(Text(text))
     found = [f"{cue.cue} {percent(cue.accuracy)}" for cue in result.shortcuts if cue.found]
     if found:
-        text = f"Without seeing what happens: by {', '.join(found)} (balanced accuracy)."
+        text = f"Shortcuts, balanced accuracy by them alone: {', '.join(found)}."
         console.print(Text(text))
-    console.print(Text(_calibrated(result.calibration, "Here")))
+    console.print(Text(_calibrated(result.calibration, "")))
     console.print(Text(_answered(result.answered, clips)))
     for answer in wrong[:SUREST]:
-        said = f"{answer.clip} was called {answer.predicted}, {percent(answer.confidence)}"
+        said = f"{answer.clip} predicted as {answer.predicted}, {percent(answer.confidence)}"
         console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
     if len(wrong) > SUREST:
-        console.print(Text(f"and {len(wrong) - SUREST} more, less sure."))
+        console.print(Text(f"and {len(wrong) - SUREST} more, of lower confidence."))
     if result.report is not None:
         console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
 
 
 def _answered(answered: SelectiveScores, clips: int) -> str:
     """Return what is left of answers at a maximum error, in a sentence."""
-    wanted = f"For at most {100 * answered.max_error:.3g} % wrong answers"
+    wanted = f"With an error limit of {100 * answered.max_error:.3g} %"
     if answered.threshold is None:
-        return f"{wanted} there is no threshold: every answer is unsure."
-    text = f"{wanted}, those below {percent(answered.threshold)} are unsure: "
-    text += f"{answered.answered} of {clips} are left"
-    return text + (f", {percent(answered.error)} of them wrong." if answered.answered else ".")
+        return f"{wanted}, every answer is 'unsure'."
+    text = f"{wanted} (confidence of at least {percent(answered.threshold)}), "
+    text += f"{answered.answered} of {counted(clips, 'clip')} get a label"
+    return text + (
+        f", {percent(answered.error)} of them a wrong one." if answered.answered else "."
+    )
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -261,17 +264,18 @@ def show_comparison(comparison: Comparison) -> None:
         )
     console.print(table)
     sentences = [
-        f"{comparison.clips} {measured} clips: one clip is {percent(1 / comparison.clips)}."
+        f"{counted(comparison.clips, f'{measured} clip')}: one clip is "
+        f"{percent(1 / comparison.clips)}."
     ]
     if seeds > 1:
         sentences.append(f"+- is the standard deviation over {seeds} seeds, all on the same split.")
     else:
-        sentences.append("One seed tells nothing of chance: give more --seeds.")
+        sentences.append("One seed says nothing about chance: give more --seeds.")
     console.print(Text(" ".join(sentences)))
     if measured != "validation":
-        console.print(Text("The last epoch's accuracy is that on validation clips."))
+        console.print(Text("The accuracy of the last epoch is on the validation clips."))
     elif comparison.clips >= ENOUGH_TO_CHOOSE:
-        text = "Accuracy is that of the best epoch on these very clips, so it flatters a little."
+        text = "The best epoch was chosen with these clips, so the accuracy is too optimistic."
         console.print(Text(text))
     console.print(
         Text(

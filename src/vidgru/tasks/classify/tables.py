@@ -1,62 +1,102 @@
 """Output of `predict`: tables to read and tables to keep."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from vidgru.core.text import clock, printable
+from vidgru.data.results import counted
 from vidgru.tasks.classify.results import UNSURE, Labelled, Prediction, Written
 from vidgru.tasks.classify.timeline import Timeline
-from vidgru.terminal.tables import open_console, percent, shown
+from vidgru.terminal.tables import fits_width, open_console, percent, shown
 
+DEFAULT_TOP = 3
 COLUMNS = ("label", "answered", "likeliest", "confidence")
 
 
-def show_predictions(predictions: Sequence[Prediction], top: int) -> None:
-    """Print a row for each video: its label, its confidence, and the next likeliest labels."""
+def show_predictions(
+    predictions: Sequence[Prediction], top: int | None, sources: Sequence[str]
+) -> None:
+    """Print a row for each video: its label, the confidence, and the next likeliest labels.
+
+    Paths are shown relative to the source, where that is one folder of videos.
+    """
     if not predictions:
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("source")
-    table.add_column("label", style="bold")
-    table.add_column("confidence", justify="right")
-    if top > 1:
-        table.add_column("then")
-    for prediction in predictions:
-        row: list[str | Text] = [shown(prediction.source), shown(prediction.label)]
-        row.append(percent(prediction.confidence))
-        table.add_row(*row, *([_others(prediction, top)] if top > 1 else []))
+    folder = Path(sources[0]) if len(sources) == 1 else None
+    inside = folder is not None and all(folder in Path(p.source).parents for p in predictions)
+
+    def draw(top: int) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+        table.title = Text(f"In {printable(str(folder))}:") if inside else None
+        table.add_column("source")
+        _add_columns(table, top)
+        for prediction in predictions:
+            path = prediction.source
+            if inside and folder is not None:
+                path = str(Path(path).relative_to(folder))
+            table.add_row(shown(path), *_cells(prediction, top))
+        return table
+
     console = open_console()
-    console.print(table)
+    console.print(_fitting(console, draw, top))
     if threshold := predictions[0].threshold:
         count = sum(prediction.unsure for prediction in predictions)
-        console.print(f"{count} of {len(predictions)} below {percent(threshold)}: unsure.")
+        text = f"{count} of {counted(len(predictions), 'prediction')} unsure: "
+        console.print(f"{text}confidence below {percent(threshold)}.")
 
 
-def _others(prediction: Labelled, top: int) -> Text:
-    """Return the next likeliest labels after the predicted one."""
-    ranked = prediction.top(top)
-    others = ranked if prediction.unsure else ranked[1:]
-    return Text(", ".join(f"{printable(name)} {percent(share)}" for name, share in others))
+def _fitting(console: Console, draw: Callable[[int], Table], top: int | None) -> Table:
+    """Return a table with the likeliest labels that were asked for, or else as many as fit."""
+    if top is not None:
+        return draw(top)
+    for fewer in range(DEFAULT_TOP, 1, -1):
+        table = draw(fewer)
+        if fits_width(console, table):
+            return table
+    return draw(1)
 
 
-def show_timeline(timeline: Timeline, top: int) -> None:
-    """Print a row for each segment of a video, and the total length of each label."""
-    table = Table(box=box.SIMPLE_HEAD, title=shown(timeline.source), title_justify="left")
-    for title in ("from", "to"):
-        table.add_column(title, justify="right")
+def _add_columns(table: Table, top: int) -> None:
     table.add_column("label", style="bold")
     table.add_column("confidence", justify="right")
     if top > 1:
         table.add_column("then")
-    for segment in timeline.segments:
-        times = clock(segment.start), clock(segment.end)
-        row: list[str | Text] = [*times, shown(segment.label), percent(segment.confidence)]
-        table.add_row(*row, *([_others(segment, top)] if top > 1 else []))
+
+
+def _cells(prediction: Labelled, top: int) -> list[Text | str]:
+    """Return the label, its confidence, and the labels that come after it."""
+    if top == 1:
+        return [shown(prediction.label), percent(prediction.confidence)]
+    ranked = prediction.top(top)
+    others = ranked if prediction.unsure else ranked[1:]  # an unsure one is the first of the others
+    text = ", ".join(f"{printable(name)} {percent(share)}" for name, share in others)
+    return [
+        shown(prediction.label),
+        "-" if prediction.unsure else percent(prediction.confidence),
+        Text(text),
+    ]
+
+
+def show_timeline(timeline: Timeline, top: int | None) -> None:
+    """Print a row for each segment of a video, and the bouts of each label."""
+
+    def draw(top: int) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, title=shown(timeline.source), title_justify="left")
+        for title in ("from", "to"):
+            table.add_column(title, justify="right")
+        _add_columns(table, top)
+        for segment in timeline.segments:
+            times = clock(segment.start), clock(segment.end)
+            table.add_row(*times, *_cells(segment, top))
+        return table
+
     console = open_console()
-    console.print(table)
+    console.print(_fitting(console, draw, top))
     console.print(_bouts(timeline))
     console.print(f"{clock(timeline.seconds)} in all.")
 
@@ -92,13 +132,13 @@ def show_written(written: Written) -> None:
         table.add_row(Text(UNSURE, style="dim"), f"{written.unsure}")
     if table.row_count:
         console.print(table)
-    text = f"{written.sources} sources, all answered"
+    text = f"{counted(written.sources, 'source')}, all predicted"
     if written.failures:
-        text = f"{written.sources} sources, {written.failures} of them not readable"
+        text = f"{counted(written.sources, 'source')}, {written.failures} of them unreadable"
     if written.there == written.sources:
-        text += "; nothing was left to do"
+        text += "; all were done before"
     elif written.there:
-        text += f"; {written.there} had been done before"
+        text += f"; done before: {written.there}"
     console.print(Text(f"{text}: {printable(str(written.out))}", overflow="fold"))
 
 

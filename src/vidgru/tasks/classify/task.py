@@ -123,7 +123,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
     def encoders(self, model: LoadedModel) -> str:
         """Return the --input that a model's encoders require; raises ModelError."""
         if model.spec.encoder == "rows":
-            raise ModelError(f"{model.path} reads rows of pixels: it has no encoder to begin with.")
+            raise ModelError(f"{model.path} reads rows of pixels: it has no encoder for --init.")
         return model.spec.input
 
 

@@ -155,7 +155,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
         """Return how good the weights are, for the progress bar."""
         if self.scores is None or self.config.cross_validated:
             return ""
-        return f", validation accuracy {self.scores.accuracy:.3f}"
+        return f", accuracy {self.scores.accuracy:.3f}"
 
     def measure(self) -> tuple[Numbers, float]:
         """Return the scores on validation clips, if any, and a number to choose weights by.
@@ -211,7 +211,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
         if self.known is not None:
             return self.known
         if self.val is None:
-            raise DataError("There are no clips to tell how good the model is.")
+            raise DataError("There are no clips to measure the model on.")
         outputs, targets = self.train_step.clip_outputs(self.val), self.val.targets
         confidence = fit_confidence(outputs, targets)
         shares = clip_probabilities(outputs, confidence.temperature)

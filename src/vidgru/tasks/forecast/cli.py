@@ -8,6 +8,7 @@ import click
 
 from vidgru.core.results import Failure
 from vidgru.core.text import printable
+from vidgru.data.results import counted
 from vidgru.tasks.forecast.options import ForecastConfig
 from vidgru.tasks.forecast.results import Forecast, ForecastSummary
 from vidgru.terminal.options import (
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
-    """Forecast the frames that come next in videos, with a model that learned to.
+    """Forecast the next frames of videos, with a model of `train --task forecast`.
 
-    SOURCE is a video, a folder of images, or a folder to search for videos. Each has a folder: the
-    frames forecast as pictures, forecast.mp4 with the frames seen before them, filmstrip.png with
-    what was seen, what came, what was forecast and where it erred, and frames.csv with times and
-    errors. Several --at have a folder each in it.
+    SOURCE is a video, a folder of images, or a folder to search for videos. For each, a folder is
+    written: the forecast frames as pictures, forecast.mp4 (context and forecast), filmstrip.png
+    (context, true frames, forecast, difference) and frames.csv (times and errors). With several
+    --at, it has a folder for each.
 
-    Where the video goes on after --at, a table tells how far the forecasts are from what came, and
-    errors.png draws that over the frames ahead, beside two guesses: that the last frame stays, and
-    that each pixel goes on to change as it did.
+    If the video continues after --at, a table shows the error of the forecasts, and errors.png
+    plots it over the frames ahead, beside two baselines: the last frame repeated, and each pixel
+    changing on linearly.
     """
     config = ForecastConfig(**options)
     from vidgru.tasks.forecast.model import load_forecast
@@ -82,11 +83,11 @@ def _print(
         len(found),
         output,
         quiet=quiet,
-        interrupted="{printed} of {total} sources were done to their end.",
+        interrupted="{printed} of {total} sources were finished.",
         parts=(Forecast,),
     )
     if unknown:
-        print("Where a video ends, nothing is known of what came: to compare, give --at.")
+        print("No true frames follow the end of a video. To compare with true frames, give --at.")
     return failed
 
 
@@ -95,9 +96,9 @@ def _line_of(forecast: Forecast) -> str:
     last = forecast.frames[-1]
     folder = last.file.parent if last.file is not None else ""
     return printable(
-        f"{forecast.source}: {last.number} frames after {forecast.at:.2f} s, up to "
-        f"{last.seconds:.2f} s, from {len(forecast.context)} seen at {forecast.fps:.4g} frames/s, "
-        f"in {folder}"
+        f"{forecast.source}: {counted(last.number, 'frame')} after {forecast.at:.2f} s, up to "
+        f"{last.seconds:.2f} s, from {len(forecast.context)} before it at {forecast.fps:.4g} "
+        f"frames/s, in {folder}"
     )
 
 
@@ -112,6 +113,6 @@ def _show(summary: ForecastSummary) -> None:
 
     console = open_console()
     if left := summary.forecasts - summary.scores.windows:
-        console.print(f"Left out, as less is known of what came after: {left} of the forecasts.")
+        console.print(f"Forecasts without true frames to compare with, left out: {left}.")
     console.print(scores_table(summary.scores, printable(summary.source)))
     console.print(Text(CONSTANTS))

@@ -47,8 +47,7 @@ def evaluate_forecast_steps(
     scores = accumulator.scores(median(rates or [spec.fps]))
     if scores is None:
         raise DataError(
-            f"No clip in {folder} has the {spec.window} frames that it takes to tell how good the "
-            "model is."
+            f"No clip in {folder} has the {spec.window} frames that it takes to measure the model."
         )
     return ForecastEvaluation(
         model=model.path,

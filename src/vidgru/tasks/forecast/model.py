@@ -186,8 +186,8 @@ class ForecastModel(VideoModel[Forecast]):
         context = list(frames)
         if len(context) < self.spec.frames:
             log.warning(
-                "%s: up to %.2f s there are %d of the %d frames that the model wants to see, so "
-                "the forecast is a poorer one.",
+                "%s: up to %.2f s there are %d of the %d frames of context that the model expects, "
+                "so the forecast is worse.",
                 source, context[-1].time, len(context), self.spec.frames,
             )  # fmt: skip
         with torch.inference_mode():

@@ -15,23 +15,21 @@ class ForecastTrainConfig(MapTrainConfig):
     """How `train` trains a forecasting model. None means: chosen from the data."""
 
     defaults: ClassVar = {
-        "size": f"to forecast {FORECAST_SIZE}",
-        "frames": f"to forecast {CONTEXT} that are seen, or fewer where clips are short",
-        "fps": "to forecast their own up to 30",
+        "size": f"forecast: {FORECAST_SIZE}",
+        "frames": f"forecast: {CONTEXT} of context, fewer for short clips",
+        "fps": "forecast: that of the clips, at most 30",
     }
     min_frames: ClassVar = 1
 
-    task: str = option("forecast", "What to learn.", choices=("forecast",))
+    task: str = option("forecast", "What to train.", choices=("forecast",))
     ahead: int | None = option(
         None,
-        f"Frames to learn to forecast. Default: {AHEAD}, or fewer where clips are short.",
+        f"Number of frames to forecast. Default: {AHEAD}, fewer for short clips.",
         low=1,
         high=MAX_AHEAD,
         metavar="N",
     )
-    grey: bool | None = option(
-        None, "Forecast shades of grey. Default: where all clips are grey already."
-    )
+    grey: bool | None = option(None, "Forecast grey frames. Default: if all clips are grey.")
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,15 @@ class ForecastConfig(ModelConfig):
     )
     ahead: int | None = option(
         None,
-        "Frames to forecast, at the model's rate. Default: as many as it learned to.",
+        "Number of frames to forecast, at the model's frame rate. Default: as in its training.",
         low=1,
         high=MAX_AHEAD,
         metavar="N",
     )
     at: tuple[float, ...] = option(
         (),
-        "Forecast what comes after this second; give several for an error curve. Default: after "
-        "the end.",
+        "Forecast the frames after this second; repeatable, for an error curve. Default: after the"
+        " end.",
         low=0,
         metavar="SECONDS",
     )
@@ -64,12 +62,11 @@ class ForecastConfig(ModelConfig):
         " current folder.",
         metavar="DIR",
     )
-    overwrite: bool = option(False, "Write over an earlier forecast in that folder.")
+    overwrite: bool = option(False, "Replace an earlier forecast in that folder.")
 
 
 ABOUT = About(
     name="forecast",
-    learns="to forecast frames",
     command="forecast",
     summary="Forecast the frames that come next in videos.",
     noun="a forecasting model",

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from vidgru.core.results import ToDict
 from vidgru.tasks.forecast.scores import ForecastScores, FrameErrors, HorizonScores, mean_errors
@@ -24,6 +24,9 @@ class ForecastFrame(ToDict):
     copy, linear: errors against the true frame, of the forecast and of two baselines
     (`HorizonScores`); None where the source ends before; file: its picture, None if not written.
     """
+
+    _keys = ("number", "time", "model", "copy", "linear", "file")
+    _sources: ClassVar = {"time": "seconds"}
 
     number: int
     seconds: float
@@ -67,7 +70,8 @@ class ForecastMoment(ToDict):
     fps: frames/s; predicted: the forecast frames (frames, S, S, C), pixels from 0 to 1.
     """
 
-    _keys = ("time", "context_frames", "fps", "seconds")
+    _keys = ("time", "context_frames", "fps", "times")
+    _sources: ClassVar = {"times": "seconds"}
 
     time: float
     context_frames: int

@@ -74,7 +74,7 @@ def _check(folder: Path, sources: Sequence[Path], overwrite: bool) -> None:
             raise OptionError(f"{source} cannot be read and written at once: give another --out.")
     if not overwrite and os.path.isdir(folder) and os.listdir(folder):
         raise OutputError(
-            f"{folder} is there already, and not empty: choose another --out, or give --overwrite."
+            f"{folder} exists and is not empty: choose another --out, or give --overwrite."
         )
 
 

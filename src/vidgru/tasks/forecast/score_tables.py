@@ -1,9 +1,12 @@
 """Tables of forecast errors. Untrusted names are made harmless first."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from vidgru.data.results import counted
 from vidgru.engine.results import PARTS
 from vidgru.tasks.forecast.scores import (
     BASELINES,
@@ -21,12 +24,19 @@ from vidgru.terminal.results import (
     trained,
     worth,
 )
-from vidgru.terminal.tables import open_console
+from vidgru.terminal.tables import fits_width, open_console
 
+# Names and formats, by title.
+MEASURES = {
+    "MSE": ("mse", ".1f"),
+    "MAE": ("mae", ".1f"),
+    "SSIM": ("ssim", ".3f"),
+    "PSNR": ("psnr", ".2f"),
+}
 CONSTANTS = (
     "MSE and MAE: sums over a frame's pixels and channels, from 0 to 1. SSIM: 7x7 windows, K1 "
-    "0.01, K2 0.03, range 2. PSNR: peak 1, at most 58.9. copy: the last frame stays; linear: "
-    "each pixel goes on to change."
+    "0.01, K2 0.03, range 2. PSNR: peak 1, at most 58.9. Baselines: copy, the last frame repeated; "
+    "linear, each pixel changing on linearly."
 )
 
 
@@ -63,7 +73,7 @@ def show_forecast_evaluation(result: ForecastEvaluation) -> None:
 
 def _usefulness(scores: ForecastScores, what: str) -> str:
     """Return whether and where a model beats the baselines; "" where it always does."""
-    baseline = {"copy": "the last frame repeated", "linear": "pixels that go on to change"}
+    baseline = {"copy": "the last frame repeated", "linear": "pixels changing on linearly"}
     name = scores.best_baseline
     own, best = (figure(scores.mean(one).mse) for one in ("model", name))
     return worth(
@@ -75,30 +85,38 @@ def _usefulness(scores: ForecastScores, what: str) -> str:
 
 
 def scores_table(scores: ForecastScores, what: str) -> Table:
-    """Return a table with a row for each frame ahead, and one for all."""
-    subject = f"{scores.windows} forecasts of {what} are"
-    if scores.windows == 1:
-        subject = f"the forecast of {what} is"
+    """Return a table with a row for each frame ahead, and one for all.
+
+    On a narrow terminal, it has MSE and SSIM only.
+    """
+    whole = _table(scores, what, MEASURES)
+    if fits_width(open_console(), whole):
+        return whole
+    return _table(scores, what, {title: MEASURES[title] for title in ("MSE", "SSIM")})
+
+
+def _table(scores: ForecastScores, what: str, measures: Mapping[str, tuple[str, str]]) -> Table:
+    subject = f"{counted(scores.windows, 'forecast')} of {what}"
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=Text(f"how good {subject} (model / copy / linear)"),
+        title=Text(f"Error of {subject} (model / copy / linear)"),
         title_justify="left",
         show_footer=True,
     )
     means = [scores.mean(baseline) for baseline in BASELINES]
     table.add_column("frame", footer="all")
     table.add_column("seconds", justify="right")
-    for title, foot in zip(("MSE", "MAE", "SSIM", "PSNR"), _cells(*means), strict=True):
+    for title, foot in zip(measures, _cells(measures, *means), strict=True):
         table.add_column(title, foot, justify="right")
     for horizon in scores.horizons:
-        cells = _cells(horizon.model, horizon.copy, horizon.linear)
+        cells = _cells(measures, horizon.model, horizon.copy, horizon.linear)
         table.add_row(f"+{horizon.frame}", f"{horizon.seconds:.2f}", *cells)
     return table
 
 
-def _cells(*errors: FrameErrors) -> list[str]:
+def _cells(measures: Mapping[str, tuple[str, str]], *errors: FrameErrors) -> list[str]:
     """Return the cells of a row: each metric, of the model and of both baselines."""
     return [
         " / ".join(f"{getattr(error, name):{form}}" for error in errors)
-        for name, form in (("mse", ".1f"), ("mae", ".1f"), ("ssim", ".3f"), ("psnr", ".2f"))
+        for name, form in measures.values()
     ]

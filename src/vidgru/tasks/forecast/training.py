@@ -26,7 +26,7 @@ DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
 MAX_VALIDATED, MAX_MEASURED = 128, 1000  # windows that are forecast on the way, and at the end
 
-TOO_SHORT = "%d clips are left out: they have not the %d frames of a window; the first is %s."
+TOO_SHORT = "Clips left out: %d. They have fewer than the %d frames of a window; the first is %s."
 
 log = logging.getLogger("vidgru")
 
@@ -56,9 +56,9 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         for part, what in (("train", "training"), ("val", "validation")):
             if not self.pieces[part]:
                 raise DataError(
-                    f"No {what} clip has the {spec.window} frames of a window, {spec.frames} seen "
-                    f"and {spec.ahead} forecast: give longer clips, or smaller --frames and "
-                    "--ahead."
+                    f"No {what} clip has the {spec.window} frames of a window, {spec.frames} of "
+                    f"context and {spec.ahead} forecast: give longer clips, or smaller --frames "
+                    "and --ahead."
                 )
         self.train_step = ForecastTrainStep(
             network,
@@ -95,7 +95,7 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         """Return the errors of frames on validation clips; lower is better."""
         self.scores = self._measure("val", MAX_VALIDATED)
         if self.scores is None:
-            raise DataError("There are no clips to tell how good the model is.")
+            raise DataError("There are no clips to measure the model on.")
         mean = self.scores.mean("model")
         return {"val_mse": mean.mse, "val_ssim": mean.ssim}, -mean.mse
 
@@ -117,7 +117,7 @@ class ForecastTrainer(Trainer[ForecastTrainResult]):
         if is_main():
             plot_curves(self.run / "curves.png", self.rows, CURVE)
         if validation is None:
-            raise DataError("There are no clips to tell how good the model is.")
+            raise DataError("There are no clips to measure the model on.")
         return ForecastTrainResult(
             validation=validation,
             test=test,

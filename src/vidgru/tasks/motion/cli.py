@@ -22,18 +22,18 @@ Plan = dict[Path, Path]
 @click.command("motion")
 @source_arguments
 @config_options(MotionConfig)
-@click.option("--csv", "table", metavar="FILE", help="Also write a table with a row a second.")
+@click.option("--csv", "table", metavar="FILE", help="Also write a table with one row per second.")
 @json_option
 @quiet_option
 def command(
     sources: tuple[str, ...], table: str | None, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    """Tell what moves in videos, and where it goes next.
+    """Measure what moves in videos, and predict where it goes next.
 
     SOURCE is a video, a folder of images, or a folder to search for videos. Each second has a row:
-    where most of what moves goes, apart from the camera, and how fast; the share of the picture
-    that moves; where it is predicted to go 0.25, 0.5 and 1 s later; and how the camera itself
-    moves: when it pans right, the picture's contents go left.
+    direction and speed of the main motion, without that of the camera; the share of the frame that
+    moves; the motion predicted 0.25, 0.5 and 1 s ahead; and how the camera moves. When the camera
+    pans right, the contents of the frame go left.
 
     Degrees go clockwise from up, as on a compass: 0 is up (N), 90 right (E), 180 down (S) and 270
     left (W). Speeds are in pixels of the source a second, and in widths of the picture.
@@ -59,9 +59,9 @@ def _plan(
     """Return which video and which picture are written for each source."""
     from vidgru.video.heat import SUFFIX
     from vidgru.video.output_paths import check_csv, plan_files
-    from vidgru.video.record import SUFFIXES
+    from vidgru.video.record import plan_videos
 
-    saves = plan_files("--save", config.save, SUFFIXES, sources, found)
+    saves = plan_videos("--save", config.save, sources, found)
     maps = plan_files("--heatmap", config.heatmap, (SUFFIX,), sources, found)
     check_csv(table, found, (*saves.values(), *maps.values()))
     return saves, maps

@@ -38,7 +38,7 @@ def evaluate_motion_steps(
         yield Progress("evaluating", number, len(footage))
     scores = accumulator.scores()
     if scores.error is None:
-        raise DataError(f"No clip in {folder} is long enough to tell how good the model is.")
+        raise DataError(f"No clip in {folder} is long enough to measure the model on.")
     return MotionEvaluation(
         model=model.path,
         folder=folder,

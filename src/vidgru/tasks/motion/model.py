@@ -117,7 +117,7 @@ class MotionModel(VideoModel[Motion]):
             yield reading.progress(0)
         end = reading.seconds
         if not now:
-            raise VideoError(f"{source} is too short to tell what moves: {end:.2f} s.")
+            raise VideoError(f"{source} is too short to measure motion: {end:.2f} s.")
         if before and end - number < SHORTEST and first + 1 == number:
             before, now = [], before + now
             number = first

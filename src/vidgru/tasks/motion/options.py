@@ -15,11 +15,11 @@ class MotionTrainConfig(MapTrainConfig):
     """How `train` trains a model of motion. None means: chosen from the data."""
 
     defaults: ClassVar = {
-        "size": "for motion that of the model it begins with",
-        "frames": f"for motion {MOTION_SECONDS:g} seconds",
+        "size": "motion: that of the initial weights",
+        "frames": f"motion: {MOTION_SECONDS:g} seconds",
     }
 
-    task: str = option("motion", "What to learn.", choices=("motion",))
+    task: str = option("motion", "What to train.", choices=("motion",))
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class MotionConfig(ModelConfig):
     )
     save: str | None = option(
         None,
-        "Also write the video with arrows drawn on it, thin for the motion now and bold for that"
-        " in half a second: an .mp4 or .webm file, or for several sources a folder.",
+        "Also write the video with arrows drawn on it, thin: motion now, bold: motion predicted for"
+        " half a second later. An .mp4 or .webm file, or for several sources a folder.",
         metavar="FILE|DIR",
     )
     heatmap: str | None = option(
         None,
-        "Also write a picture that shows where things moved, apart from the camera: a .png file, or"
+        "Also write a picture of where things moved, without the camera's motion: a .png file, or"
         " for several sources a folder.",
         metavar="FILE|DIR",
     )
@@ -48,9 +48,8 @@ class MotionConfig(ModelConfig):
 
 ABOUT = About(
     name="motion",
-    learns="how things move and will move",
     command="motion",
-    summary="Tell what moves in videos, and where it goes next.",
+    summary="Measure what moves in videos, and predict where it goes next.",
     noun="a model of motion",
     use="is a model of motion: use `vidgru motion`",
     subject="motion",

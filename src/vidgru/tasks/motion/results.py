@@ -143,6 +143,9 @@ class Motion(ToDict):
     video, for each cell (row, column), in pixels/s.
     """
 
+    _keys = ("source", "width", "height", "fps", "frames", "model", "per_second", "heat")
+    _sources: ClassVar = {"per_second": "seconds"}
+
     source: str
     width: int
     height: int

@@ -35,7 +35,7 @@ def show_motion_training(result: MotionTrainResult) -> None:
         splitting(result.split),
         _spread(result.validation),
         _now(result.validation),
-        trained(result, f", beginning with {result.initial_weights}"),
+        trained(result, f", starting from {result.initial_weights}"),
     )
     print_end(sentences, result, "motion")
 
@@ -53,11 +53,11 @@ def _table(scores: MotionScores, what: str) -> Table:
     """Return a table with a row for each field."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"how far velocities are off on {what}, in pixels/s (and % of the width a second)",
+        title=f"Mean error of velocities on {what}, in pixels/s (and % of the width per s)",
         title_justify="left",
     )
     table.add_column("")
-    for title in ("model", "zero", "persistence", "acceleration", "model / best other"):
+    for title in ("model", "zero", "persistence", "acceleration", "model /\nbest"):
         table.add_column(title, justify="right")
     for field in scores.fields:
         name = f"+{field.seconds:g} s" if field.seconds else "now"
@@ -81,16 +81,16 @@ def _usefulness(scores: MotionScores, what: str) -> str:
     if mean is None:
         return ""
     baseline = {
-        mean.acceleration: "motion that goes on to change",
-        mean.persistence: "motion that goes on",
-        mean.zero: "nothing moving",  # last, so that of equals it is named
+        mean.acceleration: "constant acceleration",
+        mean.persistence: "persistence",
+        mean.zero: "zero motion",  # last, so that of equals it is named
     }[mean.best_baseline]
     own, best = (figure(100 * error) for error in (mean.model, mean.best_baseline))
     when = "ahead" if any(scores.ahead) else "now"
     return worth(
         mean.useful,
         "error",
-        f"its mean error {when} on {what}, {own} % of the width a second, is not below that of "
+        f"its mean error {when} on {what}, {own} % of the width per s, is not below that of "
         f"{baseline}, {best} %",
         {f"+{seconds:g} s": errors.useful for seconds, errors in scores.ahead.items()},
     )
@@ -103,7 +103,7 @@ def _spread(scores: MotionScores) -> str:
         return ""
     shares = ", ".join(percent(field.covered) for field in predicted)
     means = ", ".join(f"{field.spread:.2f}" for field in predicted)
-    return f"Errors below the spread that is told: {shares}; mean error / mean spread: {means}."
+    return f"Errors below the predicted spread: {shares}; mean error / mean spread: {means}."
 
 
 def _now(scores: MotionScores) -> str:
@@ -111,6 +111,6 @@ def _now(scores: MotionScores) -> str:
     if scores.angle is None:
         return ""
     return (
-        f"Where things move, the direction now is off by {scores.angle:.1f} degrees and the speed "
-        f"by {percent(scores.speed)} (medians)."
+        f"Where things move now, the median error of the direction is {scores.angle:.1f} degrees, "
+        f"that of the speed {percent(scores.speed)}."
     )

@@ -1,12 +1,13 @@
 """Output of `motion`: rows to read and rows to keep."""
 
 from vidgru.core.text import clock, printable
+from vidgru.data.results import counted
 from vidgru.tasks.motion.results import AHEAD, Ahead, Camera, Heading, Motion, MotionSecond
 from vidgru.terminal.tables import percent
 
 TITLES = (
-    f"{'time':>7}  {'moves':<9}{'speed':>10}  {'of width':>9}  {'moving':>8}  "
-    + "".join(f"{f'+{seconds:g} s':<15}" for seconds in AHEAD)
+    f"{'time':>7}  {'moves':<8}{'px/s':>5}  {'width/s':>7} {'moving':>7} "
+    + "".join(f"{f'+{seconds:g} s':<8}" for seconds in AHEAD)
     + "camera"
 )
 HEADING = ("compass", "degrees", "speed", "share")
@@ -30,11 +31,11 @@ def row_of(second: MotionSecond) -> str:
     moves, speed, share = "-", "-", "-"
     if (thing := second.objects) is not None:
         moves = f"{thing.compass:<2} {_bearing(thing):>3}°"
-        speed, share = f"{thing.speed:.0f} px/s", f"{percent(thing.share)}/s"
-    ahead = "".join(f"{_coming(one):<15}" for one in second.ahead)
+        speed, share = f"{thing.speed:.0f}", percent(thing.share)
+    ahead = "".join(f"{_coming(one):<8}" for one in second.ahead)
     return (
-        f"{clock(second.start, 0):>7}  {moves:<9}{speed:>10}  {share:>9}  "
-        f"{percent(second.moving):>8}  {ahead}{_camera(second.camera)}"
+        f"{clock(second.start, 0):>7}  {moves:<8}{speed:>5}  {share:>7} "
+        f"{percent(second.moving):>7} {ahead}{_camera(second.camera)}"
     )
 
 
@@ -45,20 +46,19 @@ def _bearing(heading: Heading) -> int:
 def _coming(ahead: Ahead) -> str:
     if ahead.heading is None:
         return "-"
-    return f"{ahead.heading.compass:<2} {ahead.heading.speed:.0f} px/s"
+    return f"{ahead.heading.compass:<2} {ahead.heading.speed:.0f}"
 
 
 def _camera(camera: Camera) -> str:
-    """Return a description of the camera's motion, each component with its value."""
-    measures = []
+    """Return a description of the camera's motion."""
+    parts = []
     if camera.pan is not None:
-        measures.append(f"{camera.pan.speed:.0f} px/s")
+        parts.append(f"{camera.pan.compass} {camera.pan.speed:.0f}")
     if camera.zoom != 1:
-        measures.append(f"{camera.zoom:.2f} x/s")
+        parts.append(f"x{camera.zoom:.2f}")
     if camera.turn:
-        measures.append(f"{abs(camera.turn):.0f}°/s")
-    parts = zip(camera.words.split(", "), measures, strict=False)
-    return ", ".join(f"{words} {measure}" for words, measure in parts) or camera.words
+        parts.append(f"{camera.turn:+.0f}°")
+    return " ".join(parts) or camera.words
 
 
 def title_of(source: str) -> str:
@@ -70,7 +70,8 @@ def foot_of(motion: Motion) -> str:
     """Return the line below the rows of a source."""
     end = clock(motion.seconds[-1].end)
     size = f"{motion.width}x{motion.height} pixels"
-    return f"{end} in all, {size}, {motion.frames} frames at {motion.fps:.4g}/s.\n"
+    frames = counted(motion.frames, "frame")
+    return f"{end} in all, {size}, {frames} at {motion.fps:.4g}/s.\n"
 
 
 def cells_of(source: str, second: MotionSecond) -> list[str]:

@@ -30,7 +30,7 @@ MAX_VALIDATED = 32  # pieces of footage for validations on the way
 VALIDATED = 0.1  # share of the time for validations
 COLDEST, HOTTEST = 0.1, 10.0  # factors of the spread
 
-CURVE = Curve("val_error", "validation error, % of the width a second", 100)
+CURVE = Curve("val_error", "validation error, % of the width per s", 100)
 
 Steps = Generator[Progress, None, MotionTrainResult]
 
@@ -57,8 +57,8 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         self.long = [piece for piece in self.val if len(piece.frames) - 1 >= 1 + BACK * piece.rate]
         if not self.long:
             raise DataError(
-                f"No validation clip is longer than {BACK + 2 / spec.fps:.2g} s, which is too short"
-                " to tell how good a model of motion is: give longer clips."
+                f"No validation clip is longer than {BACK + 2 / spec.fps:.2g} s: too short to "
+                "measure a model of motion. Give longer clips."
             )
         self.train_step = MotionTrainStep(
             network,
@@ -101,7 +101,7 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         self.scores = self.train_step.measure(self._some, self._most)
         error = self.scores.error
         if error is None:
-            raise DataError("There are no clips to tell how good the model is.")
+            raise DataError("There are no clips to measure the model on.")
         return {"val_error": error}, -error
 
     def note(self) -> str:

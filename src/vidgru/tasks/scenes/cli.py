@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
-    """Tell where scenes of videos begin and end.
+    """Find where scenes of videos begin and end.
 
     SOURCE is a video, a folder of images, or a folder to search for videos. Each scene has a row:
-    when it begins and ends, its frames, how long it is, with what transition it begins (a cut, or a
-    dissolve, fade or wipe and how many frames that takes), and how sure that is. A scene that
-    begins gradually begins in the middle of its transition. Apart from transitions, no scene is
-    shorter than 8 frames.
+    its start and end, its frames, its length, the transition that it begins with (cut, or dissolve,
+    fade or wipe with their length in frames), and the confidence. After a gradual transition, a
+    scene begins in the middle of it. No scene is shorter than 8 frames.
     """
     config = ScenesConfig(**options)
     if config.objects:
@@ -46,7 +45,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
         from vidgru.tools.changes.tables import report_changes
 
         if not quiet:
-            note = "Note: this is `vidgru changes` now, and --objects goes with the next version."
+            note = "Note: use `vidgru changes`; --objects will be removed in the next version."
             print(note, file=sys.stderr)
         names = [item.name for item in fields(ChangesConfig)]
         changes = ChangesConfig(**{name: getattr(config, name) for name in names})
@@ -71,7 +70,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
             len(found),
             output,
             quiet=quiet,
-            interrupted="{done} of {total} sources were done to their end.",
+            interrupted="{done} of {total} sources were finished.",
         )
     if failed:
         click.get_current_context().exit(1)

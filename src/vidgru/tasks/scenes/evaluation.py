@@ -47,13 +47,13 @@ def evaluate_scenes_steps(
     clips = {clip: frames for clip, frames in known.items() if len(frames) >= SHORTEST}
     if len(clips) < 2:
         raise DataError(
-            f"There are not the two clips of {SHORTEST} frames or more in {folder} that it takes "
-            "to join scenes."
+            f"{folder} needs at least two clips of {SHORTEST} frames or more, which are joined to "
+            "scenes."
         )
     if cut := [clip.name for clip, frames in clips.items() if len(shots_of([frames])) > 1]:
         log.warning(
-            "%d clips have cuts of their own, which count as wrong where they are found; the first "
-            "is %s.",
+            "Clips with cuts of their own, which count as false where they are found: %d; the "
+            "first is %s.",
             len(cut),
             cut[0],
         )

@@ -17,12 +17,12 @@ class SceneTrainConfig(MapTrainConfig):
     """How `train` trains a scene detector. None means: chosen from the data."""
 
     defaults: ClassVar = {
-        "size": f"for scenes {SCENE_SIZE}",
-        "frames": f"for scenes {SCENE_FRAMES}, out of several clips",
-        "fps": "for scenes always all of them, up to 30",
+        "size": f"scenes: {SCENE_SIZE}",
+        "frames": f"scenes: {SCENE_FRAMES}, from several clips",
+        "fps": "scenes: that of the clips, at most 30",
     }
 
-    task: str = option("scenes", "What to learn.", choices=("scenes",))
+    task: str = option("scenes", "What to train.", choices=("scenes",))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,12 +50,12 @@ class ScenesConfig(ModelConfig):
     )
     threshold: float | None = option(
         None,
-        "Confidence from which a boundary counts, dissolves from three quarters of it. Default: the"
-        " one that the model found best.",
+        "Confidence from which a boundary counts; three quarters of it for dissolves. Default: from"
+        " the model.",
         above=0,
         below=1,
     )
-    csv: str | None = option(None, "Also write a table with a row a scene.", metavar="FILE")
+    csv: str | None = option(None, "Also write a table with one row per scene.", metavar="FILE")
     edl: str | None = option(
         None,
         "Also write an edit decision list (CMX 3600): an .edl file, or for several sources a"
@@ -67,28 +67,28 @@ class ScenesConfig(ModelConfig):
     )
     split: str | None = option(
         None,
-        "Also write each scene as a video of its own here: without loss where ffmpeg is installed"
-        " and the scene lies between key frames, else encoded anew.",
+        "Also write each scene as a video here: copied without loss if ffmpeg is installed and the"
+        " scene lies between key frames, else re-encoded.",
         metavar="DIR",
     )
     sheet: str | None = option(
         None,
-        "Also draw a contact sheet, a picture of each scene: a .png file, or for several sources a"
-        " folder.",
+        "Also write a contact sheet with a picture of each scene: a .png file, or for several"
+        " sources a folder.",
         metavar="FILE|DIR",
     )
     objects: bool = option(
         False,
-        "Do what `vidgru changes` does, which is its name now; this one goes with the next version."
-        " --csv then has a row a change, --images each change before and after.",
+        "Old name of `vidgru changes`; will be removed in the next version. --csv then has one row"
+        " per change, --images the frames before and after each change.",
     )
     heatmap: str | None = option(
         None,
-        "With --objects, also draw where things changed: a .png file, or for several sources a"
-        " folder.",
+        "With --objects, also write a heat map of the changes: a .png file, or for several sources"
+        " a folder.",
         metavar="FILE|DIR",
     )
-    overwrite: bool = option(False, "Write over such files that are there already.")
+    overwrite: bool = option(False, "Replace such files if they exist.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +96,7 @@ class ScenesConfig(ModelConfig):
             changed = (item for item in fields(self) if getattr(self, item.name) != item.default)
             refuse_without_scenes(item.name for item in changed)
         if self.heatmap is not None and not self.objects:
-            raise OptionError("--heatmap shows what --objects tells: give that, too.")
+            raise OptionError("--heatmap needs --objects: give that, too.")
 
 
 def refuse_without_scenes(names: Iterable[str]) -> None:
@@ -108,11 +108,10 @@ def refuse_without_scenes(names: Iterable[str]) -> None:
 
 ABOUT = About(
     name="scenes",
-    learns="to find where scenes begin",
     command="scenes",
-    summary="Tell where scenes of videos begin and end.",
-    noun="a model that finds scenes",
-    use="finds scenes: use `vidgru scenes`",
+    summary="Find where scenes of videos begin and end.",
+    noun="a model of scenes",
+    use="is a model of scenes: use `vidgru scenes`",
     subject="scenes",
     train_config=SceneTrainConfig,
 )

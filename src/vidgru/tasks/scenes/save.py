@@ -14,7 +14,7 @@ from vidgru.tasks.scenes.results import Scenes
 from vidgru.tasks.scenes.sheet import contact_sheet, pick, thumbnail_size
 from vidgru.video.heat import SUFFIX
 from vidgru.video.output_paths import check_csv, plan_files, plan_folders
-from vidgru.video.pieces import SUFFIXES, cut_video
+from vidgru.video.pieces import SUFFIXES, cut_video, warn_without_encoder
 from vidgru.video.read import Image, open_video, shrink
 from vidgru.video.write import write_image
 
@@ -52,6 +52,8 @@ def plan(
     sheets = plan_files("--sheet", config.sheet, (SUFFIX,), sources, found, new)
     images = _folders("--images", config.images, IMAGE, sources, found, new)
     pieces = _folders("--split", config.split, PIECE, sources, found, new)
+    if pieces:
+        warn_without_encoder()
     files = [*lists.values(), *sheets.values()]
     check_csv(config.csv, found)
     if config.csv is not None:
@@ -61,7 +63,7 @@ def plan(
         if (real := os.path.realpath(file)) in taken:
             raise OptionError(f"{file} would be written twice: give another name.")
         if new and os.path.lexists(file):
-            raise OutputError(f"{file} is there already: give another name, or --overwrite.")
+            raise OutputError(f"{file} exists: give another name, or --overwrite.")
         taken.add(real)
     return {
         v: OutputPaths(lists.get(v), sheets.get(v), images.get(v), pieces.get(v)) for v in videos
@@ -95,9 +97,7 @@ def _folders(
                 f"{clash[0]} cannot be read and written at once: give another {option}."
             )
         if new and (there := _written(folder, name)):
-            raise OutputError(
-                f"{there[0]} is there already: give another {option}, or --overwrite."
-            )
+            raise OutputError(f"{there[0]} exists: give another {option}, or --overwrite.")
     return planned
 
 

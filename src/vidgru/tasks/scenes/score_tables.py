@@ -23,12 +23,12 @@ def show(result: SceneTrainResult | SceneEvaluation) -> None:
 def show_scene_training(result: SceneTrainResult) -> None:
     """Print the scores of boundaries, the path of the model, and the next commands."""
     rows = [(what, scores) for scores, what in held_out(result.validation, result.test)]
-    table = _table("how well boundaries are found in windows of joined shots", rows)
+    table = _table("Boundaries found in windows of joined shots", rows)
     print_tables([table], result.skipped)
-    how = f", beginning with {result.initial_weights}: windows of {result.frames} frames, "
+    how = f", starting from {result.initial_weights}: windows of {result.frames} frames, "
     how += f"{result.size}x{result.size} pixels; boundaries count from a confidence of "
     how += f"{result.threshold:g}"
-    print_end((splitting(result.split), trained(result, how)), result, "scenes")
+    print_end((splitting(result.split), trained(result, how)), result, "scenes", min_clips=2)
 
 
 def show_scene_evaluation(result: SceneEvaluation) -> None:
@@ -38,7 +38,7 @@ def show_scene_evaluation(result: SceneEvaluation) -> None:
     for one in result.joined:
         what = f"{one.clips} joined {names[one.joined_by]}"
         rows += [(what, one.both), (f"{what}, forward only", one.ahead)]
-    table = _table(f"how well boundaries are found between {PARTS[result.part]}", rows)
+    table = _table(f"Boundaries found between joined {PARTS[result.part]}", rows)
     print_tables([table], result.skipped)
     open_console().print(Text(f"Boundaries count from a confidence of {result.threshold:g}."))
 

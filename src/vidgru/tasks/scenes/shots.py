@@ -11,7 +11,7 @@ from vidgru.tasks.scenes.transitions import SHORTEST
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame
 
-TOO_SHORT = "%d clips are left out: they have not the %d frames of a scene; the first is %s."
+TOO_SHORT = "Clips left out: %d. They have fewer than the %d frames of a scene; the first is %s."
 
 
 def shots_of(segments: Iterable[Frames]) -> list[Frames]:

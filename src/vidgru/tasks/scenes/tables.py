@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidgru.core.text import clock, timecode
+from vidgru.data.results import counted
 from vidgru.tasks.scenes.results import Scene, Scenes
 from vidgru.terminal.tables import open_console, percent, shown
 
@@ -30,28 +31,26 @@ COLUMNS = (
 def show_scenes(scenes: Scenes) -> None:
     """Print a row for each scene of a video, and a summary."""
     table = Table(box=box.SIMPLE_HEAD, title=shown(scenes.source), title_justify="left")
-    for title in ("scene", "from", "to", "frames", "seconds", "count"):
-        table.add_column(title, justify="right", no_wrap=title in ("from", "to", "frames"))
+    for title in ("scene", "from", "to", "frames"):
+        table.add_column(title, justify="right", no_wrap=title != "scene")
     table.add_column("begins with")
     table.add_column("confidence", justify="right")
     for scene in scenes.scenes:
         table.add_row(
             f"{scene.number}",
-            timecode(scene.start_seconds),
-            timecode(scene.end_seconds),
+            clock(scene.start_seconds),
+            clock(scene.end_seconds),
             f"{scene.start}-{scene.end - 1}",
-            f"{scene.end_seconds - scene.start_seconds:.3f}",
-            f"{scene.end - scene.start}",
             _beginning(scene),
             percent(scene.begins.confidence if scene.begins is not None else None),
         )
     console = open_console()
     console.print(table)
-    count = len(scenes.scenes)
     console.print(
         Text(
-            f"{count} scene{'s' if count != 1 else ''} in {clock(scenes.seconds)}, {scenes.frames} "
-            f"frames at {scenes.fps:.4g}/s, {scenes.width}x{scenes.height} pixels."
+            f"{counted(len(scenes.scenes), 'scene')} in {clock(scenes.seconds)}, "
+            f"{counted(scenes.frames, 'frame')} at {scenes.fps:.4g}/s, "
+            f"{scenes.width}x{scenes.height} pixels."
         )
     )
 
@@ -61,7 +60,7 @@ def _beginning(scene: Scene) -> str:
     if begins is None:
         return "-"
     length = begins.end - begins.start
-    return f"{begins.kind}, {length} frames" if length else begins.kind
+    return f"{begins.kind} ({length})" if length else begins.kind
 
 
 def rows_of(scenes: Scenes) -> Iterator[list[str]]:

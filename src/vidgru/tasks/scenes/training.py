@@ -52,14 +52,14 @@ class SceneTrainer(Trainer[SceneTrainResult]):
         super().__init__(run, data, spec)
         self.spec, self.initial_weights = spec, run.start.words
         self.shots = {part: self._shots(part) for part in data.parts}
-        for part, use in (("train", "learn from"), ("val", "validate with")):
+        for part, use in (("train", "train on"), ("val", "validate with")):
             if sum(map(len, self.shots[part])) < 2:
                 raise DataError(
-                    f"There are not the two shots of {SHORTEST} frames or more to {use} that it "
-                    "takes to join scenes: give more clips."
+                    f"To {use}, at least two shots of {SHORTEST} frames or more are needed, which "
+                    "are joined to scenes: give more clips."
                 )
         if self.shots["test"] and sum(map(len, self.shots["test"])) < 2:
-            log.warning("There is no test, as it takes two shots of %d frames or more.", SHORTEST)
+            log.warning("No test: it takes two shots of %d frames or more.", SHORTEST)
             self.shots["test"] = []
         self.train_step = SceneTrainStep(
             network, self.shots["train"], spec, **self.settings(device)

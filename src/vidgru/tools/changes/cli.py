@@ -14,11 +14,11 @@ from vidgru.tools.changes.options import ChangesConfig
 @json_option
 @quiet_option
 def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
-    """Tell what appeared, vanished or moved for good before a fixed camera.
+    """Detect what appeared, vanished or moved before a fixed camera.
 
-    SOURCE is a video, a folder of images, or a folder to search for videos. For good is until the
-    end or for twelve pictures; light and passers-by do not count. Each change has a row: when it
-    happened, what changed and where, and how sure that is.
+    SOURCE is a video, a folder of images, or a folder to search for videos. A change counts if it
+    lasts to the end or for at least 12 frames; changes of light and passers-by do not count. Each
+    change has a row: its time, what changed and where, and the confidence.
     """
     config = ChangesConfig(**options)
     from vidgru.tools.changes.tables import report_changes

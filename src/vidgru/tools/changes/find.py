@@ -59,8 +59,8 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
                 else:
                     frame, time = looked[item]
                     log.warning(
-                        "%s: the camera moves or the scene changes at frame %d (%.2f s): what"
-                        " changed is told before and after that.", source, frame, time,
+                        "%s: the camera moves or the scene changes at frame %d (%.2f s); changes"
+                        " are detected before and after it, not across.", source, frame, time,
                     )  # fmt: skip
 
         while (time := video.grab()) is not None:
@@ -81,9 +81,9 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
             if looks % STEP == 0:
                 yield Progress(STAGE, video.frames_read, max(wanted, video.frames_read))
         if looks < 2 * LAST:
-            counted = f"{looks} frame" + "s" * (looks != 1)
+            frames = f"{looks} frame" + "s" * (looks != 1)
             raise VideoError(
-                f"{source} has only {counted}: {2 * LAST} are needed to tell what changes for good."
+                f"{source} has only {frames}: at least {2 * LAST} are needed to detect changes."
             )
         report(detector.finish())
         info = video.info()
@@ -107,7 +107,7 @@ def _fitting(video: Video, size: tuple[int, int], whole: tuple[int, int]) -> Ima
     picture = video.retrieve()
     height, width = picture.shape[:2]
     if (width, height) != whole:
-        text = f"{video.source}: the pictures are not all of one size, and were stretched to it."
+        text = f"{video.source}: the pictures differ in size, and are stretched to the first one's."
         if text not in video.warnings:
             video.warnings.append(text)
     return shrink(picture, size)
@@ -149,7 +149,7 @@ def save_heatmap(found: Changes, path: Path) -> Failure | None:
     try:
         picture = read_picture(found.source, found.frames / found.fps)
         flat = [mark for both in marks for mark in both]
-        save_heat(path, picture, heat, "changes", "nothing changed for good", flat)
+        save_heat(path, picture, heat, "changes", "no lasting change", flat)
     except (VideoError, OutputError) as error:
         return Failure(found.source, str(error))
     return None

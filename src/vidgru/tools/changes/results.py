@@ -1,6 +1,7 @@
 """Lasting changes in front of a fixed camera: frozen dataclasses with `to_dict()`."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from vidgru.core.results import ToDict
 
@@ -23,6 +24,9 @@ class Change(ToDict):
     `changed` is any other; confidence: from 0 to 1; box: where it is, or was when it
     vanished; before: where it was when it moved, else None.
     """
+
+    _keys = ("frame", "time", "kind", "confidence", "box", "before")
+    _sources: ClassVar = {"time": "seconds"}
 
     frame: int
     seconds: float

@@ -10,6 +10,7 @@ from rich.text import Text
 from vidgru.core.errors import OutputError
 from vidgru.core.results import Failure
 from vidgru.core.text import clock, printable
+from vidgru.data.results import counted
 from vidgru.terminal.source_loop import CsvFile, Output, print_saved, print_sources
 from vidgru.terminal.tables import open_console, percent, shown
 from vidgru.tools.changes.find import changes_each, save_heatmap, save_images
@@ -61,9 +62,7 @@ def _plan(
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
             if not config.overwrite and (there := sorted(folder.glob("*-before.jpg"))):
-                raise OutputError(
-                    f"{there[0]} is there already. Choose another folder, or give --overwrite."
-                )
+                raise OutputError(f"{there[0]} exists. Choose another folder, or give --overwrite.")
     check_csv(config.csv, found, maps.values())
     return maps, folders
 
@@ -95,10 +94,10 @@ def _show(found: Changes) -> None:
             places = _place(change.box), _place(change.before)
             table.add_row(f"{number}", clock(change.seconds), f"{change.frame}", *cells, *places)
         console.print(table)
-    count = len(found.changes)
-    words = f"{count} change" + "s" * (count != 1) if count else "nothing changed"
-    looked = "" if found.every == 1 else f", one of {found.every} looked at"
-    text = f"{words} for good in {found.frames} frames at {found.fps:.4g}/s{looked}."
+    every = {1: "", 2: ", every second one examined"}
+    examined = every.get(found.every, f", one in {found.every} examined")
+    text = f"{counted(len(found.changes), 'lasting change')}; {counted(found.frames, 'frame')}"
+    text += f" at {found.fps:.4g}/s{examined}."
     console.print(Text(f"{printable(found.source)}: {text}", overflow="fold"))
 
 

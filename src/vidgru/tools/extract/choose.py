@@ -61,7 +61,7 @@ def _count_frames(source: Path, config: ExtractConfig) -> int:
             log_warnings(video.info())
     if config.count is not None and 0 < total < config.count:
         log.warning(
-            "%s has only %d frames there, --count asks for %d.", source, total, config.count
+            "%s has only %d frames in that span; --count asks for %d.", source, total, config.count
         )
     return total
 

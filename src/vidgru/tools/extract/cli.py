@@ -27,10 +27,10 @@ from vidgru.tools.extract.results import ExtractedFrame
 def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write frames of videos as images, with their times in DIR/frames.csv.
 
-    SOURCE is a video, an image, a folder of images, or a folder to search for videos. One SOURCE
-    is written straight into DIR, several into a folder each. Without --fps, --every and --count,
-    every frame is written. Under torchrun, each process takes a part of the sources, and a source
-    that fails does not make the exit code 1.
+    SOURCE is a video, an image, a folder of images, or a folder to search for videos. The frames of
+    one SOURCE are written into DIR, those of several into a folder each. Without --fps, --every and
+    --count, every frame is written. Under torchrun, each process takes a part of the sources, and
+    the exit code is 0 even if a source fails.
     """
     config = ExtractConfig(**options)
     from tqdm import tqdm

@@ -103,9 +103,7 @@ def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
     for folder in [] if overwrite else sorted({out, *(out / job.folder for job in jobs)}):
         found = _files(folder, TABLES) or _files(folder, FRAME_FILE)
         if found:
-            raise OutputError(
-                f"{found[0]} is there already. Choose another folder, or give --overwrite."
-            )
+            raise OutputError(f"{found[0]} exists. Choose another folder, or give --overwrite.")
 
 
 def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:

@@ -12,7 +12,7 @@ IMAGE_FORMATS = ("jpg", "png")
 class ExtractConfig:
     """Which frames `extract` writes, and how. At most one of fps, every and count is set."""
 
-    fps: float | None = option(None, "Frames per second of the source's time.", above=0, high=1000)
+    fps: float | None = option(None, "Frames per second.", above=0, high=1000)
     every: int | None = option(None, "Every Nth frame.", low=1, metavar="N")
     count: int | None = option(None, "N frames, spread evenly over the video.", low=1, metavar="N")
     start: float | None = option(None, "Begin at this second.", low=0, metavar="SECONDS")
@@ -22,7 +22,7 @@ class ExtractConfig:
     )
     format: str = option("jpg", "Image format.", choices=IMAGE_FORMATS)
     quality: int = option(95, "JPEG quality, 1 to 100.", low=1, high=100)
-    overwrite: bool = option(False, "Replace frames that are already there.")
+    overwrite: bool = option(False, "Replace existing frames.")
 
     def __post_init__(self) -> None:
         check(self)

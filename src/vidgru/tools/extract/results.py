@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from vidgru.core.results import ToDict
 
@@ -13,6 +14,9 @@ class ExtractedFrame(ToDict):
     reader: the library that decoded the source, "opencv", "pyav" or "pillow"; why: the reason where
     that is not OpenCV.
     """
+
+    _keys = ("file", "source", "index", "time", "reader", "why")
+    _sources: ClassVar = {"time": "seconds"}
 
     file: Path
     source: str
