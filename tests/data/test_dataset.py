@@ -111,7 +111,7 @@ def test_copies_never_join_what_the_user_keeps_apart(
         verb = "shows" if len(parted) == 1 else "show"
         told = (
             f"{len(parted)} pair{'s' * (len(parted) > 1)} {verb} the same in different parts, so "
-            f"that what is learned is tested: {shown}."
+            f"training clips are tested on: {shown}."
         )
         assert [record.getMessage() for record in caplog.records] == ([told] if parted else [])
     assert apart == {0, 1, 2}
