@@ -1,5 +1,6 @@
 """The library as a program uses it: one way to load, sources, progress, messages, results."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,3 +189,11 @@ def test_results_are_readable() -> None:
     changes = vidgru.Changes("a.mp4", 10, 25.0, 64, 48, 1, (change,) * 5)
     assert "changes=<5 Change>" in repr(changes)
     assert len(repr(changes)) < 200
+
+
+def test_help_says_what_options_mean() -> None:
+    for config in (vidgru.ClassifyTrainConfig, vidgru.MotionTrainConfig, vidgru.ExtractConfig):
+        for item in dataclasses.fields(config):
+            if "help" in item.metadata:
+                line = f"    {item.name} = {item.default!r}: {item.metadata['help']}"
+                assert line in (config.__doc__ or "").splitlines()

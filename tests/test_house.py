@@ -158,7 +158,7 @@ def test_help_is_cheap(words: list[str]) -> None:
         "try:\n"
         "    main()\n"
         "finally:\n"
-        "    heavy = {'torch', 'cv2', 'numpy', 'rich', 'av', 'PIL'} & set(sys.modules)\n"
+        "    heavy = {'torch', 'cv2', 'numpy', 'rich', 'av', 'PIL', 'tqdm'} & set(sys.modules)\n"
         "    print(sorted(heavy), file=sys.stderr)\n"
     )
     command = [sys.executable, "-c", program, *words, "--help"]
@@ -361,6 +361,23 @@ def test_all_that_the_library_offers_is_there() -> None:
     assert vidgru.Model.__name__ == "Model"
     with pytest.raises(AttributeError, match="module 'vidgru' has no attribute 'Modell'"):
         vidgru.Modell  # noqa: B018
+    assert {*vidgru.__all__} <= {*dir(vidgru)}
+
+
+def test_the_types_of_results_wait_until_they_are_asked_for() -> None:
+    (block,) = (node for node in tree(SOURCE / "__init__.py").body if isinstance(node, ast.If))
+    typed: dict[str, set[str]] = {}
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            typed[str(node.module)] = {name.name for name in node.names}
+    assert typed == vidgru._LATER
+    code = (
+        "import sys, vidgru\n"
+        "print(sorted(set(sys.modules) & vidgru._LATER.keys()))\n"
+        "print(vidgru.Scenes.__module__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nvidgru.tasks.scenes.results\n"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ is first imported: OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL, OPENCV_IO_MAX_IMAGE
 lets glibc keep freed memory (mallopt), in the whole process.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,49 +42,64 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from vidgru.core.errors import VidgruError
 from vidgru.core.options import make, python_names
 from vidgru.core.results import Failure, OnProgress, Progress
-from vidgru.data.results import Checked
 from vidgru.engine.train_config import TrainConfig
 from vidgru.nn.choices import CORES
-from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
-from vidgru.tasks.classify.results import Prediction, TrainResult
-from vidgru.tasks.classify.scores import Comparison, Evaluation
-from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
-from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.forecast.options import ForecastTrainConfig
-from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
-from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
 from vidgru.tasks.motion.options import MotionTrainConfig
-from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
-from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
 from vidgru.tasks.registry import train_config
 from vidgru.tasks.scenes.options import SceneTrainConfig
-from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes
-from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
-from vidgru.tools.changes.results import Box, Change, Changes
-from vidgru.tools.extract.options import ExtractConfig
-from vidgru.tools.extract.results import ExtractedFrame
 
 if TYPE_CHECKING:
+    from vidgru.data.results import Checked
     from vidgru.tasks.classify.model import Model
+    from vidgru.tasks.classify.results import Prediction, TrainResult
+    from vidgru.tasks.classify.scores import Comparison, Evaluation
+    from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
+    from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
     from vidgru.tasks.forecast.model import ForecastModel
+    from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
+    from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
     from vidgru.tasks.motion.model import MotionModel
+    from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
+    from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
     from vidgru.tasks.scenes.model import ScenesModel
+    from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes
+    from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
+    from vidgru.tools.changes.results import Box, Change, Changes
+    from vidgru.tools.extract.options import ExtractConfig
+    from vidgru.tools.extract.results import ExtractedFrame
     from vidgru.video.arrays import Frames, Source
 
-Item = TypeVar("Item")
-AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
-AnyEvaluation = (
-    Evaluation | TimelineEvaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
-)
+    AnyTrainResult = TrainResult | MotionTrainResult | ForecastTrainResult | SceneTrainResult
+    AnyEvaluation = (
+        Evaluation | TimelineEvaluation | MotionEvaluation | ForecastEvaluation | SceneEvaluation
+    )
 
-# Types that import torch or numpy, and so are imported when they are asked for.
-_MODELS = {
-    "ForecastModel": "vidgru.tasks.forecast.model",
-    "Frames": "vidgru.video.arrays",
-    "Model": "vidgru.tasks.classify.model",
-    "MotionModel": "vidgru.tasks.motion.model",
-    "ScenesModel": "vidgru.tasks.scenes.model",
+Item = TypeVar("Item")
+
+# Types that are imported on first access: the command line needs few of them, and models import
+# torch.
+_LATER = {
+    "vidgru.data.results": {"Checked"},
+    "vidgru.tasks.classify.model": {"Model"},
+    "vidgru.tasks.classify.results": {"Prediction", "TrainResult"},
+    "vidgru.tasks.classify.scores": {"Comparison", "Evaluation"},
+    "vidgru.tasks.classify.timeline": {"LiveMoment", "Moment", "Segment", "Timeline"},
+    "vidgru.tasks.classify.timeline_scores": {"TimelineEvaluation"},
+    "vidgru.tasks.forecast.model": {"ForecastModel"},
+    "vidgru.tasks.forecast.results": {"Forecast", "ForecastFrame", "ForecastMoment"},
+    "vidgru.tasks.forecast.scores": {"ForecastEvaluation", "ForecastTrainResult"},
+    "vidgru.tasks.motion.model": {"MotionModel"},
+    "vidgru.tasks.motion.results": {"Motion", "MotionField", "MotionSecond"},
+    "vidgru.tasks.motion.scores": {"MotionEvaluation", "MotionTrainResult"},
+    "vidgru.tasks.scenes.model": {"ScenesModel"},
+    "vidgru.tasks.scenes.results": {"Boundary", "Scene", "SceneChange", "Scenes"},
+    "vidgru.tasks.scenes.scores": {"SceneEvaluation", "SceneTrainResult"},
+    "vidgru.tools.changes.results": {"Box", "Change", "Changes"},
+    "vidgru.tools.extract.options": {"ExtractConfig"},
+    "vidgru.tools.extract.results": {"ExtractedFrame"},
+    "vidgru.video.arrays": {"Frames", "Source"},
 }
 
 __all__ = [
@@ -125,6 +142,7 @@ __all__ = [
     "Scenes",
     "ScenesModel",
     "Segment",
+    "Source",
     "Timeline",
     "TimelineEvaluation",
     "TrainConfig",
@@ -151,9 +169,14 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODELS:
-        return getattr(importlib.import_module(_MODELS[name]), name)
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'vidgru' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def check(folder: str | Path, *, progress: OnProgress | None = None, **options: Any) -> Checked:
@@ -163,6 +186,7 @@ def check(folder: str | Path, *, progress: OnProgress | None = None, **options: 
     when the folder cannot be trained on, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
+    from vidgru.tasks.classify.check_options import CheckConfig
 
     with python_names():
         return run(folder, make(CheckConfig, options), progress)
@@ -239,11 +263,11 @@ def resume(run: str | Path, *, progress: OnProgress | None = None) -> AnyTrainRe
 @overload
 def load(
     path: Literal["motion"], *, device: str = "auto", threads: int | None = None
-) -> "MotionModel": ...
+) -> MotionModel: ...
 @overload
 def load(
     path: Literal["scenes"], *, device: str = "auto", threads: int | None = None
-) -> "ScenesModel": ...
+) -> ScenesModel: ...
 @overload
 def load(
     path: str | Path,
@@ -277,7 +301,7 @@ def load(
         return open_model(path, device=device, threads=threads, max_error=max_error)
 
 
-def detect_changes(source: "Source", *, progress: OnProgress | None = None) -> Changes:
+def detect_changes(source: Source, *, progress: OnProgress | None = None) -> Changes:
     """Detect what appeared, vanished or moved for good in a video or folder of images.
 
     The camera must stand still. Raises VideoError.
@@ -322,6 +346,7 @@ def extract(
     OutputError.
     """
     from vidgru.tools.extract.extract import extract as run
+    from vidgru.tools.extract.options import ExtractConfig
 
     with python_names():
         config = make(ExtractConfig, options)

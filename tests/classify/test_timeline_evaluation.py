@@ -104,8 +104,8 @@ def test_what_makes_no_sense_is_refused(run: Path, tmp_path: Path) -> None:
     table.write_text("path,label\n0.avi,left\n")
     with pytest.raises(DataError, match="has no times: timeline needs a list with the columns"):
         evaluate(table, run, timeline=True, threads=1)
-    with pytest.raises(OptionError, match="--background needs --timeline"):
-        evaluate(table, run, background="left", threads=1)
+    with pytest.raises(OptionError, match="min_seconds needs timeline"):
+        evaluate(table, run, min_seconds=1.0, threads=1)
 
 
 def test_the_command_prints_and_draws_it(

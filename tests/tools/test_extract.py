@@ -259,7 +259,7 @@ def test_light_imports(clip: Path, out: Path) -> None:
     help_text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
     assert help_text.splitlines()[-1] == "[]"
     full = subprocess.run([*run, clip, "-o", out], capture_output=True, text=True, check=True)
-    assert full.stdout.splitlines()[-1] == "['cv2', 'tqdm']"
+    assert full.stdout.splitlines()[-1] == "['cv2']"
     assert full.stderr == ""
     assert np.diff(indices(out)).min() == 1
 

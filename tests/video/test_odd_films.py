@@ -208,7 +208,8 @@ def test_a_start_in_the_middle_of_a_group_of_pictures(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     for label in ("one", "other"):
         (clips / label).mkdir(parents=True)
-        write_film(clips / label / "whole.mp4", blocks(30 + len(label)))
+        for number, name in enumerate(("whole.mp4", "more.mp4")):
+            write_film(clips / label / name, blocks(30 + len(label) + 5 * number))
     film.rename(clips / "one" / "a.ts")
     found = {finding.kind: finding.sentence for finding in vidgru.check(clips).findings}
     assert found["no start"] == "1 clip lacks its start, cut off before a key frame: one/a.ts."

@@ -80,7 +80,9 @@ def test_a_source_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(self: Model, source: Path) -> Generator[Progress, None, Timeline]:
+    def predicted(
+        self: Model, source: Path, min_seconds: float | None = None
+    ) -> Generator[Progress, None, Timeline]:
         yield Progress(str(source), 1, 2)
         whole = timeline(read(source)[1].seconds)
         two = whole.labels[:2]  # those that the model knows
@@ -90,7 +92,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         return replace(whole, source=str(source), labels=two, segments=tuple(parts))
 
-    monkeypatch.setattr(Model, "timeline_steps", told)
+    monkeypatch.setattr(Model, "timeline_steps", predicted)
 
 
 @pytest.mark.usefixtures("timed")

@@ -15,6 +15,7 @@ import click
 from vidgru.core.errors import OptionError, VidgruError
 from vidgru.core.text import NOTE, printable
 from vidgru.tasks.registry import PACKAGES, about
+from vidgru.terminal.progress import room
 
 # Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
 VERBS = {
@@ -169,9 +170,5 @@ def _sentence(error: BaseException) -> str:
 
 
 def _say(kind: str | None, sentence: str) -> None:
-    line = f"{kind}: {printable(sentence)}" if kind else printable(sentence)
-    # A bar on the screen must make room.
-    if "tqdm" in sys.modules:
-        sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
-    else:
-        print(line, file=sys.stderr)
+    with room():
+        print(f"{kind}: {printable(sentence)}" if kind else printable(sentence), file=sys.stderr)

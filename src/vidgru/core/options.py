@@ -29,6 +29,17 @@ def option(default: Any, text: str, **meta: Any) -> Any:
 Config = TypeVar("Config")
 
 
+def documented(kind: type[Config]) -> type[Config]:
+    """Add the meaning and default of each option to the docstring of a config, for `help()`."""
+    lines = [
+        f"    {item.name} = {item.default!r}: {item.metadata['help']}"
+        for item in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if "help" in item.metadata
+    ]
+    kind.__doc__ = "\n\n".join([str(kind.__doc__), "Options:", *lines])
+    return kind
+
+
 def paths_of(config: Any) -> list[str]:
     """Return the names of a config's options that are paths."""
     return [f.name for f in dataclasses.fields(config) if f.metadata.get("metavar") in PLACES]

@@ -23,20 +23,23 @@ class ToDict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values only, ready for JSON: dicts, lists, texts, numbers and None."""
-        return {key: _plain(value) for key, value in self._values()}
+        return {key: _plain(getattr(self, name)) for key, name in self._names()}
 
-    def _values(self) -> Iterator[tuple[str, Any]]:
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Yield each key, and the attribute that has its value."""
         all_fields = [field.name for field in fields(self)]
         keys = [key for part in self._keys for key in (all_fields if part is ... else [part])]
         for key in keys:
-            yield key, getattr(self, self._sources.get(key, key))
+            yield key, self._sources.get(key, key)
 
     def __init_subclass__(cls) -> None:
         # Set here, it is not replaced by that of @dataclass, which prints all of a long result.
         cls.__repr__ = ToDict.__repr__  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{key}={_short(value)}" for key, value in self._values())
+        # By the names of attributes, but for private ones, which stand for what a key says.
+        names = ((key if name.startswith("_") else name, name) for key, name in self._names())
+        values = ", ".join(f"{shown}={_short(getattr(self, name))}" for shown, name in names)
         return f"{type(self).__name__}({values})"
 
 

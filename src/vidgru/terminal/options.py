@@ -16,7 +16,7 @@ from vidgru.engine.model_config import ModelConfig
 # Options of training, by the title of their group in help; * stands for all others.
 TRAIN_GROUPS = {
     "Main options": "task group-by val folds epochs minutes flip init out resume",
-    "Data": "val-folder split size frames fps",
+    "Data": ("val-folder split labels videos background background-videos overlap size frames fps"),
     "Model": "core encoder input gated-update preset",
     "Training": "batch-size optimizer lr seed threads device",
     "Augmentation": "augment rotation shift shear zoom",

@@ -1,19 +1,57 @@
 """Progress bars on stderr, shown only in a terminal."""
 
-from collections.abc import Generator
-from typing import TypeVar
-
-from tqdm import tqdm
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 from vidgru.core.results import Progress
-from vidgru.terminal.source_loop import BAR
 
 Result = TypeVar("Result")
+BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+class _NoBar:
+    """What a job draws on without a terminal. tqdm takes longer to import than a clip to read."""
+
+    n = 0
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)
+
+    def __enter__(self) -> "_NoBar":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def _draw(self, *what: object, **how: object) -> None: ...
+
+    update = set_postfix_str = set_description = close = _draw
+
+
+def bar(quiet: bool, items: Iterable[Any] | None = None, **options: Any) -> Any:
+    """Return tqdm's bar over items, or one that is never drawn where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        return _NoBar(items or ())
+    from tqdm import tqdm
+
+    return tqdm(items, **options)
+
+
+def room() -> AbstractContextManager[None]:
+    """Return a context within which any bar on the screen makes room for what is printed."""
+    if "tqdm" not in sys.modules:
+        return nullcontext()
+    cleared: AbstractContextManager[None] = sys.modules["tqdm"].tqdm.external_write_mode()
+    return cleared
 
 
 def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
     """Run a job to its end with one bar a stage, and return its result."""
-    bar: tqdm[None] | None = None
+    drawn: Any = None
     stage = ""
     try:
         while True:
@@ -22,25 +60,24 @@ def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            if bar is None or progress.stage != stage:
-                if bar is not None:
-                    bar.close()
+            if drawn is None or progress.stage != stage:
+                if drawn is not None:
+                    drawn.close()
                 stage = progress.stage
-                # disable=None: no bar where stderr is not a terminal.
-                bar = tqdm(
+                drawn = bar(
+                    quiet,
                     desc=stage,
                     total=progress.total,
                     bar_format=f"{{desc}}: {BAR}",
-                    disable=quiet or None,
                     dynamic_ncols=True,
                 )
-            bar.total = progress.total
-            bar.set_postfix_str(progress.note, refresh=False)
-            bar.update(progress.done - bar.n)
+            drawn.total = progress.total
+            drawn.set_postfix_str(progress.note, refresh=False)
+            drawn.update(progress.done - drawn.n)
     except KeyboardInterrupt as interrupt:
         # If it came while the bar was drawn, the job must get it, to report how to resume.
         steps.throw(interrupt)
         raise
     finally:
-        if bar is not None:
-            bar.close()
+        if drawn is not None:
+            drawn.close()

@@ -10,13 +10,11 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from tqdm import tqdm
-
 from vidgru.core.files import begin_table, replacing
 from vidgru.core.results import Failure, Progress
 from vidgru.core.text import printable
+from vidgru.terminal.progress import BAR, bar, room
 
-BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 IN_MEMORY = 1 << 20  # bytes of a table before it goes to a temporary file
 
 
@@ -60,12 +58,13 @@ def print_items(items: Iterable[Any], output: Output) -> int:
                 for row in rows(item):
                     write(row)
             if output.as_json and type(item) in (Failure, *output.json_types):
-                tqdm.write(json.dumps(item.to_dict()))
+                with room():
+                    print(json.dumps(item.to_dict()))
             if isinstance(item, Failure):
                 failures += 1
                 _print_error(item)
             elif not output.as_json and (show := output.show.get(type(item))):
-                with tqdm.external_write_mode():
+                with room():
                     show(item)
             if save := output.save.get(type(item)):
                 failures += save(item)
@@ -88,8 +87,7 @@ def print_sources(
     """
     printed = done = 0
     note = ""
-    # disable=None: no bar where stderr is not a terminal.
-    with tqdm(total=total, bar_format=BAR, disable=quiet or None) as bar:
+    with bar(quiet, total=total, bar_format=BAR) as drawn:
 
         def counted() -> Iterator[Any]:
             nonlocal printed, done, note
@@ -101,8 +99,8 @@ def print_sources(
                 elif not isinstance(item, parts):
                     printed += 1
                 if not isinstance(item, parts):
-                    bar.set_postfix_str(f"{printed}/{total} sources{note}", refresh=False)
-                    bar.update(printed + share - bar.n)
+                    drawn.set_postfix_str(f"{printed}/{total} sources{note}", refresh=False)
+                    drawn.update(printed + share - drawn.n)
                 yield item
                 done = printed  # the loop requests the next item when this one is done
 
@@ -121,12 +119,17 @@ def print_saved(results: Iterable[Path | Failure], quiet: bool) -> bool:
             failed = True
             _print_error(result)
         elif not quiet:
-            tqdm.write(f"Saved: {printable(str(result))}", file=sys.stderr)
+            _note(f"Saved: {printable(str(result))}")
     return failed
 
 
 def _print_error(failure: Failure) -> None:
-    tqdm.write(f"Error: {printable(failure.error)}", file=sys.stderr)
+    _note(f"Error: {printable(failure.error)}")
+
+
+def _note(line: str) -> None:
+    with room():
+        print(line, file=sys.stderr)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vidgru.core.errors import OptionError
-from vidgru.core.options import check, option
+from vidgru.core.options import check, documented, option
 from vidgru.core.torchrun import world_size
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
@@ -16,6 +16,7 @@ from vidgru.tasks.contract import About
 AUGMENTS = ("none", "light", "strong")
 
 
+@documented
 @dataclass(frozen=True)
 class ClassifyTrainConfig(TrainConfig):
     """How `train` trains a classifier. None means: chosen from the data."""

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vidgru.core.options import option
+from vidgru.core.options import documented, option
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.train_config import MapTrainConfig
 from vidgru.tasks.contract import About
 from vidgru.tasks.forecast.spec import AHEAD, CONTEXT, FORECAST_SIZE, MAX_AHEAD
 
 
+@documented
 @dataclass(frozen=True)
 class ForecastTrainConfig(MapTrainConfig):
     """How `train` trains a forecasting model. None means: chosen from the data."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from vidgru.core.errors import OptionError
-from vidgru.core.options import option
+from vidgru.core.options import documented, option
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.train_config import MapTrainConfig
 from vidgru.tasks.contract import About
 from vidgru.tasks.scenes.spec import MIN_SCENE_FRAMES, SCENE_FRAMES, SCENE_SIZE
 
 
+@documented
 @dataclass(frozen=True)
 class SceneTrainConfig(MapTrainConfig):
     """How `train` trains a scene detector. None means: chosen from the data."""

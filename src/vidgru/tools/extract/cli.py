@@ -33,9 +33,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     the exit code is 0 even if a source fails.
     """
     config = ExtractConfig(**options)
-    from tqdm import tqdm
-
     from vidgru.core.torchrun import process_rank, world_size
+    from vidgru.terminal.progress import bar
     from vidgru.terminal.source_loop import Output, print_items
     from vidgru.tools.extract.extract import extract
 
@@ -43,10 +42,9 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         raise OptionError("Under torchrun, leave out --json: each process writes a table.")
     ends: list[_End] = []
     output = Output(as_json=as_json, json_types=(ExtractedFrame,), show={_End: _show})
-    # disable=None: no bar where stderr is not a terminal.
     with (
         closing(extract(sources, out, config)) as results,
-        tqdm(results, unit=" frames", disable=quiet or process_rank() > 0 or None) as shown,
+        bar(quiet or process_rank() > 0, results, unit=" frames") as shown,
     ):
         failures = print_items(_with_ends(shown, ends), output)
     if world_size() > 1:
@@ -75,7 +73,7 @@ class _End:
 def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failure | _End]:
     """Yield the items of a bar, and after the frames of each source an _End, which is also kept."""
     for source, items in groupby(shown, key=lambda item: item.source):
-        shown.set_description(printable(source))
+        shown.set_description(printable(Path(source).name))
         frames, folder = 0, Path()
         for item in items:
             if isinstance(item, ExtractedFrame):

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from vidgru.core.errors import OptionError
-from vidgru.core.options import check, option
+from vidgru.core.options import check, documented, option
 
 IMAGE_FORMATS = ("jpg", "png")
 
 
+@documented
 @dataclass(frozen=True)
 class ExtractConfig:
     """Which frames `extract` writes, and how. At most one of fps, every and count is set."""
