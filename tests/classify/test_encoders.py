@@ -124,7 +124,7 @@ def test_it_says_what_it_began_with(
     done = vidgru("train", data, *QUICK, "--init", forecast, "--out", run)
     assert (done.code, done.err) == (0, "")
     flat = " ".join(done.out.split())
-    assert f", beginning with the encoder of {forecast}; 380,646 parameters;" in flat
+    assert f", starting from the encoder of {forecast}; 380,646 parameters;" in flat
     assert json.loads((run / "config.json").read_text())["init"] == str(forecast)
     assert load_any(run / "init.safetensors").spec == FORECAST
     plain = vidgru("train", data, *QUICK, "--out", tmp_path / "plain", "--json")
@@ -243,11 +243,11 @@ def test_a_forecast_begins_a_classifier(data: Path, tmp_path: Path) -> None:
         ),
         (
             ["--encoder", "rows"],
-            "--init gives encoders, and --encoder rows has none: leave out one of them.",
+            "--init sets the encoder, and --encoder rows has none: leave out one of them.",
         ),
         (
             ["--preset", "article"],
-            "--init gives encoders, and --encoder rows has none: leave out one of them.",
+            "--init sets the encoder, and --encoder rows has none: leave out one of them.",
         ),
     ],
     ids=str,
@@ -268,20 +268,20 @@ def test_trainings_without_encoders(
         (
             MOTION,
             [],
-            "{} is a model of motion, with an encoder of its own: give --init a model of "
-            "`vidgru train --task forecast`, or one that tells classes.",
+            "{} is a model of motion, whose encoder a classifier cannot use: give --init a "
+            "classifier, or a model of `vidgru train --task forecast`.",
         ),
         (ROWS, [], "{} reads rows of pixels: it has no encoder for --init."),
         (
             FORECAST,
             ["--input", "rgb"],
-            "{} has encoders for --input both, which do not fit --input rgb: give --input both, or "
-            "another --init.",
+            "{} has encoders for --input both, which do not match --input rgb: give --input both, "
+            "or another --init.",
         ),
         (
             replace(CLASSES, input="diff"),
             [],
-            "{} has encoders for --input diff, which do not fit --input both: give --input diff, "
+            "{} has encoders for --input diff, which do not match --input both: give --input diff, "
             "or another --init.",
         ),
         ("absent", [], "No model at {}: give a run folder or a model file of `vidgru train`."),

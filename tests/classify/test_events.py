@@ -137,7 +137,7 @@ def test_predict_writes_both(
         (["--per-frame", "e.txt"], "Cannot write e.txt: the name must end with .csv, or be"),
         (["--events", "x.csv", "--csv", "x.csv"], "x.csv would be written twice"),
         (["--events", "x.csv", "--per-frame", "x.csv"], "x.csv would be written twice"),
-        (["--events", "x.csv", "--out", "y"], "--out keeps answers only: leave out --events."),
+        (["--events", "x.csv", "--out", "y"], "--out writes predictions only: leave out --events."),
         (["--per-frame", "x.csv", "--out", "y"], "leave out --per-frame."),
     ],
 )

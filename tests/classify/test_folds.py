@@ -155,7 +155,10 @@ def test_the_table_of_folds(data: Path, tmp_path: Path, vidgru: Callable[..., Do
     done = vidgru("train", data, *options, "--out", tmp_path / "run", "-q", "--group-by", "none")
     assert done.code == 0
     lines = [line.split() for line in done.out.splitlines()]
-    assert [line[:2] for line in lines if line and line[0] in "12"] == [["1", "6"], ["2", "6"]]
+    assert [line[:2] for line in lines if line and line[0] in "12"] == [
+        *(["1", "6"], ["2", "6"]),
+        ["12", "clips"],
+    ]
     assert any(line[:2] == ["mean", "12"] and "+-" in line for line in lines)
     assert "12 clips train in 2 folds (no groups).\n" in done.out
     assert verbs_that_work(done.out, vidgru) == ["predict"]  # it was trained on all clips
@@ -199,7 +202,7 @@ def test_clips_that_show_the_same_join_their_groups() -> None:
 
 def test_a_class_in_one_unit_cannot_be_held_out() -> None:
     clips = [clip("a", n) for n in range(6)] + [clip("b", n, "x") for n in range(3)]
-    with pytest.raises(DataError, match="no clip of the class 'b' is left to learn from"):
+    with pytest.raises(DataError, match="no clip of the class 'b' is left to train on"):
         split_folds(clips, 3, 0)
 
 

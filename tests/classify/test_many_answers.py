@@ -48,7 +48,7 @@ def test_resumed_after_a_cut_anywhere(
     out.unlink()
     assert vidgru(*words, "--resume") == whole_said
     again = vidgru(*words, "--resume")
-    assert again.out == whole_said.out.replace("able: ", "able; nothing was left to do: ")
+    assert again.out == whole_said.out.replace("able: ", "able; all were done before: ")
     assert (again.code, again.err, out.read_bytes()) == (1, "", whole)
 
 
@@ -146,7 +146,7 @@ def test_errors_of_all(vidgru: Vidgru, quick_workers: list[str], tmp_path: Path)
     words = ["predict", folder, "--out", out, "--model"]
     assert vidgru(*words, "none") == (1, "", f"Error: {CANNOT_START}\n")
     assert not out.exists()
-    changed = "Error: m has changed since it was opened: begin anew.\n"
+    changed = "Error: m has changed since it was opened: start again.\n"
     assert vidgru(*words, "m") == (1, "", changed)
     assert [Path(line["source"]).stem for line in lines_of(out)] == ["a"]
     (tmp_path / "file").write_text("")

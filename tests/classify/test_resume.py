@@ -301,7 +301,7 @@ def test_an_interrupt_while_the_bar_is_drawn_reaches_the_job(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("half of it is kept") from None
 
-    monkeypatch.setattr(progress, "tqdm", Bar)
+    monkeypatch.setattr(progress, "bar", lambda quiet, **options: Bar(**options))
     with pytest.raises(KeyboardInterrupt, match="half of it is kept"):
         progress.follow(job(), quiet=True)
 

@@ -285,7 +285,7 @@ def test_annotations_are_checked_trained_and_evaluated_on(
     options = ("--epochs", "1", "--size", "16", "--folds", "1", "--threads", "1")
     done = vidgru("train", *words, *options)
     assert done.code == 0, done.err
-    assert "Split by video: 12 clips of 3 videos train, 4 clips of 1 video validate." in done.out
+    assert "\n12 clips of 3 videos train, 4 clips of 1 video validate.\n" in done.out
     done = vidgru("evaluate", *words)
     assert done.code == 0, done.err
     assert "Left out 12 of 16 clips: the model learned from them." in done.err

@@ -146,8 +146,7 @@ def test_only_what_is_to_be_evaluated_on(tmp_path: Path) -> None:
         ),
         (
             ("1.mp4", "2.mp4"),
-            "No video clips found in class folders: {0} holds 2 of them itself. Give the folder "
-            "above it",
+            "No class folders found in {0}. It holds clips itself, as folders beside it do",
         ),
         (
             ("train/a/1.mp4", "train/b/1.mp4", "val/a/1.mp4", "val/b/1.mp4", "val/c/1.mp4"),

@@ -133,7 +133,7 @@ def test_short_clips_among_long_ones_are_named(vidgru: Vidgru, tmp_path: Path) -
     words = (*OPTIONS, "--split", split, "--out", tmp_path / "run", "--json")
     done = vidgru("train", tmp_path / "films", *words)
     assert done.code == 0, done.err
-    wanted = "1 clips are left out: they have not the 7 frames of a window; the first is {}."
+    wanted = "Clips left out: 1. They have fewer than the 7 frames of a window; the first is {}."
     assert wanted.format("6.avi") in done.err
     assert wanted.format("7.avi") in done.err
     found = json.loads(done.out)
@@ -248,7 +248,7 @@ def test_clips_too_short_for_a_window(vidgru: Vidgru, tmp_path: Path) -> None:
     done = vidgru("train", tmp_path / "films", *OPTIONS, "--out", tmp_path / "run")
     assert done.code == 1
     assert done.err.endswith(
-        "Error: No training clip has the 7 frames of a window, 4 seen and 3 forecast: give longer "
-        "clips, or smaller --frames and --ahead.\n"
+        "Error: No training clip has the 7 frames of a window, 4 of context and 3 forecast: give "
+        "longer clips, or smaller --frames and --ahead.\n"
     )
     assert not (tmp_path / "run").exists()

@@ -135,7 +135,7 @@ def test_a_few_frames(model: MotionModel, tmp_path: Path) -> None:
     (second,) = model.analyse(two).seconds
     assert (second.start, second.end) == (0, pytest.approx(2 / 30))
     fast = write_clip(tmp_path / "fast.avi", noise(2), 120)
-    with pytest.raises(VideoError, match=f"^{fast} is too short to tell what moves: 0.03 s.$"):
+    with pytest.raises(VideoError, match=f"^{fast} is too short to measure motion: 0.03 s.$"):
         model.analyse(fast)
 
 

@@ -98,11 +98,12 @@ def test_clips_with_cuts_of_their_own_are_named(
     write_clip(tmp_path / "new" / "c.avi", shot(4, 7), 25)
     done = vidgru("evaluate", tmp_path / "new", "--model", learned.run, "--json")
     assert (
-        "1 clips have cuts of their own, which count as wrong where they are found; the first is "
+        "Clips with cuts of their own, which count as false where they are found: 1; the first is "
         "a.avi." in done.err
     )
-    assert "1 clips are left out: they have not the 8 frames of a scene; the first is c.avi." in (
-        done.err
+    assert (
+        "Clips left out: 1. They have fewer than the 8 frames of a scene; the first is c.avi."
+        in (done.err)
     )
     assert [one["joined_by"] for one in json.loads(done.out)["joined"]] == ["cut"]
 
@@ -112,8 +113,8 @@ def test_evaluating_what_cannot_be_joined(learned: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         evaluate(tmp_path / "new", learned.run)
     assert str(caught.value) == (
-        f"There are not the two clips of 8 frames or more in {tmp_path / 'new'} that it takes to "
-        "join scenes."
+        f"{tmp_path / 'new'} needs at least two clips of 8 frames or more, which are joined to "
+        "scenes."
     )
 
 
@@ -125,5 +126,5 @@ def test_evaluating_with_options_for_classes(
         evaluate(films, learned.run, **options)
     (name,) = options
     assert str(caught.value) == (
-        f"{name} is for classes only: leave it out with a model that finds scenes."
+        f"{name} is for classes only: leave it out with a model of scenes."
     )

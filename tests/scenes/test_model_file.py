@@ -38,8 +38,8 @@ def test_a_model_for_something_else(
     done = vidgru("train", data, "--init", learned.run, "--out", tmp_path / "run")
     assert (done.code, done.err) == (
         1,
-        f"Error: {learned.model} finds scenes, with an encoder of its own: give --init a model of "
-        "`vidgru train --task forecast`, or one that tells classes.\n",
+        f"Error: {learned.model} is a model of scenes, whose encoder a classifier cannot use: give "
+        "--init a classifier, or a model of `vidgru train --task forecast`.\n",
     )
 
 

@@ -107,14 +107,14 @@ def test_tables_and_what_to_type_next(films: Path, vidgru: Vidgru, tmp_path: Pat
     assert done.code == 0, done.err
     assert f"Skipped: {folder / 'train' / 'still'} has only one frame" in done.err
     assert (
-        "1 clips are left out: they have not the 8 frames of a scene; the first is train/short.avi."
-        in done.err
+        "Clips left out: 1. They have fewer than the 8 frames of a scene; the first is "
+        "train/short.avi." in done.err
     )
     flat = " ".join(done.out.split())
     assert "Boundaries found in windows of joined shots" in flat
     assert "validation clips" in flat
     assert "test clips" in flat
-    assert "Trained on 4 clips for 1 epochs, best at epoch 1, beginning with random " in flat
+    assert "Trained on 4 clips for 1 epoch, best at epoch 1, starting from random " in flat
     assert (
         "weights: windows of 64 frames, 32x32 pixels; boundaries count from a confidence of 0."
         in flat
@@ -158,8 +158,8 @@ def test_too_few_clips(tmp_path: Path, vidgru: Vidgru) -> None:
     done = vidgru("train", tmp_path / "films", *OPTIONS, "--out", tmp_path / "run")
     assert done.code == 1
     assert done.err.endswith(
-        "Error: There are not the two shots of 8 frames or more to validate with that it takes to "
-        "join scenes: give more clips.\n"
+        "Error: To validate with, at least two shots of 8 frames or more are needed, which are "
+        "joined to scenes: give more clips.\n"
     )
     assert not (tmp_path / "run").exists()
 

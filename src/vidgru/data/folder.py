@@ -134,7 +134,8 @@ def search_classes(folder: Path) -> Found:
         if own := _own_clips(folder):
             advice = _parent_meant(folder) or f"It holds {own} clips itself. {LAYOUT}"
             raise DataError(f"No class folders found in {folder}. {advice}")
-        raise DataError(f"No video clips found in {folder}. {LAYOUT}")
+        what = "video clips" if folders else "class folders"
+        raise DataError(f"No {what} found in {folder}. {LAYOUT}")
     for label, count in Counter(clip.label for clip in clips).items():
         if not label.isprintable():
             log.warning(

@@ -80,8 +80,10 @@ def splitting(split: Split, folds: int = 0) -> str:
     text += f" in {folds} folds" if folds else ""
     if split.given:
         text += " (split as given)."
-    elif split.noun is None or split.group_by is None:
+    elif split.noun is None:
         text += " (no groups)."
+    elif split.group_by is None:
+        text += "."
     else:
         names = "(" in split.group_by  # a regular expression, or else a column
         text += f" ({'names match' if names else 'column'} {quoted(split.group_by)})."

@@ -77,7 +77,8 @@ def show_training(result: TrainResult) -> None:
         _turning(result),
         _calibrated(result.calibration, where),
         _answering(result),
-        f"Trained on {result.train_clips} clips for {result.epochs} epochs{ended}{kept}{begun}; "
+        f"Trained on {counted(result.train_clips, 'clip')} for {counted(result.epochs, 'epoch')}"
+        f"{ended}{kept}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
     )
     print_end(sentences, result, "predict")
