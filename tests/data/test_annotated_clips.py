@@ -288,4 +288,4 @@ def test_annotations_are_checked_trained_and_evaluated_on(
     assert "\n12 clips of 3 videos train, 4 clips of 1 video validate.\n" in done.out
     done = vidgru("evaluate", *words)
     assert done.code == 0, done.err
-    assert "Left out 12 of 16 clips: the model learned from them." in done.err
+    assert "Left out 12 of 16 clips: the model was trained on them." in done.err
