@@ -54,7 +54,7 @@ def _short(value: Any) -> str:
         more = f", ... {len(value)} in all" if len(value) > MAX_ITEMS else ""
         return f"{{{', '.join(items)}{more}}}"
     if isinstance(value, list | tuple):
-        if value and isinstance(value[0], ToDict | list | tuple):
+        if value and isinstance(value[0], ToDict | list | tuple | dict):
             kind = type(value[0]).__name__ if isinstance(value[0], ToDict) else "rows"
             return f"<{len(value)} {kind}>"
         items = [_short(item) for item in value[:MAX_ITEMS]]
