@@ -81,6 +81,15 @@ def noise(count: int, height: int = 24, width: int = 32, seed: int = 0) -> NDArr
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
+def touch(root: Path, *names: str) -> Path:
+    """Write a byte into each of these files below a folder, which is returned."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
 def moving_squares(path: Path, step: int, seed: int, count: int = 14) -> Path:
     """Write a small clip of a bright square that moves `step` pixels a frame over noise.
 

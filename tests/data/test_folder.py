@@ -4,20 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers import touch
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.core.results import Failure
 from vidgru.data.account import find_clips
 from vidgru.data.folder import read_folder, read_videos
 from vidgru.video.find import ROOT, find_sources
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
 
 
 def test_classes_and_clips_in_natural_order(tmp_path: Path) -> None:

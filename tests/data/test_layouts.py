@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Done
-from helpers import make_folder, moving_squares, noise, write_images
+from helpers import make_folder, moving_squares, noise, touch, write_images
 
 from vidgru.core.errors import DataError
 from vidgru.data.account import find_clips, report_left_out, sentence
@@ -19,14 +19,6 @@ from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.video.find import find_sources
 
 Run = Callable[..., Done]
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
 
 
 def files_below(folder: Path) -> int:

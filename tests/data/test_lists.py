@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from helpers import noise, write_clip
+from helpers import noise, touch, write_clip
 
 from vidgru.core.errors import DataError
 from vidgru.data.account import find_clips, sentence
@@ -17,14 +17,6 @@ from vidgru.data.sources import read_source
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 
 ROWS = (("a1.mp4", "run"), ("a2.mp4", "run"), ("b 1.mp4", "walk"), ("b2.mp4", "walk"))
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
 
 
 def write(path: Path, *lines: str, code: str = "utf-8") -> Path:
