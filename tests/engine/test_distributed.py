@@ -165,6 +165,12 @@ def test_one_sentence(tmp_path: Path, words: list[object], sentence: str) -> Non
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_late_first_process_still_says_what_is_wrong(tmp_path: Path) -> None:
+    done = run(tmp_path, SCRIPT, "late", "compare", "clips")
+    sentence = "Error: `vidgru compare` trains in one process: leave out torchrun.\n"
+    assert done == (1, ["", ""], [sentence, ""])
+
+
 def test_interrupted(tmp_path: Path, uneven: Path) -> None:
     folder, log = tmp_path / "run", tmp_path / "log"
     words = [*OPTIONS, "--flip", "--epochs", "100000", "--out", folder]  # nothing to check first

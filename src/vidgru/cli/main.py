@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import click
@@ -39,6 +40,8 @@ VERBS = {
     ),
     "extract": ("vidgru.tools.extract.cli", "Write frames of videos as images."),
 }
+
+PATIENCE = 20  # seconds; torchrun ends the processes that wait
 
 
 class _Verbs(click.Group):
@@ -93,7 +96,8 @@ def main(args: list[str] | None = None) -> None:
         log.setLevel(logging.INFO)
     # Otherwise Python looks through all modules for garbage once more, only to end.
     atexit.register(gc.freeze)
-    if _is_silent(words) and not debug:
+    silent = _is_silent(words) and not debug
+    if silent:
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         # Waiting for the others, it would not notice a signal otherwise.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -105,30 +109,33 @@ def main(args: list[str] | None = None) -> None:
             signal.signal(signal.SIGHUP, _interrupt)
         if _is_other():
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    code = 1
     try:
         code = _run(words)
         sys.stdout.flush()
-        sys.exit(code)
     except BrokenPipeError:
         # The reader of the output is gone (`| head`); nobody would read a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except (VidgruError, OSError, MemoryError) as error:
         if debug:
             raise
         _say("Error", _sentence(error))
-        sys.exit(2 if isinstance(error, OptionError) else 1)
+        code = 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt as error:
         if debug:
             raise
         _say("Stopped", str(error) or "Interrupted.")
-        sys.exit(130)
+        code = 130
     finally:
         log.setLevel(level)
         # From here on Python has nothing to say of a signal but a traceback.
         for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is _interrupt:
                 signal.signal(number, signal.SIG_DFL)
+    if silent and code:
+        # Torchrun ends all as soon as one fails; the first must have its time to say why.
+        time.sleep(PATIENCE)
+    sys.exit(code)
 
 
 def _run(words: list[str]) -> Any:
