@@ -55,12 +55,12 @@ def rows(written: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
-def examples(page: Path) -> Iterator[tuple[list[str], str]]:
+def examples(page: Path, prompt: str = r"(?:\$ )?") -> Iterator[tuple[list[str], str]]:
     """Yield the words of each fenced `vidgru VERB ...` line, and what stands below it."""
     for _, block in FENCE.findall(text(page)):
         lines = block.splitlines()
         for number, line in enumerate(lines):
-            found = re.match(r"(?:\$ )?(?:\S*/|.* -m )?vidgru (?=[a-z])", line)
+            found = re.match(rf"{prompt}(?:\S*/|.* -m )?vidgru (?=[a-z])", line)
             if found is not None:
                 after = lines[number + 1 :]
                 end = next((n for n, below in enumerate(after) if below[:2] == "$ "), len(after))
