@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import cv2
 from av.video.frame import VideoFrame
@@ -28,6 +30,7 @@ STEP = 500  # packets or frames between looks at whether the index is still want
 # Codecs of which frames that no other one needs can be left out.
 SKIPPING = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 FAILURES = 16  # packets that cannot be decoded, until a frame counts as damaged
+PAUSE = 0.003  # seconds
 QUALITY = 85  # of JPEG
 
 
@@ -44,6 +47,7 @@ class FrameIndex:
         self.stamps = array("q")  # of the frames, in ticks of the stream
         self.keys = array("q")  # stamps of frames at which decoding can begin
         self.complete = False
+        self.urgent = 0  # frames that somebody waits for; readers that look ahead let them pass
         self.known: StreamInfo | None = None
         with open_video(path) as video:
             video.grab()
@@ -173,6 +177,15 @@ class FrameReader(ABC):
 
     def __init__(self, index: FrameIndex) -> None:
         self.index, self.in_order = index, index.in_order
+        self.ahead = False  # whether nobody waits for its frames
+        self.stop = Event()  # set where the frame is not wanted any more
+
+    def wanted(self) -> None:
+        """Let readers pass that are more urgent; raise VideoError where nothing is wanted."""
+        while self.ahead and self.index.urgent and not self.stop.is_set():
+            sleep(PAUSE)
+        if self.stop.is_set():
+            raise VideoError(f"Nobody waits for frames of {self.index.path}.")
 
     @abstractmethod
     def image(self, number: int) -> Image:
@@ -229,6 +242,7 @@ class _InOrder(FrameReader):
             self._opened.close()
             self._video = self._opened.enter_context(open_video(self.index.path))
         while self._video.frames_read <= number:
+            self.wanted()
             if self._video.grab() is None:
                 raise self.damaged(number)
         return cv2.cvtColor(self._video.retrieve(), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
@@ -281,6 +295,7 @@ class _SeekingFile(FrameReader):
         frame = next((one for one in self._recent if one.pts == stamp), None)
         if frame is None and (frame := self._decode(number, stamp)) is None:
             self._slow = self._slow or _InOrder(self.index)
+            self._slow.ahead, self._slow.stop = self.ahead, self.stop
             return self._slow.image(number)
         return self._file.shown(frame)
 

@@ -3,11 +3,13 @@
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -58,6 +60,7 @@ class LabelApp:
         routes = [
             Route("/", self._file),
             Route("/page/{name}", self._file),
+            Route("/favicon.ico", lambda request: Response(status_code=204)),
             Route("/state", self._threaded(self._state)),
             Route(video, self._threaded(self._facts)),
             Route(f"{video}/times", self._threaded(self._times)),
@@ -155,8 +158,28 @@ class LabelApp:
         if size not in SIZES or not 1 <= count <= MAX_BATCH or not 0 < abs(step) <= 100:
             return _sentence(400, "There are no such frames.")
         numbers = range(first, first + count * step, step)
-        frames = self.frames.batch(video, numbers, size, ahead=bool(ahead), key=bool(key))
+        frames = self._batch(video, numbers, size, bool(ahead), bool(key))
         return StreamingResponse(frames, media_type="application/octet-stream")
+
+    async def _batch(
+        self, video: int, numbers: range, size: int, ahead: bool, key: bool
+    ) -> AsyncIterator[bytes]:
+        """Yield frames, each after its length in 4 bytes; 0 stands for one that is damaged."""
+        stop = Event()
+
+        def picture(number: int) -> bytes:
+            try:
+                return self.frames.picture(video, number, size, ahead=ahead, key=key, stop=stop)
+            except VidgruError:
+                return b""
+
+        try:
+            for number in numbers:
+                # The thread ends soon after the page has stopped waiting.
+                data = await run_sync(picture, number, abandon_on_cancel=True)
+                yield len(data).to_bytes(4, "little") + data
+        finally:
+            stop.set()
 
     async def _change(self, request: Request) -> Response:
         change = self._changes.get(request.path_params["kind"])

@@ -2,7 +2,6 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -46,12 +45,13 @@ class _Place:
         self.lock = Lock()
         self._reader: FrameReader | None = None
 
-    def jpeg(self, index: FrameIndex, number: int, size: int) -> bytes:
+    def jpeg(self, index: FrameIndex, number: int, size: int, *, ahead: bool, stop: Event) -> bytes:
         with self.lock:
             reader = self._reader
             if reader is None or reader.index is not index or reader.in_order != index.in_order:
                 self._close()
                 reader = self._reader = open_frames(index)
+            reader.ahead, reader.stop = ahead, stop
             return reader.jpeg(number, size)
 
     def close(self) -> None:
@@ -111,45 +111,53 @@ class FrameSource:
         """Return the times of frames from a number on, as float64, as far as they are known."""
         return self.open(video).index.times[first:].tobytes()
 
-    def picture(self, video: int, number: int, size: int, ahead: bool = False) -> bytes:
-        """Return a frame as JPEG; `ahead`: nobody waits for it. Raises VideoError."""
-        key = video, number, size
-        with self._lock:
-            if (found := self._pictures.get(key)) is not None:
-                self._pictures.move_to_end(key)
-                return found
+    def picture(
+        self,
+        video: int,
+        number: int,
+        size: int,
+        *,
+        ahead: bool = False,
+        key: bool = False,
+        stop: Event | None = None,
+    ) -> bytes:
+        """Return a frame as JPEG; raises VideoError.
+
+        `ahead`: nobody waits for it; `key`: the key frame before it instead, which is quick to
+        decode; `stop` is set where it is not wanted any more.
+        """
+        stop = stop or Event()
         opened = self.open(video)
-        self._wait_for(opened, number)
-        data = self._place(video, ahead).jpeg(opened.index, number, size)
+        self._wait_for(opened, number, stop)
+        index = opened.index
+        number = index.key_before(number) if key else number
+        place = video, number, size
         with self._lock:
-            if key not in self._pictures:
-                self._pictures[key] = data
+            if (found := self._pictures.get(place)) is not None:
+                self._pictures.move_to_end(place)
+                return found
+            index.urgent += not ahead
+        try:
+            decoder = self._place(video, ahead)
+            data = decoder.jpeg(index, number, size, ahead=ahead, stop=stop)
+        finally:
+            with self._lock:
+                index.urgent -= not ahead
+        with self._lock:
+            if place not in self._pictures:
+                self._pictures[place] = data
                 self._bytes += len(data)
             while self._bytes > CACHE_BYTES:
                 self._bytes -= len(self._pictures.popitem(last=False)[1])
         return data
 
-    def batch(
-        self, video: int, numbers: range, size: int, *, ahead: bool, key: bool = False
-    ) -> Iterator[bytes]:
-        """Yield frames, each after its length in 4 bytes; 0 stands for one that is damaged.
-
-        `key`: or instead of each the key frame before it.
-        """
-        for number in numbers[:MAX_BATCH]:
-            try:
-                wanted = self.open(video).index.key_before(number) if key else number
-                data = self.picture(video, wanted, size, ahead)
-            except VideoError:
-                data = b""
-            yield len(data).to_bytes(4, "little") + data
-
-    def _wait_for(self, opened: _Opened, number: int) -> None:
+    def _wait_for(self, opened: _Opened, number: int, stop: Event) -> None:
         until = monotonic() + PATIENCE
         while not 0 <= number < len(opened.index.times):
             if opened.error:
                 raise VideoError(opened.error)
-            if opened.index.complete or number < 0 or monotonic() > until:
+            over = stop.is_set() or monotonic() > until
+            if opened.index.complete or number < 0 or over:
                 raise VideoError(f"{opened.index.path} has no frame {number}.")
             sleep(0.01)
 
