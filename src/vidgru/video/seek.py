@@ -61,7 +61,10 @@ class FrameIndex:
                 self.complete = True
             if isinstance(video, VideoFile):
                 self.known = look(path)
-        self.in_order = self.known is None or not (self.known.decodes and self.known.whole_start)
+        known = self.known
+        self.in_order = not self.pictures
+        if known is not None:
+            self.in_order = not (known.decodes and known.whole_start)
 
     @property
     def seconds(self) -> float:
@@ -80,7 +83,7 @@ class FrameIndex:
 
     def read(self) -> Iterator[None]:
         """Read the index to its end, yielding now and then; raises VideoError."""
-        if not self.complete and not self.in_order:
+        if not self.complete and self.known is not None and not self.in_order:
             yield from self._read_packets()
         if not self.complete:
             self.in_order = True
@@ -304,15 +307,18 @@ class _SeekingFile(FrameReader):
         key = bisect_right(self.index.keys, stamp) - 1
         whole = self.index.stamps[max(number - MARGIN, 0)]
         last = self._last
-        if (
-            last is None
-            or last >= number
-            or (
-                key >= 0 and self.index.keys[key] > self.index.stamps[last] and number > last + NEAR
-            )
-        ):
+        behind = last is None or last >= number
+        if last is not None and key >= 0 and number > last + NEAR:
+            behind = behind or self.index.keys[key] > self.index.stamps[last]
+        if behind:
             self._seek(key)
         while True:
+            try:
+                self.wanted()
+            except VideoError:
+                stamps = [one.pts for one in self._recent if one.pts is not None]
+                self._last = bisect_left(self.index.stamps, stamps[-1]) if stamps else None
+                raise
             frame = self._file.next_frame(whole)
             if frame is not None and frame.pts is not None and frame.pts < stamp:
                 self._recent.append(frame)

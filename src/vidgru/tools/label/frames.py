@@ -102,7 +102,7 @@ class FrameSource:
             "height": index.height,
             "frames": len(index.times),
             "complete": index.complete,
-            "slow": index.in_order and not index.pictures,
+            "slow": index.in_order,
             "seconds": index.seconds if index.complete else index.declared or index.seconds,
             "error": opened.error,
         }

@@ -90,7 +90,7 @@ class Format:
             columns = tuple(name.strip().lower() for name in next(table, COLUMNS))
             lines = [(table.line_num, cells) for cells in table if any(cells)]
         except csv.Error as error:
-            raise DataError(f"Cannot read {self.path}: {error}.") from error
+            raise DataError(f"Cannot read {self.path} as a list: {error}.") from error
         missing = [name for name in COLUMNS if name not in columns]
         if missing or len({*columns}) < len(columns):
             raise DataError(
@@ -126,7 +126,8 @@ class Format:
             for name, value in zip(COLUMNS[1:], own, strict=True):
                 place = table.columns.index(name)
                 # What another program wrote stays as it is, while it means the same.
-                if not row.cells or cells[place].strip() != value:
+                cell = cells[place].strip()
+                if not row.cells or (cell if name == "label" else _again(cell)) != value:
                     cells[place] = value
             if not row.cells and row.video is not None:
                 cells[table.columns.index("path")] = self._names[row.video]
@@ -144,6 +145,10 @@ def _seconds(where: str, text: str) -> float | None:
     if not 0 <= seconds < MAX_SECONDS:
         raise DataError(f"{where}: {short(text)!r} is not a time in seconds.")
     return seconds
+
+
+def _again(cell: str) -> str:
+    return _text(float(cell) if cell else None)
 
 
 def _text(seconds: float | None) -> str:
