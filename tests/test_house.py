@@ -26,6 +26,7 @@ from vidgru.tasks.registry import PACKAGES, about
 from vidgru.tasks.scenes.options import ScenesConfig
 from vidgru.tools.changes.options import ChangesConfig
 from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.label.options import LabelConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -58,6 +59,7 @@ CONFIGS: dict[str, tuple[type, ...]] = {
     "scenes": (ScenesConfig,),
     "changes": (ChangesConfig,),
     "extract": (ExtractConfig,),
+    "label": (LabelConfig,),
 }
 
 

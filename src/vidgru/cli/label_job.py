@@ -73,7 +73,7 @@ def main() -> None:
     job, lines = json.loads(sys.stdin.readline()), _Lines()
     Thread(target=_end_with_stdin, daemon=True).start()
     if hasattr(os, "nice"):
-        os.nice(10)  # the page goes first
+        os.nice(3)  # the page goes first
     try:
         if "list" in job:
             _train(job, lines)

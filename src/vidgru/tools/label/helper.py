@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -174,6 +175,8 @@ class Helper:
                 process = self._process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", JOB], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=complaints, text=True, encoding="utf-8", process_group=0,
+                    # Threads that spin while they wait would take the page's time.
+                    env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 )  # fmt: skip
             if process.stdin is None or process.stdout is None:
                 raise ProcessError("The process has no pipes.")

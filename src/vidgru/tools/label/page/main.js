@@ -39,7 +39,7 @@ const timeline = new Timeline({
   dragged: (number, span) => { app.dragged = null; change("edit", { number, start: span[0], end: span[1] }); },
 });
 
-export function colour(label) {
+function colour(label) {
   if (label === app.state.background) return 0;
   const place = app.state.classes.indexOf(label);
   return place < 0 ? 0 : 1 + (place % 9);
@@ -54,7 +54,7 @@ function head() {
   return { time, from: film.times[Math.min(from, until)], until: film.endOf(Math.max(from, until)) };
 }
 
-export function say(text, warn = false) {
+function say(text, warn = false) {
   $("notice").textContent = text;
   $("notice").classList.toggle("warn", warn);
 }
@@ -151,7 +151,7 @@ function lost(error) {
 
 // One change at a time, in the order of the keys.
 let queue = Promise.resolve();
-export function change(kind, body = {}) {
+function change(kind, body = {}) {
   queue = queue.then(async () => {
     try {
       const { result } = await post(`/change/${kind}`, body);
@@ -345,7 +345,7 @@ const actions = {
     const near = (one) => one[0] === app.video && Math.abs(one[1] - here) < 0.05;
     const list = app.state.doubtful;
     const at = list.findIndex(near);
-    const found = list[at + 1] ?? list.find((one) => !near(one));
+    const found = list[at + 1] ?? list[0];
     if (!found) return say("No suggestion is left without a label.");
     await open(found[0], found[1]);
     const place = app.suggestions.findIndex(([start, end, , , taken]) => !taken && start <= found[1] + 1e-6 && end > found[1]);
@@ -417,5 +417,4 @@ new ResizeObserver(() => {
   if (app.film.size !== before && !player.playing) player.show(player.number);
 }).observe($("screen"));
 listen(actions);
-window.vidgru = { player, app }; // for measuring
 open(0).then(poll, lost);

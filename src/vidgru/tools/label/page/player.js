@@ -14,7 +14,7 @@ export class Player {
     this.playing = false;
     this.speed = 1;
     this.onFrame = onFrame;
-    this.stats = { drawn: 0, dropped: 0, stalls: 0 };
+    this.stats = { drawn: 0, dropped: 0, stalls: 0 }; // of the last time of playing
     this.asked = null;
     this.jumps = 0;
   }
@@ -100,6 +100,7 @@ export class Player {
     if (!this.playing) return;
     this.playing = false;
     this.streaming?.abort();
+    Object.assign(canvas.dataset, this.stats);
     this.number = Math.max(this.shown, 0);
     this.onFrame();
   }
@@ -109,6 +110,7 @@ export class Player {
     if (this.playing || !film.length) return;
     if (this.number >= film.length - 1) await this.show(0);
     this.playing = true;
+    this.stats = { drawn: 0, dropped: 0, stalls: 0 };
     clearTimeout(this.jumps);
     film.stop();
     this.asked?.abort();
