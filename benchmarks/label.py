@@ -154,7 +154,7 @@ def memory(folder: Path) -> None:
     video = 0
     for number in range(10_001):
         video = rng.randrange(len(videos)) if number % 10 == 0 else video
-        count = max(frames.facts(video)["frames"], 1)
+        count = max(frames.describe(video)["frames"], 1)
         frames.picture(video, rng.randrange(count), rng.choice([160, 640, 960]))
         if number % 2000 == 0:
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -118,8 +118,7 @@ def test_what_lies_below_the_tasks_names_none() -> None:
 
 def test_who_may_import_what() -> None:
     for path in FILES:
-        name, used = name_of(path), outside(path)
-        module = name.removesuffix(".py")
+        name, used, module = name_of(path), outside(path), name_of(path).removesuffix(".py")
         if PLAIN.fullmatch(module):
             assert not used & {"torch", "cv2", "numpy", "click"}, name
         if not DRAWN.fullmatch(module):

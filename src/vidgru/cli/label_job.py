@@ -10,7 +10,10 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-import vidgru
+from vidgru.commands.train import train
+from vidgru.core.errors import ModelError, VidgruError
+from vidgru.core.results import Progress
+from vidgru.tasks.registry import open_model, train_config
 
 EVERY = 0.2  # seconds between lines about progress
 
@@ -25,7 +28,7 @@ class _Lines:
         with self._lock:
             print(json.dumps({"kind": kind, **values}), flush=True)
 
-    def progress(self, progress: vidgru.Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         now = monotonic()
         if now >= self._next or progress.stage != self._stage:
             self._next, self._stage = now + EVERY, progress.stage
@@ -40,9 +43,8 @@ def _end_with_stdin() -> None:
 
 
 def _train(job: dict[str, Any], lines: _Lines) -> None:
-    result = vidgru.train(
-        job["list"], out=job["out"], progress=lines.progress, **job.get("options", {})
-    )
+    config = train_config({**job["options"], "out": job["out"]}, None)
+    result = train(job["list"], config, lines.progress)
     scores = result.validation
     lines.write(
         "trained",
@@ -55,13 +57,13 @@ def _train(job: dict[str, Any], lines: _Lines) -> None:
 
 
 def _suggest(job: dict[str, Any], lines: _Lines) -> None:
-    model = vidgru.load(job["model"])
-    if not isinstance(model, vidgru.Model):
-        raise vidgru.VidgruError(f"{job['model']} is no classifier: it cannot suggest labels.")
+    model = open_model(job["model"])
+    if not hasattr(model, "timeline"):
+        raise ModelError(f"{job['model']} is no classifier: it cannot suggest labels.")
     for video, path in job["videos"]:
         try:
             timeline = model.timeline(path, progress=lines.progress)
-        except vidgru.VidgruError as error:
+        except VidgruError as error:
             lines.write("skipped", video=video, sentence=str(error))
             continue
         found = [[s.start, s.end, s.likeliest, s.confidence] for s in timeline.segments]
@@ -79,7 +81,7 @@ def main() -> None:
             _train(job, lines)
         else:
             _suggest(job, lines)
-    except (vidgru.VidgruError, OSError, MemoryError) as error:
+    except (VidgruError, OSError, MemoryError) as error:
         lines.write("failed", sentence=str(error) or "Out of memory.")
         os._exit(1)
     lines.write("done")

@@ -62,7 +62,7 @@ class LabelApp:
             Route("/page/{name}", self._file),
             Route("/favicon.ico", lambda request: Response(status_code=204)),
             Route("/state", self._threaded(self._state)),
-            Route(video, self._threaded(self._facts)),
+            Route(video, self._threaded(self._described)),
             Route(f"{video}/times", self._threaded(self._times)),
             Route(f"{video}/frames", self._frames),
             Route("/change/{kind}", self._change, methods=["POST"]),
@@ -136,8 +136,8 @@ class LabelApp:
             "doubtful": self.helper.doubtful(rows),
         }
 
-    def _facts(self, request: Request) -> Response:
-        return JSONResponse(self.frames.facts(self._video(request)))
+    def _described(self, request: Request) -> Response:
+        return JSONResponse(self.frames.describe(self._video(request)))
 
     def _times(self, request: Request) -> Response:
         data = self.frames.times(self._video(request), max(_number(request, "first", 0), 0))

@@ -92,7 +92,7 @@ class FrameSource:
                     old.stop.set()
             return opened
 
-    def facts(self, video: int) -> dict[str, Any]:
+    def describe(self, video: int) -> dict[str, Any]:
         """Return what is known about a video; raises VideoError."""
         opened = self.open(video)
         index = opened.index

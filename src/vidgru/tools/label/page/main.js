@@ -21,7 +21,10 @@ const app = {
   holding: null, // class whose key is held
   whole: false,
 };
-const player = new Player(() => showPlace());
+const player = new Player(() => {
+  if (app.film?.length) timeline.follow(app.film.times[player.number]);
+  showPlace();
+});
 const timeline = new Timeline({
   seek: (number) => player.go(number),
   select: (number) => choose(number),
@@ -71,7 +74,6 @@ function showPlace() {
   seek.setAttribute("aria-valuetext", clock(time, 3));
   const range = app.holding ? `marking ${app.holding.label}` : app.from === null ? "" : `marked from ${clock(film.times[app.from])}` + (app.until === null ? "" : ` to ${clock(film.endOf(app.until))}`);
   $("marked").textContent = range;
-  if (player.playing) timeline.follow(time);
   timeline.drawHead();
 }
 
