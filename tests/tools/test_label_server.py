@@ -53,6 +53,12 @@ def test_the_token_works_once_and_gives_a_cookie_that_no_script_reads(tmp_path: 
             assert client.send("GET", "/state", Cookie=wrong)[0] == 403
 
 
+def test_it_listens_on_one_address_only(server: Client) -> None:
+    port = int(server.host.partition(":")[2])
+    with pytest.raises(ConnectionRefusedError):  # this machine, too, but by another address
+        socket.create_connection(("127.0.0.2", port)).close()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/page/main.js", "/state", "/videos/0", "/videos/0/times", "/videos/0/frames?first=1"],
