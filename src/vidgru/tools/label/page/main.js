@@ -329,6 +329,7 @@ const actions = {
     const [start, end, label] = app.suggestions[number];
     await change("accept", { items: [{ video: app.video, start, end, label }] });
     app.picked = null;
+    say("");
     const next = current();
     if (next >= 0) pick(next);
   },
