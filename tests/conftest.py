@@ -66,7 +66,7 @@ class Opened(NamedTuple):
 
 @pytest.fixture
 def browse() -> Iterator[Callable[..., Opened]]:
-    """Open files in the Chromium that is installed here: browse(path, width, dark=False)."""
+    """Open a file or an address of this machine in Chromium: browse(path, width, dark=False)."""
     programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     program = next(filter(None, programs), None)
     if program is None:
@@ -75,7 +75,7 @@ def browse() -> Iterator[Callable[..., Opened]]:
 
     milliseconds = 60_000  # that an answer may take on a busy machine
 
-    def browse(path: Path, width: int, dark: bool = False) -> Opened:
+    def browse(path: Path | str, width: int, dark: bool = False) -> Opened:
         page = chromium.new_page(
             viewport={"width": width, "height": 800},
             is_mobile=width < 500,
@@ -86,7 +86,7 @@ def browse() -> Iterator[Callable[..., Opened]]:
         page.on("request", lambda request: opened.requests.append(request.url))
         page.on("console", lambda message: opened.complaints.append(message.text))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() if isinstance(path, Path) else path)
         page.screenshot()  # some are requested only when they are drawn
         return opened
 
@@ -94,7 +94,7 @@ def browse() -> Iterator[Callable[..., Opened]]:
         sync_playwright() as playwright,
         playwright.chromium.launch(
             executable_path=program,
-            args=["--host-resolver-rules=MAP * ~NOTFOUND"],
+            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
             timeout=milliseconds,
         ) as chromium,
     ):

@@ -26,6 +26,7 @@ from vidgru.tasks.registry import PACKAGES, about
 from vidgru.tasks.scenes.options import ScenesConfig
 from vidgru.tools.changes.options import ChangesConfig
 from vidgru.tools.extract.options import ExtractConfig
+from vidgru.tools.label.options import LabelConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidgru"
@@ -58,6 +59,7 @@ CONFIGS: dict[str, tuple[type, ...]] = {
     "scenes": (ScenesConfig,),
     "changes": (ChangesConfig,),
     "extract": (ExtractConfig,),
+    "label": (LabelConfig,),
 }
 
 
@@ -116,8 +118,7 @@ def test_what_lies_below_the_tasks_names_none() -> None:
 
 def test_who_may_import_what() -> None:
     for path in FILES:
-        name, used = name_of(path), outside(path)
-        module = name.removesuffix(".py")
+        name, used, module = name_of(path), outside(path), name_of(path).removesuffix(".py")
         if PLAIN.fullmatch(module):
             assert not used & {"torch", "cv2", "numpy", "click"}, name
         if not DRAWN.fullmatch(module):

@@ -39,6 +39,7 @@ VERBS = {
         "Detect what appeared, vanished or moved before a fixed camera.",
     ),
     "extract": ("vidgru.tools.extract.cli", "Write frames of videos as images."),
+    "label": ("vidgru.tools.label.cli", "Label videos in the browser, for training."),
 }
 
 PATIENCE = 20  # seconds; torchrun ends the processes that wait

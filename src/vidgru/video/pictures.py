@@ -95,10 +95,25 @@ class Pictures(Video):
             if self._image is None:
                 self.height, self.width = image.shape[:2]
             self._image = image
-            return self._count(self._times.get(path.name, index / IMAGE_FOLDER_FPS))
+            return self._count(self._time_of(index, path))
         if self.frames_read == 0:
             raise VideoError(f"Cannot read {self.source}: no image in it can be read.")
         return None
+
+    def _time_of(self, index: int, path: Path) -> float:
+        return self._times.get(path.name, index / IMAGE_FOLDER_FPS)
+
+    def all_times(self) -> list[float]:
+        """Return the times of all pictures, also of those that cannot be read, in seconds."""
+        return [self._time_of(index, path) for index, path in enumerate(self._paths)]
+
+    def picture(self, index: int) -> Image:
+        """Return a picture by its place in the folder, rgb uint8 (H, W, 3); raises VideoError."""
+        image = self._read(self._paths[index])
+        if image is None:
+            raise VideoError(f"Cannot read {self._paths[index]}: not an image that can be read.")
+        self._image = image
+        return self.retrieve()
 
     def _read(self, path: Path) -> Image | None:
         from vidgru.video.pages import holds_several

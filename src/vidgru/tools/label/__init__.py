@@ -1,0 +1,1 @@
+"""Label videos in the browser."""
