@@ -96,7 +96,8 @@ def explain_frames(
     )
     if found.label == question.against:
         raise OptionError(
-            f"--against {spec.labels[found.label]!r} is the predicted class: give --class, too."
+            f"--against {spec.labels[found.label]!r} is the predicted class: choose which to "
+            "explain, too."
         )
     prediction = decode(found.outputs)
     maps = found.maps.numpy()

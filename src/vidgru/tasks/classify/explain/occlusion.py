@@ -21,8 +21,8 @@ def occlusion_maps(network: Network, clip: Tensor, direction: Tensor) -> Iterato
     """Yield for each stretch of a window its maps (frames, GRID, GRID), frame after frame.
 
     clip: (T, 3, H, W), normalised; direction: (K,), as for `backward`. A map has how much the sum
-    of the logits falls when a patch shows no change for four frames and its picture is blurred,
-    averaged over the patches that cover a place.
+    of the logits falls when the patch around a place shows no change for four
+    frames and its picture is blurred.
     """
     moves = network.config.input != "rgb"
     inputs = changes(clip[None])[0] if moves else clip
@@ -30,8 +30,6 @@ def occlusion_maps(network: Network, clip: Tensor, direction: Tensor) -> Iterato
     main, side = network.encode(clip[None])
     whole = _score(network, network.join(main, side), direction)
     masks = patch_masks(clip.shape[-1]).to(clip)  # (P, 1, H, W)
-    cover = functional.adaptive_avg_pool2d(masks, GRID)[:, 0]  # (P, GRID, GRID)
-    cover = cover / cover.sum(0).clamp_min(1e-6)
     for start in range(0, len(clip), STRETCH):
         end = min(start + STRETCH, len(clip))
         hidden = _mixed(inputs[start:end], plain[start:end], masks)  # (P (end - start), C, H, W)
@@ -44,7 +42,9 @@ def occlusion_maps(network: Network, clip: Tensor, direction: Tensor) -> Iterato
             shown = clip[start : start + 1]
             pictures[:, start // SIDE_EVERY] = network.side(_mixed(shown, blurred(shown), masks))
         falls = whole - _score(network, network.join(changed, pictures), direction)  # (P,)
-        yield torch.einsum("p,phw->hw", falls, cover).repeat(end - start, 1, 1)
+        coarse = falls.view(1, 1, PATCHES, PATCHES)
+        maps = functional.interpolate(coarse, (GRID, GRID), mode="bilinear")[0]
+        yield maps.repeat(end - start, 1, 1)
 
 
 def _score(network: Network, read: Tensor, direction: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from vidgru.tasks.classify.network import SIDE_EVERY, Network
 
 # Of the seven layers of an encoder: the maps behind it are a quarter of the picture's side, fine
 # enough to tell two objects apart (measured, see docs/results.md).
-LAYER = 3
+LAYER = 2
 
 
 class Forward(NamedTuple):
@@ -72,20 +72,21 @@ def _split(
 
 
 def backward(passed: Forward, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Return signed relevance maps (B, T, h, w) of windows, and how strong each encoder's are.
+    """Return relevance maps (B, T, h, w) of windows, and how strong each encoder's are.
 
     direction: (B, K), the weights of the logits whose sum is explained. Relevance is the gradient
     times how an activation differs from where nothing changes and only blotches are shown: as in
     Grad-CAM (Selvaraju et al. 2017), but place by place, and through the core, so that a frame
     counts for all that it changes later. What the encoder of pictures finds counts equally in the
-    frames for which it is held.
+    frames for which it is held. Only what speaks for the sum counts: what speaks against it is in
+    other channels, mostly at the same places.
     """
     batch, steps = passed.contributions.shape[:2]
     score = (passed.contributions.sum(1) * direction).sum()
     with torch.backends.cudnn.flags(enabled=False):  # its RNNs refuse to go back in eval mode
         gradients = torch.autograd.grad(score, passed.leaves)
     found = [
-        torch.unflatten(((leaf.detach() - still) * gradient).sum(1), 0, (batch, -1))
+        torch.unflatten(_positive(leaf.detach() - still, gradient), 0, (batch, -1))
         for leaf, still, gradient in zip(passed.leaves, passed.plain, gradients, strict=True)
     ]
     if len(found) > 1:
@@ -93,7 +94,11 @@ def backward(passed: Forward, direction: Tensor) -> tuple[Tensor, Tensor]:
         counts = torch.full((found[1].shape[1],), float(SIDE_EVERY), device=held.device)
         counts[-1] = steps - SIDE_EVERY * (len(counts) - 1)
         found[1] = held / counts.repeat_interleave(SIDE_EVERY)[:steps].view(1, -1, 1, 1)
-    return torch.stack(found).sum(0), torch.stack([part.abs().sum() for part in found])
+    return torch.stack(found).sum(0), torch.stack([part.sum() for part in found])
+
+
+def _positive(maps: Tensor, gradient: Tensor) -> Tensor:
+    return (maps * gradient).clamp_min(0).sum(1)
 
 
 def blurred(frames: Tensor) -> Tensor:
