@@ -45,6 +45,7 @@ from vidgru.video.read import Frame, Image, Source
 from vidgru.video.sample import read_ahead, sample_frames
 
 if TYPE_CHECKING:
+    from vidgru.tasks.classify.explain.explain import Question
     from vidgru.tasks.classify.explain.results import Explanation
 
 log = logging.getLogger("vidgru")
@@ -200,31 +201,47 @@ class Model(VideoModel[Prediction]):
         is slow. A video may have some 2,000 sampled frames. Raises VideoError, OptionError, and
         ModelError for a model of --encoder rows.
         """
-        from vidgru.tasks.classify.explain.explain import ask, explain_frames, max_frames
+        from vidgru.tasks.classify.explain.explain import ask
 
-        spec, reading = self.spec, ReadingProgress(source, self.spec.fps)
-        question = ask(spec, self.path, label, against, method)
-        views, most = list[Image](), max_frames(spec.size)
+        question = ask(self.spec, self.path, label, against, method)
+        views = yield from self.views_steps(source)
+        return (yield from self.explain_views(str(source), views, question))
+
+    def views_steps(self, source: Source) -> Steps[Image]:
+        """Return what the network gets of all frames, uint8 (N, size, size, 3); raises VideoError.
+
+        A video may have some 2,000 sampled frames.
+        """
+        from vidgru.tasks.classify.explain.explain import max_frames
+
+        reading, most = ReadingProgress(source, self.spec.fps), max_frames(self.spec.size)
+        views = list[Image]()
         for chunk in read_ahead(self._sampled(source, reading), self._most):
             views.append(self._views([frame.rgb for frame in chunk]))
             yield reading.progress(len(chunk))
             if reading.frames > most:
                 raise VideoError(
-                    f"{source} is longer than {most / spec.fps:.0f} s, the most that can be "
+                    f"{source} is longer than {most / self.spec.fps:.0f} s, the most that can be "
                     "explained at once: cut out the part in question."
                 )
+        return np.concatenate(views)
+
+    def explain_views(
+        self, source: str, views: Image, question: "Question"
+    ) -> Steps["Explanation"]:
+        """Explain the prediction for `views_steps` of a source, yielding Progress."""
+        from vidgru.tasks.classify.explain.explain import explain_frames
+
+        spec = self.spec
+        spans = window_spans(len(views), spec.frames)
+        times = [(start / spec.fps, end / spec.fps) for start, end in spans]
 
         def decode(outputs: Tensor) -> Prediction:
-            windows = window_spans(reading.frames, spec.frames)
-            times = [(start / spec.fps, end / spec.fps) for start, end in windows]
             sound = self._sound(outputs)
-            return self._judged(
-                self.task.decode(str(source), sound, times, reading.frames, self.temperature)
-            )
+            decoded = self.task.decode(source, sound, times, len(views), self.temperature)
+            return self._judged(decoded)
 
-        return (
-            yield from explain_frames(self.network, spec, np.concatenate(views), question, decode)
-        )
+        return (yield from explain_frames(self.network, spec, views, question, decode))
 
     def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
         spec, threshold = self.spec, self.threshold

@@ -16,6 +16,9 @@ from vidgru.terminal.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidgru.core.results import Failure
     from vidgru.tasks.classify.explain.results import Explanation
     from vidgru.tasks.classify.model import Model
 
@@ -31,7 +34,7 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
 
     SOURCE is a video, an image, a folder of images, or a folder to search for videos. For one
     SOURCE, explanation.html, .png, .mp4 and .json are written into DIR; for several, into a folder
-    each.
+    each. With --summary, summary.json and .png are of all of them.
     """
     config = ExplainConfig(**options)
     from vidgru.engine.inference import each
@@ -46,6 +49,9 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     report_model(path, config, quiet)
     model = load(path, device=config.device, threads=config.threads)
     found = find_sources(sources, images=model.spec.frames == 1)
+    if config.summary:
+        _summarize(model, found, Path(out), as_json, quiet)
+        return
     folders = plan_folders(out, "", sources, found)
     steps = partial(
         model.explain_steps, label=config.label, against=config.against, method=config.method
@@ -58,6 +64,23 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     )
     interrupted = "{done} of {total} sources were explained."
     if print_sources(each(found, steps), len(found), output, quiet=quiet, interrupted=interrupted):
+        click.get_current_context().exit(1)
+
+
+def _summarize(
+    model: "Model", found: "Sequence[Path | Failure]", out: Path, as_json: bool, quiet: bool
+) -> None:
+    """Print and write the summary of all sources; exit with 1 where one could not be read."""
+    from vidgru.tasks.classify.explain.save import save_summary
+    from vidgru.tasks.classify.explain.summary import summary_steps
+    from vidgru.tasks.classify.explain.tables import show_summary
+    from vidgru.terminal.progress import follow
+    from vidgru.terminal.source_loop import print_saved
+    from vidgru.terminal.tables import print_result
+
+    summary, failures = follow(summary_steps(model, found), quiet)
+    print_result(summary, as_json, show_summary)
+    if print_saved([*failures, *save_summary(summary, out)], quiet):
         click.get_current_context().exit(1)
 
 

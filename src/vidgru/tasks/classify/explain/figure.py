@@ -3,12 +3,17 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidgru.core.files import replacing
 from vidgru.core.text import printable
-from vidgru.tasks.classify.explain.heat import with_heat
-from vidgru.tasks.classify.explain.results import Explanation
+from vidgru.data.augment import VIEW
+from vidgru.tasks.classify.explain.heat import colored, stretched, with_heat
+from vidgru.tasks.classify.explain.results import Explanation, Summary
 from vidgru.video.read import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_figure(
@@ -57,6 +62,26 @@ def write_figure(
     if found.against is not None:
         title += f", against {_short(found.against)}"
     figure.suptitle(title, parse_math=False)
+    _save(figure, path)
+
+
+def write_summary_figure(path: Path, found: Summary) -> None:
+    """Write a PNG with the mean map of each class; raises OutputError."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(found.classes), 6)
+    rows = -(-len(found.classes) // columns)
+    figure = Figure(figsize=(max(2.4 * columns, 4), 2.7 * rows + 0.3), layout="constrained")
+    for number, one in enumerate(found.classes):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        size = (200, 200)
+        axes.imshow(colored(stretched(one.map, size, VIEW)).astype("uint8"))
+        axes.set_title(f"{_short(one.label)} ({one.videos})", fontsize="small", parse_math=False)
+        axes.set(xticks=[], yticks=[])
+    _save(figure, path)
+
+
+def _save(figure: "Figure", path: Path) -> None:
     # A class name in a script that the font lacks shows boxes and needs no warning on stderr.
     with warnings.catch_warnings(), replacing(path) as temporary:
         warnings.filterwarnings("ignore", message="Glyph")

@@ -98,3 +98,54 @@ class Explanation(ToDict):
     def _maps(self) -> list[Any]:
         rounded: list[Any] = self.maps.astype(np.float64).round(3).tolist()
         return rounded
+
+
+@dataclass(frozen=True)
+class ClassSummary(ToDict):
+    """What a model looks at in the videos that it predicts as a class.
+
+    Shares of relevance: border: in the outer eighth of the view on each side (44 % of its area);
+    corners: in each sixteenth of it; first_second: in the first second, and seconds, the share of
+    time that this is. map: (h, w), the mean over frames and videos, from 0 to 1.
+    """
+
+    _sources: ClassVar = {"map": "_map"}
+
+    label: str
+    videos: int
+    border: float
+    corners: dict[str, float]
+    first_second: float
+    seconds: float
+    map: NDArray[np.float32] = field(compare=False)
+
+    @property
+    def _map(self) -> list[Any]:
+        rounded: list[Any] = self.map.astype(np.float64).round(3).tolist()
+        return rounded
+
+
+@dataclass(frozen=True)
+class RegionSummary(ToDict):
+    """Whether a place at the border decides for a class.
+
+    follows: share of videos of other classes that are predicted as `label` once they have this
+    place of a video of it; by_chance: of videos whose answer changes when they have this place of
+    another video of their own class; swaps: how many were tried.
+    """
+
+    place: str
+    label: str
+    follows: float
+    by_chance: float
+    swaps: int
+    decides: bool
+
+
+@dataclass(frozen=True)
+class Summary(ToDict):
+    """What a model looks at in many videos, by predicted class, and which border places decide."""
+
+    classes: tuple[ClassSummary, ...]
+    places: tuple[RegionSummary, ...]
+    findings: tuple[str, ...]

@@ -7,10 +7,10 @@ from pathlib import Path
 from vidgru.core.errors import OutputError
 from vidgru.core.files import write_bytes
 from vidgru.core.results import Progress
-from vidgru.tasks.classify.explain.figure import write_figure
+from vidgru.tasks.classify.explain.figure import write_figure, write_summary_figure
 from vidgru.tasks.classify.explain.heat import HeatVideo
 from vidgru.tasks.classify.explain.report import STRIP, shown_frames, write_page
-from vidgru.tasks.classify.explain.results import Explanation
+from vidgru.tasks.classify.explain.results import Explanation, Summary
 from vidgru.video.info import VideoInfo
 from vidgru.video.read import Image, shrink
 from vidgru.video.redraw import redraw
@@ -59,3 +59,11 @@ def _fitted(picture: Image) -> Image:
     if scale >= 1:
         return picture
     return shrink(picture, (max(round(width * scale), 1), max(round(height * scale), 1)))
+
+
+def save_summary(found: Summary, folder: Path) -> list[Path]:
+    """Write summary.json and summary.png into a folder; return their paths. Raises OutputError."""
+    paths = [folder / "summary.json", folder / "summary.png"]
+    write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
+    write_summary_figure(paths[1], found)
+    return paths
