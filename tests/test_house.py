@@ -19,6 +19,7 @@ from conftest import Done
 import vidgru
 from vidgru.cli.main import VERBS, cli
 from vidgru.tasks.classify.check_options import CheckConfig
+from vidgru.tasks.classify.explain.options import ExplainConfig
 from vidgru.tasks.classify.options import CompareConfig, PredictConfig
 from vidgru.tasks.forecast.options import ForecastConfig
 from vidgru.tasks.motion.options import MotionConfig
@@ -43,6 +44,7 @@ DRAWN = re.compile(  # where cv2 may be
 )
 DRAWING = (
     *("engine/plots.py", "tasks/classify/plots.py", "tasks/forecast/plots.py"),
+    "tasks/classify/explain/figure.py",
     *("video/text.py", "video/heat.py"),
 )
 # What each verb offers; fields of a later config replace those of the same name.
@@ -56,6 +58,7 @@ CONFIGS: dict[str, tuple[type, ...]] = {
     "motion": (MotionConfig,),
     "forecast": (ForecastConfig,),
     "scenes": (ScenesConfig,),
+    "explain": (ExplainConfig,),
     "changes": (ChangesConfig,),
     "extract": (ExtractConfig,),
 }
