@@ -13,11 +13,12 @@ from torch import Tensor
 import vidgru
 from vidgru import Frames, TrainResult, VidgruError
 from vidgru.core.results import run_to_end
+from vidgru.tasks.classify.explain import analyse as analysing
 from vidgru.tasks.classify.explain import explain as explaining
 from vidgru.tasks.classify.explain.analyse import Analysis, analyse, smoothed
 from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
 from vidgru.tasks.classify.explain.gates import gate_curves
-from vidgru.tasks.classify.explain.relevance import LAYER, forward, odds
+from vidgru.tasks.classify.explain.relevance import blurred, forward, odds, relevance_maps
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.sliding import SlidingWindows, window_spans
 from vidgru.tasks.classify.spec import ModelSpec
@@ -51,8 +52,11 @@ def analysis(
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("inputs", INPUTS)
-def test_parts_of_frames_sum_to_the_logits(core: str, inputs: str) -> None:
+def test_parts_of_frames_sum_to_the_logits(
+    core: str, inputs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = network_of(core, inputs)
+    monkeypatch.setattr(analysing, "KEPT", 100)
     for frames in (3, 8, 21, 150):  # shorter than a window, one, several, many batches
         clip = clip_of(frames)
         found = analysis(network, clip)
@@ -112,20 +116,26 @@ def test_gates(core: str, update: str, names: set[str]) -> None:
         torch.testing.assert_close(found["kept"], kept.mean(2))
 
 
-def test_gradients_are_those_of_the_whole_network() -> None:
-    network, clips = network_of("gru", "diff").double(), clip_of(8)[None].double()
-    passed = forward(network, clips)
+@pytest.mark.parametrize("core", ["gru", "gated"])
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_maps_sum_to_what_the_clip_changes(core: str, inputs: str) -> None:
+    network, clips = network_of(core, inputs).double(), clip_of(10)[None].double()
     direction = torch.tensor([[1.0, -1.0, 0.0]], dtype=torch.float64)
-    score = (passed.contributions.sum(1) * direction).sum()
-    (gradient,) = torch.autograd.grad(score, passed.leaves)
-    # One activation a little higher changes the score by gradient times that.
-    n = int(gradient.abs().argmax())
-    step = 1e-6 * torch.nn.functional.one_hot(torch.tensor(n), gradient.numel()).view_as(gradient)
-    with torch.no_grad():
-        moved = network.main.finish(network.main.layers[LAYER:](passed.leaves[0] + step))
-        logits = network.decide(moved[None], None)[:, -1]
-    change = float((logits * direction).sum() - score.detach())
-    assert change == pytest.approx(1e-6 * float(gradient.flatten()[n]), rel=0.02)
+    passed = forward(network, clips)
+    # The same clip where nothing changes, and only blotches are shown.
+    frames = blurred(clips[0])[None]
+    plain = forward(network, frames if inputs != "diff" else frames[:, :1].repeat(1, 10, 1, 1, 1))
+    if inputs == "both":
+        side = network.encode(frames)[1]
+        main = network.main(torch.zeros(10, 6, 32, 32).double())[None]
+        logits = network.decide(main, side)[:, -1].detach()
+    else:
+        logits = plain.contributions.sum(1)
+    maps, strength = relevance_maps(network, passed, direction, steps=300)
+    difference = float(((passed.contributions.sum(1) - logits) * direction).sum())
+    assert abs(difference) > 1e-3
+    assert float(maps.sum()) == pytest.approx(difference, rel=0.02)
+    assert len(strength) == (2 if inputs == "both" else 1)
 
 
 def test_the_direction_is_that_of_the_odds() -> None:
@@ -217,7 +227,7 @@ def test_other_weights_give_other_maps(trained: TrainResult, square: Path) -> No
         if parameter.ndim > 1:
             torch.nn.init.kaiming_uniform_(parameter)
     one, two = (m.explain(square, label="right").maps.ravel() for m in (model, other))
-    assert np.corrcoef(one, two)[0, 1] < 0.9
+    assert np.corrcoef(one, two)[0, 1] < 0.6
 
 
 def test_frames_in_memory_and_a_single_frame(trained: TrainResult) -> None:

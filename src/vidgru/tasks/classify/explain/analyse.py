@@ -14,10 +14,11 @@ from torch.nn import functional
 from vidgru.core.results import Progress
 from vidgru.tasks.classify.explain.gates import gate_curves
 from vidgru.tasks.classify.explain.occlusion import occlusion_maps
-from vidgru.tasks.classify.explain.relevance import Forward, backward, forward, odds
+from vidgru.tasks.classify.explain.relevance import Forward, forward, odds, relevance_maps
 from vidgru.tasks.classify.network import Network
 from vidgru.tasks.classify.sliding import SlidingWindows, window_spans
 
+KEPT = 512  # frames of which all passes are kept, for the class to explain
 TOGETHER = 128  # frames whose windows are computed together
 SMOOTH_TIME, SMOOTH_SPACE = 1.0, 0.8  # standard deviations, in frames and in places of the maps
 
@@ -63,8 +64,11 @@ def analyse(
         for group in [list(same)]
         for first in range(0, len(group), together)
     ]
-    label = None
-    if len(batches) > 1:  # no graph is kept for long
+    passes: list[Forward] = []
+    if count <= KEPT:
+        passes = [forward(network, _clips(frames, batch)) for batch in batches]
+        label = choose(torch.cat([passed.contributions.sum(1) for passed in passes]))
+    else:
         sliding = SlidingWindows(network, window)
         found = [
             output
@@ -73,13 +77,12 @@ def analyse(
         ]
         label = choose(torch.stack([one.output for one in [*found, *sliding.finish()]]).clone())
     sums = _Sums(count, len(spans))
-    for batch in batches:
-        clips = torch.stack([frames(*span) for span in batch])
-        passed = forward(network, clips)
-        logits = passed.contributions.detach().sum(1)
-        label = choose(logits) if label is None else label
+    for number, batch in enumerate(batches):
+        clips = _clips(frames, batch)
+        passed = passes[number] if passes else forward(network, clips)
+        logits = passed.contributions.sum(1)
         direction = odds(logits, label, against)
-        maps, strength = backward(passed, direction)
+        maps, strength = relevance_maps(network, passed, direction)
         if occlude:
             hidden = []
             for (start, _), clip, one in zip(batch, clips, direction, strict=True):
@@ -91,9 +94,11 @@ def analyse(
             maps = torch.stack(hidden)
         sums.add(batch, passed, maps, strength, gate_curves(network, passed.read))
         yield Progress("explaining", batch[-1][1], count)
-    if label is None:
-        raise ValueError("There are no frames.")
     return sums.result(label)
+
+
+def _clips(frames: Frames, spans: list[tuple[int, int]]) -> Tensor:
+    return torch.stack([frames(*span) for span in spans])
 
 
 class _Sums:
@@ -116,7 +121,7 @@ class _Sums:
         gates: dict[str, Tensor],
     ) -> None:
         """Add windows: maps (B, T, h, w), gates (B, T) by name."""
-        contributions = passed.contributions.detach()
+        contributions = passed.contributions
         self.outputs += contributions.sum(1).cpu()
         self.states += passed.state.cpu()
         self.strength = self.strength + strength.cpu()

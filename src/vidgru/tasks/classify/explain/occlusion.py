@@ -20,9 +20,9 @@ ENCODED = 256  # frames that go through an encoder together
 def occlusion_maps(network: Network, clip: Tensor, direction: Tensor) -> Iterator[Tensor]:
     """Yield for each stretch of a window its maps (frames, GRID, GRID), frame after frame.
 
-    clip: (T, 3, H, W), normalised; direction: (K,), as for `backward`. A map has how much the sum
-    of the logits falls when the patch around a place shows no change for four
-    frames and its picture is blurred.
+    clip: (T, 3, H, W), normalised; direction: (K,), as for `relevance_maps`. A map has how much the
+    sum of the logits falls when the patch around a place shows no change for four frames and its
+    picture is blurred.
     """
     moves = network.config.input != "rgb"
     inputs = changes(clip[None])[0] if moves else clip
