@@ -144,7 +144,7 @@ class Page(HTMLParser):
         pairs = {key: value or "" for key, value in attrs}
         assert len(pairs) == len(attrs), f"<{tag}> has an attribute twice"
         self.elements.append((tag, pairs))
-        if tag not in ("meta", "link", "img"):
+        if tag not in ("meta", "link", "img", "input"):
             self.open.append((tag, pairs))
         if tag == "data":
             self.numbers.append((pairs, ""))

@@ -19,6 +19,7 @@ from conftest import Done
 import vidgru
 from vidgru.cli.main import VERBS, cli
 from vidgru.tasks.classify.check_options import CheckConfig
+from vidgru.tasks.classify.explain.options import ExplainConfig
 from vidgru.tasks.classify.options import CompareConfig, PredictConfig
 from vidgru.tasks.forecast.options import ForecastConfig
 from vidgru.tasks.motion.options import MotionConfig
@@ -44,7 +45,7 @@ DRAWN = re.compile(  # where cv2 may be
 )
 DRAWING = (
     *("engine/plots.py", "tasks/classify/plots.py", "tasks/forecast/plots.py"),
-    *("video/text.py", "video/heat.py"),
+    *("video/text.py", "video/heat.py", "tasks/classify/explain/figure.py"),
 )
 # What each verb offers; fields of a later config replace those of the same name.
 ABOUT = [about(name) for name in PACKAGES]
@@ -57,6 +58,7 @@ CONFIGS: dict[str, tuple[type, ...]] = {
     "motion": (MotionConfig,),
     "forecast": (ForecastConfig,),
     "scenes": (ScenesConfig,),
+    "explain": (ExplainConfig,),
     "changes": (ChangesConfig,),
     "extract": (ExtractConfig,),
     "label": (LabelConfig,),
@@ -188,8 +190,7 @@ def test_every_command_and_option_has_a_help_text() -> None:
 
 
 def test_verbs_are_named_alike_everywhere() -> None:
-    for verb, command in zip(VERBS, commands(), strict=True):
-        assert command.name == verb
+    assert [command.name for command in commands()] == [*VERBS]
 
 
 def test_a_default_stands_in_config_alone() -> None:
@@ -268,7 +269,7 @@ WITHOUT_OPENCV = """
 import sys
 from vidgru.cli.main import main
 
-more = {"evaluate": ["--model", "m"], "extract": ["-o", "o"]}
+more = {"evaluate": ["--model", "m"], "extract": ["-o", "o"], "explain": ["-o", "o"]}
 for verb in sys.argv[1:]:
     own = ("vidgru.t", "vidgru.commands", "vidgru.video")
     for name in [n for n in sys.modules if n.startswith(own)]:

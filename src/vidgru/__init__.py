@@ -52,6 +52,7 @@ from vidgru.tasks.scenes.options import SceneTrainConfig
 
 if TYPE_CHECKING:
     from vidgru.data.results import Checked
+    from vidgru.tasks.classify.explain.results import Explanation
     from vidgru.tasks.classify.model import Model
     from vidgru.tasks.classify.results import Prediction, TrainResult
     from vidgru.tasks.classify.scores import Comparison, Evaluation
@@ -82,6 +83,7 @@ Item = TypeVar("Item")
 # torch.
 _LATER = {
     "vidgru.data.results": {"Checked"},
+    "vidgru.tasks.classify.explain.results": {"Explanation"},
     "vidgru.tasks.classify.model": {"Model"},
     "vidgru.tasks.classify.results": {"Prediction", "TrainResult"},
     "vidgru.tasks.classify.scores": {"Comparison", "Evaluation"},
@@ -111,6 +113,7 @@ __all__ = [
     "ClassifyTrainConfig",
     "Comparison",
     "Evaluation",
+    "Explanation",
     "ExtractConfig",
     "ExtractedFrame",
     "Failure",
@@ -287,9 +290,9 @@ def load(
 
     Gives a Model, MotionModel, ForecastModel or ScenesModel. Each has `.predict(source)`, which
     gives a Prediction, Motion, Forecast or Scenes, and `.predict_many(sources)`; a source is a
-    path or Frames. Of its own, Model has `.timeline` and `.stream`, MotionModel `.fields`,
-    ForecastModel `.forecast(source, ahead, at)` and `.stream`, ScenesModel `.scenes(source,
-    threshold)` and `.stream`; streams take live sources, too.
+    path or Frames. Of its own, Model has `.timeline`, `.stream` and `.explain`, MotionModel
+    `.fields`, ForecastModel `.forecast(source, ahead, at)` and `.stream`, ScenesModel
+    `.scenes(source, threshold)` and `.stream`; streams take live sources, too.
 
     `threads`: CPU threads of torch in this process; None leaves them. With `max_error`, a
     prediction of classes is `unsure` where its confidence is below the threshold that keeps to this

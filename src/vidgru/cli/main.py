@@ -34,6 +34,10 @@ VERBS = {
         about(name).command: (f"{package}.cli", about(name).summary)
         for name, package in PACKAGES.items()
     },
+    "explain": (
+        "vidgru.tasks.classify.explain.cli",
+        "Show which frames and places of a video a prediction comes from.",
+    ),
     "changes": (
         "vidgru.tools.changes.cli",
         "Detect what appeared, vanished or moved before a fixed camera.",

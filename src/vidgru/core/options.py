@@ -21,7 +21,8 @@ TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "
 def option(default: Any, text: str, **meta: Any) -> Any:
     """Return a dataclass field with its help text and valid values.
 
-    `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger) and `metavar`.
+    `meta` may hold `choices`, `low` (smallest value), `above` (value must be larger), `metavar`,
+    and `flag`, the option's name where it is not the field's.
     """
     return field(default=default, metadata={"help": text, **meta})
 

@@ -38,7 +38,10 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return features (N, features), or maps (N, features, h, w)."""
-        maps = self.layers(frames.contiguous(memory_format=torch.channels_last))  # (N, C, h, w)
+        return self.finish(self.layers(frames.contiguous(memory_format=torch.channels_last)))
+
+    def finish(self, maps: Tensor) -> Tensor:
+        """Return what `forward` does, from the maps (N, C, h, w) of the last layer."""
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
         return pool(maps) if self.pooled else maps
 

@@ -100,7 +100,8 @@ def task_options(configs: Sequence[Any], **texts: str) -> Callable[[Any], Any]:
 def _option(
     item: dataclasses.Field[Any], hint: Any, text: str, choices: Sequence[str]
 ) -> Callable[[Any], Any]:
-    name = "--" + item.name.replace("_", "-")
+    # A field cannot be called `class`.
+    name = "--" + item.metadata.get("flag", item.name).replace("_", "-")
     several = typing.get_origin(hint) is tuple
     if several:
         hint = typing.get_args(hint)[0]

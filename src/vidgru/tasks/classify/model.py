@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidgru.core.address import is_live
-from vidgru.core.errors import ModelError
+from vidgru.core.errors import ModelError, VideoError
 from vidgru.core.options import python_names
 from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.data.augment import straight_view, warp
@@ -33,11 +33,20 @@ from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.results import Prediction
 from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing
-from vidgru.tasks.classify.sliding import RunningWindows, SlidingWindows, WindowOutput
+from vidgru.tasks.classify.sliding import (
+    RunningWindows,
+    SlidingWindows,
+    WindowOutput,
+    window_spans,
+)
 from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, Image, Source
 from vidgru.video.sample import read_ahead, sample_frames
+
+if TYPE_CHECKING:
+    from vidgru.tasks.classify.explain.explain import Question
+    from vidgru.tasks.classify.explain.results import Explanation
 
 log = logging.getLogger("vidgru")
 
@@ -165,6 +174,75 @@ class Model(VideoModel[Prediction]):
         segments = tuple(segmenter.finish())
         return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds, times)
 
+    def explain(
+        self,
+        source: Source,
+        *,
+        label: str | None = None,
+        against: str | None = None,
+        method: str = "gradient",
+        progress: OnProgress | None = None,
+    ) -> "Explanation":
+        """Return which frames and places a prediction comes from, as `explain_steps` finds it."""
+        with python_names():
+            return run_to_end(self.explain_steps(source, label, against, method), progress)
+
+    def explain_steps(
+        self,
+        source: Source,
+        label: str | None = None,
+        against: str | None = None,
+        method: str = "gradient",
+    ) -> Steps["Explanation"]:
+        """Explain the prediction for a video, folder of images or Frames, yielding Progress.
+
+        label: the class to explain, by default the predicted one; against: the class that it is
+        compared with, by default all others. `method` "occlusion" hides each part in turn, which
+        is slow. A video may have some 2,000 sampled frames. Raises VideoError, OptionError, and
+        ModelError for a model of --encoder rows.
+        """
+        from vidgru.tasks.classify.explain.explain import ask
+
+        question = ask(self.spec, self.path, label, against, method)
+        views = yield from self.views_steps(source)
+        return (yield from self.explain_views(str(source), views, question))
+
+    def views_steps(self, source: Source) -> Steps[Image]:
+        """Return what the network gets of all frames, uint8 (N, size, size, 3); raises VideoError.
+
+        A video may have some 2,000 sampled frames.
+        """
+        from vidgru.tasks.classify.explain.explain import max_frames
+
+        reading, most = ReadingProgress(source, self.spec.fps), max_frames(self.spec.size)
+        views = list[Image]()
+        for chunk in read_ahead(self._sampled(source, reading), self._most):
+            views.append(self._views([frame.rgb for frame in chunk]))
+            yield reading.progress(len(chunk))
+            if reading.frames > most:
+                raise VideoError(
+                    f"{source} is longer than {most / self.spec.fps:.0f} s, the most that can be "
+                    "explained at once: cut out the part in question."
+                )
+        return np.concatenate(views)
+
+    def explain_views(
+        self, source: str, views: Image, question: "Question"
+    ) -> Steps["Explanation"]:
+        """Explain the prediction for `views_steps` of a source, yielding Progress."""
+        from vidgru.tasks.classify.explain.explain import explain_frames
+
+        spec = self.spec
+        spans = window_spans(len(views), spec.frames)
+        times = [(start / spec.fps, end / spec.fps) for start, end in spans]
+
+        def decode(outputs: Tensor) -> Prediction:
+            sound = self._sound(outputs)
+            decoded = self.task.decode(source, sound, times, len(views), self.temperature)
+            return self._judged(decoded)
+
+        return (yield from explain_frames(self.network, spec, views, question, decode))
+
     def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
         spec, threshold = self.spec, self.threshold
         if self.max_error is not None and threshold is None:
@@ -178,8 +256,10 @@ class Model(VideoModel[Prediction]):
         return sample_frames(source, self.spec.fps, size=size, opened=opened)
 
     def _normalised(self, chunk: Sequence[Image]) -> Tensor:
-        pixels = torch.from_numpy(warp(np.stack(chunk), straight_view(), self.spec.size))
-        return normalise(pixels.to(self.device))
+        return normalise(torch.from_numpy(self._views(chunk)).to(self.device))
+
+    def _views(self, chunk: Sequence[Image]) -> Image:
+        return warp(np.stack(chunk), straight_view(), self.spec.size)
 
     def _sound(self, outputs: Tensor) -> Tensor:
         # Each weight by itself may be finite, yet too large.

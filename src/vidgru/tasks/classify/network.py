@@ -82,7 +82,7 @@ class Network(nn.Module):
         frames = clip[:, ::SIDE_EVERY]
         return main, self.side(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def _join(self, main: Tensor, side: Tensor | None) -> Tensor:
+    def join(self, main: Tensor, side: Tensor | None) -> Tensor:
         """Return the core's input (B, T, D + E[, h, w])."""
         if side is not None:
             held = side.repeat_interleave(SIDE_EVERY, dim=1)[:, : main.shape[1]]
@@ -98,13 +98,14 @@ class Network(nn.Module):
         kept: Tensor = self.dropout(features.new_ones(*features.shape[:2], 1, 1))
         return kept * features
 
-    def _pooled(self, ys: Tensor) -> Tensor:
+    def pooled(self, ys: Tensor) -> Tensor:
+        """Return what the head reads (..., values) of the core's outputs."""
         return pool(ys) if self.maps else ys
 
     def decide(self, main: Tensor, side: Tensor | None) -> Tensor:
         """Return outputs after every frame (B, T, outputs) from the features of `encode`."""
-        ys, _ = unroll(self.core, self._join(main, side))  # (B, T, hidden[, h, w])
-        ys = self._pooled(ys)
+        ys, _ = unroll(self.core, self.join(main, side))  # (B, T, hidden[, h, w])
+        ys = self.pooled(ys)
         counts = torch.arange(1, ys.shape[1] + 1, device=ys.device, dtype=ys.dtype)
         means = ys.cumsum(1) / counts.view(1, -1, 1)
         return self.head(means)  # type: ignore[no-any-return]
@@ -120,7 +121,7 @@ class Network(nn.Module):
         clip: (B, T, 3, H, W), normalised. Names as in `Cell.gates`, and "hidden" (and "cell"). The
         network must be in eval mode.
         """
-        return trace(self.core, self._join(*self.encode(clip)))
+        return trace(self.core, self.join(*self.encode(clip)))
 
     def step(self, frame: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
         """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the next state."""
@@ -137,7 +138,7 @@ class Network(nn.Module):
             features = torch.cat([features, side], dim=1)
         core = self.core.initial_state(frame.shape[0]) if state is None else state.core
         y, core = self.core(self._ready(features), core)
-        y = self._pooled(y)
+        y = self.pooled(y)
         total = y if state is None else state.total + y
         outputs = self.head(total / (steps + 1))
         return outputs, StreamState(frame, change, side, core, total, steps + 1)

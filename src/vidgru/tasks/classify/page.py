@@ -1,5 +1,7 @@
 """The parts of a self-contained web page: its frame, style, names, numbers and tables."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -70,16 +72,26 @@ summary{cursor:pointer;padding:.3rem 0}
 """
 
 
-def whole_page(title: str, sections: Iterable[str], content: str) -> str:
-    """Return an HTML document of sections, with JSON in its element `data`."""
+def whole_page(
+    title: str, sections: Iterable[str], content: str, style: str = "", script: str = ""
+) -> str:
+    """Return an HTML document of sections, with JSON in its element `data`.
+
+    `style` comes after that of all pages. Of scripts, only this one may run.
+    """
+    policy, program = POLICY, ""
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy = f"{POLICY}; script-src 'sha256-{digest}'"
+        program = f"<script>{script}</script>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{escape(visible(title))}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{''.join(sections)}</main>\n"
+        f"<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n{''.join(sections)}</main>\n"
         f'<script type="application/json" id="data">{content}</script>\n'
-        "</body>\n</html>\n"
+        f"{program}</body>\n</html>\n"
     )
 
 
@@ -104,6 +116,11 @@ def shown(path: str, value: float | None) -> str:
     if path in ("calibration.temperature", "scores.loss"):
         return f"{value:.3f}"
     return f"{100 * value:.1f} %"
+
+
+def embedded(content: Any) -> str:
+    """Return JSON so that no part of it can end or open a script element."""
+    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
 
 
 class Numbers:
@@ -135,8 +152,8 @@ class Numbers:
         )
 
     def embedded(self) -> str:
-        """Return the JSON so that no part of it can end or open a script element."""
-        return json.dumps(self.content, allow_nan=False).replace("<", "\\u003c")
+        """Return the JSON as `embedded` does."""
+        return embedded(self.content)
 
     @property
     def labels(self) -> list[str]:

@@ -22,6 +22,17 @@ def stride_of(window: int) -> int:
     return 1 if window == 1 else max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
 
 
+def window_spans(frames: int, window: int) -> list[tuple[int, int]]:
+    """Return the start and end of all windows over so many frames, as `SlidingWindows` has them."""
+    stride = stride_of(window)
+    spans = [(n, n + window) for n in range(0, frames - window + 1, stride)]
+    start = len(spans) * stride
+    covered = bool(spans) and spans[-1][1] >= frames
+    if not spans or not (covered or 2 * (frames - start) < window):
+        spans.append((start, frames))
+    return spans
+
+
 @dataclass(frozen=True)
 class WindowOutput:
     """The network's output (outputs,) after the frames start ... end - 1, or after each of them.

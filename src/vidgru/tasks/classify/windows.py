@@ -1,5 +1,7 @@
 """Windows of stored clips, and the network's outputs for them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,15 +30,20 @@ def clip_outputs(network: AnyNetwork, segments: Segments, spec: ModelSpec) -> Te
     return torch.cat([whole_outputs(network, part, spec) for part in segments])
 
 
-@torch.inference_mode()
 def whole_outputs(network: AnyNetwork, frames: Segments, spec: ModelSpec) -> Tensor:
     """Return the outputs (windows, K) for all windows of stored frames uint8 (N, H, W, 3)."""
+    chunks = (frames[start : start + CHUNK] for start in range(0, len(frames), CHUNK))
+    views = (warp(chunk, straight_view(), spec.size) for chunk in chunks)
+    return view_outputs(network, views, spec.frames)
+
+
+@torch.inference_mode()
+def view_outputs(network: AnyNetwork, views: Iterable[Frames], window: int) -> Tensor:
+    """Return the outputs (windows, K) for all windows of views uint8 (n, size, size, 3)."""
     network.eval()
     device = next(network.parameters()).device
-    windows = SlidingWindows(network, spec.frames)
-    found = []
-    for start in range(0, len(frames), CHUNK):
-        pixels = warp(frames[start : start + CHUNK], straight_view(), spec.size)
+    windows, found = SlidingWindows(network, window), []
+    for pixels in views:
         found += windows.push(normalise(torch.from_numpy(pixels).to(device)))
     found += windows.finish()
-    return torch.stack([window.output for window in found]).cpu()
+    return torch.stack([one.output for one in found]).cpu()

@@ -1,0 +1,154 @@
+"""Measure whether explanations mean something, on clips of two things of which one decides.
+
+Draws the clips into FOLDER, trains a model with default flags (or takes --run), and prints for
+clips that it predicts right: the pointing game by both methods, deletion of the most relevant tenth
+against random ones and the most moving ones, maps of randomised weights, exact sums, and time.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import made_deciders
+import numpy as np
+import torch
+from made_deciders import KINDS, Drawn, make
+from numpy.typing import NDArray
+from shared import run_vidgru
+
+import vidgru
+from vidgru.core.results import run_to_end
+from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
+from vidgru.tasks.classify.explain.results import Explanation
+from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.windows import view_outputs
+
+RANDOM = 10  # draws
+
+
+def points(found: Explanation, drawn: Drawn) -> tuple[float, float]:
+    """Return whether the highest place of all maps is on the decider, and how often a frame's is.
+
+    The latter weights frames by relevance.
+    """
+    side = found.maps.shape[1]
+    hits, weights, peaks = [], [], []
+    for maps, seconds in zip(found.maps, found.seconds, strict=True):
+        row, column = divmod(int(maps.argmax()), side)
+        x, y = ((1 - found.view) / 2 + found.view * (n + 0.5) / side for n in (column, row))
+        frame = min(round(seconds * made_deciders.FPS), len(drawn.frames) - 1)
+        hits.append(drawn.hits(x, y, frame))
+        weights.append(float(maps.sum()))
+        peaks.append(float(maps.max()))
+    share = float(np.average(hits, weights=weights)) if sum(weights) else 0.0
+    return float(hits[int(np.argmax(peaks))]), share
+
+
+def deleted(model: Model, found: Explanation, views: NDArray[np.uint8]) -> list[float]:
+    """Return falls of the confidence: frames by relevance, at random, most moving; so of area."""
+    number = model.spec.labels.index(found.label)
+    rng = np.random.default_rng(0)
+    moves = np.abs(np.diff(views.astype(np.float32), axis=0, prepend=views[:1])).mean(3)
+    side = found.maps.shape[1]
+    cell = views.shape[1] // side
+    places = moves.sum(0)[: cell * side, : cell * side].reshape(side, cell, side, cell)
+
+    def fall(change: Callable[..., NDArray[np.uint8]], relevance: NDArray[np.float32]) -> float:
+        held = change(views, most_relevant(relevance))
+        outputs = view_outputs(model.network, [held], model.spec.frames)
+        shares = model.task.probabilities(outputs, model.temperature)
+        return found.held_still.whole - float(shares[number])
+
+    falls = []
+    for change, own, moving in (
+        (hold_frames, np.array(found.relevance, np.float32), moves.sum((1, 2))),
+        (hold_area, found.maps.sum(0), places.sum((1, 3))),
+    ):
+        chance = [rng.random(own.shape, np.float32) for _ in range(RANDOM)]
+        at_random = float(np.mean([fall(change, one) for one in chance]))
+        falls += [fall(change, own), at_random, fall(change, moving)]
+    return falls
+
+
+def randomised(run: Path) -> Model:
+    """Return the model with new random weights."""
+    model: Model = vidgru.load(run)
+    torch.manual_seed(1)
+    for parameter in model.network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.kaiming_uniform_(parameter)
+    return model
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Return the least CPU time of three calls."""
+    times = []
+    for _ in range(3):
+        begun = time.process_time()
+        call()
+        times.append(time.process_time() - begun)
+    return min(times)
+
+
+def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
+    """Print the figures of a model; every `slow`-th clip is explained by occlusion, too."""
+    model, other = vidgru.load(run), randomised(run)
+    hits: dict[str, list[tuple[float, float]]] = {"gradient": [], "occlusion": []}
+    falls, alike, wrong, chance = [], [], [], []
+    ratios: list[float] = []
+    for number, (path, (label, drawn)) in enumerate(clips.items()):
+        found = model.explain(path)
+        sums = np.sum(found.contributions, 0)
+        views = run_to_end(model.views_steps(path))
+        outputs = view_outputs(model.network, [views], model.spec.frames).mean(0)
+        wrong.append(float(np.abs(sums - outputs.numpy()).max()))
+        if found.label != label:
+            continue
+        chance.append(drawn.chance())
+        hits["gradient"].append(points(found, drawn))
+        falls.append(deleted(model, found, views))
+        changed = other.explain(path, label=label).maps.ravel()
+        alike.append(abs(float(np.corrcoef(found.maps.ravel(), changed)[0, 1])))
+        if number % slow == 0:
+            hits["occlusion"].append(points(model.explain(path, method="occlusion"), drawn))
+        if len(ratios) < 10:
+            predicting = seconds_of(lambda path=path: model.predict(path))  # type: ignore[misc]
+            explaining = seconds_of(lambda path=path: model.explain(path))  # type: ignore[misc]
+            ratios.append(explaining / predicting)
+    print(f"right: {len(falls)} of {len(clips)}; sums off by {max(wrong):.1e} at most")
+    print(f"a point at random hits {np.mean(chance):.3f}")
+    for method, found in hits.items():
+        best, share = np.mean(found, 0)
+        print(f"{method}: highest place {best:.3f}, relevance {share:.3f} of {len(found)} clips")
+    for name, part in zip(("frames", "area"), np.split(np.mean(falls, 0), 2), strict=True):
+        own, at_random, moving = part
+        print(f"{name} held: falls {own:.3f}, random {at_random:.3f}, most moving {moving:.3f}")
+    print(f"randomised weights: correlation {np.mean(alike):.3f}")
+    print(f"time: {np.median(ratios):.2f} x predict")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--run", type=Path, help="a trained model, instead of training one")
+    parser.add_argument("--clips", type=int, default=20, help="clips of each class to explain")
+    parser.add_argument("--slow", type=int, default=3, help="explain one in so many by occlusion")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    run = options.run
+    if run is None:
+        folder = options.folder / options.kind
+        make(folder / "train", options.kind, 40, options.seed)
+        run = folder / "run"
+        words = ("train", folder / "train", "--group-by", "none", "--folds", 1, "--out", run)
+        run_vidgru(*words, "-q")
+    clips = make(options.folder / options.kind / "new", options.kind, options.clips, 100)
+    measure(run, clips, options.slow)
+
+
+if __name__ == "__main__":
+    main()

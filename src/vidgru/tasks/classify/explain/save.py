@@ -1,0 +1,69 @@
+"""Write the files of an explanation."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+from vidgru.core.errors import OutputError
+from vidgru.core.files import write_bytes
+from vidgru.core.results import Progress
+from vidgru.tasks.classify.explain.figure import write_figure, write_summary_figure
+from vidgru.tasks.classify.explain.heat import HeatVideo
+from vidgru.tasks.classify.explain.report import STRIP, shown_frames, write_page
+from vidgru.tasks.classify.explain.results import Explanation, Summary
+from vidgru.video.info import VideoInfo
+from vidgru.video.read import Image, shrink
+from vidgru.video.redraw import redraw
+from vidgru.video.sample import sample_frames
+
+NAME = "explanation"
+SUFFIXES = (".json", ".html", ".png", ".mp4")
+SIDE = 480  # pixels of the longer side of pictures that are kept
+
+
+def save_steps(
+    found: Explanation, source: Path, folder: Path, model: Path, fps: float
+) -> Generator[Progress, None, list[Path]]:
+    """Write explanation.json, .html, .png and .mp4 into a folder; return their paths.
+
+    A source of one frame has no video. Raises VideoError, OutputError.
+    """
+    paths = [folder / f"{NAME}{suffix}" for suffix in SUFFIXES]
+    write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
+    numbers = shown_frames(len(found.seconds))
+    pictures = []
+    for number, frame in enumerate(sample_frames(source, fps, report=_reported)):
+        if number in numbers:
+            pictures.append(_fitted(frame.rgb))
+        yield Progress("Saving", number, 2 * len(found.seconds))
+    if len(pictures) != len(numbers):
+        raise OutputError(f"Cannot write {paths[1]}: {source} has changed while it was read.")
+    write_page(paths[1], found, model, pictures)
+    few = len(pictures) - 1
+    chosen = sorted({round(n * few / max(STRIP - 1, 1)) for n in range(STRIP)})
+    write_figure(paths[2], found, [pictures[n] for n in chosen], [numbers[n] for n in chosen])
+    if len(found.seconds) == 1:
+        return paths[:3]
+    video = HeatVideo(found, fps)
+    yield from redraw(source, paths[3], lambda size: video.draw, found.seconds[-1] + 1 / fps)
+    return paths
+
+
+def _reported(info: VideoInfo) -> None:
+    """Problems of the source were reported when it was explained."""
+
+
+def _fitted(picture: Image) -> Image:
+    height, width = picture.shape[:2]
+    scale = SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    return shrink(picture, (max(round(width * scale), 1), max(round(height * scale), 1)))
+
+
+def save_summary(found: Summary, folder: Path) -> list[Path]:
+    """Write summary.json and summary.png into a folder; return their paths. Raises OutputError."""
+    paths = [folder / "summary.json", folder / "summary.png"]
+    write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
+    write_summary_figure(paths[1], found)
+    return paths
