@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from vidgru.core.errors import DataError
 from vidgru.core.text import NOTE
 from vidgru.data.csv_list import LIST_SUFFIXES, Listed, search_list
 from vidgru.data.folder import (
@@ -21,6 +22,7 @@ from vidgru.data.folder import (
     with_groups,
 )
 from vidgru.data.groups import is_group_name, looks_like_group
+from vidgru.data.known_lists import refuse_splits
 from vidgru.data.results import Account, Finding, LeftOut, counted, some_of
 from vidgru.video.find import RUN_FILES, is_image, is_video, kept_by_system
 from vidgru.video.read import natural_key
@@ -73,7 +75,11 @@ def find_clips(
     if source.suffix.lower() in LIST_SUFFIXES and source.is_file():
         listed = search_list(source, group_by, labelled=labelled)
         return listed.clips, account_of_list(listed)
-    found = search_classes(source) if labelled else search_videos(source)
+    try:
+        found = search_classes(source) if labelled else search_videos(source)
+    except DataError:
+        refuse_splits(source)
+        raise
     account = account_of_folder(source, found)
     clips = found.clips if group_by is None else with_groups(found.clips, source, group_by)
     return clips, account
