@@ -29,6 +29,7 @@ from vidgru.video.read import natural_key
 
 log = logging.getLogger("vidgru")
 
+MIN_SERIES = 4  # numbered pictures that may be frames of one clip
 TIMES_FILE = "frames.csv"  # as `vidgru extract` writes it
 # ruff: noqa: SIM905
 COVERS = re.compile(r"(cover|folder|front|poster|preview|thumb(nail)?s?)(?![a-z])", re.IGNORECASE)
@@ -148,6 +149,7 @@ def account_of_list(listed: Listed) -> Account:
     left_out = tuple(
         LeftOut(reason, "note", reason, tuple(rows)) for reason, rows in listed.left_out.items()
     )
+    notes += _alike(listed.clips)
     count = len(listed.clips)
     return Account(listed.rows, {"rows": count}, _by_part(listed.clips), left_out, tuple(notes))
 
@@ -273,6 +275,8 @@ class _Search:
 
 def _notes(clips: Sequence[Clip]) -> Iterator[Finding]:
     """Yield what looks as if folders meant something else than they are taken for."""
+    yield from _alike(clips)
+    yield from _frames_of_clips(clips)
     inner: Mapping[str, set[str]] = defaultdict(set)
     flat, called = set[str](), set[str]()
     for clip in clips:
@@ -310,3 +314,31 @@ def _notes(clips: Sequence[Clip]) -> Iterator[Finding]:
             f"{common[0]}, and --group-by '^([^/]+)/' to keep {classes[0]} on one side."
         )
         yield Finding("turned folders", "warning", text)
+
+
+def _alike(clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Yield a finding about classes whose names differ in spaces and capitals only."""
+    names = defaultdict[str, list[str]](list)
+    for label in sorted({clip.label for clip in clips}):
+        names[" ".join(re.split(r"[-_\s]+", label.strip().casefold()))].append(label)
+    if same := [" = ".join(map(repr, some)) for some in names.values() if len(some) > 1]:
+        text = f"Classes are called alike: {some_of(same)}. If they are one, give them one name."
+        yield Finding("alike classes", "warning", text)
+
+
+def _frames_of_clips(clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Yield a finding where single pictures are called as the frames of several clips are."""
+    series = defaultdict[tuple[str, str], list[str]](list)
+    for clip in clips:
+        named = re.fullmatch(r"(.*\D)\d+", clip.path.stem)
+        if not is_image(clip.path.name) or named is None:
+            return
+        series[clip.label, named[1]].append(clip.name)
+    counts = Counter(label for label, _ in series)
+    if clips and min(counts.values()) > 1 and min(map(len, series.values())) >= MIN_SERIES:
+        first = next(iter(series.values()))[0]
+        text = (
+            f"Pictures are called as the frames of {len(series)} clips are, such as {first}, and "
+            "each is a clip of its own. If they are frames, give each clip a folder of its own."
+        )
+        yield Finding("frames of clips", "warning", text)

@@ -17,7 +17,7 @@ from vidgru.tasks.classify.viterbi import Bout, Viterbi
 # calibrated windows say. Chosen on joined clips and on drawn videos of short events.
 DEPENDENCE = 1.75
 DEFAULT_WINDOWS = 3.0  # windows that a label lasts, where nothing is known of it
-MIN_WINDOWS, MIN_ODDS = 1.5, 1.5  # of a change there must remain a price
+MIN_WINDOWS, MIN_ODDS = 1.75, 2.0  # below, flickers become events
 SMOOTHED = 0.7  # temperature of windows that undoes label smoothing, where none was fitted
 NEVER = -1e3  # nats
 SETTLE = 256  # frames between looks at what is settled
