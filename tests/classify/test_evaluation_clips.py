@@ -13,7 +13,7 @@ from helpers import moving_squares
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.core.errors import ModelError
+from vidgru.core.errors import DataError, ModelError
 from vidgru.data.cache import Sampling, cache_key, content_of
 
 Vidgru = Callable[..., Done]
@@ -140,3 +140,31 @@ def test_damaged_curves(run: Path, fresh: Path, caplog: pytest.LogCaptureFixture
     wanted = f"The report shows no curves: {run / 'metrics.csv'} is damaged."
     assert wanted in warnings(caplog)
     assert "validation accuracy" not in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_parts_of_a_video_that_was_trained_on(
+    run: Path, fresh: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = tmp_path / "fresh" / "left" / "0.avi"
+    moving_squares(whole, -2, 91, 40)
+    content = content_of(cache_key(whole, Sampling(1.0, 16, 4)))
+    text = f"path,label,split,start,end,content,video\nx,left,train,1.0,2.0,x,{content}\n"
+    (run / "split.csv").write_text(text)
+    table = tmp_path / "fresh" / "list.csv"
+    rows = ["path,label,start,end", *(f"left/0.avi,left,{span}" for span in ("0,1", "2,3", ",1.1"))]
+    table.write_text("\n".join([*rows, "left/0.avi,left,1.9,2.5"]) + "\n")
+    # Those that show some of what was trained on are left out; others of the video are not.
+    said = library.evaluate(table, run, threads=1)
+    assert (said.trained_on, len(said.answers)) == (2, 2)
+    assert warnings(caplog)[:2] == [
+        "Left out 2 of 4 clips: the model was trained on them.",
+        "2 of 2 clips are cut from videos that the model was trained on, at other times: the"
+        " figure is too optimistic.",
+    ]
+    # A run of an earlier version does not say what a part was cut from, but knows whole clips.
+    row = "path,label,split,start,end,content\nx,left,train,{},{}\n"
+    (run / "split.csv").write_text(row.format("1.0,2.0", "x"))
+    assert library.evaluate(table, run, threads=1).trained_on == 0
+    (run / "split.csv").write_text(row.format(",", content))
+    with pytest.raises(DataError, match="The model was trained on all clips"):
+        library.evaluate(table, run, threads=1)

@@ -2,6 +2,10 @@
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing, price_of_change
+from vidgru.data.cache import Sampling
+from vidgru.data.folder import Clip
+from vidgru.tasks.classify.learn import bout_of
+from vidgru.tasks.classify.segments import (
+    DEPENDENCE,
+    Running,
+    Segmenter,
+    Smoothing,
+    price_of_change,
+)
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.timeline import Segment
 from vidgru.tasks.classify.viterbi import Bout, Viterbi
@@ -109,6 +122,23 @@ def test_the_price_follows_how_sure_windows_are_and_how_long_labels_last() -> No
     assert len(frames(rows, 4, Smoothing(3.5, windows=0.4))) == 3
     assert price_of_change(4, 2.0) < price_of_change(4) < price_of_change(4, 20.0)
     assert price_of_change(2, 1e-3) > 0
+    # Where a label lasts two windows, it changes after each as likely as not: to one of three.
+    assert price_of_change(4, 2.0) == pytest.approx(DEPENDENCE * math.log(3))
+
+
+def test_how_long_a_label_lasts_by_annotations_or_else_by_the_clips() -> None:
+    clips = [Clip(Path("a"), f"{n}", "a") for n in range(3)]
+    cut = [
+        replace(clip, start=start, end=9.0) for clip, start in zip(clips, (0, 2, 4), strict=True)
+    ]
+
+    def lasts(clips: list[Clip], seconds: float, window: int = 20) -> float | None:
+        info = dict.fromkeys(clips, SimpleNamespace(seconds=seconds))
+        data: Any = SimpleNamespace(parts={"train": clips}, info=info)
+        return bout_of(data, Sampling(10, 24, window))
+
+    assert [lasts(clips, seconds) for seconds in (0.0, 2.5, 60.0)] == [0.1, 2.5, 6.0]
+    assert (lasts(clips, 2.5, 1), lasts(cut, 60.0), lasts([*clips, *cut], 60.0)) == (None, 7, 7)
     # Models that know nothing of windows: as clips, or as undoing label smoothing comes to.
     confidence = Confidence(0.5)
     assert Smoothing.of(confidence, 3, None, None, None).windows == 0.5

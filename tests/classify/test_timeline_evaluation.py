@@ -95,6 +95,18 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
         part = evaluate(table, own / f"fold-{fold}", timeline=True, threads=1)
         assert (part.folds, part.trained_on, len(part.videos)) == (False, 1, 1)
     assert load(own).spec.bout == 4
+    # A video is known by its content, whatever it is called and at whatever times it has labels.
+    for number in range(2):
+        (tmp_path / "a" / f"{number}.avi").rename(tmp_path / "a" / f"new{number}.avi")
+    other = [(f"new{number}.avi", "right", 1.5, 2.5) for number in range(2)]
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "label", "start", "end"), *other])
+    part = evaluate(table, own / "fold-1", timeline=True, threads=1)
+    assert (part.trained_on, part.validated_on, len(part.videos)) == (1, 1, 1)
+    clips = evaluate(table, own / "fold-1", threads=1)
+    assert (clips.trained_on, clips.validated_on, len(clips.answers)) == (1, 1, 1)
+    with pytest.raises(DataError, match="The model was trained on all clips"):
+        evaluate(table, own, threads=1)
 
 
 def test_what_makes_no_sense_is_refused(run: Path, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.data.folder import Clip, clip_name
 from vidgru.data.sources import read_source
+from vidgru.tasks.classify.check import check
+from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
@@ -289,3 +291,36 @@ def test_annotations_are_checked_trained_and_evaluated_on(
     done = vidgru("evaluate", *words)
     assert done.code == 0, done.err
     assert "Left out 12 of 16 clips: the model was trained on them." in done.err
+
+
+def test_equal_videos_are_one_whatever_their_names_and_times(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(place / "one" / "p1_a.avi", place / "two" / "again.avi")
+    rows = ["two/again.avi,walk,0,0.4", "two/again.avi,rest,3.3,3.9"]
+    write(place / "times.csv", "\n".join([(place / "times.csv").read_text().strip(), *rows]) + "\n")
+    config = ClassifyTrainConfig(folds=4)
+    clips = read_clips(place / "times.csv", config)
+    sampling = choose_sampling(clips, config, 24)
+    data = run_to_end(build_dataset(clips, sampling, config, place / "times.csv"))
+    units = {data.units[clip] for clip in data.frames if clip.listed in (FILMS[0], rows[0][:13])}
+    assert (len(units), len(set(data.units.values()))) == (1, 4)
+    assert len({data.videos[clip] for clip in data.frames}) == 4
+    # Who groups clips himself is asked nothing, but hears of it.
+    config = ClassifyTrainConfig(folds=4, group_by="none")
+    clips = read_clips(place / "times.csv", config)
+    data = run_to_end(build_dataset(clips, sampling, config, place / "times.csv"))
+    assert len(set(data.units.values())) == len(clips)
+    assert "Clips cut from one video are on both sides of the split" in caplog.text
+
+
+def test_a_broken_video_is_named_once(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = place / "one" / "p1_a.avi"
+    broken.write_bytes(b"none")
+    found = {f.kind: f.sentence for f in check(place / "times.csv", CheckConfig()).findings}
+    assert found["unreadable"] == f"{len(EVENTS)} clips cannot be read: {broken}."
+    assert caplog.text.count("p1_a.avi") == 0
+    clips = read_clips(place / "times.csv", config := ClassifyTrainConfig())
+    sampling = choose_sampling(clips, config, 24)
+    run_to_end(build_dataset(clips, sampling, config, place / "times.csv"))
+    assert caplog.text.count("p1_a.avi") == 1

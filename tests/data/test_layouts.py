@@ -1,7 +1,8 @@
 """Folders as people lay them out: what is found, what it is taken for, and what of it is not."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -319,3 +320,67 @@ def test_the_account_is_told_by_all_commands(
     assert "Found 28 files: 9 clips (8 videos, 12 pictures in folders), 8 left out." in done.out
     assert "Found" not in done.err
     assert "stray" not in vidgru("check", folder, "--json", "-q").err
+
+
+def test_classes_that_are_called_alike(tmp_path: Path) -> None:
+    touch(tmp_path, "Run/1.mp4", "run/2.mp4", "open_door/1.mp4", "open door /2.mp4", "1-0/1.mp4")
+    touch(tmp_path, "10/1.mp4")
+    words = "Classes are called alike: 'Run' = 'run' and 'open door ' = 'open_door'. If they are"
+    (note,) = find_clips(tmp_path)[1].notes
+    assert note.sentence == f"{words} one, give them one name."
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\nRun/1.mp4,run\nrun/2.mp4,Run\n10/1.mp4,walk\n")
+    assert [note.kind for note in find_clips(table)[1].notes] == ["alike classes"]
+    table.write_text("path,label\nRun/1.mp4,run\nrun/2.mp4,run\n10/1.mp4,walk\n")
+    assert find_clips(table)[1].notes == ()
+
+
+def test_pictures_that_may_be_frames_of_clips(tmp_path: Path) -> None:
+    names = [f"{c}/v{v}_{n:03}.jpg" for c in ("run", "walk") for v in (1, 2) for n in range(4)]
+    clips, account = find_clips(touch(tmp_path / "frames", *names))
+    assert len(clips) == 16
+    (note,) = account.notes
+    assert (note.severity, note.sentence) == (
+        "warning",
+        "Pictures are called as the frames of 4 clips are, such as run/v1_000.jpg, and each is a "
+        "clip of its own. If they are frames, give each clip a folder of its own.",
+    )
+    # One series a class are pictures; so are a few, and others between them.
+    for place, some in (("one", names[:4] + names[8:12]), ("few", names[:7] + names[8:])):
+        assert find_clips(touch(tmp_path / place, *some))[1].notes == ()
+    assert find_clips(touch(tmp_path / "more", *names, "run/x.jpg"))[1].notes == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("videos/1.mp4", "videos/2.mp4", "labels.csv"), "give that: {}/labels.csv."),
+        (("1.mp4", "2.mp4", "labels.tsv", "groups.csv"), "give that: {}/labels.tsv."),
+        (
+            [f"data/raw/2024/{c}/{n}.mp4" for c in ("run", "walk") for n in (1, 2)],
+            "are the classes or parts (run, walk), give {}/data/raw/2024.",
+        ),
+    ],
+)
+def test_where_the_classes_are_said_instead(
+    tmp_path: Path, names: Sequence[str], words: str
+) -> None:
+    folder = touch(tmp_path / "here", *names)
+    for look in (check, read_clips):
+        with pytest.raises(DataError) as error:
+            look(folder, CheckConfig() if look is check else ClassifyTrainConfig())  # type: ignore[operator]
+        assert str(error.value).endswith(words.format(folder))
+
+
+def test_lists_that_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name, text, words in (
+        ("a.json", '{"a.mp4": "run", "b.mp4": "walk"}', "a list in JSON is [{...}, ...]"),
+        ("b.csv", "path,run,walk\na.mp4,1,0\n", "Not understood: 'run', 'walk'."),
+        ("c.csv", "path,label\nhttps://x.org/a.mp4,run\n", "is no file or folder"),
+        ("d.csv", "path,label\na.mp4,run\nb.mp4,\n", "line 3: no label"),
+        ("e.csv", "path,label,split\na.mp4,run,0\n", "split '0' is not train, val or test"),
+        ("f.jsonl", '{"path": "a.mp4", "label": "run"}\n', "Or give a .csv list: path,label"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match=re.escape(words)):
+            find_clips(tmp_path / name)

@@ -195,6 +195,15 @@ def test_splits_of_hmdb51(tmp_path: Path) -> None:
     assert (account.found, account.clips) == (5, {"train": 2, "test": 2})
     (left,) = account.left_out
     assert left.files == ("brush_hair/c.avi",)
+    for folder, labelled in ((lists, True), (lists, False), (tmp_path, True)):
+        touch(tmp_path, "other/1.avi")  # the folders of classes may lie elsewhere
+        with pytest.raises(DataError) as error:
+            find_clips(folder, labelled=labelled)
+        assert str(error.value) == (
+            f"{lists} holds 4 lists, one for each class and split: give one of them, which stands "
+            f"for that split of all classes, as in `vidgru train {lists}/brush_hair_test_split1.txt"
+            "`."
+        )
     write(path, "d.avi 3")
     with pytest.raises(DataError, match=r"split1\.txt, line 1: no name with 0, 1 or 2 behind it"):
         read_list(path)

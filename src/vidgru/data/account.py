@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from vidgru.core.errors import DataError
 from vidgru.core.text import NOTE
 from vidgru.data.csv_list import LIST_SUFFIXES, Listed, search_list
 from vidgru.data.folder import (
@@ -21,12 +22,14 @@ from vidgru.data.folder import (
     with_groups,
 )
 from vidgru.data.groups import is_group_name, looks_like_group
+from vidgru.data.known_lists import refuse_splits
 from vidgru.data.results import Account, Finding, LeftOut, counted, some_of
 from vidgru.video.find import RUN_FILES, is_image, is_video, kept_by_system
 from vidgru.video.read import natural_key
 
 log = logging.getLogger("vidgru")
 
+MIN_SERIES = 4  # numbered pictures that may be frames of one clip
 TIMES_FILE = "frames.csv"  # as `vidgru extract` writes it
 # ruff: noqa: SIM905
 COVERS = re.compile(r"(cover|folder|front|poster|preview|thumb(nail)?s?)(?![a-z])", re.IGNORECASE)
@@ -73,7 +76,11 @@ def find_clips(
     if source.suffix.lower() in LIST_SUFFIXES and source.is_file():
         listed = search_list(source, group_by, labelled=labelled)
         return listed.clips, account_of_list(listed)
-    found = search_classes(source) if labelled else search_videos(source)
+    try:
+        found = search_classes(source) if labelled else search_videos(source)
+    except DataError:
+        refuse_splits(source)
+        raise
     account = account_of_folder(source, found)
     clips = found.clips if group_by is None else with_groups(found.clips, source, group_by)
     return clips, account
@@ -142,6 +149,7 @@ def account_of_list(listed: Listed) -> Account:
     left_out = tuple(
         LeftOut(reason, "note", reason, tuple(rows)) for reason, rows in listed.left_out.items()
     )
+    notes += _alike(listed.clips)
     count = len(listed.clips)
     return Account(listed.rows, {"rows": count}, _by_part(listed.clips), left_out, tuple(notes))
 
@@ -267,6 +275,8 @@ class _Search:
 
 def _notes(clips: Sequence[Clip]) -> Iterator[Finding]:
     """Yield what looks as if folders meant something else than they are taken for."""
+    yield from _alike(clips)
+    yield from _frames_of_clips(clips)
     inner: Mapping[str, set[str]] = defaultdict(set)
     flat, called = set[str](), set[str]()
     for clip in clips:
@@ -304,3 +314,31 @@ def _notes(clips: Sequence[Clip]) -> Iterator[Finding]:
             f"{common[0]}, and --group-by '^([^/]+)/' to keep {classes[0]} on one side."
         )
         yield Finding("turned folders", "warning", text)
+
+
+def _alike(clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Yield a finding about classes whose names differ in spaces and capitals only."""
+    names = defaultdict[str, list[str]](list)
+    for label in sorted({clip.label for clip in clips}):
+        names[" ".join(re.split(r"[-_\s]+", label.strip().casefold()))].append(label)
+    if same := [" = ".join(map(repr, some)) for some in names.values() if len(some) > 1]:
+        text = f"Classes are called alike: {some_of(same)}. If they are one, give them one name."
+        yield Finding("alike classes", "warning", text)
+
+
+def _frames_of_clips(clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Yield a finding where single pictures are called as the frames of several clips are."""
+    series = defaultdict[tuple[str, str], list[str]](list)
+    for clip in clips:
+        named = re.fullmatch(r"(.*\D)\d+", clip.path.stem)
+        if not is_image(clip.path.name) or named is None:
+            return
+        series[clip.label, named[1]].append(clip.name)
+    counts = Counter(label for label, _ in series)
+    if clips and min(counts.values()) > 1 and min(map(len, series.values())) >= MIN_SERIES:
+        first = next(iter(series.values()))[0]
+        text = (
+            f"Pictures are called as the frames of {len(series)} clips are, such as {first}, and "
+            "each is a clip of its own. If they are frames, give each clip a folder of its own."
+        )
+        yield Finding("frames of clips", "warning", text)

@@ -72,7 +72,8 @@ def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
     empty = [failure.source for failure in skipped if _is_empty(failure.source)]
     rest = [failure.source for failure in skipped if failure.source not in empty]
     if rest:
-        text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {some_of(rest)}."
+        names = list(dict.fromkeys(rest))  # many clips may be cut from one video
+        text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {some_of(names)}."
         yield Finding("unreadable", "error", text, tuple(rest))
     if empty:
         text = f"{_of(len(empty), 'is an empty file', 'are empty files')}: {some_of(empty)}."

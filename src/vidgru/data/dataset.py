@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -204,7 +204,9 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
             log.warning("%s", finding.sentence)
     clips = list(readings.frames)
     copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
-    units = _bound(clips, copies, config) if free else units_of(clips)
+    by_video = config.group_by is None and all(clip.group == clip.listed for clip in clips)
+    bound = free or by_video  # rather than grouped as somebody wished
+    units = _bound(readings.videos, copies, config) if bound else units_of(clips)
     parts = _divide(clips, config, units)
     if not given and (few := len(parts["val"])) < FEW_TO_VALIDATE and config.open_to_folds:
         config = _with_folds(clips, config, units)
@@ -231,12 +233,13 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     for finding in found:
         if finding.kind in kinds:
             log.warning("%s", finding.sentence)
-    if not given and (mixed := on_several(((clip.path, clip) for clip in clips), sides)):
+    cut = [clip for clip in clips if clip.start is not None or clip.end is not None]
+    if not given and (mixed := on_several(((readings.videos[clip], clip) for clip in cut), sides)):
         log.warning(
             "Clips cut from one video are on both sides of the split, so the scores are too"
             " optimistic: those of %d of %d videos.",
             mixed,
-            len({clip.path for clip in clips}),
+            len({readings.videos[clip] for clip in cut}),
         )
     groups = {
         # A clip without a group counts by itself.
@@ -246,7 +249,7 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     has_groups = any(clip.group is not None for clip in clips)
     by = config.group_by if grouping is None else grouping.group_by
     noun = noun_of(by) if has_groups else None
-    if by is None and all(clip.group == clip.listed for clip in clips):
+    if by is None and by_video:
         noun = "video"  # as annotations have it
     together = sum(sides[first] == sides[second] for first, second in copies)
     split = Split(
@@ -279,10 +282,16 @@ def _with_folds(clips: list[Clip], config: SplitConfig, units: Units) -> SplitCo
     return config
 
 
-def _bound(clips: Sequence[Clip], copies: Sequence[Pair], config: SplitConfig) -> dict[Clip, str]:
-    """Return units that join groups, copies and cuts of one video, as far as they can be split."""
-    first: dict[Path, Clip] = {}
-    cuts = [(first.setdefault(clip.path, clip), clip) for clip in clips]
+def _bound(
+    videos: Mapping[Clip, str], copies: Sequence[Pair], config: SplitConfig
+) -> dict[Clip, str]:
+    """Return units that join groups, copies and cuts of one video, as far as they can be split.
+
+    Equal videos are one, whatever they are called.
+    """
+    first: dict[str, Clip] = {}
+    clips = list(videos)
+    cuts = [(first.setdefault(video, clip), clip) for clip, video in videos.items()]
     for together in ([*copies, *cuts], cuts, copies):
         units = units_of(clips, together)
         if _why_not(units, config) is None:
@@ -330,6 +339,7 @@ def grouped(
             {named[clip]: known for clip, known in readings.frames.items()},
             {named[clip]: known for clip, known in readings.info.items()},
             {named[clip]: known for clip, known in readings.keys.items()},
+            {named[clip]: known for clip, known in readings.videos.items()},
             readings.skipped,
         ),
         [replace(p, first=named[p.first], second=named[p.second]) for p in pairs],

@@ -14,6 +14,7 @@ from vidgru.data.cache import (
     cache_folder,
     cache_key,
     content_hash,
+    content_of,
     load,
     trim,
 )
@@ -34,7 +35,8 @@ Item = tuple[Clip, str]  # and its key
 class Decoded:
     """One clip's frames and info, or the error message.
 
-    `key` is a hash of its content and sampling; empty where it could not be read.
+    `key` is a hash of its content and sampling, `video` that of the content of the whole video
+    that it is cut from; both are empty where it could not be read.
     """
 
     clip: Clip
@@ -43,6 +45,7 @@ class Decoded:
     key: str = ""
     error: str | None = None
     from_cache: bool = False
+    video: str = ""
 
 
 def decode_clips(
@@ -53,9 +56,19 @@ def decode_clips(
     A video is read once, however many clips are cut out of it. Raises OutputError when the cache
     cannot be written, ProcessError when no worker can start.
     """
+    contents: dict[Path, bytes] = {}  # a list may cut many clips from one long video
+    for result in _decode(clips, sampling, contents, workers):
+        content = contents.get(path := result.clip.path)
+        video = "" if content is None else content_of(cache_key(path, sampling, content=content))
+        yield replace(result, video=video)
+
+
+def _decode(
+    clips: Sequence[Clip], sampling: Sampling, contents: dict[Path, bytes], workers: int | None
+) -> Iterator[Decoded]:
+    """Yield them without `video`, and add the hash of each file that could be read."""
     folder = cache_folder()
     missing: list[Item] = []
-    contents: dict[Path, bytes] = {}  # a list may cut many clips from one long video
     for clip in clips:
         try:
             if clip.path not in contents:
@@ -140,12 +153,13 @@ def crashed(source: str | Path) -> str:
 class Readings:
     """The clips that could be read with their frames and info, and the failures.
 
-    keys: equal for clips of equal content.
+    keys: equal for clips of equal content; videos: for clips that are cut from equal videos.
     """
 
     frames: dict[Clip, Segments]
     info: dict[Clip, VideoInfo]
     keys: dict[Clip, str]
+    videos: dict[Clip, str]
     skipped: tuple[Failure, ...]
 
 
@@ -155,17 +169,19 @@ def readings_of(results: Sequence[Decoded]) -> Readings:
         {result.clip: result.segments for result in results if result.segments is not None},
         {result.clip: result.info for result in results if result.info is not None},
         {result.clip: result.key for result in results if result.info is not None},
+        {result.clip: result.video for result in results if result.info is not None},
         tuple(Failure(str(r.clip.path), r.error) for r in results if r.error),
     )
 
 
 def say_problems(results: Sequence[Decoded]) -> None:
     """Log the problems of clips, and the clips that could not be read."""
+    found = dict[str, None]()  # many clips may be cut from one video
     for result in results:
-        for sentence in result.info.sentences if result.info else ():
-            log.warning("%s", sentence)
-        if result.error:
-            log.warning("Skipped: %s", result.error)
+        found |= dict.fromkeys(result.info.sentences if result.info else ())
+        found |= {f"Skipped: {result.error}": None} if result.error else {}
+    for sentence in found:
+        log.warning("%s", sentence)
 
 
 def in_order(results: Sequence[Decoded]) -> list[Decoded]:
@@ -187,5 +203,6 @@ def without_stills(data: Readings) -> Readings:
         frames={clip: known for clip, known in data.frames.items() if clip not in single},
         info={clip: known for clip, known in data.info.items() if clip not in single},
         keys={clip: known for clip, known in data.keys.items() if clip not in single},
+        videos={clip: known for clip, known in data.videos.items() if clip not in single},
         skipped=(*data.skipped, *left_out),
     )

@@ -44,6 +44,7 @@ ANY_LAYOUT = (
     "Or give a .csv list with a column path."
 )
 OUTSIDE, FLAT = "outside parts", "no classes"  # why a folder was not searched
+LEVELS = 3  # below a folder, at which classes are looked for to give advice
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def search_classes(folder: Path) -> Found:
     if not clips:
         if own := _own_clips(folder):
             advice = _parent_meant(folder) or f"It holds {own} clips itself. {LAYOUT}"
+            advice += level_above(folder) if _lists(folder) else ""
             raise DataError(f"No class folders found in {folder}. {advice}")
         what = "video clips" if folders else "class folders"
         raise DataError(f"No {what} found in {folder}. {LAYOUT}")
@@ -179,13 +181,29 @@ def _holds_clips(folder: Path) -> bool:
 
 
 def level_above(folder: Path) -> str:
-    """Return what to say where a folder seems to be one level above the class folders, or ""."""
-    for inner in _folders(folder) if folder.is_dir() else ():
-        classes = [d.name for d in _folders(inner) if _holds_clips(d)]
-        if len(classes) > 1:
-            some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
-            return f" If the folders in {inner} are the classes or parts ({some}), give {inner}."
+    """Return what to say where a folder seems to be above the class folders or a list, or ""."""
+    if not folder.is_dir():
+        return ""
+    if lists := _lists(folder):
+        return f" If a list in it names the classes, give that: {lists[0]}."
+    level = _folders(folder)
+    for _ in range(LEVELS):
+        for inner in level:
+            classes = [d.name for d in _folders(inner) if _holds_clips(d)]
+            if len(classes) > 1:
+                some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+                return (
+                    f" If the folders in {inner} are the classes or parts ({some}), give {inner}."
+                )
+        level = [d for inner in level[:LEVELS] for d in _folders(inner)]
     return ""
+
+
+def _lists(folder: Path) -> list[Path]:
+    """Return the tables in a folder that may be lists of clips."""
+    names = sorted(entry.name for entry in shown(folder) if not is_folder(entry))
+    tables = [name for name in names if os.path.splitext(name)[1].lower() in (".csv", ".tsv")]
+    return [folder / name for name in tables if name != GROUPS_FILE]
 
 
 def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:

@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from shlex import quote
 
 from vidgru.core.errors import DataError
 from vidgru.core.text import short
 from vidgru.data.columns import COLUMNS, Listing, Row, check_cell, decoded, with_roles
 from vidgru.data.path_resolver import PathResolver
+from vidgru.data.results import counted
 from vidgru.data.table import LOOKED_AT, Table, read_text
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
@@ -73,6 +75,20 @@ def read_splits(path: Path) -> Listing | None:
             else:
                 unused.append(f"{one[1]}/{match[1]}")
     return Listing([], decoded(path, rows), ROLES, {UNUSED: unused} if unused else {})
+
+
+def refuse_splits(folder: Path) -> None:
+    """Raise DataError for a folder that holds the lists of HMDB51, or has one inside."""
+    patterns = ("*_test_split*.txt", "*/*_test_split*.txt") if os.path.isdir(folder) else ()
+    found = [file for pattern in patterns for file in folder.glob(pattern)]
+    lists = [file for file in found if SPLIT_FILE.fullmatch(file.name)]
+    if lists:
+        first = min(lists, key=lambda file: natural_key(file.name))
+        raise DataError(
+            f"{first.parent} holds {counted(len(lists), 'list')}, one for each class and split: "
+            "give one of them, which stands for that split of all classes, as in "
+            f"`vidgru train {quote(str(first))}`."
+        )
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

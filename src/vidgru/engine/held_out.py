@@ -12,7 +12,7 @@ from vidgru.data.dataset import read_all
 from vidgru.data.decode import Decoded, readings_of, say_problems
 from vidgru.data.folder import Clip
 from vidgru.data.sources import read_source
-from vidgru.engine.run_folder import read_split
+from vidgru.engine.run_folder import KnownClips, read_split
 
 log = logging.getLogger("vidgru")
 
@@ -51,7 +51,7 @@ def decode_held_out(
     readable = [result for result in results if result.segments is not None]
     if not readable:
         raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
-    was = [(split or {}).get(content_of(result.key)) for result in readable]
+    was = [_part(split, result) for result in readable]
     held_out = [result for result, where in zip(readable, was, strict=True) if where != "train"]
     trained_on = len(readable) - len(held_out)
     if not held_out:
@@ -68,6 +68,15 @@ def decode_held_out(
             chosen_on,
             len(held_out),
         )
+    if split is not None and (
+        near := sum("train" in split.parts(result.video) for result in held_out)
+    ):
+        log.warning(
+            "%d of %d clips are cut from videos that the model was trained on, at other times: the"
+            " figure is too optimistic.",
+            near,
+            len(held_out),
+        )
     known = None if split is None else trained_on
     return HeldOut(part, tuple(held_out), known, chosen_on, skipped)
 
@@ -78,3 +87,10 @@ def decode_held_out_videos(
     """Like `decode_held_out`, for the part to evaluate on of a folder without classes."""
     part, clips = choose_part(read_source(folder, labelled=False))
     return (yield from decode_held_out(part, clips, folder, model, sampling))
+
+
+def _part(split: KnownClips | None, result: Decoded) -> str | None:
+    if split is None:
+        return None
+    clip = result.clip
+    return split.part(content_of(result.key), result.video, clip.start, clip.end)

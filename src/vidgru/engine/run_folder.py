@@ -5,11 +5,12 @@ import glob
 import io
 import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.files import lock, write_bytes
 from vidgru.core.options import paths_of
 from vidgru.data.cache import content_of
+from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.engine.train_config import TrainConfig
@@ -165,10 +167,10 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Clip, str]) -> None:
+def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], readings: Readings) -> None:
     """Write which clips are trained on, validated on and tested on, in the format of --split.
 
-    `keys` are those of the cache. Raises OutputError.
+    Raises OutputError.
     """
     rows = [
         {
@@ -178,7 +180,8 @@ def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Cl
             "group": clip.group or "",
             "start": "" if clip.start is None else clip.start,
             "end": "" if clip.end is None else clip.end,
-            "content": content_of(keys[clip]),
+            "content": content_of(readings.keys[clip]),
+            "video": readings.videos[clip],
         }
         for part, clips in parts.items()
         for clip in clips
@@ -187,8 +190,34 @@ def write_split(run: Path, parts: Mapping[str, Sequence[Clip]], keys: Mapping[Cl
     write_table(run / SPLIT_NAME, rows)
 
 
-def read_split(run: Path) -> dict[str, str] | None:
-    """Return {hash of its content: part} of a run's clips; None where that is unknown.
+@dataclass(frozen=True)
+class KnownClips:
+    """Which part of a training some clips were in, by hashes of contents.
+
+    clips: part of a clip; videos: of each video the parts (start, end, part), in seconds.
+    """
+
+    clips: dict[str, str]
+    videos: dict[str, list[tuple[float, float, str]]]
+
+    def part(self, content: str, video: str, start: float | None, end: float | None) -> str | None:
+        """Return the part of a clip, or of those that show some of it; None if it is new.
+
+        Clips that were trained on take precedence, but for a clip that is listed itself.
+        """
+        if content in self.clips:
+            return self.clips[content]
+        low, high = start or 0.0, math.inf if end is None else end
+        found = {part for a, b, part in self.videos.get(video, ()) if a < high and low < b}
+        return next((part for part in ("train", "val", "test") if part in found), None)
+
+    def parts(self, video: str) -> set[str]:
+        """Return the parts that clips which are cut from a video, or are all of it, were in."""
+        return {part for _, _, part in self.videos.get(video, ())}
+
+
+def read_split(run: Path) -> KnownClips | None:
+    """Return which clips a run was trained on; None where that is unknown.
 
     Of clips with the same content, one that was trained on takes precedence. Raises ModelError
     when the table is damaged.
@@ -196,20 +225,26 @@ def read_split(run: Path) -> dict[str, str] | None:
     path = run / SPLIT_NAME
     if not path.is_file():
         return None
-    parts: dict[str, str] = {}
+    known = KnownClips({}, {})
     try:
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = csv.DictReader(file)
             if "content" not in (rows.fieldnames or ()):
                 return None
             for row in rows:
-                if parts.get(row["content"]) != "train":
-                    parts[row["content"]] = row["split"]
-    except (OSError, csv.Error, KeyError) as error:
+                content, part = row["content"], row["split"]
+                if known.clips.get(content) != "train":
+                    known.clips[content] = part
+                start, end = row.get("start") or "", row.get("end") or ""
+                # Tables of earlier versions do not say which video a clip was cut from.
+                video = row.get("video") or ("" if start or end else content)
+                span = float(start or 0), float(end or math.inf), part
+                known.videos.setdefault(video, []).append(span)
+    except (OSError, ValueError, csv.Error, KeyError) as error:
         raise ModelError(
             f"Cannot read which clips {run} was trained on: {path} is damaged."
         ) from error
-    return parts
+    return known
 
 
 def data_of(run: Path) -> tuple[str, Path, Path]:

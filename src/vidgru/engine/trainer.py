@@ -204,7 +204,7 @@ class Trainer(ABC, Generic[Result]):
         """Write which clips are trained on, validated on and tested on."""
         if not is_main():
             return
-        write_split(self.run, self.data.parts, self.data.keys)
+        write_split(self.run, self.data.parts, self.data)
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""

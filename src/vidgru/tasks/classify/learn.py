@@ -1,12 +1,10 @@
 """Train one network on clips that are decoded and split already."""
 
-from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from vidgru.data.cache import Sampling
 from vidgru.data.dataset import Dataset
-from vidgru.data.folder import Clip
 from vidgru.engine.device import prepare_training
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.trainer import TrainRun
@@ -14,6 +12,7 @@ from vidgru.nn.choices import CORE, MAP_CORE
 from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.network import HIDDEN, MAP_HIDDEN
 from vidgru.tasks.classify.options import ABOUT, ClassifyTrainConfig
+from vidgru.tasks.classify.segments import DEFAULT_WINDOWS
 from vidgru.tasks.classify.spec import ModelSpec
 from vidgru.tasks.classify.training import ClassifyTrainer, Steps, Validated
 
@@ -41,15 +40,25 @@ def spec_of(run: Run, data: Dataset) -> ModelSpec:
         hidden=MAP_HIDDEN if config.core == MAP_CORE else HIDDEN,
         encoder=config.encoder,
         gated_update=config.gated_update,
-        bout=bout_of(data.parts["train"]),
+        bout=bout_of(data, run.sampling),
         **settings_of(config, run.sampling),
     )
 
 
-def bout_of(clips: Sequence[Clip]) -> float | None:
-    """Return the median seconds of clips that were cut out of longer videos, None without any."""
-    lengths = [c.end - (c.start or 0.0) for c in clips if c.end is not None]
-    return median(lengths) if lengths else None
+def bout_of(data: Dataset, sampling: Sampling) -> float | None:
+    """Return how many seconds a label lasts: the median of segments that annotations cut out.
+
+    Without any, it is that of whole clips, which may have been cut longer than what they show
+    lasts, and so it is at most what is usual. None where each frame is read by itself.
+    """
+    clips = data.parts["train"]
+    if lengths := [clip.end - (clip.start or 0.0) for clip in clips if clip.end is not None]:
+        return median(lengths)
+    if sampling.window == 1:
+        return None
+    usual = DEFAULT_WINDOWS * sampling.window / sampling.fps
+    typical = median(data.info[clip].seconds for clip in clips)
+    return min(max(typical, 1 / sampling.fps), usual)
 
 
 def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from vidgru.tasks.classify.viterbi import Bout, Viterbi
 # Neighbouring windows are no independent witnesses: a change must be so many times as likely as
 # calibrated windows say. Chosen on joined clips and on drawn videos of short events.
 DEPENDENCE = 1.75
-DEFAULT_WINDOWS = 3.0  # windows that a label lasts, without annotations
+DEFAULT_WINDOWS = 3.0  # windows that a label lasts, where nothing is known of it
+MIN_WINDOWS, MIN_ODDS = 1.75, 2.0  # below, flickers become events
 SMOOTHED = 0.7  # temperature of windows that undoes label smoothing, where none was fitted
 NEVER = -1e3  # nats
 SETTLE = 256  # frames between looks at what is settled
@@ -27,10 +28,12 @@ Numbers = NDArray[np.float64]
 def price_of_change(labels: int, windows: float | None = None) -> float:
     """Return what a change of label costs, in nats that windows say when they are calibrated.
 
-    `windows` is how many of them a label lasts. It is the odds against a change to one label of the
-    others, raised to a power, as windows are not independent.
+    `windows` is how many of them a label lasts on average: at the end of each, the chance of a
+    change is one in so many. The price is the odds that a label stays and does not change to a
+    certain one of the others, raised to a power, as windows are not independent.
     """
-    return DEPENDENCE * math.log(max(windows or DEFAULT_WINDOWS, 1.5) * max(labels - 1, 1))
+    odds = (max(windows or DEFAULT_WINDOWS, MIN_WINDOWS) - 1) * (labels - 1)
+    return DEPENDENCE * math.log(max(odds, MIN_ODDS))
 
 
 @dataclass(frozen=True)

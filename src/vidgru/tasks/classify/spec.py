@@ -1,6 +1,6 @@
 """The content of a classifier's model file other than its weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vidgru.nn.choices import stored_side
 
@@ -10,8 +10,8 @@ class ModelSpec:
     """The content of a model file other than its weights, enough to predict with it.
 
     fps: frames/s sampled; frames: of one window, 1 where each picture is read by itself; size: side
-    of the square view in pixels; bout: median seconds of the annotated segments that it learned
-    from, None where there were none.
+    of the square view in pixels; bout: seconds that a label lasts, by the clips that it learned
+    from, None where that is unknown.
     """
 
     task: str
@@ -24,7 +24,7 @@ class ModelSpec:
     size: int
     encoder: str = "cnn"
     gated_update: str = "blend"
-    bout: float | None = None
+    bout: float | None = field(default=None, compare=False)  # unknown to runs begun earlier
 
     @property
     def side(self) -> int:

@@ -13,7 +13,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.sources import read_source
 from vidgru.engine.held_out import choose_part
 from vidgru.engine.model_file import MODEL_NAME
-from vidgru.engine.run_folder import read_split
+from vidgru.engine.run_folder import KnownClips, read_split
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
@@ -54,7 +54,7 @@ def evaluate_timelines_steps(
     skipped, counts, measured = list[Failure](), list[Counts](), list[JudgedVideo]()
     for video, segments in videos.items():
         try:
-            parts = [_parts(video, segments, split or {}, model) for split in splits]
+            parts = _parts(video, segments, splits, model)
         except OSError as error:
             skipped.append(Failure(str(video), f"Cannot read {video}: {error.strerror or error}."))
             log.warning("%s", skipped[-1].error)
@@ -135,13 +135,16 @@ def _by_video(
 
 
 def _parts(
-    video: Path, segments: Sequence[Clip], split: dict[str, str], model: LoadedModel
-) -> set[str]:
-    """Return the parts of a training that a video's segments were in."""
+    video: Path, segments: Sequence[Clip], splits: Sequence[KnownClips | None], model: LoadedModel
+) -> list[set[str]]:
+    """Return the parts that segments of a video were in, at whatever times, for each training."""
     content = content_hash(video)
     sampling = Sampling(model.spec.fps, model.spec.side, model.spec.frames)
-    keys = (cache_key(video, sampling, clip.start, clip.end, content) for clip in segments)
-    return {split[key] for key in map(content_of, keys) if key in split}
+    spans = [(None, None), *((clip.start, clip.end) for clip in segments)]
+    keys = [content_of(cache_key(video, sampling, *span, content)) for span in spans]
+    known = [split or KnownClips({}, {}) for split in splits]
+    # Of runs of earlier versions only segments of the same times are known.
+    return [{s.clips[key] for key in keys if key in s.clips} | s.parts(keys[0]) for s in known]
 
 
 def _truth(
