@@ -1,0 +1,97 @@
+"""What pixels alone show of boundaries, added to the logits of a network.
+
+A clear case stands out of all frames around it, even in dark or unusual pictures that a network is
+less sure about; its own output still has to agree to some degree.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CALM = 8  # frames around a cut that change less
+RATIO, PER_RATIO, MOST_CUT = 1.5, 3.0, 3.0  # from which ratio a cut counts; logits
+NOISE = 0.3 / 255  # change of a picture that is mere noise, and that of its structure ...
+STRUCTURE_NOISE = 0.05
+FAINT = 4 / 255  # contrast below which structure is weak
+SPANS = (5, 8, 12)  # frames from the middle of a dissolve to either end
+ASIDE = 3  # frames before and after it that show one scene only
+STRAIGHT, PER_BEND, MOST_DISSOLVE = 0.14, 30.0, 2.0  # below which bend a dissolve counts; logits
+OTHER = 0.25  # difference in structure between two scenes, at least
+ALIKE, SAME_GREY = 0.95, 0.4  # correlation of grey; its change in shares of that of colour
+COLOURED = 3 / 255  # change of colour
+NEVER = -20.0  # logit
+LUMA = (0.299, 0.587, 0.114)
+EVIDENCE = 2  # logits that it adds to
+FARTHEST = 16  # frames around one
+
+
+def evidence(coarse: Tensor) -> Tensor:
+    """Return what to add to the logits of a boundary and of being within one (B, T, EVIDENCE).
+
+    coarse: pictures (B, T, 3 * cells), channels first, from 0 to 1. It depends on FARTHEST frames
+    before and after each one.
+    """
+    planes = coarse.view(*coarse.shape[:-1], 3, -1)
+    structure = planes - planes.mean(-1, keepdim=True)
+    spread = structure.flatten(2).square().mean(-1).sqrt()[..., None, None]
+    structure = (structure / (spread + FAINT)).flatten(2)
+    sharp = torch.minimum(_stands_out(coarse, NOISE), _stands_out(structure, STRUCTURE_NOISE))
+    here = (PER_RATIO * (sharp - RATIO)).clamp(0, MOST_CUT)
+    within = torch.zeros_like(here)
+    for span in SPANS:
+        mixed = _mixes(coarse, structure, span)
+        here = torch.maximum(here, mixed)
+        wide = min(span, FARTHEST - span - ASIDE)
+        within = torch.maximum(within, functional.max_pool1d(mixed, 2 * wide + 1, 1, wide))
+    return torch.stack([here + NEVER * _recoloured(planes), within], dim=-1)
+
+
+def _windows(values: Tensor, before: int, after: int) -> Tensor:
+    """Return (B, T, ..., W) with the values around each frame; the ends are repeated."""
+    first = values[:, :1].expand(-1, before, *values.shape[2:])
+    last = values[:, -1:].expand(-1, after, *values.shape[2:])
+    return torch.cat([first, values, last], dim=1).unfold(1, before + after + 1, 1)
+
+
+def _changes(values: Tensor) -> Tensor:
+    """Return by how much each frame differs from the one before (B, T)."""
+    apart = (values[:, 1:] - values[:, :-1]).abs().mean(-1)
+    return functional.pad(apart, (1, 0))
+
+
+def _stands_out(values: Tensor, noise: float) -> Tensor:
+    """Return each frame's change in shares of the largest one around it."""
+    changes = _changes(values)
+    around = _windows(changes, CALM, CALM).clone()
+    around[..., CALM] = 0
+    return changes / (around.amax(-1) + noise)
+
+
+def _mixes(pictures: Tensor, structure: Tensor, span: int) -> Tensor:
+    """Return logits for a dissolve with its middle here: even steps from one picture to another."""
+    reach = span + ASIDE
+    around, shown = _windows(pictures, reach, reach), _windows(structure, span, span)
+    apart = (shown[..., -1] - shown[..., 0]).abs().mean(-1) > OTHER
+    around = around[apart]  # (N, D, W): few frames, mostly
+    axis = around[..., ASIDE + 2 * span] - around[..., ASIDE]
+    length = axis.square().sum(-1, keepdim=True) + 1e-9
+    steps = around - around[..., ASIDE, None]
+    share = (steps * axis[..., None]).sum(-2) / length
+    off = (steps - share[..., None, :] * axis[..., None]).square().sum(-2) / length
+    place = torch.arange(-ASIDE, 2 * span + ASIDE + 1, device=pictures.device)
+    even = (place / (2 * span)).clamp(0, 1)
+    bend = off.sqrt().mean(-1) + (share - even).abs().mean(-1)
+    logits = torch.zeros_like(pictures[..., 0])
+    logits[apart] = (PER_BEND * (STRAIGHT - bend)).clamp(0, MOST_DISSOLVE)
+    return logits
+
+
+def _recoloured(planes: Tensor) -> Tensor:
+    """Return where colour goes or comes while the picture in grey stays, or within two frames."""
+    grey = (planes * planes.new_tensor(LUMA)[:, None]).sum(-2)  # (B, T, cells)
+    colour = (planes - grey[..., None, :]).flatten(2)
+    flat = functional.normalize(grey - grey.mean(-1, keepdim=True), dim=-1, eps=1e-3)
+    alike = functional.pad((flat[:, 1:] * flat[:, :-1]).sum(-1), (1, 0), value=1.0)
+    tint = _changes(colour)
+    same = (alike > ALIKE) & (tint > COLOURED) & (_changes(grey) < SAME_GREY * tint)
+    return functional.max_pool1d(same.float(), 5, 1, 2)
