@@ -42,8 +42,13 @@ def test_a_flash_does_not(frames: int) -> None:
     assert not shown.any()
 
 
-def test_nor_does_another_light() -> None:
-    assert not found(scenes((place(1), AT), (0.4 * place(1), AT))).any()
+@pytest.mark.parametrize("light", [0.4, 1.3])
+def test_where_a_light_is_switched_the_scene_goes_on(light: float) -> None:
+    shown = found(scenes((0.7 * place(1), AT), (light * 0.7 * place(1), AT)))
+    assert (shown[AT - 2 : AT + 3, 0] < NEVER / 2).all()
+    assert shown[: AT - 2 - FARTHEST].count_nonzero() == 0
+    # But not where another picture comes with it.
+    assert found(scenes((place(1), AT), (light * place(2), AT)))[AT, 0] >= 2
 
 
 @pytest.mark.parametrize("frames", [10, 12, 16, 25])
@@ -67,7 +72,9 @@ def test_what_crosses_the_view_does_not() -> None:
 
 def test_an_exposure_that_rises_is_no_dissolve() -> None:
     light = np.clip((np.arange(60) - AT) / 12, 0, 1)[:, None, None]
-    assert not found(place(1) * (0.3 + 0.7 * light)).any()
+    shown = found(place(1) * (0.3 + 0.7 * light))
+    assert (shown[AT : AT + 12, 0] < NEVER / 2).all()
+    assert not shown[:, 1].any()
 
 
 @pytest.mark.parametrize("back", [False, True])

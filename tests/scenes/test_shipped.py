@@ -89,6 +89,11 @@ def test_where_colour_goes_the_scene_goes_on(label: str) -> None:
     assert predicted([*grey[:60], *scene[60:]]) == []
 
 
+def test_where_a_light_is_switched_on_the_scene_goes_on() -> None:
+    light = np.where(np.arange(110) < 50, 0.4, 1.0)[:, None, None, None]
+    assert predicted((a_scene("growing") * light).astype(np.uint8)) == []
+
+
 def test_a_fade_through_black_is_called_so() -> None:
     first, second = a_scene("left")[:60], a_scene("growing")[:60]
     down, up = np.linspace(1, 0, 15), np.linspace(0, 1, 15)

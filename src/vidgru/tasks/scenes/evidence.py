@@ -9,16 +9,19 @@ from torch import Tensor
 from torch.nn import functional
 
 CALM = 8  # frames around a cut that change less
-RATIO, PER_RATIO, MOST_CUT = 1.5, 3.0, 3.0  # from which ratio a cut counts; logits
+RATIO, PER_RATIO, MAX_CUT = 1.5, 3.0, 3.0  # from which ratio a cut counts; logits
 NOISE = 0.3 / 255  # change of a picture that is mere noise, and that of its structure ...
 STRUCTURE_NOISE = 0.05
 FAINT = 4 / 255  # contrast below which structure is weak
 SPANS = (5, 8, 12)  # frames from the middle of a dissolve to either end
 ASIDE = 3  # frames before and after it that show one scene only
-STRAIGHT, PER_BEND, MOST_DISSOLVE = 0.14, 30.0, 2.0  # below which bend a dissolve counts; logits
+STRAIGHT, PER_BEND, MAX_DISSOLVE = 0.14, 30.0, 2.0  # below which bend a dissolve counts; logits
 OTHER = 0.25  # difference in structure between two scenes, at least
-ALIKE, SAME_GREY = 0.95, 0.4  # correlation of grey; its change in shares of that of colour
-COLOURED = 3 / 255  # change of colour
+# Where only light changes: frames before and after, if it does so gradually; correlation of grey;
+# what light leaves of a change, in shares of it.
+LIGHT = ((0, 0.97, 0.2), (4, 0.98, 0.15), (8, 0.98, 0.15), (12, 0.98, 0.15))
+SAME_GREY, ALIKE = 0.4, 0.95  # where only colour does: change of grey in shares of that of colour
+OTHER_LIGHT = 3 / 255  # change of light or colour
 NEVER = -20.0  # logit
 LUMA = (0.299, 0.587, 0.114)
 EVIDENCE = 2  # logits that it adds to
@@ -35,15 +38,16 @@ def evidence(coarse: Tensor) -> Tensor:
     structure = planes - planes.mean(-1, keepdim=True)
     spread = structure.flatten(2).square().mean(-1).sqrt()[..., None, None]
     structure = (structure / (spread + FAINT)).flatten(2)
-    sharp = torch.minimum(_stands_out(coarse, NOISE), _stands_out(structure, STRUCTURE_NOISE))
-    here = (PER_RATIO * (sharp - RATIO)).clamp(0, MOST_CUT)
+    sharp = _stands_out(coarse, NOISE)
+    clear = torch.minimum(sharp, _stands_out(structure, STRUCTURE_NOISE))
+    here = (PER_RATIO * (clear - RATIO)).clamp(0, MAX_CUT)
     within = torch.zeros_like(here)
     for span in SPANS:
         mixed = _mixes(coarse, structure, span)
         here = torch.maximum(here, mixed)
         wide = min(span, FARTHEST - span - ASIDE)
         within = torch.maximum(within, functional.max_pool1d(mixed, 2 * wide + 1, 1, wide))
-    return torch.stack([here + NEVER * _recoloured(planes), within], dim=-1)
+    return torch.stack([here + NEVER * _same_scene(planes, sharp > RATIO), within], dim=-1)
 
 
 def _windows(values: Tensor, before: int, after: int) -> Tensor:
@@ -82,16 +86,34 @@ def _mixes(pictures: Tensor, structure: Tensor, span: int) -> Tensor:
     even = (place / (2 * span)).clamp(0, 1)
     bend = off.sqrt().mean(-1) + (share - even).abs().mean(-1)
     logits = torch.zeros_like(pictures[..., 0])
-    logits[apart] = (PER_BEND * (STRAIGHT - bend)).clamp(0, MOST_DISSOLVE)
+    logits[apart] = (PER_BEND * (STRAIGHT - bend)).clamp(0, MAX_DISSOLVE)
     return logits
 
 
-def _recoloured(planes: Tensor) -> Tensor:
-    """Return where colour goes or comes while the picture in grey stays, or within two frames."""
+def _same_scene(planes: Tensor, sharp: Tensor) -> Tensor:
+    """Return where only light or colour changes, and the picture in grey stays up to that."""
     grey = (planes * planes.new_tensor(LUMA)[:, None]).sum(-2)  # (B, T, cells)
-    colour = (planes - grey[..., None, :]).flatten(2)
-    flat = functional.normalize(grey - grey.mean(-1, keepdim=True), dim=-1, eps=1e-3)
-    alike = functional.pad((flat[:, 1:] * flat[:, :-1]).sum(-1), (1, 0), value=1.0)
-    tint = _changes(colour)
-    same = (alike > ALIKE) & (tint > COLOURED) & (_changes(grey) < SAME_GREY * tint)
-    return functional.max_pool1d(same.float(), 5, 1, 2)
+    shape, colours = grey - grey.mean(-1, keepdim=True), planes.flatten(2)
+    tint = _changes((planes - grey[..., None, :]).flatten(2))
+    before = _moved(shape, -1)
+    alike = functional.cosine_similarity(before, shape, dim=-1, eps=1e-3) > ALIKE
+    once = alike & (tint > OTHER_LIGHT) & (_changes(grey) < SAME_GREY * tint)
+    slowly = torch.zeros_like(once)
+    for aside, least, most in LIGHT:
+        before, after = _moved(shape, -aside - 1), _moved(shape, aside)
+        gain = (before * after).sum(-1) / (before.square().sum(-1) + 1e-9)
+        left = (after - gain[..., None] * before).abs().mean(-1)
+        alike = functional.cosine_similarity(before, after, dim=-1, eps=1e-3) > least
+        change = (_moved(colours, aside) - _moved(colours, -aside - 1)).abs().mean(-1)
+        other = alike & (change > OTHER_LIGHT) & (left < most * change)
+        if aside:
+            slowly |= other
+        else:
+            once |= other
+    near = functional.max_pool1d((once & sharp).float(), 5, 1, 2)
+    return torch.maximum(near, slowly.float())
+
+
+def _moved(values: Tensor, shift: int) -> Tensor:
+    """Return (B, T, D) with the values of `shift` frames later, the ends repeated."""
+    return _windows(values, max(-shift, 0), max(shift, 0))[..., 0 if shift < 0 else -1]
