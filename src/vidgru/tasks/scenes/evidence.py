@@ -17,6 +17,7 @@ SPANS = (5, 8, 12)  # frames from the middle of a dissolve to either end
 ASIDE = 3  # frames before and after it that show one scene only
 STRAIGHT, PER_BEND, MAX_DISSOLVE = 0.14, 30.0, 2.0  # below which bend a dissolve counts; logits
 OTHER = 0.25  # difference in structure between two scenes, at least
+MIDDLE = 0.16  # by which the middle of a dissolve may be off, squared, in shares of its way
 # Where only light changes: frames before and after, if it does so gradually; correlation of grey;
 # what light leaves of a change, in shares of it.
 LIGHT = ((0, 0.97, 0.2), (4, 0.98, 0.15), (8, 0.98, 0.15), (12, 0.98, 0.15))
@@ -74,9 +75,11 @@ def _stands_out(values: Tensor, noise: float) -> Tensor:
 def _mixes(pictures: Tensor, structure: Tensor, span: int) -> Tensor:
     """Return logits for a dissolve with its middle here: even steps from one picture to another."""
     reach = span + ASIDE
-    around, shown = _windows(pictures, reach, reach), _windows(structure, span, span)
-    apart = (shown[..., -1] - shown[..., 0]).abs().mean(-1) > OTHER
-    around = around[apart]  # (N, D, W): few frames, mostly
+    apart = (_moved(structure, span) - _moved(structure, -span)).abs().mean(-1) > OTHER
+    first, last = _moved(pictures, -span), _moved(pictures, span)
+    bent = (2 * pictures - first - last).square().sum(-1)
+    apart &= bent < MIDDLE * (last - first).square().sum(-1)
+    around = _windows(pictures, reach, reach)[apart]  # (N, D, W): few frames, mostly
     axis = around[..., ASIDE + 2 * span] - around[..., ASIDE]
     length = axis.square().sum(-1, keepdim=True) + 1e-9
     steps = around - around[..., ASIDE, None]
@@ -85,7 +88,7 @@ def _mixes(pictures: Tensor, structure: Tensor, span: int) -> Tensor:
     place = torch.arange(-ASIDE, 2 * span + ASIDE + 1, device=pictures.device)
     even = (place / (2 * span)).clamp(0, 1)
     bend = off.sqrt().mean(-1) + (share - even).abs().mean(-1)
-    logits = torch.zeros_like(pictures[..., 0])
+    logits = torch.zeros_like(bent)
     logits[apart] = (PER_BEND * (STRAIGHT - bend)).clamp(0, MAX_DISSOLVE)
     return logits
 
