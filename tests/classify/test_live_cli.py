@@ -19,7 +19,7 @@ from helpers import running
 from stream_server import FFMPEG, http_server
 
 from vidgru import TrainResult, load
-from vidgru.core.address import is_live, masked
+from vidgru.core.address import is_live, masked, masked_within
 from vidgru.core.errors import OptionError
 from vidgru.core.text import clock
 from vidgru.tasks.classify import live_cli as cli
@@ -66,6 +66,34 @@ def test_what_is_live(source: object, expected: bool) -> None:
 )
 def test_secrets_are_masked(source: str, shown: str) -> None:
     assert masked(source) == shown
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("No label 'rtsp://me:se'c@host/a?x=secret'.", "No label 'rtsp://***@host/a?***'."),
+        ("Lost http://***@host/a?***: it ended.", "Lost http://***@host/a?***: it ended."),
+        ("Lost http://host/a, then b@c.", "Lost http://host/a, then b@c."),
+    ],
+)
+def test_secrets_within_a_sentence_are_masked(sentence: str, shown: str) -> None:
+    assert masked_within(sentence) == shown
+
+
+@pytest.mark.parametrize(
+    "words", [["check", "--group-by"], ["check", "--labels"], ["scenes", "--threshold"]]
+)
+def test_whatever_option_gets_an_address_hides_its_secrets(
+    vidgru: Vidgru, squares: Path, words: list[str]
+) -> None:
+    folder = squares.parent / "clips" / "right"
+    folder.mkdir(parents=True)
+    clip = squares.rename(folder / squares.name)
+    source = clip if words[0] == "scenes" else folder.parent
+    done = vidgru(words[0], source, words[1], "rtsp://me:secret@host/a?pwd=secret")
+    assert done.code
+    assert "rtsp://***@host/a?***" in done.err
+    assert "secret" not in done.err
 
 
 @pytest.mark.parametrize(

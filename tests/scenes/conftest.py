@@ -10,6 +10,9 @@ from scene_shots import SETTINGS, shot
 from vidgru import train
 from vidgru.tasks.scenes import model as verb
 from vidgru.tasks.scenes import model_file as scenes_file
+from vidgru.tasks.scenes import (
+    task,  # noqa: F401  (it reads where the shipped model lies, which fixtures change)
+)
 from vidgru.tasks.scenes import training as scene_training
 from vidgru.tasks.scenes.model import ScenesModel
 from vidgru.tasks.scenes.scores import SceneTrainResult

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vidgru.core.errors import ModelError
 from vidgru.nn.unroll import unroll
+from vidgru.tasks.scenes.evidence import evidence
 from vidgru.tasks.scenes.finder import StreamingSceneDetector, TokenStream, find, predict, watch
 from vidgru.tasks.scenes.model_file import load_scenes
 from vidgru.tasks.scenes.network import (
@@ -172,7 +173,8 @@ def test_a_dissolve_is_no_bend_and_a_cut_is_one(network: SceneNetwork) -> None:
 def test_a_stream_reads_what_the_clip_does(network: SceneNetwork, chunks: list[int]) -> None:
     frames = torch.from_numpy(film(130))
     with torch.inference_mode():
-        wanted = network.tokens(network.extract_features(frames[None]))
+        features = network.extract_features(frames[None])
+        wanted = torch.cat([network.tokens(features), evidence(features.coarse)], dim=-1)
         stream = TokenStream(network)
         parts = [stream.push(part) for part in frames.split(chunks)]
         late = 130 - sum(part.shape[1] for part in parts)

@@ -81,6 +81,20 @@ def test_cuts_in_the_dark() -> None:
     assert [(b.frame, b.kind) for b in found] == [(40, "cut"), (80, "cut")]
 
 
+@pytest.mark.parametrize("label", ["left", "growing"])
+def test_where_colour_goes_the_scene_goes_on(label: str) -> None:
+    scene = a_scene(label)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, -1) for frame in scene]
+    assert predicted([*scene[:60], *grey[60:]]) == []
+    assert predicted([*grey[:60], *scene[60:]]) == []
+
+
+def test_where_a_light_is_switched_on_the_scene_goes_on() -> None:
+    light = np.where(np.arange(110) < 50, 0.4, 1.0)[:, None, None, None]
+    found = predicted((a_scene("growing") * light).astype(np.uint8))
+    assert not [b for b in found if 40 <= b.frame <= 60]
+
+
 def test_a_fade_through_black_is_called_so() -> None:
     first, second = a_scene("left")[:60], a_scene("growing")[:60]
     down, up = np.linspace(1, 0, 15), np.linspace(0, 1, 15)

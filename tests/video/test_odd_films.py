@@ -217,22 +217,35 @@ def test_a_start_in_the_middle_of_a_group_of_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "base"),
+    ("name", "rate", "base", "count"),
     [
-        ("a.mp4", Fraction(2000), Fraction(1, 16000)),
-        ("a.mkv", Fraction(2000), Fraction(1, 2000)),
-        ("a.mp4", Fraction(1, 300), Fraction(1, 100)),
-        ("a.mkv", Fraction(1, 300), Fraction(1, 100)),
+        ("a.mp4", Fraction(2000), Fraction(1, 16000), 40),
+        ("a.mkv", Fraction(2000), Fraction(1, 2000), 40),
+        ("a.mp4", Fraction(1, 300), Fraction(1, 100), 40),
+        ("a.mkv", Fraction(1, 300), Fraction(1, 100), 40),
+        ("a.mkv", Fraction(1, 10), Fraction(1, 1000), 5),
     ],
 )
-def test_extreme_rates(tmp_path: Path, name: str, rate: Fraction, base: Fraction) -> None:
-    stamps = [round(number / rate / base) for number in range(40)]
-    path = write_film(tmp_path / name, blocks(40), rate=rate, stamps=stamps, time_base=base)
+def test_extreme_rates(
+    tmp_path: Path, name: str, rate: Fraction, base: Fraction, count: int
+) -> None:
+    stamps = [round(number / rate / base) for number in range(count)]
+    options = {"bf": "0"} if count < 40 else None
+    path = tmp_path / name
+    write_film(path, blocks(count), rate=rate, stamps=stamps, time_base=base, options=options)
     _, times, info = read(path)
-    assert (info.frames, info.warnings) == (40, ())
-    assert times == pytest.approx(np.arange(40) / float(rate), abs=6e-4)
-    assert info.seconds == pytest.approx(40 / float(rate), rel=0.03)
+    assert (info.frames, info.warnings) == (count, ())
+    assert times == pytest.approx(np.arange(count) / float(rate), abs=6e-4)
+    assert info.seconds == pytest.approx(count / float(rate), rel=0.03)
     assert info.fps == pytest.approx(float(rate), rel=0.05)
+
+
+def test_a_film_that_starts_late_does_not_end_early(tmp_path: Path) -> None:
+    stamps = range(100_000, 101_000, 40)
+    path = write_film(tmp_path / "a.mkv", blocks(25), stamps=stamps, time_base=Fraction(1, 1000))
+    _, times, info = read(path)
+    assert (info.frames, info.declared, info.warnings) == (25, 25, ())
+    assert times[-1] == pytest.approx(0.96)
 
 
 def test_a_rate_that_is_not_declared_is_measured(tmp_path: Path) -> None:

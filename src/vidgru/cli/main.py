@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from vidgru.core.address import masked_within
 from vidgru.core.errors import OptionError, VidgruError
 from vidgru.core.text import NOTE, printable
 from vidgru.tasks.registry import PACKAGES, about
@@ -182,5 +183,6 @@ def _sentence(error: BaseException) -> str:
 
 
 def _say(kind: str | None, sentence: str) -> None:
+    text = printable(masked_within(sentence))  # any option may have been given an address
     with room():
-        print(f"{kind}: {printable(sentence)}" if kind else printable(sentence), file=sys.stderr)
+        print(f"{kind}: {text}" if kind else text, file=sys.stderr)

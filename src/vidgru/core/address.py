@@ -7,6 +7,8 @@ from vidgru.core.errors import OptionError
 
 CAMERA = re.compile(r"camera:([0-9]+)", re.IGNORECASE)
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
+# Within a sentence: up to a space or the end of a quotation, unless an @ follows.
+WITHIN = re.compile(r"[a-z][a-z0-9+.-]+://(?:\S*@)?[^\s'\"]*[^\s'\".,:]", re.IGNORECASE)
 NO_FILE = (
     "{} is no file or folder. Live sources are only for `vidgru predict`, one at a time, and for "
     "stream() in Python."
@@ -28,6 +30,11 @@ def masked(source: str) -> str:
     # Up to the last @: a password may contain any character, though it should not.
     hidden = re.sub(r"(?s)://.*@", "://***@", source)
     return re.sub(r"(?s)[?#].*", "?***", hidden)
+
+
+def masked_within(text: str) -> str:
+    """Return a sentence whose addresses are `masked`; what follows in quotes stays."""
+    return WITHIN.sub(lambda found: masked(found[0]), text)
 
 
 def refuse_live(path: str | Path) -> None:

@@ -36,7 +36,10 @@ class OpenCVFile(VideoFile):
         rate = sane_fps(usual, known.rate if known is not None else None, fps)
         declared = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
         # OpenCV computes it from the declared seconds and rate.
-        super().__init__(path, rate, known, declared if usual else declared * rate / (fps or 1))
+        frames = declared if usual else declared * rate / (fps or 1)
+        if known is not None and known.seconds and not known.frames:
+            frames = min(frames, known.seconds * rate)  # not those before it, or of longer sound
+        super().__init__(path, rate, known, frames)
         self.width = int(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self.check_size()

@@ -9,7 +9,7 @@ from vidgru.core.errors import OptionError, VideoError
 from vidgru.video.arrays import ArrayVideo, Frames, Source
 from vidgru.video.file import VideoFile
 from vidgru.video.libav_file import LibavFile
-from vidgru.video.opencv_file import OpenCVFile
+from vidgru.video.opencv_file import SLOW, OpenCVFile
 from vidgru.video.pictures import (
     IMAGE_FOLDER_FPS,
     IMAGE_SUFFIXES,
@@ -112,6 +112,8 @@ def _why_not_opencv(known: StreamInfo) -> str:
         "it is to be shown mirrored": known.orientation.mirrored,
         "it has frames that are not to be shown": known.trimmed,
         f"it is HDR ({known.hdr}), which OpenCV converts slowly": bool(known.hdr),
+        "its frames come so slowly that OpenCV mistakes their times":
+            known.rate is not None and known.rate < SLOW,
     }  # fmt: skip
     return next((reason for reason, holds in reasons.items() if holds), "")
 

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from vidgru.core.errors import ModelError
 from vidgru.nn.unroll import unroll
-from vidgru.tasks.scenes.network import BACK, LATE, FrameFeatures, SceneNetwork, join
+from vidgru.tasks.scenes.evidence import EVIDENCE, evidence
+from vidgru.tasks.scenes.network import (
+    BACK,
+    LATE,
+    FrameFeatures,
+    SceneNetwork,
+    add_evidence,
+    join,
+)
 from vidgru.tasks.scenes.reader import Reader
 from vidgru.tasks.scenes.results import Boundary
 from vidgru.video.read import Image
@@ -37,9 +45,9 @@ def _sound(outputs: Tensor) -> Tensor:
 
 
 class TokenStream:
-    """Push frames, get the core's input for those that are far enough back.
+    """Push frames, get the core's input and the evidence for those that are far enough back.
 
-    The same as `network.tokens` of all frames at once.
+    Both in a row: the same as `network.tokens` and `evidence` of all frames at once.
     """
 
     def __init__(self, network: SceneNetwork) -> None:
@@ -50,26 +58,25 @@ class TokenStream:
         )
 
     def push(self, pixels: Tensor) -> Tensor:
-        """Take more frames uint8 (T, S, S, 3); return tokens (1, t, TOKEN), LATE frames late."""
+        """Take more frames uint8 (T, S, S, 3); return rows (1, t, TOKEN + 2), LATE frames late."""
         features = self.network.extract_features(pixels[None])
         self._kept = features if self._kept is None else join([self._kept, features])
         self._end += len(pixels)
         return self._predict(max(self._end - LATE, 0))
 
     def finish(self) -> Tensor:
-        """Return the remaining tokens when no more frames come."""
+        """Return the remaining rows when no more frames come."""
         return self._predict(self._end)
 
     def _predict(self, until: int) -> Tensor:
         if self._kept is None:
             raise ValueError("There are no frames.")
-        tokens = self.network.tokens(self._kept)[
-            :, self._predicted - self._first : until - self._first
-        ]
+        rows = torch.cat([self.network.tokens(self._kept), evidence(self._kept.coarse)], dim=-1)
+        rows = rows[:, self._predicted - self._first : until - self._first]
         self._predicted = max(until, self._predicted)
         drop = max(self._predicted - BACK - self._first, 0)
         self._kept, self._first = self._kept.since(drop), self._first + drop
-        return tokens
+        return rows
 
 
 def _chunks(network: SceneNetwork, frames: Iterable[Image], most: int) -> Iterator[Tensor]:
@@ -103,9 +110,10 @@ def predict(network: SceneNetwork, frames: Iterable[Image]) -> Iterator[Tensor]:
         yield _sound(_both(network, tokens)[before:])
 
 
-def _both(network: SceneNetwork, tokens: Tensor) -> Tensor:
+def _both(network: SceneNetwork, rows: Tensor) -> Tensor:
+    tokens, shown = rows[..., :-EVIDENCE], rows[..., -EVIDENCE:]
     early, late = network.decide(tokens)
-    return (early + late)[0] / 2
+    return add_evidence((early + late) / 2, shown)[0]
 
 
 def find(network: SceneNetwork, frames: Iterable[Image], threshold: float) -> Iterator[Boundary]:
@@ -137,12 +145,13 @@ class StreamingSceneDetector:
         """Return the remaining boundaries when no more frames come."""
         return self._reader.push(self.outputs(self._stream.finish())) + self._reader.finish()
 
-    def outputs(self, tokens: Tensor) -> Tensor:
-        """Return outputs (T, 6) of the next tokens (1, T, TOKEN); raises FloatingPointError."""
-        if tokens.shape[1] == 0:
-            return tokens.new_zeros(0, 6)
+    def outputs(self, rows: Tensor) -> Tensor:
+        """Return outputs (T, 6) of the next rows of TokenStream; raises FloatingPointError."""
+        if rows.shape[1] == 0:
+            return rows.new_zeros(0, 6)
+        tokens, shown = rows[..., :-EVIDENCE], rows[..., -EVIDENCE:]
         ys, self._state = unroll(self._network.core, tokens, self._state)
-        return _sound(self._network.predict_early(ys, tokens)[0])
+        return _sound(add_evidence(self._network.predict_early(ys, tokens), shown)[0])
 
 
 def watch(

@@ -12,6 +12,7 @@ from vidgru.nn.cells import make_cell
 from vidgru.nn.encoders import FrameEncoder
 from vidgru.nn.inputs import normalise
 from vidgru.nn.unroll import unroll
+from vidgru.tasks.scenes.evidence import evidence
 from vidgru.tasks.scenes.results import KINDS
 
 WIDTHS = (12, 24, 32, 48)  # of the encoder
@@ -195,8 +196,15 @@ class SceneNetwork(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return outputs (B, T, OUTPUTS) of the forward core, and bidirectional ones."""
-        early, late = self.decide(self.tokens(self.extract_features(pixels)))
-        return early, (early + late) / 2
+        frames = self.extract_features(pixels)
+        early, late = self.decide(self.tokens(frames))
+        shown = evidence(frames.coarse)
+        return add_evidence(early, shown), add_evidence((early + late) / 2, shown)
+
+
+def add_evidence(outputs: Tensor, shown: Tensor) -> Tensor:
+    """Return outputs (B, T, OUTPUTS) with what `evidence` (B, T, 2) adds to them."""
+    return outputs + functional.pad(shown, (0, OUTPUTS - shown.shape[-1]))
 
 
 def _apart(frames: FrameFeatures, lag: int) -> Tensor:

@@ -12,7 +12,7 @@ from vidgru.tasks.scenes.results import KINDS, Boundary
 BOUNDARY, INSIDE, KIND = 0, 1, 2  # indices of the outputs: one logit each, then one of each kind
 RARE = 5.0  # weight of frames with a boundary, of which there are few
 WITHIN, WHICH = 0.3, 0.2  # weights in the loss: within a transition, and of which kind
-NEAR = 4  # frames: of boundaries so near to each other, the most confident counts
+NEAR = 3  # frames: of boundaries so near to each other, the most confident counts
 CLEAR = 8
 LONGEST = 100  # frames on either side of a boundary that a transition may last
 # Share of the threshold from which a dissolve counts. A network is less confident about the place
@@ -102,6 +102,8 @@ class Reader:
             if self._chance(frame) > self._chance(before):
                 self._pending = frame
         elif self._kind(frame) == 0:  # too soon after the other has ended
+            if self._kind(before) == 0:
+                yield from self._report()
             self._pending = frame
 
     def _done(self, begin: int, frame: int) -> bool:

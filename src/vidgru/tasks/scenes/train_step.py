@@ -164,7 +164,7 @@ def find_ahead(
     device = next(network.parameters()).device
     source = iter(frames)
     while chunk := list(islice(source, TOGETHER)):
-        tokens = stream.push(torch.from_numpy(np.stack(chunk)).to(device))
-        yield from reader.push(detector.outputs(tokens))
+        rows = stream.push(torch.from_numpy(np.stack(chunk)).to(device))
+        yield from reader.push(detector.outputs(rows))
     yield from reader.push(detector.outputs(stream.finish()))
     yield from reader.finish()
