@@ -34,6 +34,7 @@ VERBS = {
         about(name).command: (f"{package}.cli", about(name).summary)
         for name, package in PACKAGES.items()
     },
+    "export": ("vidgru.cli.export", "Write a model as an ONNX file that runs without vidgru."),
     "changes": (
         "vidgru.tools.changes.cli",
         "Detect what appeared, vanished or moved before a fixed camera.",
