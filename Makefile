@@ -41,7 +41,7 @@ endif
 	@touch $@
 
 .venv/test-installed: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[label,test]'
+	$(BIN)/pip install --quiet --editable '.[test]'
 	@$(mend_opencv)
 	@touch $@
 

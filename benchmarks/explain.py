@@ -22,6 +22,7 @@ from vidgru.core.results import run_to_end
 from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
 from vidgru.tasks.classify.explain.results import Explanation
 from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.probabilities import clip_probabilities
 from vidgru.tasks.classify.windows import view_outputs
 
 RANDOM = 10  # draws
@@ -57,7 +58,7 @@ def deleted(model: Model, found: Explanation, views: NDArray[np.uint8]) -> list[
     def fall(change: Callable[..., NDArray[np.uint8]], relevance: NDArray[np.float32]) -> float:
         held = change(views, most_relevant(relevance))
         outputs = view_outputs(model.network, [held], model.spec.frames)
-        shares = model.task.probabilities(outputs, model.temperature)
+        shares = clip_probabilities(outputs.cpu().numpy(), model.temperature)
         return found.held_still.whole - float(shares[number])
 
     falls = []

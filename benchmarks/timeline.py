@@ -166,7 +166,7 @@ def step(video: Path, model: str) -> None:
     torch.set_num_threads(1)
     loaded = vidgru.load(model, threads=1)
     frames = [frame.rgb for frame in islice(loaded._sampled(video), 500)]
-    pixels = loaded._normalised(frames)
+    pixels = loaded.normalised(frames)
     state: Any = None
     times, outputs = [], []
     with torch.inference_mode():

@@ -18,9 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.engine import model_file
+from vidgru.engine.onnx_file import has_runtime
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.tasks.registry import find_task
+
+needs_onnx = pytest.mark.skipif(
+    not has_runtime(export=True), reason="onnx and onnxruntime are not installed"
+)
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], fps: float, fourcc: str = "FFV1") -> Path:

@@ -18,6 +18,7 @@ from conftest import Done
 
 import vidgru
 from vidgru.cli.main import VERBS, cli
+from vidgru.commands.export_config import ExportConfig
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.explain.options import ExplainConfig
 from vidgru.tasks.classify.options import CompareConfig, PredictConfig
@@ -43,10 +44,8 @@ DRAWN = re.compile(  # where cv2 may be
     r"video/\w+|data/(augment|worker|thumbnails)|tools/changes/(detect|persistence|objects)"
     r"|tasks/\w+/(overlay|arrows|strip|sheet|flow|transitions|disturb)"
 )
-DRAWING = (
-    *("engine/plots.py", "tasks/classify/plots.py", "tasks/forecast/plots.py"),
-    *("video/text.py", "video/heat.py", "tasks/classify/explain/figure.py"),
-)
+PLOTS = ("engine/plots.py", "tasks/classify/plots.py", "tasks/forecast/plots.py")
+DRAWING = (*PLOTS, "video/text.py", "video/heat.py", "tasks/classify/explain/figure.py")
 # What each verb offers; fields of a later config replace those of the same name.
 ABOUT = [about(name) for name in PACKAGES]
 CONFIGS: dict[str, tuple[type, ...]] = {
@@ -59,6 +58,7 @@ CONFIGS: dict[str, tuple[type, ...]] = {
     "forecast": (ForecastConfig,),
     "scenes": (ScenesConfig,),
     "explain": (ExplainConfig,),
+    "export": (ExportConfig,),
     "changes": (ChangesConfig,),
     "extract": (ExtractConfig,),
     "label": (LabelConfig,),
@@ -266,10 +266,10 @@ def test_the_demo_says_what_it_takes_and_what_comes_next(
 
 
 WITHOUT_OPENCV = """
-import sys
+import sys, vidgru
 from vidgru.cli.main import main
-
-more = {"evaluate": ["--model", "m"], "extract": ["-o", "o"], "explain": ["-o", "o"]}
+model = vidgru.__path__[0] + "/models/motion.safetensors"
+more = {"evaluate": ["--model", model], "extract": ["-o", "o"], "explain": ["-o", "o"]}
 for verb in sys.argv[1:]:
     own = ("vidgru.t", "vidgru.commands", "vidgru.video")
     for name in [n for n in sys.modules if n.startswith(own)]:

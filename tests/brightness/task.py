@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from brightness.options import ABOUT
 from vidgru.core.results import ToDict
+from vidgru.core.values import are_whole, is_number
 from vidgru.data.cache import Sampling
 from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.engine.inference import VideoModel
-from vidgru.engine.model_file import are_whole, is_number
 from vidgru.engine.train_step import TrainStep
 from vidgru.engine.trainer import Trainer
 from vidgru.tasks.contract import Task

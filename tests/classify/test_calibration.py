@@ -11,17 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vidgru.tasks.classify.calibration import (
-    COLDEST,
-    HOTTEST,
-    MAX_ANSWERS,
     calibrate,
     calibration_error,
     choose_temperature,
-    choose_threshold,
     clip_probabilities,
     fit_confidence,
     fit_temperature,
-    min_answers,
 )
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.metrics import (
@@ -31,8 +26,9 @@ from vidgru.tasks.classify.metrics import (
     precision_and_f1,
     top_accuracies,
 )
+from vidgru.tasks.classify.probabilities import choose_threshold, min_answers, prediction_of
 from vidgru.tasks.classify.results import Bin
-from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.classify.spec import COLDEST, HOTTEST, MAX_ANSWERS, Confidence
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 8).map(lambda n: n / 8), st.booleans()), max_size=40)
 
@@ -126,10 +122,9 @@ def test_a_clip_is_the_scaled_mean_of_its_windows() -> None:
     plain = [np.exp(row) / np.exp(row).sum() for row in outputs.double().numpy()]
     mean = np.mean(plain, axis=0) ** (1 / 2.5)
     mean /= mean.sum()
-    task = Classify(("a", "b", "c"))
-    for found in (task.probabilities(outputs, 2.5), clip_probabilities([outputs], 2.5)[0]):
-        assert found.numpy() == pytest.approx(mean, abs=1e-12)
-    said = task.decode("x", outputs, [(0.0, 1.0), (0.5, 1.5)], 20, 2.5)
+    assert clip_probabilities([outputs], 2.5)[0].numpy() == pytest.approx(mean, abs=1e-12)
+    times = [(0.0, 1.0), (0.5, 1.5)]
+    said = prediction_of("x", ("a", "b", "c"), outputs.numpy(), times, 20, 2.5)
     assert said.probabilities == pytest.approx(mean, abs=1e-12)
     for window, row in zip(said.windows, shares, strict=True):
         assert window.probabilities == pytest.approx(row, abs=1e-12)

@@ -14,7 +14,7 @@ import vidgru as library
 from vidgru import Comparison
 from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.data.folder import read_folder
-from vidgru.engine.model_file import newest_run
+from vidgru.engine.newest_run import newest_run
 from vidgru.engine.run_folder import read_numbers
 from vidgru.nn.choices import CORES
 from vidgru.tasks.classify import compare as verb

@@ -13,7 +13,7 @@ from helpers import noise, save_model, write_clip
 
 import vidgru as library
 from vidgru import TrainResult
-from vidgru.tasks.classify import model as predict
+from vidgru.tasks.classify import classifier as predict
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.results import Prediction
 from vidgru.tasks.classify.spec import ModelSpec

@@ -9,7 +9,8 @@ from vidgru.tasks.classify import sliding
 from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.rows import RowsNetwork
-from vidgru.tasks.classify.sliding import SlidingWindows, stride_of
+from vidgru.tasks.classify.sliding import SlidingWindows
+from vidgru.tasks.classify.spec import stride_of
 
 ROWS = [core for core in CORES if core != "convgru"]
 MAPS = ("convgru", "both")

@@ -18,7 +18,7 @@ from helpers import noise, save_model, write_clip, write_images
 import vidgru as library
 from vidgru import TrainResult
 from vidgru.core.results import Failure
-from vidgru.tasks.classify import model as predict
+from vidgru.tasks.classify import backend
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.video.find import find_sources
@@ -120,7 +120,7 @@ def test_a_model_file_a_run_folder_or_the_newest_run(
     assert newest.err == f"Model: {Path('runs') / 'b-1'}\n"
     assert vidgru("predict", video, "--json", "--quiet", *ONE).err == ""
     for given in (trained.run, trained.model):
-        done = vidgru("predict", video, "--model", given, "--json", *ONE)
+        done = vidgru("predict", video, "--model", given, "--json", "--torch", *ONE)
         assert (done.out, done.err) == (newest.out, "")
 
 
@@ -188,7 +188,7 @@ def test_only_models_of_single_images_take_folders_apart(
 ) -> None:
     images = write_images(tmp_path / "images", noise(2), ["2.png", "10.png"])
     model = library.load(trained.run, threads=1)
-    monkeypatch.setattr(predict, "load", lambda *_, **__: model)
+    monkeypatch.setattr(backend, "open_classifier", lambda *_, **__: model)
     for frames, sources in (
         (14, [images]),
         (2, [images]),

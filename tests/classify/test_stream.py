@@ -66,7 +66,7 @@ def test_five_hundred_steps_equal_the_whole_clip(
     settings = {"epochs": 3, "size": 16, "batch_size": 4, "threads": 1, "augment": "none"}
     model = load(train(data, out=str(tmp_path / "run"), **{**settings, **options}).run)
     video = moving_squares(tmp_path / "long.avi", 2, 5, count=500)
-    pixels = model._normalised([frame.rgb for frame in model._sampled(video)])
+    pixels = model.normalised([frame.rgb for frame in model._sampled(video)])
     assert len(pixels) == 500
 
     # As streams are driven: windows that start afresh.

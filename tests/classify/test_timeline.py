@@ -281,7 +281,7 @@ def test_what_was_predicted_before_an_interruption_is_printed(
         return (yield from steps(self, source))
 
     monkeypatch.setattr(Model, "steps", stop)
-    words = ("--model", good.run, "--csv", tmp_path / "t.csv")
+    words = ("--model", good.run, "--csv", tmp_path / "t.csv", "--torch")
     code, out, err = vidgru("predict", *videos, *words)
     assert code == 130
     sentence = "Interrupted. 2 of 3 sources were predicted."

@@ -19,6 +19,7 @@ from vidgru.data import decode
 from vidgru.data.cache import Sampling, cache_key, content_of
 from vidgru.engine import model_file as checkpoint
 from vidgru.engine.model_file import load_checkpoint
+from vidgru.engine.onnx_file import has_runtime
 from vidgru.engine.run_folder import create_run
 from vidgru.nn.choices import CORES, INPUTS
 from vidgru.tasks.classify.model_file import load_model
@@ -35,6 +36,7 @@ RUN_FILES = {
     "curves.png",
     "confusion.png",
 }
+ONNX_FILES = {"model.onnx"} if has_runtime(export=True) else set[str]()
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -56,7 +58,7 @@ def split_of(run: Path) -> dict[str, list[str]]:
 
 def test_the_run_folder(trained: TrainResult, data: Path) -> None:
     run = trained.run
-    assert {path.name for path in run.iterdir()} == RUN_FILES
+    assert {path.name for path in run.iterdir()} == RUN_FILES | ONNX_FILES
     for plot in ("curves.png", "confusion.png"):
         assert (run / plot).read_bytes().startswith(b"\x89PNG")
     assert all(path.stat().st_size for path in run.iterdir())
@@ -268,7 +270,7 @@ def test_broken_off_after_a_validation(
         == f"Stopped: Interrupted after 8 steps. The best model so far is in {run}. "
         f"Resume with: vidgru train --resume {run}\n"
     )
-    assert {path.name for path in run.iterdir()} <= RUN_FILES
+    assert {path.name for path in run.iterdir()} <= RUN_FILES | ONNX_FILES
     model = load_model(run)
     assert model.metrics["validation"]["count"] == {"left": 1, "right": 1}
     assert load_checkpoint(run / "last.ckpt")["steps"] == int(rows(run / "metrics.csv")[-1]["step"])

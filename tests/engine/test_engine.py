@@ -14,7 +14,8 @@ from safetensors.torch import save
 
 from vidgru.core.errors import ModelError
 from vidgru.data.augment import AUGMENTATIONS, Augmentation, warp
-from vidgru.engine.model_file import load_checkpoint, newest_run, save_checkpoint
+from vidgru.engine.model_file import load_checkpoint, save_checkpoint
+from vidgru.engine.newest_run import newest_run
 from vidgru.engine.train_step import learning_rate
 from vidgru.tasks.classify import train_step as loop
 from vidgru.tasks.classify.classes import Classify

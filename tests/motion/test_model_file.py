@@ -15,8 +15,9 @@ from helpers import build
 from safetensors.torch import save_file
 
 from vidgru.core.errors import ModelError
-from vidgru.engine.model_file import VERSION, newest_run
+from vidgru.engine.model_file import VERSION
 from vidgru.engine.model_file import save_model as save
+from vidgru.engine.newest_run import newest_run
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.results import TrainResult
 from vidgru.tasks.motion.model_file import load_motion

@@ -27,8 +27,7 @@ def command(
     """
     chosen = given(context, options)
     from vidgru.commands.evaluate import evaluate_steps
-    from vidgru.engine.model_file import newest_run
-    from vidgru.engine.run_folder import RUNS
+    from vidgru.engine.newest_run import RUNS, newest_run
     from vidgru.terminal.progress import follow
     from vidgru.terminal.tables import print_result
 

@@ -39,6 +39,7 @@ VERBS = {
         "vidgru.tasks.classify.explain.cli",
         "Show which frames and places of a video a prediction comes from.",
     ),
+    "export": ("vidgru.cli.export", "Write a model as an ONNX file that runs without vidgru."),
     "changes": (
         "vidgru.tools.changes.cli",
         "Detect what appeared, vanished or moved before a fixed camera.",

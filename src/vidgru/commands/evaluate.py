@@ -9,8 +9,7 @@ from vidgru.core.options import check_names
 from vidgru.core.results import OnProgress, run_to_end
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.model_config import ModelConfig
-from vidgru.engine.model_file import newest_run
-from vidgru.engine.run_folder import RUNS
+from vidgru.engine.newest_run import RUNS, newest_run
 from vidgru.tasks.contract import Steps
 from vidgru.tasks.registry import evaluate_config, find_task, load, options_of
 

@@ -1,24 +1,29 @@
 """Train a network on a folder of clips, or resume an interrupted training."""
 
 import contextlib
+import logging
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from vidgru.core.address import refuse_live
-from vidgru.core.errors import OptionError
+from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.results import OnProgress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import Clip
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import is_main, main_first, process_group, text_from_main, world
-from vidgru.engine.model_file import CHECKPOINT_NAME, MODEL_NAME
-from vidgru.engine.run_folder import RUNS, begin_run, create_run, resume_run, run_before_restart
+from vidgru.engine.model_file import CHECKPOINT_NAME
+from vidgru.engine.newest_run import MODEL_NAME, RUNS
+from vidgru.engine.onnx_file import ONNX_NAME, has_runtime
+from vidgru.engine.run_folder import begin_run, create_run, resume_run, run_before_restart
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import Steps
-from vidgru.tasks.registry import find_task, train_config
+from vidgru.tasks.registry import AnyTask, find_task, load, train_config
+
+log = logging.getLogger("vidgru")
 
 
 @process_group
@@ -46,7 +51,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
         try:
             start.save_copy(run)
             training = TrainRun(config, sampling, start, run, began)
-            return (yield from _learn(folder, clips, training))
+            result = yield from _learn(folder, clips, training)
         finally:
             if is_main() and not any(
                 any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
@@ -54,6 +59,8 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
                 shutil.rmtree(run)
                 with contextlib.suppress(OSError):
                     RUNS.rmdir()  # only if nothing else is in it
+        _write_onnx(run, task)
+        return result
 
 
 @process_group
@@ -72,7 +79,9 @@ def resume_steps(run: str | Path) -> Steps:
         start = task.start(config, run)
         clips = read_clips(folder, config)
         sampling = task.sampling(clips, config, start)
-        return (yield from _learn(folder, clips, TrainRun(config, sampling, start, run, began)))
+        result = yield from _learn(folder, clips, TrainRun(config, sampling, start, run, began))
+        _write_onnx(run, task)
+        return result
 
 
 def _learn(folder: Path, clips: list[Clip], run: TrainRun[Any, Any]) -> Steps:
@@ -80,6 +89,19 @@ def _learn(folder: Path, clips: list[Clip], run: TrainRun[Any, Any]) -> Steps:
     prepare = task.prepare
     data = yield from main_first(lambda: prepare(clips, run.sampling, run.config, folder))
     return (yield from task.learn(run, data))
+
+
+def _write_onnx(run: Path, task: AnyTask) -> None:
+    """Write the .onnx file of a finished run, if its command can use it and the extra is there."""
+    if not (task.predicts_onnx and is_main() and has_runtime(export=True)):
+        return
+    from vidgru.engine.onnx_export import write_onnx
+
+    try:
+        model = load(run)
+        write_onnx(task.onnx_step(model), model.path, run / ONNX_NAME)
+    except (ModelError, OptionError, OutputError) as error:
+        log.warning("%s", error)
 
 
 def check_processes(config: TrainConfig) -> None:

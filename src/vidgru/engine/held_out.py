@@ -51,7 +51,7 @@ def decode_held_out(
     readable = [result for result in results if result.segments is not None]
     if not readable:
         raise DataError(f"No clip in {folder} can be read. The first problem: {skipped[0].error}")
-    was = [_part(split, result) for result in readable]
+    was = [part_of(split, result) for result in readable]
     held_out = [result for result, where in zip(readable, was, strict=True) if where != "train"]
     trained_on = len(readable) - len(held_out)
     if not held_out:
@@ -89,7 +89,8 @@ def decode_held_out_videos(
     return (yield from decode_held_out(part, clips, folder, model, sampling))
 
 
-def _part(split: KnownClips | None, result: Decoded) -> str | None:
+def part_of(split: KnownClips | None, result: Decoded) -> str | None:
+    """Return the part of a training that a clip was in; None where that is unknown."""
     if split is None:
         return None
     clip = result.clip

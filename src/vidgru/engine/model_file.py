@@ -18,8 +18,9 @@ from torch import nn
 from vidgru.core.errors import ModelError, OutputError, ProcessError
 from vidgru.core.files import replacing, write_bytes
 from vidgru.engine.distributed import from_main
+from vidgru.engine.newest_run import MODEL_NAME
+from vidgru.engine.onnx_file import is_onnx
 
-MODEL_NAME = "model.safetensors"
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 4
 OLDEST = 3  # oldest readable version; `renamed` of a network maps its names
@@ -88,6 +89,8 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
 
     `kind_of` returns the Kind for a task's name, or raises ValueError.
     """
+    if is_onnx(path):
+        raise ModelError(f"{path} is an ONNX file, which only `vidgru predict` reads.")
     # Not path.is_dir(), which fails on too long a name.
     if os.path.isdir(path):
         path = path / MODEL_NAME
@@ -155,16 +158,6 @@ def _read_header(
     return kind, spec, content
 
 
-def is_number(value: Any, low: float, high: float) -> bool:
-    """Return whether an untrusted value is a number in a range; nan is not."""
-    return type(value) in (int, float) and low <= value <= high
-
-
-def are_whole(*values: Any) -> bool:
-    """Return whether untrusted values are integers; True and False are not."""
-    return all(type(value) is int for value in values)
-
-
 def shipped(path: Path, subject: str) -> Path:
     """Return the path of a shipped model; raises ModelError where it is missing."""
     if not path.is_file():
@@ -202,28 +195,3 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ModelError(f"Cannot read the checkpoint {path}: it is not one of vidgru.")
     return state
-
-
-def newest_run(folder: Path, task: str | None = None, noun: str = "trained model") -> Path:
-    """Return the run in a folder with the newest model, of one task or of any.
-
-    Raises ModelError if there is none; `noun` names what is missing.
-    """
-    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: -path.stat().st_mtime_ns)
-    for path in models:
-        if task is None or _task_of(path) in (None, task):
-            return path.parent
-    option = f" --task {task}" if noun != "trained model" else ""
-    raise ModelError(
-        f"No {noun} in {folder.absolute()}: give --model, or train one first "
-        f"with `vidgru train FOLDER{option}`."
-    )
-
-
-def _task_of(path: Path) -> str | None:
-    """Return the task of a model file; None where it is damaged, which opening it reports."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return str(json.loads(file.metadata()["vidgru"])["spec"]["task"])
-    except (SafetensorError, OSError, ValueError, TypeError, LookupError, RecursionError):
-        return None

@@ -21,12 +21,12 @@ from vidgru.data.dataset import Dataset, fingerprint
 from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.model_file import (
     CHECKPOINT_NAME,
-    MODEL_NAME,
     AnySpec,
     load_checkpoint,
     save_checkpoint,
     save_model,
 )
+from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.run_folder import METRICS_NAME, write_split, write_table
 from vidgru.engine.state import matches_structure
 from vidgru.engine.train_config import TrainConfig

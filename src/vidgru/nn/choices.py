@@ -12,3 +12,8 @@ MAP_SIZES = range(32, 257, 16)  # sides of pictures for encoders with maps, in p
 def stored_side(size: int) -> int:
     """Return the side of stored pictures from which views of this side are cut, in pixels."""
     return size * 3 // 2
+
+
+def map_side(side: int) -> int:
+    """Return the side of a frame encoder's maps: four strides of 2, each rounding up."""
+    return -(-side // 16)

@@ -51,10 +51,5 @@ def pool(maps: Tensor) -> Tensor:
     return torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], dim=-1)
 
 
-def map_side(side: int) -> int:
-    """Return the side of a frame encoder's maps: four strides of 2, each rounding up."""
-    return -(-side // 16)
-
-
 MAIN_WIDTHS = (16, 32, 64, 128)
 SIDE_WIDTHS = (12, 24, 48, 96)

@@ -28,8 +28,7 @@ def make_command(about: About) -> click.Command:
         config = ModelConfig(**options)
         from vidgru.engine.device import prepare_inference
         from vidgru.engine.inference import each
-        from vidgru.engine.model_file import newest_run
-        from vidgru.engine.run_folder import RUNS
+        from vidgru.engine.newest_run import RUNS, newest_run
         from vidgru.tasks.registry import find_task, load
         from vidgru.terminal.source_loop import Output, print_sources
         from vidgru.video.find import find_videos

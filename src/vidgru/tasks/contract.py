@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vidgru.engine.inference import VideoModel
     from vidgru.engine.initial_weights import InitialWeights
     from vidgru.engine.model_file import Loaded
+    from vidgru.engine.onnx_export import Measure, OnnxStep
+    from vidgru.engine.onnx_file import OnnxFile
     from vidgru.engine.trainer import Trainer, TrainRun
 
 
@@ -65,6 +67,8 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     about: About
     answer: type  # of a model for a source
     shipped: Path | None = None  # the model file that comes with vidgru
+    predicts_onnx = False  # whether its command reads .onnx files
+    standalone: Path | None = None  # a program that reads them without vidgru
 
     @abstractmethod
     def read_spec(self, content: dict[str, Any]) -> Spec | None:
@@ -156,6 +160,27 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     @abstractmethod
     def evaluate(self, folder: Path, config: Any, model: Any, device: "torch.device") -> Steps:
         """Measure a model on clips that it was not trained on."""
+
+    def onnx_step(self, model: Any) -> "OnnxStep":
+        """Return a model as an ONNX graph of one step; raises ModelError where there is none."""
+        does, _, _ = self.about.use.partition(":")
+        raise ModelError(f"{model.path} {does}, which cannot be exported.")
+
+    def measure_onnx(self, model: Any, folder: Path) -> "tuple[Measure, int]":
+        """Return what measures the accuracy of an exported model, and on how many clips.
+
+        They are those of the folder that the model did not learn from. Raises DataError where
+        there are none, OptionError for a task without classes.
+        """
+        raise OptionError(f"--int8 is for classifiers: this model {self.about.use}.")
+
+    def open_onnx(self, file: "OnnxFile", max_error: float | None) -> "VideoModel[Any]":
+        """Return an exported model that is ready to predict.
+
+        Raises ModelError where the task's command does not read any.
+        """
+        does, _, _ = self.about.use.partition(":")
+        raise ModelError(f"{file.path} {does}: vidgru predicts with the run folder only.")
 
     def show(self, result: Any) -> None:
         """Print the result of a training or an evaluation, or a prediction of `make_command`.

@@ -51,6 +51,23 @@ def load(path: Path, name: str | None = None) -> Any:
     return loaded
 
 
+def locate(path: str | Path) -> Path:
+    """Return the path of a model, by a task's name that of the one that is shipped.
+
+    Raises ModelError.
+    """
+    if not isinstance(path, str) or path not in PACKAGES:
+        return Path(path)
+    from vidgru.engine.model_file import shipped
+
+    own = find_task(path).shipped
+    if own is None:
+        raise ModelError(
+            f"vidgru comes without a model for {path}: give a run folder or a model file."
+        )
+    return shipped(own, path)
+
+
 def open_model(
     path: str | Path,
     *,
@@ -58,23 +75,22 @@ def open_model(
     threads: int | None = None,
     max_error: float | None = None,
 ) -> Any:
-    """Open a run folder or model file of any task, or by a task's name the one that is shipped.
+    """Open a run folder, model file or .onnx file, or by a task's name the one that is shipped.
 
     `threads` sets how many torch uses in this process; None leaves that. `max_error` is for
     classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
-    from vidgru.engine.model_file import shipped
+    from vidgru.engine.onnx_file import OnnxFile, is_onnx
 
-    if isinstance(path, str) and path in PACKAGES:
-        own = find_task(path).shipped
-        if own is None:
-            raise ModelError(
-                f"vidgru comes without a model for {path}: give a run folder or a model file."
-            )
-        path = shipped(own, path)
+    found = locate(path)
+    if is_onnx(found):
+        if device not in ("auto", "cpu"):
+            raise OptionError(f"{found} is computed by the CPU: leave out --device {device}.")
+        file = OnnxFile(found, threads or 1)
+        return find_task(file.task).open_onnx(file, max_error)
     chosen = prepare_inference(device, threads)
-    loaded = load(Path(path))
+    loaded = load(found)
     task = find_task(loaded.spec.task)
     if max_error is None:
         return task.open(loaded, chosen)

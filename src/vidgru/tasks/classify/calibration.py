@@ -3,35 +3,29 @@
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from vidgru.tasks.classify import probabilities as probabilities_of
+from vidgru.tasks.classify.probabilities import TINY
 from vidgru.tasks.classify.results import Bin, Calibration
-from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.classify.spec import COLDEST, HOTTEST, MAX_ANSWERS, Confidence
 
-COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 GRID = 61  # temperatures tried before the best one is refined
-TINY = 1e-12  # smallest probability to take a logarithm of
 PARTS = 10  # of the clips; each is held out once to check a temperature
-MAX_ANSWERS = 4096  # kept in a model file
 
 
 def scaled(probabilities: Tensor, temperature: float) -> Tensor:
-    """Return probabilities (N, K) in the same order, sharper or softer: softmax(log(p) / T).
-
-    For softmax(logits) that is softmax(logits / T). The mean over a clip's windows is scaled, not
-    each window: as those never quite agree, their mean could otherwise not become confident enough.
-    """
-    return (probabilities.clamp_min(TINY).log() / temperature).softmax(-1)
+    """Return probabilities (N, K) scaled by a temperature, see `probabilities.scaled`."""
+    return torch.from_numpy(probabilities_of.scaled(probabilities.numpy(), temperature))
 
 
 def clip_probabilities(outputs: Sequence[Tensor], temperature: float) -> Tensor:
-    """Return each clip's probabilities (N, K), for N times outputs (windows, K).
-
-    They are the mean over windows, scaled by the temperature.
-    """
-    means = torch.stack([windows.double().softmax(1).mean(0) for windows in outputs])
-    return scaled(means, temperature)
+    """Return each clip's probabilities (N, K), for N times outputs (windows, K)."""
+    return torch.from_numpy(
+        np.stack([probabilities_of.clip_probabilities(one.numpy(), temperature) for one in outputs])
+    )
 
 
 def fit_temperature(outputs: Sequence[Tensor], targets: Tensor) -> float:
@@ -167,33 +161,3 @@ def calibration_of(
     ece_before, bins_before = calibration_error(*confidence_and_correct(unscaled, targets))
     ece, bins = calibration_error(*confidence_and_correct(after, targets))
     return Calibration(temperature, ece, ece_before, bins, bins_before)
-
-
-def choose_threshold(
-    confidence: Sequence[float], right: Sequence[bool], max_error: float
-) -> float | None:
-    """Return the smallest confidence from which on at most `max_error` of the answers are wrong.
-
-    Among the clips' confidences; None when none is high enough. With `answered`
-    clips at or above a threshold, `wrong` of them wrong, it must hold that (wrong + 1/2) /
-    (answered + 1) <= max_error: the posterior mean of the error rate under Jeffreys' prior (1946),
-    beta(1/2, 1/2). It is an expectation for new answers, and no guarantee: with few clips, chance
-    remains.
-    """
-    ranked = sorted(zip(confidence, right, strict=True), reverse=True)
-    best, wrong = None, 0
-    for answered, (sure, good) in enumerate(ranked, 1):
-        wrong += not good
-        # A threshold cannot separate equals.
-        last = answered == len(ranked) or ranked[answered][0] < sure
-        if last and (wrong + 0.5) / (answered + 1) <= max_error:
-            best = sure
-    return best
-
-
-def min_answers(max_error: float) -> int:
-    """Return how many answers, all correct, `choose_threshold` needs at least."""
-    count = max(1, math.floor(0.5 / max_error) - 2)
-    while 0.5 / (count + 1) > max_error:
-        count += 1
-    return count

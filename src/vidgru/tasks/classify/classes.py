@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidgru.tasks.classify.calibration import clip_probabilities, scaled
-from vidgru.tasks.classify.results import Prediction, Scores, Window
+from vidgru.tasks.classify.results import Scores
 
 LABEL_SMOOTHING = 0.1
 
@@ -22,7 +21,7 @@ def smallest_loss(classes: int) -> float:
 
 
 class Classify:
-    """Target, loss, metrics and decoding for classes; one logit of the network a label."""
+    """Target, loss, and metrics for classes; one logit of the network a label."""
 
     name = "classify"
 
@@ -52,10 +51,6 @@ class Classify:
         """
         return weights[part].sum() / weights[whole].sum()
 
-    def probabilities(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return a clip's probabilities (K,), for outputs (windows, K); see `calibrate`."""
-        return clip_probabilities([outputs], temperature)[0]
-
     def scores(self, probabilities: Tensor, targets: Tensor) -> Scores:
         """Return the scores of probabilities (N, K) for targets (N,)."""
         confusion = np.zeros((self.outputs, self.outputs), dtype=int)
@@ -75,27 +70,4 @@ class Classify:
             recall=recall,
             count={label: int(counts[k]) for k, label in enumerate(self.labels)},
             confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        )
-
-    def decode(
-        self,
-        source: str,
-        outputs: Tensor,
-        times: Sequence[tuple[float, float]],
-        frames: int,
-        temperature: float = 1.0,
-    ) -> Prediction:
-        """Return the prediction for a video, from outputs (windows, K) and times in seconds."""
-        return Prediction(
-            source=source,
-            labels=self.labels,
-            probabilities=tuple(self.probabilities(outputs, temperature).tolist()),
-            windows=tuple(
-                Window(start, end, tuple(row))
-                for (start, end), row in zip(
-                    times, scaled(outputs.double().softmax(1), temperature).tolist(), strict=True
-                )
-            ),
-            frames=frames,
-            seconds=max(end for _, end in times),
         )

@@ -194,12 +194,13 @@ def _answers(
     from vidgru.tasks.classify.many import in_this_process, open_many
 
     if in_this_process(sources, config):
-        from vidgru.tasks.classify.model import find_model, load, predict_each
+        from vidgru.tasks.classify.backend import open_classifier
+        from vidgru.tasks.classify.classifier import find_model, predict_each
         from vidgru.video.find import find_sources
 
         path = find_model(config)
         report_model(path, config, quiet)
-        model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
+        model = open_classifier(path, **config.backend)
         found = find_sources(sources, images=model.spec.frames == 1 and not config.segments)
         shortest = config.min_seconds
         answers = predict_each(model, found, timeline=config.segments, min_seconds=shortest)

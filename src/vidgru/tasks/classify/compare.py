@@ -13,14 +13,8 @@ from vidgru.core.address import refuse_live
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.engine.device import choose_device
-from vidgru.engine.run_folder import (
-    METRICS_NAME,
-    RUNS,
-    begin_run,
-    create_run,
-    read_numbers,
-    write_json,
-)
+from vidgru.engine.newest_run import RUNS
+from vidgru.engine.run_folder import METRICS_NAME, begin_run, create_run, read_numbers, write_json
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
 from vidgru.tasks.classify.encoders import read_encoders

@@ -24,7 +24,7 @@ from vidgru.engine.run_folder import METRICS_NAME, read_numbers
 from vidgru.tasks.classify import metrics as measure
 from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, confidence_and_correct
 from vidgru.tasks.classify.classes import Classify
-from vidgru.tasks.classify.model import find_model, threshold_for
+from vidgru.tasks.classify.classifier import find_model, threshold_for
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.report import MISTAKES, write_report
@@ -64,7 +64,7 @@ def evaluate_classes_steps(
         if result.segments is not None:
             outputs.append(clip_outputs(network, result.segments, model.spec))
         yield Progress("evaluating", len(outputs), len(held_out.clips))
-    threshold = threshold_for(model, config.max_error)
+    threshold = threshold_for(model.path, model.confidence, config.max_error)
     evaluation = evaluation_of(folder, model, held_out, outputs, threshold, config.max_error)
     if (path := report_path(config)) is not None:
         evaluation = replace(evaluation, report=path)

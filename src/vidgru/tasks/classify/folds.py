@@ -19,7 +19,6 @@ from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.classify.calibration import (
     calibration_of,
     choose_temperature,
-    choose_threshold,
     clip_probabilities,
     confidence_and_correct,
     fit_windows,
@@ -30,6 +29,7 @@ from vidgru.tasks.classify.learn import Run, learn_steps
 from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
+from vidgru.tasks.classify.probabilities import choose_threshold
 from vidgru.tasks.classify.results import Fold, Scores, SelectiveScores
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.training import Steps, Validated, accuracy_of

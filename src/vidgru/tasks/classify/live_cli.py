@@ -22,7 +22,7 @@ from vidgru.video.live import check_live, log_event
 from vidgru.video.results import LiveEvent
 
 # Options that make sense without an end.
-OPTIONS = {"sources", "model", "device", "threads", "max_error", "as_json", "quiet"}
+OPTIONS = {"sources", "model", "device", "threads", "max_error", "torch", "as_json", "quiet"}
 BLOCKS = 10  # of the bar of the confidence
 
 
@@ -49,11 +49,12 @@ def watch_live(source: str, config: PredictConfig, *, as_json: bool, quiet: bool
     Exits 0 also after Ctrl-C, the regular end, but 1 when there was no prediction at all, or only
     of a part of a recording.
     """
-    from vidgru.tasks.classify.model import find_model, load
+    from vidgru.tasks.classify.backend import open_classifier
+    from vidgru.tasks.classify.classifier import find_model
 
     path = find_model(config)
     report_model(path, config, quiet)
-    model = load(path, device=config.device, threads=config.threads, max_error=config.max_error)
+    model = open_classifier(path, **config.backend)
     screen = _Screen(masked(source), as_json, quiet)
     try:
         with closing(watch(model, source, screen.report)) as moments:

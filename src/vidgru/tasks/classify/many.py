@@ -117,9 +117,7 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
 
     Raises ModelError, OptionError, ProcessError.
     """
-    options: dict[str, Any] = {
-        name: getattr(config, name) for name in ("model", "device", "threads", "max_error")
-    }
+    options: dict[str, Any] = {"model": config.model, **config.backend}
     found = shard(find_sources(sources))
     with Pool(WORKER, _workers(found, config), SECONDS) as pool:
         about = _checked(pool.ask({"options": options, "source": None}))

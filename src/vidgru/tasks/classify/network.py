@@ -7,13 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from vidgru.nn.cells import State, make_cell
-from vidgru.nn.choices import MAP_CORE
-from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder, map_side, pool
+from vidgru.nn.choices import MAP_CORE, map_side
+from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder, pool
 from vidgru.nn.inputs import DIFFERENCE_GAIN, changes
 from vidgru.nn.unroll import trace, unroll
+from vidgru.tasks.classify.spec import SIDE_EVERY
 
-# Appearance changes slowly: besides the differences, every fourth picture itself is read.
-SIDE_EVERY = 4
 FEATURE_DROPOUT = 0.4
 HIDDEN = 128
 MAP_HIDDEN = 64  # of convgru: mean and maximum of its maps are as many values as others have

@@ -155,6 +155,9 @@ class PredictConfig(AnswerConfig):
         metavar="FILE|DIR",
     )
     min_seconds: float | None = option(None, **SHORTEST)
+    torch: bool = option(
+        False, "Compute with torch even where the run folder holds a model.onnx, which is faster."
+    )
     workers: str = option(
         "1",
         "Worker processes, each of some 350 MB of memory; auto: one per core, fewer for few"
@@ -189,6 +192,12 @@ class PredictConfig(AnswerConfig):
             raise OptionError("--min-seconds needs --timeline.")
         if self.resume and self.out is None:
             raise OptionError("--resume needs --out: the file to continue.")
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        """What opens its model: options by name."""
+        names = ("device", "threads", "max_error", "torch")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def segments(self) -> bool:

@@ -5,10 +5,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from vidgru.tasks.classify.calibration import TINY, scaled
+from vidgru.tasks.classify.probabilities import TINY, scaled, softmax
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.timeline import Segment
 from vidgru.tasks.classify.viterbi import Bout, Viterbi
@@ -81,7 +80,7 @@ class Smoothing:
         worth = (scale - peak - np.log(np.exp(scale - peak).sum())) / window
         if self.threshold is None:
             return worth, True
-        likeliest = float(scaled(torch.from_numpy(shares[None]), self.temperature).max())
+        likeliest = float(scaled(shares, self.temperature).max())
         sure = likeliest >= self.threshold
         # As much above the likeliest label as the odds of the threshold are above its odds.
         lead = (_log_odds(self.threshold) - _log_odds(likeliest)) / window
@@ -143,8 +142,7 @@ class Segmenter:
         count = np.arange(1, end - start + 1)[:, None]
         logits = np.diff(outputs * count, axis=0, prepend=0)
         young = 1 - (count - 1) / (end - start)
-        shares = np.exp(outputs[-1] - outputs[-1].max())
-        shares /= shares.sum()
+        shares = softmax(outputs[-1])
         while len(self._open) < self._shot + end - self.viterbi.frames:
             self._open.append([self._zero, self._zero, self._zero, np.zeros(2)])
         first = self._shot + start - self.viterbi.frames
@@ -249,7 +247,7 @@ class Segmenter:
             first = sums.done - self._base
             rows = [self._rows[n] for n in range(first, first + length)]
             logits = np.sum([row.logits for row in rows], axis=0)
-            likely = torch.from_numpy(logits / length).softmax(0).numpy()
+            likely = softmax(logits / length)
             sums.shares = sums.shares + length * likely
             sums.logits = sums.logits + logits
             sums.sure |= any(row.sure for row in rows)
@@ -273,10 +271,10 @@ class Segmenter:
 
     def _segment(self, bout: Bout, sums: _Sums) -> Segment:
         length, smoothing = bout.end - bout.start, self.smoothing
-        mean = torch.from_numpy(sums.shares / length)
+        mean = sums.shares / length
         if int(mean.argmax()) != bout.state < len(self.labels):
-            mean = torch.from_numpy(sums.logits / length).softmax(0)
-        shares = tuple(scaled(mean[None], smoothing.temperature)[0].tolist())
+            mean = softmax(sums.logits / length)
+        shares = tuple(scaled(mean, smoothing.temperature).tolist())
         limit = smoothing.threshold
         doubtful = limit is not None and max(shares) < limit
         unsure = bout.state == len(self.labels) or (doubtful and not sums.sure)

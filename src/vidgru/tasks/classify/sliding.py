@@ -11,15 +11,10 @@ from torch import Tensor
 
 from vidgru.nn.inputs import changes
 from vidgru.tasks.classify.build import AnyNetwork
-from vidgru.tasks.classify.network import SIDE_EVERY
+from vidgru.tasks.classify.spec import SIDE_EVERY, stride_of
 
 BATCH = 8  # frames: batches are multiples of it
 TOGETHER = 2**24  # values of the windows that are computed at once: 64 MB
-
-
-def stride_of(window: int) -> int:
-    """Return the frames between window starts: half a window, on the side encoder's grid."""
-    return 1 if window == 1 else max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
 
 
 def window_spans(frames: int, window: int) -> list[tuple[int, int]]:

@@ -4,6 +4,16 @@ from dataclasses import dataclass, field
 
 from vidgru.nn.choices import stored_side
 
+# Appearance changes slowly: besides the differences, every fourth picture itself is read.
+SIDE_EVERY = 4
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures
+MAX_ANSWERS = 4096  # kept in a model file
+
+
+def stride_of(window: int) -> int:
+    """Return the frames between window starts: half a window, on the side encoder's grid."""
+    return 1 if window == 1 else max(SIDE_EVERY, window // 2 // SIDE_EVERY * SIDE_EVERY)
+
 
 @dataclass(frozen=True)
 class ModelSpec:

@@ -15,8 +15,10 @@ from vidgru.data.dataset import Dataset, build_dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import world
 from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.onnx_export import Measure, OnnxStep
+from vidgru.engine.onnx_file import OnnxFile
 from vidgru.nn.choices import stored_side
-from vidgru.tasks.classify import model_file
+from vidgru.tasks.classify import header
 from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.encoders import read_encoders
 from vidgru.tasks.classify.evaluation import evaluate_classes_steps
@@ -24,6 +26,7 @@ from vidgru.tasks.classify.folds import fold_steps
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel
+from vidgru.tasks.classify.onnx_model import OnnxModel
 from vidgru.tasks.classify.options import (
     ABOUT,
     AnswerConfig,
@@ -42,11 +45,12 @@ from vidgru.tasks.contract import Steps, Task
 class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]):
     """See `Task`."""
 
-    about, answer = ABOUT, Prediction
+    about, answer, predicts_onnx = ABOUT, Prediction, True
+    standalone = Path(__file__).with_name("standalone.txt")
 
     def read_spec(self, content: dict[str, Any]) -> ModelSpec | None:
         """Return the spec of a file's header, None where it is invalid; raises as `Task`."""
-        return model_file.read_spec(content)
+        return header.read_spec(content)
 
     def network(self, spec: ModelSpec) -> nn.Module:
         """Return a new network with random weights."""
@@ -56,7 +60,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         self, path: Path, network: Any, spec: ModelSpec, content: dict[str, Any]
     ) -> LoadedModel:
         """Return a network with the content of its model file."""
-        confidence = model_file.read_confidence(content)
+        confidence = header.read_confidence(content)
         return LoadedModel(path, network, spec, content["metrics"], confidence)
 
     def start(self, config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
@@ -107,6 +111,22 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         """Return a model that says `unsure` to keep to a share of wrong answers."""
         AnswerConfig(max_error=max_error)  # checks it
         return Model(model, device, max_error)
+
+    def onnx_step(self, model: LoadedModel) -> OnnxStep:
+        """Return a classifier as an ONNX graph of one step."""
+        from vidgru.tasks.classify.onnx_export import onnx_step
+
+        return onnx_step(model)
+
+    def measure_onnx(self, model: LoadedModel, folder: Path) -> tuple[Measure, int]:
+        """Return what measures the accuracy of an exported model, and on how many clips."""
+        from vidgru.tasks.classify.onnx_export import measure_onnx
+
+        return measure_onnx(model, folder)
+
+    def open_onnx(self, file: OnnxFile, max_error: float | None) -> OnnxModel:
+        """Return an exported classifier that is ready to predict."""
+        return OnnxModel(file, max_error)
 
     def evaluate(
         self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device

@@ -12,7 +12,7 @@ from vidgru.data.cache import Sampling, cache_key, content_hash, content_of
 from vidgru.data.folder import Clip
 from vidgru.data.sources import read_source
 from vidgru.engine.held_out import choose_part
-from vidgru.engine.model_file import MODEL_NAME
+from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.run_folder import KnownClips, read_split
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel, load_model

@@ -9,12 +9,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vidgru.core.errors import VideoError, VidgruError
 from vidgru.core.results import Failure
 from vidgru.data.worker import Beat, Line, serve
-from vidgru.tasks.classify.model import Model, Steps, find_model, load
+from vidgru.tasks.classify.backend import open_classifier
+from vidgru.tasks.classify.classifier import Classifier, Steps, find_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.results import Prediction
 from vidgru.tasks.classify.timeline import Timeline
@@ -32,13 +31,16 @@ class _Kept(logging.Handler):
         self.sentences.append(record.getMessage())
 
 
-def _open(options: dict[str, Any]) -> tuple[str, Model, str]:
+def _open(options: dict[str, Any]) -> tuple[str, Classifier, str]:
     """Return the path of a model, the model, and a hash of its file."""
     # Each process that torchrun started on a machine has a GPU of its own.
-    if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    if "LOCAL_RANK" in os.environ and options["device"] in ("auto", "cuda"):
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     path = find_model(AnswerConfig(model=options.pop("model")))
-    model = load(path, **options)
+    model = open_classifier(path, **options)
     return str(path), model, hashlib.sha256(model.path.read_bytes()).hexdigest()[:16]
 
 
@@ -62,7 +64,7 @@ def _answer(steps: Steps[Prediction] | Steps[Timeline], source: str, beat: Beat)
 def main() -> None:
     """Serve until standard input ends."""
     video_source.decoder_threads = 1
-    kept, opened = _Kept(), list[tuple[str, Model, str]]()
+    kept, opened = _Kept(), list[tuple[str, Classifier, str]]()
     log = logging.getLogger("vidgru")
     log.handlers, log.propagate = [kept], False
 

@@ -18,8 +18,7 @@ from vidgru.core.options import python_names
 from vidgru.core.results import OnProgress, Progress
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.inference import ReadingProgress, VideoModel
-from vidgru.engine.model_file import newest_run
-from vidgru.engine.run_folder import RUNS
+from vidgru.engine.newest_run import RUNS, newest_run
 from vidgru.tasks.forecast.metrics import baselines, errors
 from vidgru.tasks.forecast.model_file import LoadedForecast
 from vidgru.tasks.forecast.model_file import load_forecast as read_model

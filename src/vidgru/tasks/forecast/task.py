@@ -13,6 +13,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.sampling import probe
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_config import EvaluateConfig
+from vidgru.engine.onnx_export import OnnxStep
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import MAP_CORE
 from vidgru.tasks.contract import Steps, Task
@@ -97,6 +98,12 @@ class ForecastTask(Task[ForecastTrainConfig, ForecastSpec, InitialWeights, Datas
     def open(self, model: LoadedForecast, device: torch.device) -> ForecastModel:
         """Return a model that is ready to predict."""
         return ForecastModel(model, device)
+
+    def onnx_step(self, model: LoadedForecast) -> OnnxStep:
+        """Return a model as a graph of one step."""
+        from vidgru.tasks.forecast.onnx_export import onnx_step
+
+        return onnx_step(model)
 
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedForecast, device: torch.device

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from vidgru.engine.model_file import SHIPPED, Loaded, are_whole, is_number
+from vidgru.core.values import are_whole, is_number
+from vidgru.engine.model_file import SHIPPED, Loaded
 from vidgru.nn.choices import MAP_CORE, MAP_SIZES
 from vidgru.tasks.motion.network import MotionNetwork
 from vidgru.tasks.motion.spec import MotionSpec

@@ -14,6 +14,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
 from vidgru.engine.initial_weights import InitialNetwork, choose_initial
 from vidgru.engine.model_config import EvaluateConfig
+from vidgru.engine.onnx_export import OnnxStep
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import MAP_CORE
 from vidgru.tasks.contract import Steps, Task
@@ -100,6 +101,12 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
     def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
         """Return a model that is ready to predict."""
         return MotionModel(model, device)
+
+    def onnx_step(self, model: LoadedMotion) -> OnnxStep:
+        """Return a model as a graph of one step."""
+        from vidgru.tasks.motion.onnx_export import onnx_step
+
+        return onnx_step(model)
 
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedMotion, device: torch.device

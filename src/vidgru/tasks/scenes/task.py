@@ -10,6 +10,7 @@ from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.initial_weights import InitialNetwork, choose_initial
 from vidgru.engine.model_config import EvaluateConfig
+from vidgru.engine.onnx_export import OnnxStep
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, stored_side
 from vidgru.tasks.contract import Steps, Task
@@ -81,6 +82,12 @@ class ScenesTask(Task[SceneTrainConfig, SceneSpec, InitialNetwork, Dataset]):
     def open(self, model: LoadedScenes, device: torch.device) -> ScenesModel:
         """Return a model that is ready to predict."""
         return ScenesModel(model, device)
+
+    def onnx_step(self, model: LoadedScenes) -> OnnxStep:
+        """Return a model as a graph of one step."""
+        from vidgru.tasks.scenes.onnx_export import onnx_step
+
+        return onnx_step(model)
 
     def evaluate(
         self, folder: Path, config: EvaluateConfig, model: LoadedScenes, device: torch.device

@@ -38,9 +38,10 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     """
     config = ExplainConfig(**options)
     from vidgru.engine.inference import each
+    from vidgru.tasks.classify.classifier import find_model
     from vidgru.tasks.classify.explain.results import Explanation
     from vidgru.tasks.classify.explain.tables import show_explanation
-    from vidgru.tasks.classify.model import find_model, load
+    from vidgru.tasks.classify.model import load
     from vidgru.terminal.source_loop import Output, print_sources
     from vidgru.video.find import find_sources
     from vidgru.video.output_paths import plan_folders

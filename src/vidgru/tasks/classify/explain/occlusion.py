@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from vidgru.nn.inputs import changes
 from vidgru.tasks.classify.explain.relevance import blurred, core_outputs
-from vidgru.tasks.classify.network import SIDE_EVERY, Network
+from vidgru.tasks.classify.network import Network
+from vidgru.tasks.classify.spec import SIDE_EVERY
 
 GRID = 16  # places across of the maps
 PATCHES = 8  # across, each of twice the side of a step

@@ -9,7 +9,8 @@ from torch.nn import functional
 from vidgru.nn.encoders import FrameEncoder
 from vidgru.nn.inputs import changes
 from vidgru.nn.unroll import unroll
-from vidgru.tasks.classify.network import SIDE_EVERY, Network
+from vidgru.tasks.classify.network import Network
+from vidgru.tasks.classify.spec import SIDE_EVERY
 
 # Of the seven layers of an encoder: the maps behind it are a quarter of the picture's side, fine
 # enough to tell two objects apart (measured, see docs/results.md).

@@ -1,0 +1,69 @@
+"""Export a model of any task as an ONNX file."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidgru.commands.export_config import ExportConfig
+from vidgru.core.errors import DataError, OptionError
+from vidgru.core.files import write_bytes
+from vidgru.engine.device import prepare_inference
+from vidgru.engine.newest_run import MODEL_NAME
+from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, has_runtime, is_onnx
+from vidgru.engine.run_folder import data_of
+from vidgru.tasks.registry import PACKAGES, AnyTask, find_task, load, locate
+
+if TYPE_CHECKING:
+    from vidgru.engine.onnx_export import ExportResult, Measure
+
+PROGRAM = "classify.py"  # in a folder of its own
+
+
+def export(model: str, config: ExportConfig) -> "ExportResult":
+    """Write the ONNX file of a run folder, a model file, or a shipped model by its task's name.
+
+    Raises ModelError, also where the file would give other numbers; OptionError, OutputError.
+    """
+    if not has_runtime(export=True):
+        raise OptionError(f"`vidgru export` needs onnx and onnxruntime: {EXTRA}")
+    from vidgru.engine.onnx_export import write_onnx
+
+    prepare_inference("cpu", 1)
+    loaded = load(locate(model))
+    task, out = find_task(loaded.spec.task), _place(model, loaded.path, config)
+    if config.standalone is not None and task.standalone is None:
+        raise OptionError(f"--standalone is for classifiers: this one {task.about.use}.")
+    measure = _measure(task, loaded) if config.int8 else None
+    result = write_onnx(task.onnx_step(loaded), loaded.path, out, measure)
+    if config.standalone is not None and task.standalone is not None:
+        write_bytes(out.with_name(PROGRAM), task.standalone.read_bytes())
+    return result
+
+
+def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
+    """Return what measures accuracy on clips that a model did not learn from; raises DataError."""
+    try:
+        part, folder, _ = data_of(model.path.parent)
+    except (OSError, ValueError, KeyError, StopIteration, csv.Error):
+        part, folder = "train", model.path.parent
+    if part == "train":
+        raise DataError(
+            f"--int8 needs clips that the model did not learn from, and {model.path.parent} "
+            "names none: export the run folder of a training that held some out."
+        )
+    return task.measure_onnx(model, folder)
+
+
+def _place(model: str, path: Path, config: ExportConfig) -> Path:
+    """Return which file to write for the model at a path; raises OptionError."""
+    if config.standalone is not None:
+        return Path(config.standalone) / ONNX_NAME
+    name = INT8_NAME if config.int8 else ONNX_NAME
+    if path.name != MODEL_NAME:
+        name = f"{path.stem}.onnx"
+    # A model that comes with vidgru lies among its sources.
+    folder = path.parent if model not in PACKAGES else Path()
+    out = folder / name if config.out is None else Path(config.out)
+    if not is_onnx(out):
+        raise OptionError(f"Cannot write {out}: the name must end with .onnx.")
+    return out
