@@ -271,9 +271,8 @@ from vidgru.cli.main import main
 model = vidgru.__path__[0] + "/models/motion.safetensors"
 more = {"evaluate": ["--model", model], "extract": ["-o", "o"], "explain": ["-o", "o"]}
 for verb in sys.argv[1:]:
-    own = ("vidgru.t", "vidgru.commands", "vidgru.video")
-    for name in [n for n in sys.modules if n.startswith(own)]:
-        del sys.modules[name]  # one verb's failure must not be another's
+    for n in [n for n in sys.modules if n.startswith(("vidgru.t", "vidgru.commands", "vidgru.v"))]:
+        del sys.modules[n]  # one verb's failure must not be another's
     try:
         main([verb, "x", *more.get(verb, [])])
     except SystemExit as stop:

@@ -13,6 +13,7 @@ from vidgru.data.columns import COLUMNS, Listing, Row, check_cell, decoded, with
 from vidgru.data.path_resolver import PathResolver
 from vidgru.data.results import counted
 from vidgru.data.table import LOOKED_AT, Table, read_text
+from vidgru.video.find import is_root
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
 # Files that name the classes for numbers in a list beside them, or one folder below.
@@ -79,7 +80,9 @@ def read_splits(path: Path) -> Listing | None:
 
 def refuse_splits(folder: Path) -> None:
     """Raise DataError for a folder that holds the lists of HMDB51, or has one inside."""
-    patterns = ("*_test_split*.txt", "*/*_test_split*.txt") if os.path.isdir(folder) else ()
+    if not os.path.isdir(folder) or is_root(folder):
+        return
+    patterns = ("*_test_split*.txt", "*/*_test_split*.txt")
     found = [file for pattern in patterns for file in folder.glob(pattern)]
     lists = [file for file in found if SPLIT_FILE.fullmatch(file.name)]
     if lists:
