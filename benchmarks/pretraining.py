@@ -1,17 +1,18 @@
-"""How much an encoder trained to forecast frames helps a classifier with few labels.
+"""How much an encoder trained to forecast frames, or vidgru's own, helps with few labels.
 
     python benchmarks/pretraining.py FOLDER --group-by seq_group [--minutes 10] [TRAIN OPTIONS]
     python benchmarks/pretraining.py FOLDER --group-by seq_group --init RUN
+    python benchmarks/pretraining.py FOLDER --group-by seq_group --shipped
 
 The groups of FOLDER's clips are split into folds; those of a --held one are only for the test.
 First a forecasting model is trained, for --minutes, on the clips of all other groups, without their
-labels; or --init names one, which must not have been trained on the test clips. Then for each
-number of labelled clips a class, and each seed, `vidgru train` trains on the same clips twice: from
-random weights, and with --init. The seed chooses the clips among those of the other groups, and is
-the training's. Of these few, training itself holds a part out for validation. A table gives the
-accuracy on all test clips: mean and standard deviation over seeds and folds, and the same of the
-paired differences. Further options go to both classifier trainings, for example --epochs or
---threads.
+labels; or --init names one, which must not have been trained on the test clips; or --shipped takes
+the weights that come with vidgru. Then for each number of labelled clips a class, and each seed,
+`vidgru train` trains on the same clips twice: from random weights, and from those. The seed chooses
+the clips among those of the other groups, and is the training's. Of these few, training itself
+holds a part out for validation. A table gives the accuracy on all test clips: mean and standard
+deviation over seeds and folds, and the same of the paired differences. Further options go to both
+classifier trainings, for example --epochs or --threads.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from shared import run_vidgru, write_list
 
 from vidgru.data.folder import Clip, read_folder
 
-VARIANTS = ("random weights", "--init")
+VARIANTS = ("random weights", "trained weights")
 
 
 class Pair(NamedTuple):
@@ -114,12 +115,13 @@ def table(found: dict[int, list[Pair]]) -> None:
 
 def main() -> None:
     """Run the command line."""
-    words = __doc__.splitlines()[0] if __doc__ else None
-    parser = argparse.ArgumentParser(description=words, allow_abbrev=False)
+    about = __doc__.splitlines()[0] if __doc__ else None
+    parser = argparse.ArgumentParser(description=about, allow_abbrev=False)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--group-by", required=True)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--init", type=Path, metavar="RUN")
+    begin.add_argument("--shipped", action="store_true")
     begin.add_argument("--minutes", type=float, default=10.0, help="of learning to forecast")
     parser.add_argument("--forecast-options", default="", help="for the forecasting model")
     parser.add_argument("--clips", type=int, nargs="+", default=[5, 10], help="a class")
@@ -137,12 +139,15 @@ def main() -> None:
             rest = [clip for clip in clips if clip.group not in groups]
             place = Path(temporary, str(fold))
             place.mkdir()
-            if given.init is None:
+            if given.shipped:
+                words: list[object] = []
+            elif given.init is None:
                 model = pretrain(rest, place, given.minutes, given.forecast_options.split())
+                words = ["--init", model]
                 print(f"fold {fold}: learned to forecast from {len(rest)} clips", flush=True)
             else:
-                model = given.init
-                check_unseen(model, tested)
+                words = ["--init", given.init]
+                check_unseen(given.init, tested)
             for count in given.clips:
                 for seed in range(given.seeds):
                     rows = [(clip, "train") for clip in few_of(rest, count, seed)]
@@ -151,13 +156,13 @@ def main() -> None:
                     source = write_list(place / f"{name}.csv", rows)
                     # So few clips often cannot be split by groups; test clips are apart anyway.
                     common = ["--seed", seed, "--group-by", "none", *more]
-                    plain = train(source, place / name, *common)
-                    begun = train(source, place / f"{name}-init", *common, "--init", model)
+                    plain = train(source, place / name, *common, "--init", "none")
+                    begun = train(source, place / f"{name}-init", *common, *words)
                     pair = Pair(plain["accuracy"], begun["accuracy"])
                     found[count].append(pair)
                     print(
-                        f"fold {fold}, {count} clips a class, seed {seed}: {pair.plain:.3f}, with "
-                        f"--init {pair.begun:.3f} on {len(tested)} clips",
+                        f"fold {fold}, {count} clips a class, seed {seed}: {pair.plain:.3f}, from "
+                        f"trained weights {pair.begun:.3f} on {len(tested)} clips",
                         flush=True,
                     )
     table(found)

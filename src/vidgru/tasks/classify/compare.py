@@ -17,7 +17,7 @@ from vidgru.engine.newest_run import RUNS
 from vidgru.engine.run_folder import METRICS_NAME, begin_run, create_run, read_numbers, write_json
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
-from vidgru.tasks.classify.encoders import read_encoders
+from vidgru.tasks.classify.encoders import NO_INIT, read_encoders
 from vidgru.tasks.classify.learn import learn_steps, settings_of
 from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 from vidgru.tasks.classify.plots import plot_comparison
@@ -40,6 +40,8 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     refuse_live(folder)
     folder = Path(folder)
     choice = fitting(config, choice)
+    # Weights that fit one of the networks only would decide the comparison.
+    config = replace(config, init=config.init or NO_INIT)
     # Seed by seed, so that variants can be compared as early as possible.
     trainings = [
         (replace(config, core=core, input=input_, seed=config.seed + number), number)

@@ -1,22 +1,29 @@
-"""The encoders of another model, as initial weights of a classifier."""
+"""Initial weights of a classifier: those that come with vidgru, or another model's encoders."""
 
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidgru.core.errors import DataError, ModelError
 from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
-from vidgru.engine.model_file import CHECKPOINT_NAME, Loaded, save_model
+from vidgru.engine.model_file import CHECKPOINT_NAME, SHIPPED, Loaded, save_model
 from vidgru.engine.results import RANDOM
+from vidgru.nn.choices import CORE
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyTrainConfig
-from vidgru.tasks.classify.spec import Confidence
+from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.registry import find_task, load
 
+# Encoders, norm and core of a classifier, which scripts/make_encoder.py trains.
+SHIPPED_ENCODER = SHIPPED / "encoder.safetensors"
+SHIPPED_INPUT = "both"
+NO_INIT = "none"  # of --init: random weights
 # In the run folder, so that resuming a run needs nothing outside of it.
 COPY_NAME = "init.safetensors"
 ENCODERS = ("main.", "side.")
@@ -58,21 +65,38 @@ class PretrainedEncoder(InitialWeights):
             save_model(run / COPY_NAME, weights, model.spec, model.metrics, **more)
 
 
+@dataclass(frozen=True)
+class ShippedWeights(InitialWeights):
+    """The initial weights that come with vidgru: all but the head, for the default network."""
+
+    weights: dict[str, Tensor]
+
+    def load_into(self, network: nn.Module) -> None:
+        """Load the weights into a network of this structure; any other is unchanged."""
+        own = network.state_dict()
+        if all(name in own and own[name].shape == v.shape for name, v in self.weights.items()):
+            network.load_state_dict({**own, **self.weights})
+
+
 def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
-    """Return the encoders of `config.init`; without it, or with a checkpoint, random weights.
+    """Return the weights that `config.init` names; with a checkpoint, random weights.
 
     For an existing `run` its copy is used. Raises ModelError for an invalid model,
     or one without such encoders.
     """
-    if config.init is None:
+    if config.init == NO_INIT or config.encoder == "rows":
         return InitialWeights()
-    path = Path(config.init)
-    if run is not None:
-        if broadcast((run / CHECKPOINT_NAME).exists()):
-            return InitialWeights()
-        path = run / COPY_NAME if (run / COPY_NAME).exists() else path
-    model = load(path)
-    found = PretrainedEncoder(model, find_task(model.spec.task).encoders(model))
+    if run is not None and broadcast((run / CHECKPOINT_NAME).exists()):
+        return InitialWeights()
+    found: ShippedWeights | PretrainedEncoder
+    if config.init is None:
+        path, found = SHIPPED_ENCODER, ShippedWeights(_read_shipped())
+    else:
+        path = Path(config.init)
+        if run is not None and (run / COPY_NAME).exists():
+            path = run / COPY_NAME
+        model = load(path)
+        found = PretrainedEncoder(model, find_task(model.spec.task).encoders(model))
     digest = hashlib.sha256()
     for name, value in found.weights.items():
         digest.update(name.encode() + value.numpy().tobytes())
@@ -81,6 +105,22 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
     return found
 
 
-def initial_weights(config: ClassifyTrainConfig) -> str:
+def _read_shipped() -> dict[str, Tensor]:
+    try:
+        return load_file(SHIPPED_ENCODER)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            "This vidgru comes without its initial weights: reinstall vidgru, or give "
+            f"--init {NO_INIT}."
+        ) from error
+
+
+def initial_weights(config: ClassifyTrainConfig, spec: ModelSpec) -> str:
     """Return the initial weights of a classifier, in words."""
-    return RANDOM if config.init is None else f"the encoder of {config.init}"
+    if config.init == NO_INIT or spec.encoder == "rows":
+        return RANDOM
+    if config.init is not None:
+        return f"the encoder of {config.init}"
+    if (spec.input, spec.core) == (SHIPPED_INPUT, CORE):
+        return "the weights that come with vidgru"
+    return f"{RANDOM}: those that come with vidgru are for --input {SHIPPED_INPUT} --core {CORE}"

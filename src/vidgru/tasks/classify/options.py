@@ -26,8 +26,8 @@ class ClassifyTrainConfig(TrainConfig):
     task: str = option("classify", "What to train.", choices=("classify",), metavar="TASK")
     init: str | None = option(
         None,
-        "Start from an earlier run instead of random weights.",
-        metavar="RUN",
+        "Start from an earlier run, not vidgru's weights; none: at random.",
+        metavar="RUN|none",
     )
     encoder: str = option(
         "cnn",
@@ -76,7 +76,7 @@ class ClassifyTrainConfig(TrainConfig):
         super().__post_init__()
         if self.encoder == "rows" and (self.input or "rgb") != "rgb":
             raise OptionError("--encoder rows reads frames as they are: leave out --input.")
-        if self.encoder == "rows" and self.init is not None:
+        if self.encoder == "rows" and self.init not in (None, "none"):
             raise OptionError(
                 "--init sets the encoder, and --encoder rows has none: leave out one of them."
             )

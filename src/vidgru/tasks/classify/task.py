@@ -64,7 +64,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         return LoadedModel(path, network, spec, content["metrics"], confidence)
 
     def start(self, config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
-        """Return the encoders that --init names, or random weights; see `read_encoders`."""
+        """Return the weights that --init names, or those of vidgru; see `read_encoders`."""
         return read_encoders(config, run)
 
     def sampling(

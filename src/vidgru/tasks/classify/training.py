@@ -242,7 +242,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
             interval=validated.interval,
             test=test,
             calibration=validated.calibration,
-            initial_weights=initial_weights(self.config),
+            initial_weights=initial_weights(self.config, self.spec),
             train_clips=len(self.data.parts["train"]),
             folds=(),
             answered=None,
