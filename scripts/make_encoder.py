@@ -210,7 +210,7 @@ class Learner(nn.Module):
         """Return the loss, and the logits of the actions (B, actions)."""
         with torch.autocast("cpu", convolution_dtype(torch.device("cpu"))):
             main, side = self.network.encode(windows.frames)
-        features = self.network._join(main, side)  # (B, T, D)
+        features = self.network.join(main, side)  # (B, T, D)
         ys, _ = unroll(self.network.core, features)  # (B, T, hidden)
         outputs, facts = self.network.head(ys.mean(1)), windows.facts
         losses = head_losses(outputs, facts)
