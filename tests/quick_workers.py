@@ -1,6 +1,7 @@
 """Processes that answer in an instant, or die or hang, as the names of files demand."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,11 @@ def gone(pids: list[int]) -> bool:
 
 
 def _alive(pid: int) -> bool:
+    try:
+        # Of an own child, /proc says that it ended while some of its threads have not.
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        pass
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

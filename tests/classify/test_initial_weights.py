@@ -96,6 +96,8 @@ def test_other_networks_start_from_random_weights_and_say_why(
     assert (done.code, done.err) == (0, "")
     assert "starting from" not in done.out
     assert all(torch.equal(begun[0][name], value) for name, value in begun[1].items())
+    # A word, not a path: as such it would be made absolute.
+    assert json.loads((tmp_path / "none" / "config.json").read_text())["init"] == "none"
 
 
 def test_rows_start_from_random_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import OptionError, VidgruError
 
-PLACES = {"DIR", "FILE", "FILE|DIR", "FOLDER", "RUN"}  # metavars of paths
+PLACES = {"DIR", "FILE", "FOLDER", "RUN"}  # metavars of paths
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -42,8 +42,15 @@ def documented(kind: type[Config]) -> type[Config]:
 
 
 def paths_of(config: Any) -> list[str]:
-    """Return the names of a config's options that are paths."""
-    return [f.name for f in dataclasses.fields(config) if f.metadata.get("metavar") in PLACES]
+    """Return the names of a config's options that are paths, and not a word in their place."""
+    fields = dataclasses.fields(config)
+    return [f.name for f in fields if _is_path(getattr(config, f.name), f.metadata)]
+
+
+def _is_path(value: Any, meta: Any) -> bool:
+    """Return whether a value is a path, by the metavar: of RUN|none, "none" is the word itself."""
+    parts = (meta.get("metavar") or "").split("|")
+    return not PLACES.isdisjoint(parts) and value not in parts
 
 
 def make(kind: type[Config], options: dict[str, Any], **own: Any) -> Config:
@@ -104,7 +111,7 @@ def check(config: Any) -> None:
 def _check_value(name: str, value: Any, meta: Any) -> None:
     """Raise OptionError when a value, or one of several, is out of range or no valid choice."""
     choices = meta.get("choices")
-    if meta.get("metavar") in PLACES:
+    if _is_path(value, meta):
         refuse_live(value)
     if choices and value not in choices:
         raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
