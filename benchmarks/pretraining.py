@@ -140,7 +140,7 @@ def main() -> None:
             place = Path(temporary, str(fold))
             place.mkdir()
             if given.shipped:
-                words: list[object] = []
+                words: list[object] = ["--init", "shipped"]
             elif given.init is None:
                 model = pretrain(rest, place, given.minutes, given.forecast_options.split())
                 words = ["--init", model]

@@ -70,9 +70,10 @@ class Facts:
     """What a clip shows; lengths are in sides of the picture, angles in radians.
 
     facing: 1 right, -1 left, 0 neither; tilt: cosine and sine of the figure's angle, where `tilted`
-    says that it has one; frequency: log of the repetitions in 12 frames; track: (FRAMES, 3), middle
-    and size of the figure, if it is `shown`; camera_motion: over the clip, x, y, log of the zoom,
-    angle; color: of the figure, -1 to 1.
+    says that it has one; turning: radians a frame, clockwise, if it is `shown`; frequency: log of
+    the repetitions in 12 frames; track: (FRAMES, 3), middle and size of the figure, if it is
+    `shown`; camera_motion: over the clip, x, y, log of the zoom, angle; color: of the figure, -1 to
+    1.
     """
 
     action: int
@@ -82,6 +83,7 @@ class Facts:
     fingers: NDArray[np.float32]
     tilt: Numbers
     tilted: bool
+    turning: float
     frequency: float
     shown: bool
     track: Numbers
@@ -218,7 +220,6 @@ class _Medium:
 
     def __init__(self, rng: Rng, action: str) -> None:
         self.action = action
-        _colored(rng, 0.4)  # unused, but the shipped encoder's clips were drawn after it
         self.patterns = [_pattern(rng) for _ in range(2)]
         self.color, self.frequency = random_color(rng), log_uniform(rng, 0.4, 3)
         self.phase, self.angle = rng.uniform(0, TAU), rng.uniform(0, TAU)
@@ -284,13 +285,17 @@ class _Flock(Figure):
         self.radius = log_uniform(rng, 0.006, 0.03)
         self.paint, self.way = random_color(rng), rng.choice([-1, 1])
         self.jitter = rng.normal(0, 0.02, (FRAMES, count, 2))
-        self.turning = rng.uniform(1, 4)
+        self.speed = rng.uniform(1, 4)
         self.frequency, self.color = 0.0, np.zeros(3)  # of each member, if at all
+
+    def turning(self, action: str) -> float:
+        """Return how fast it turns, in radians a second, clockwise."""
+        return self.way * self.speed if action == "swirl" else 0.0
 
     def draw(self, pen: Pen, action: str, share: float, seconds: float) -> None:
         """Draw it at one moment of an action."""
         if action == "swirl":
-            angle = self.way * self.turning * seconds
+            angle = self.way * self.speed * seconds
             cos, sin = math.cos(angle), math.sin(angle)
             places = (self.places - 0.5) @ np.array([[cos, sin], [-sin, cos]]) + 0.5
         elif action == "burst":
@@ -354,11 +359,13 @@ class _Path:
             self.velocity = rng.normal(0, 0.08, 2)
         if kind == "hand" and rng.random() < 0.8:
             self.tilt = rng.uniform(-math.pi, math.pi)
-        if rng.random() < 0.12:
-            self.grow = rng.uniform(-0.7, 0.7)
+        if rng.random() < 0.3:
+            self.grow = rng.uniform(-1.2, 1.2)
         self.orbit = rng.uniform(0.08, 0.25)
         self.frequency = log_uniform(rng, 0.3, 1.5) * rng.choice([-1, 1])
         self.phase = rng.uniform(0, TAU)
+        if kind in ("shape", "hand", "craft", "machine") and rng.random() < 0.15:
+            self.spin = rng.uniform(0.3, 4) * rng.choice([-1, 1])
 
     def _travel(self, rng: Rng, kind: str) -> None:
         speed = self.speed
@@ -374,6 +381,11 @@ class _Path:
             self.flip, self.tilt = 1, angle
         if self.action == "bank":
             self.spin = rng.uniform(0.3, 1.5) * rng.choice([-1, 1])
+
+    @property
+    def turning(self) -> float:
+        """How fast its figure turns or goes round, in radians a second, clockwise."""
+        return float(self.spin + (TAU * self.frequency if self.action == "orbit" else 0.0))
 
     def at(self, share: float, seconds: float) -> tuple[float, float, float, float]:
         """Return x, y, size and angle at a moment."""
@@ -473,7 +485,6 @@ def make_clip(seed: int, number: int) -> tuple[NDArray[np.uint8], Facts]:
         figure = _Flock(rng, action)
     elif kind in FIGURES:
         figure = FIGURES[kind](rng)
-        rng.uniform(0.35, 0.6)  # the distance of a pair, drawn for all when the encoder was made
     grain = (_colored(rng, 0.3) - 128) * rng.uniform(0, 0.5)
     passer = _Passer(rng) if rng.random() < 0.3 else None
     sensor = _Sensor(rng)
@@ -508,6 +519,10 @@ def make_clip(seed: int, number: int) -> tuple[NDArray[np.uint8], Facts]:
         frames[k] = sensor.take(picture, TAU * path.frequency * seconds)
     frequency = figure.frequency if figure is not None else 0.0
     color = figure.color if figure is not None else np.zeros(3)
+    turning = 0.0
+    if figure is not None:
+        turning = path.turning + camera.motion[3] * rate / (FRAMES - 1)
+        turning += path.flip * figure.turning(action)
     shown = np.array([math.cos(angle), math.sin(angle)]) if figure is not None else np.zeros(2)
     return frames, Facts(
         action=ALL.index((kind, action)),
@@ -517,6 +532,7 @@ def make_clip(seed: int, number: int) -> tuple[NDArray[np.uint8], Facts]:
         fingers=np.array(figure.fingers if figure is not None else [0] * 5, np.float32),
         tilt=shown,
         tilted=kind in ("hand", "craft", "bird"),
+        turning=turning / rate,
         frequency=math.log(max(abs(frequency), 0.05) / rate * 12),
         shown=figure is not None,
         track=track,

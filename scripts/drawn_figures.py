@@ -144,6 +144,10 @@ class Figure:
         """Draw it at one moment of an action."""
         raise NotImplementedError
 
+    def turning(self, action: str) -> float:
+        """Return how fast an action turns it, in radians a second, clockwise."""
+        return 0.0
+
 
 class Person(Figure):
     """A person from the side or the front."""

@@ -218,6 +218,10 @@ class Shape(Figure):
         self.marked = rng.random() < 0.6
         self.begin, self.way = rng.uniform(0.2, 0.7), rng.choice([-1, 1])
 
+    def turning(self, action: str) -> float:
+        """Return how fast an action turns it, in radians a second, clockwise."""
+        return self.way * TAU * self.frequency if action == "spin" else 0.0
+
     def draw(self, pen: Pen, action: str, share: float, seconds: float) -> None:
         """Draw it at one moment of an action."""
         if (action == "appear" and share < self.begin) or (
@@ -244,6 +248,10 @@ class Machine(Figure):
         self.count = int(rng.integers(3, 10))
         self.frequency, self.phase = log_uniform(rng, 0.2, 2), rng.uniform(0, TAU)
         self.way = rng.choice([-1, 1])
+
+    def turning(self, action: str) -> float:
+        """Return how fast an action turns it, in radians a second, clockwise."""
+        return self.way * TAU * self.frequency if action in ("wheel", "crank") else 0.0
 
     def draw(self, pen: Pen, action: str, share: float, seconds: float) -> None:
         """Draw it at one moment of an action."""

@@ -57,23 +57,39 @@ def test_it_holds_all_but_the_head_of_the_default_network() -> None:
     assert all(torch.isfinite(value).all() for value in given.values())
 
 
-def test_it_is_the_default_and_only_the_head_is_random(
-    data: Path, tmp_path: Path, begun: list[Weights]
+def test_it_is_for_few_clips_and_only_the_head_is_random(
+    data: Path, tmp_path: Path, begun: list[Weights], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [
         train(data, **SETTINGS, out=str(tmp_path / name), init=init)
-        for name, init in (("default", None), ("again", None), ("none", "none"))
+        for name, init in (("default", None), ("shipped", "shipped"), ("none", "none"))
     ]
-    given, (default, _, random) = load_file(SHIPPED_ENCODER), begun
+    monkeypatch.setattr(encoders, "FEW_CLIPS", 6)  # as many clips a class as there are
+    results.append(train(data, **SETTINGS, out=str(tmp_path / "many")))
+    given, (default, _, random, many) = load_file(SHIPPED_ENCODER), begun
     for name, value in default.items():
         expected = given[name].to(value.dtype) if name in given else random[name]
         assert torch.equal(value, expected), name
     assert {name for name in default if name not in given} == {"head.weight", "head.bias"}
     assert not torch.equal(random["core.fused.weight_hh_l0"], default["core.fused.weight_hh_l0"])
     models = [result.model.read_bytes() for result in results]
-    assert models[0] == models[1] != models[2]
-    words = [result.initial_weights for result in results]
-    assert words == [*["the weights that come with vidgru"] * 2, "random weights"]
+    assert models[0] == models[1] != models[2] == models[3]
+    assert all(torch.equal(value, many[name]) for name, value in random.items())
+    shipped = "the weights that come with vidgru"
+    assert [result.initial_weights for result in results] == [
+        *(f"{shipped}, as there are fewer than 10 clips a class", shipped),
+        *["random weights"] * 2,
+    ]
+
+
+def test_folds_start_as_all_clips_do(
+    data: Path, tmp_path: Path, begun: list[Weights], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "FEW_CLIPS", 6)  # a fold has fewer
+    train(data, **SETTINGS, out=str(tmp_path / "run"), folds=2)
+    given = load_file(SHIPPED_ENCODER)["core.fused.weight_hh_l0"].float()
+    assert len(begun) == 3
+    assert not any(torch.equal(one["core.fused.weight_hh_l0"], given) for one in begun)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +149,8 @@ def test_resuming_gives_the_same_bits(
         found = resume(run)
         assert isinstance(found, TrainResult)
         assert found.model.read_bytes() == whole.model.read_bytes()
-        assert found.initial_weights == "the weights that come with vidgru"
+        assert found.initial_weights == whole.initial_weights
+        assert found.initial_weights.startswith("the weights that come with vidgru, as")
 
 
 @pytest.mark.parametrize("content", [None, b"junk" * 100], ids=["absent", "junk"])

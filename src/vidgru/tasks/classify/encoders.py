@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidgru.core.errors import DataError, ModelError
+from vidgru.data.dataset import Parts
 from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, SHIPPED, Loaded, save_model
@@ -23,7 +24,11 @@ from vidgru.tasks.registry import find_task, load
 # Encoders, norm and core of a classifier, which scripts/make_encoder.py trains.
 SHIPPED_ENCODER = SHIPPED / "encoder.safetensors"
 SHIPPED_INPUT = "both"
-NO_INIT = "none"  # of --init: random weights
+# Words of --init: random weights, and those that come with vidgru.
+NO_INIT, SHIPPED_INIT = "none", "shipped"
+# Clips a class, on average, below which the shipped weights are better on the benchmarks' panel;
+# from 15 on they are neither better nor worse.
+FEW_CLIPS = 10
 # In the run folder, so that resuming a run needs nothing outside of it.
 COPY_NAME = "init.safetensors"
 ENCODERS = ("main.", "side.")
@@ -89,7 +94,7 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
     if run is not None and broadcast((run / CHECKPOINT_NAME).exists()):
         return InitialWeights()
     found: ShippedWeights | PretrainedEncoder
-    if config.init is None:
+    if config.init in (None, SHIPPED_INIT):
         path, found = SHIPPED_ENCODER, ShippedWeights(_read_shipped())
     else:
         path = Path(config.init)
@@ -115,12 +120,21 @@ def _read_shipped() -> dict[str, Tensor]:
         ) from error
 
 
+def chosen_init(config: ClassifyTrainConfig, parts: Parts) -> str | None:
+    """Return --init for these clips: left out, the shipped weights are for few clips only."""
+    learned = [*parts["train"], *parts["val"]]
+    few = len(learned) < FEW_CLIPS * len({clip.label for clip in learned})
+    return config.init if few or config.init is not None else NO_INIT
+
+
 def initial_weights(config: ClassifyTrainConfig, spec: ModelSpec) -> str:
-    """Return the initial weights of a classifier, in words."""
+    """Return the initial weights of a classifier, in words; `config.init` from `chosen_init`."""
     if config.init == NO_INIT or spec.encoder == "rows":
         return RANDOM
-    if config.init is not None:
+    if config.init not in (None, SHIPPED_INIT):
         return f"the encoder of {config.init}"
-    if (spec.input, spec.core) == (SHIPPED_INPUT, CORE):
-        return "the weights that come with vidgru"
-    return f"{RANDOM}: those that come with vidgru are for --input {SHIPPED_INPUT} --core {CORE}"
+    if (spec.input, spec.core) != (SHIPPED_INPUT, CORE):
+        only = f"--input {SHIPPED_INPUT} --core {CORE}"
+        return f"{RANDOM}: those that come with vidgru are for {only}"
+    few = f", as there are fewer than {FEW_CLIPS} clips a class" if config.init is None else ""
+    return f"the weights that come with vidgru{few}"

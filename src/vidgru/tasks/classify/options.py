@@ -26,8 +26,8 @@ class ClassifyTrainConfig(TrainConfig):
     task: str = option("classify", "What to train.", choices=("classify",), metavar="TASK")
     init: str | None = option(
         None,
-        "Start from an earlier run, not vidgru's weights; none: at random.",
-        metavar="RUN|none",
+        "Start from a run, vidgru's weights (default below 10 clips a class), or at random.",
+        metavar="RUN|shipped|none",
     )
     encoder: str = option(
         "cnn",

@@ -20,7 +20,7 @@ from vidgru.engine.onnx_file import OnnxFile
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify import header
 from vidgru.tasks.classify.build import build
-from vidgru.tasks.classify.encoders import read_encoders
+from vidgru.tasks.classify.encoders import NO_INIT, chosen_init, read_encoders
 from vidgru.tasks.classify.evaluation import evaluate_classes_steps
 from vidgru.tasks.classify.folds import fold_steps
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
@@ -98,10 +98,12 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         return ClassifyTrainer(run, data, network, spec, device)
 
     def learn(self, run: Run, data: Dataset) -> Steps:
-        """Train a network, after one for each fold if there are any."""
-        if data.folds is None:
-            return super().learn(run, data)
-        return fold_steps(replace(run, config=replace(run.config, folds=data.folds)), data)
+        """Train a network, after one for each fold if there are any; all start alike."""
+        init = chosen_init(run.config, data.parts)
+        start = InitialWeights() if init == NO_INIT else run.start
+        config = replace(run.config, init=init, folds=data.folds or run.config.folds)
+        run = replace(run, config=config, start=start)
+        return super().learn(run, data) if data.folds is None else fold_steps(run, data)
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
         """Return a model that is ready to predict."""
