@@ -237,6 +237,41 @@ def test_what_others_change_is_shown_and_kept(
     until(page, "document.querySelectorAll('#labels .segment').length >= 2")
 
 
+JOB = """async ([job, doubtful]) => {
+  const { drawJob } = await import("/page/panel.js");
+  drawJob({ state: { job, doubtful, suggestions: [], suggested: 0 } });
+}"""
+
+
+def test_the_panel_tells_the_time_left_and_what_more_labels_changed(
+    server: Client, browse: Callable[..., Opened]
+) -> None:
+    page = start(browse, server).page
+    first = {
+        "accuracy": 0.5, "interval": [0.3, 0.7], "clips": 20, "folds": 4, "grouped": True,
+        "segments": 20, "minutes": 4.0,
+    }  # fmt: skip
+    job = {"running": False, "stage": "", "share": 0, "left": None, "error": "", "results": [first]}
+
+    def shown(**values: object) -> tuple[str, str]:
+        page.evaluate(JOB, [job | values, []])
+        return page.inner_text("#accuracy"), page.inner_text("#left")
+
+    assert shown() == (
+        "Cross-validated accuracy 50.0 % of 20 segments of other videos (95 %: 30.0 % to 70.0 %), "
+        "learned from 20 labels.",
+        "",
+    )
+    second = {**first, "accuracy": 0.9, "interval": [0.8, 1.0], "segments": 60, "minutes": 14.2}
+    more = "10 more minutes of labelling (20 labels before) changed it by +40.0 points."
+    assert shown(results=[first, second])[0].endswith(f"learned from 60 labels. {more}")
+    worse = {**second, "accuracy": 0.46, "minutes": 4.5}
+    assert "by \N{MINUS SIGN}4.0 points, which may be chance." in shown(results=[first, worse])[0]
+    assert shown(running=True, share=0.4, left=47.0)[1] == "About 50 seconds left"
+    assert page.get_attribute("#progress", "value") == "0.4"
+    assert shown(running=True, share=0.4, left=400.0)[1] == "About 7 minutes left"
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_everything_has_a_name_contrast_and_a_focus(
     dark: bool, server: Client, browse: Callable[..., Opened]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from time import monotonic
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.core.files import check_file, write_bytes
@@ -29,6 +30,7 @@ log = logging.getLogger("vidgru")
 
 OTHER_PROGRAM = "another program"
 MIN_SECONDS = 10**-DIGITS
+MAX_PAUSE = 60.0  # seconds between two changes that count as work
 
 
 class Conflict(Exception):  # noqa: N818
@@ -56,6 +58,8 @@ class Store:
         self.revision = 0
         self.notice = ""  # what another program did, in words
         self.changed_by = ""  # who made the last change
+        self.seconds = 0.0  # that were spent on labelling so far
+        self._changed_at = monotonic()
         self.classes = list(dict.fromkeys(classes))
         self._format = Format(path, videos)
         self._lock = RLock()
@@ -287,6 +291,9 @@ class Store:
         self._note_classes(rows)
         self.revision += 1
         self.changed_by = by
+        now = monotonic()
+        self.seconds += min(now - self._changed_at, MAX_PAUSE)
+        self._changed_at = now
 
     def _row(self, rows: Sequence[Row], number: int) -> Row:
         found = next((row for row in rows if row.number == number), None)

@@ -357,7 +357,9 @@ const actions = {
       app.selected = null;
       timeline.redraw();
     }
-    return say(`The model is ${Math.round(100 * found[2])} % sure here.`);
+    const [, , sure, label, other] = found;
+    if (other) return say(`The model suggests ${label} here, the one before ${other}.`);
+    return say(`The model is ${Math.round(100 * sure)} % sure here.`);
   },
   video: (way) => {
     const next = app.video + way;
