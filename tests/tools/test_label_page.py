@@ -153,6 +153,8 @@ def test_label_learn_and_accept_with_keys_only(
         True
     }
     assert complaints == []
+    until(page, "document.querySelector('#motion').dataset.known === '130'")
+    assert page.evaluate(STRIP) == [False, True] * 4 + [False]
 
 
 def test_segments_are_changed_by_keys_and_dragged(
@@ -228,7 +230,9 @@ def test_what_others_change_is_shown_and_kept(
     text = Path("labels.csv").read_text()
     Path("labels.csv").write_text("nonsense\n")
     page.wait_for_selector("#notice.warn:has-text('no list with the columns')")
-    page.keyboard.press("f")
+    with page.expect_response(lambda answer: answer.url.endswith("/change/fill")) as refused:
+        page.keyboard.press("f")
+    assert refused.value.status == 422
     assert Path("labels.csv").read_text() == "nonsense\n"
     Path("labels.csv").write_text(text)
     until(page, "document.querySelector('#notice').textContent.includes('again')")
@@ -237,6 +241,12 @@ def test_what_others_change_is_shown_and_kept(
     until(page, "document.querySelectorAll('#labels .segment').length >= 2")
 
 
+STRIP = """() => {
+  const strip = document.getElementById("motion");
+  const { data } = strip.getContext("2d").getImageData(0, strip.height - 1, strip.width, 1);
+  const drawn = (time) => data[4 * Math.round((time / 13) * strip.width) + 3] > 0;
+  return [0.5, 1.7, 3, 4.7, 6, 7.7, 9, 10.7, 12].map(drawn);
+}"""
 JOB = """async ([job, doubtful]) => {
   const { drawJob } = await import("/page/panel.js");
   drawJob({ state: { job, doubtful, suggestions: [], suggested: 0 } });

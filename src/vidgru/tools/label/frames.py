@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from vidgru.core.errors import VideoError
+from vidgru.tools.label.activity import Activity, Track
 from vidgru.video.seek import FrameIndex, FrameReader, open_frames
 
 log = logging.getLogger("vidgru")
@@ -26,6 +27,7 @@ class _Opened:
     """A video with its index, which is read in the background."""
 
     index: FrameIndex
+    track: Track
     stop: Event = field(default_factory=Event)
     error: str = ""
 
@@ -75,6 +77,7 @@ class FrameSource:
         self._pictures: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
         self._bytes = 0
         self._opening = [Lock() for _ in videos]
+        self._activity = Activity()
 
     def open(self, video: int) -> _Opened:
         """Open a video, if it is not; raises VideoError."""
@@ -83,19 +86,23 @@ class FrameSource:
                 if (opened := self._opened.get(video)) is not None:
                     self._opened.move_to_end(video)
                     return opened
-            opened = _Opened(FrameIndex(self.videos[video]))
+            index = FrameIndex(self.videos[video])
+            opened = _Opened(index, Track(self.videos[video], index))
             Thread(target=opened.read, daemon=True).start()
             with self._lock:
                 self._opened[video] = opened
                 while len(self._opened) > MAX_INDEXED:
                     _, old = self._opened.popitem(last=False)
                     old.stop.set()
+                    self._activity.forget(old.track)
             return opened
 
     def describe(self, video: int) -> dict[str, Any]:
         """Return what is known about a video; raises VideoError."""
         opened = self.open(video)
-        index = opened.index
+        index, track = opened.index, opened.track
+        if index.complete:  # which comes first
+            self._activity.ask(track)
         return {
             "fps": index.fps,
             "width": index.width,
@@ -105,11 +112,16 @@ class FrameSource:
             "slow": index.in_order,
             "seconds": index.seconds if index.complete else index.declared or index.seconds,
             "error": opened.error,
+            "activity": {"fps": track.fps, "known": len(track.energy), "complete": track.complete},
         }
 
     def times(self, video: int, first: int) -> bytes:
         """Return the times of frames from a number on, as float64, as far as they are known."""
         return self.open(video).index.times[first:].tobytes()
+
+    def energy(self, video: int, first: int) -> bytes:
+        """Return how much moves from a sample on, as float32, as far as that is known."""
+        return self.open(video).track.energy[first:].tobytes()
 
     def picture(
         self,
@@ -179,5 +191,6 @@ class FrameSource:
             self._places.clear()
         for one in opened:
             one.stop.set()
+        self._activity.close()
         for place in places:
             place.close()

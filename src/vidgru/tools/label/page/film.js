@@ -1,6 +1,7 @@
 // One video: the times of its frames, and its pictures, fetched ahead and kept within bounds.
 
 import { SIZES, frames, get } from "./api.js";
+import { Motion } from "./motion.js";
 
 const MOST_BYTES = 48e6; // of pictures as they come
 const MOST_PIXELS = 40e6; // of decoded ones, 4 bytes each
@@ -9,6 +10,7 @@ export class Film {
   constructor(number) {
     this.number = number;
     this.times = new Float64Array(0);
+    this.motion = new Motion();
     this.facts = null;
     this.blobs = new Map();
     this.bytes = 0;
@@ -31,7 +33,18 @@ export class Film {
       all.set(more, first);
       this.times = all;
     }
+    const { fps, known } = this.facts.activity;
+    const first = this.motion.energy.length;
+    if (known > first) {
+      const answer = await get(`/videos/${this.number}/energy?first=${first}`);
+      this.motion.add(fps, new Float32Array(await answer.arrayBuffer()));
+    }
     return this.facts;
+  }
+
+  // Whether the server still finds out more.
+  get growing() {
+    return this.facts && !this.facts.error && !(this.facts.complete && this.facts.activity.complete);
   }
 
   get length() {

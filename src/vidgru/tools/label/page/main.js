@@ -124,17 +124,24 @@ async function refresh(all = false) {
   else drawJob(app);
 }
 
+// Take over what the server has found out about a video since.
+async function grow(film) {
+  const before = film.seconds;
+  const indexed = film.facts.complete;
+  await film.load();
+  if (film !== app.film) return;
+  if (film.facts.error) say(film.facts.error, true);
+  // What can be clicked is not made anew for that.
+  if (indexed) return timeline.drawMotion();
+  if (film.seconds !== before && timeline.high >= before - 1e-6) timeline.high = film.seconds;
+  timeline.redraw();
+  showPlace();
+}
+
 async function poll() {
   try {
     await refresh();
-    if (app.film?.facts && !app.film.facts.complete && !app.film.facts.error) {
-      const before = app.film.seconds;
-      await app.film.load();
-      if (app.film.facts.error) say(app.film.facts.error, true);
-      if (app.film.seconds !== before && timeline.high >= before - 1e-6) timeline.high = app.film.seconds;
-      timeline.redraw();
-      showPlace();
-    }
+    if (app.film?.growing) await grow(app.film);
     if (app.gone) say("The server answers again.");
     app.gone = false;
   } catch (error) {
@@ -186,7 +193,7 @@ async function open(video, time = 0) {
     } catch (error) {
       if (film === app.film) {
         lost(error);
-        film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message };
+        film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message, activity: { known: 0 } };
       }
     }
     if (film !== app.film) return;
