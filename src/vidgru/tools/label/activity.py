@@ -51,8 +51,10 @@ class Track:
             frames = sample_frames(self.path, rate, size=SIDE, report=lambda info: None)
             for frame in frames:
                 grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-                same = before is None or before.shape != grey.shape
-                changes.append(0.0 if same else float(np.sqrt(np.mean((grey - before) ** 2))))
+                change = 0.0
+                if before is not None:
+                    change = float(np.sqrt(np.mean((grey - before) ** 2)))
+                changes.append(change)
                 before = grey
                 yield frame
 
