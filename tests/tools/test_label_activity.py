@@ -5,9 +5,10 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from helpers import noise, write_clip
+from helpers import noise, write_clip, write_images
 
 from vidgru.core.errors import VideoError
 from vidgru.tools.label import activity
@@ -84,6 +85,19 @@ def test_reading_resumes_where_it_was_left(video: Path) -> None:
             if number == most:
                 break
     assert (parts.complete, parts.energy) == (True, whole.energy)
+
+
+def test_pictures_of_several_sizes_are_compared_in_one(tmp_path: Path) -> None:
+    folder = write_images(
+        tmp_path / "images", noise(1).repeat(9, 0), [f"{n}.png" for n in range(9)]
+    )
+    for number in (3, 4):
+        cv2.imwrite(str(folder / f"{number}.png"), np.zeros((50, 20, 3), np.uint8))
+    track = Track(folder, FrameIndex(folder))
+    for _ in track.read():
+        pass
+    # Of 25 pictures a second, every other one is compared.
+    assert [value != 0 for value in track.energy] == [False, False, True, True, False]
 
 
 def test_a_video_that_is_gone_is_left_out(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, open_video
 from vidgru.video.sample import even_rate, sample_frames
 from vidgru.video.seek import FrameIndex
+from vidgru.video.source import fitted
 
 RATE = 12.5  # frames/s that are compared
 SIDE = 64  # pixels of the longer side
@@ -44,12 +45,13 @@ class Track:
         """Read on from what is known, yielding at each frame; raises VideoError."""
         with open_video(self.path) as video:
             rate = even_rate(video.fps, RATE)
+        # One size, also of a folder of pictures of many.
+        size = fitted(SIDE, self.index.width, self.index.height)
         known, changes = len(self.energy), array("f")
 
         def compared() -> Iterator[Frame]:
             before = None
-            frames = sample_frames(self.path, rate, size=SIDE, report=lambda info: None)
-            for frame in frames:
+            for frame in sample_frames(self.path, rate, size=size, report=lambda info: None):
                 grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
                 change = 0.0
                 if before is not None:
