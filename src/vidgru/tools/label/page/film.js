@@ -146,17 +146,17 @@ export class Film {
     });
   }
 
-  // Fetch what the next keys are likely to ask for: neighbours, then jumps.
+  // Fetch what the next keys are likely to ask for: the nearest neighbours, jumps, more neighbours.
   async ahead(number, jumps) {
     this.stop();
     const stop = new AbortController();
     this.aheads.add(stop);
     const last = this.times.length - 1;
-    const runs = [
-      { first: number + 1, count: Math.min(12, last - number), step: 1 },
-      { first: number - 1, count: Math.min(12, number), step: -1 },
-      ...jumps.map((first) => ({ first, count: 1, step: 1 })),
+    const beside = (count) => [
+      { first: number + 1, count: Math.min(count, last - number), step: 1 },
+      { first: number - 1, count: Math.min(count, number), step: -1 },
     ];
+    const runs = [...beside(3), ...jumps.map((first) => ({ first, count: 1, step: 1 })), ...beside(12)];
     for (const run of runs) {
       while (run.count > 0 && this.has(run.first)) {
         run.first += run.step;
