@@ -107,9 +107,11 @@ function draw() {
 }
 
 async function refresh(all = false) {
+  const { video } = app;
   const { revision, suggested } = app.state;
-  const query = new URLSearchParams({ revision, suggested, video: app.video, all: all ? 1 : 0 });
+  const query = new URLSearchParams({ revision, suggested, video, all: all ? 1 : 0 });
   const state = await (await get(`/state?${query}`)).json();
+  if (video !== app.video || state.revision < app.state.revision) return; // a newer one was quicker
   const changed = state.names !== undefined;
   const known = revision >= 0 && state.revision !== revision;
   Object.assign(app.state, state);
@@ -158,21 +160,24 @@ function lost(error) {
   }
 }
 
-// One change at a time, in the order of the keys.
+// One change at a time, in the order of the keys; the page is drawn anew after the last of a burst.
 let queue = Promise.resolve();
+let waiting = 0;
 function change(kind, body = {}) {
-  queue = queue.then(async () => {
-    try {
-      const { result } = await post(`/change/${kind}`, body);
-      await refresh(true);
+  waiting += 1;
+  const posted = queue.then(() => post(`/change/${kind}`, body)).finally(() => { waiting -= 1; });
+  queue = posted.catch(() => {});
+  return posted.then(
+    async ({ result }) => {
+      if (!waiting) await refresh(true).catch(lost);
       return result;
-    } catch (error) {
+    },
+    async (error) => {
       lost(error);
       if (error instanceof Refused) await refresh(true).catch(lost);
       return undefined;
-    }
-  });
-  return queue;
+    },
+  );
 }
 
 async function open(video, time = 0) {
