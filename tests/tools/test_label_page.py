@@ -134,11 +134,16 @@ def test_label_learn_and_accept_with_keys_only(
     assert re.search(r"Held-out accuracy \d+\.\d % of \d+ segments", page.inner_text("#accuracy"))
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("PageDown")
-    page.wait_for_selector("#suggested .suggestion")
     before = len(rows())
-    page.keyboard.press("n")
+    page.keyboard.press("n")  # while the video is still loading
     page.wait_for_selector("#suggested .selected")
     assert "% sure here" in page.inner_text("#notice")
+    assert page.get_attribute("#picture", "data-frame") == page.input_value("#seek")
+    span = re.search(
+        r"(\d+):(\d+\.\d+) to", page.get_attribute("#suggested .selected", "title") or ""
+    )
+    assert span is not None
+    assert page.input_value("#seek") == f"{10 * float(span[2]):.0f}"
     page.keyboard.press("Enter")
     page.wait_for_selector("#labels .segment")
     assert len(rows()) == before + 1

@@ -101,7 +101,6 @@ function draw() {
   drawJob(app);
   $("undo").disabled = !app.state.last;
   $("undo").title = app.state.last ? `Undo: ${app.state.last}` : "Nothing to undo";
-  $("saved").textContent = app.state.problem ? "" : `All changes are in ${app.state.out}`;
   timeline.redraw();
   showPlace();
 }
@@ -115,6 +114,7 @@ async function refresh(all = false) {
   const changed = state.names !== undefined;
   const known = revision >= 0 && state.revision !== revision;
   Object.assign(app.state, state);
+  $("saved").textContent = state.problem ? "" : `All changes are in ${app.state.out}`;
   if (state.problem) say(state.problem, true);
   else if (app.problem) say("The list can be read again.");
   app.problem = state.problem;
@@ -180,33 +180,40 @@ function change(kind, body = {}) {
   );
 }
 
-async function open(video, time = 0) {
-  if (video !== app.video || !app.film) {
-    app.video = video;
-    app.selected = app.picked = app.from = app.until = app.holding = null;
-    const film = new Film(video);
-    app.film = film;
-    player.use(film);
-    app.state.rows = app.state.suggestions = [];
-    try {
-      await Promise.all([film.load(), refresh(true)]);
-      for (let tries = 0; !film.length && !film.facts.error && tries < 200; tries++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        await film.load();
-        if (film !== app.film) return;
-      }
-    } catch (error) {
-      if (film === app.film) {
-        lost(error);
-        film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message, activity: { known: 0 } };
-      }
+async function load(video) {
+  app.video = video;
+  app.selected = app.picked = app.from = app.until = app.holding = null;
+  const film = new Film(video);
+  app.film = film;
+  player.use(film);
+  app.state.rows = app.state.suggestions = [];
+  try {
+    await Promise.all([film.load(), refresh(true)]);
+    for (let tries = 0; !film.length && !film.facts.error && tries < 200; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await film.load();
+      if (film !== app.film) return;
     }
-    if (film !== app.film) return;
-    if (film.facts.slow) say("Frames of this file can only be reached from its start: going back takes longer.");
-    player.fit();
-    timeline.use(film);
-    draw();
+  } catch (error) {
+    if (film === app.film) {
+      lost(error);
+      film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message, activity: { known: 0 } };
+    }
   }
+  if (film !== app.film) return;
+  if (film.facts.slow) say("Frames of this file can only be reached from its start: going back takes longer.");
+  player.fit();
+  timeline.use(film);
+  draw();
+}
+
+// Go to a time of a video; what was asked for last counts, also while a video is loading.
+let opened = 0;
+async function open(video, time = 0) {
+  const turn = (opened += 1);
+  if (video !== app.video || !app.film) app.loading = load(video);
+  await app.loading;
+  if (turn !== opened) return;
   if (app.film.length) await player.show(app.film.at(time + 1e-4));
   if (app.whole && app.film.length) player.play();
 }
