@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Condition, Thread, get_native_id
 from time import monotonic, sleep
 
-import cv2
 import numpy as np
 
 from vidgru.core.errors import VideoError
@@ -52,7 +51,7 @@ class Track:
         def compared() -> Iterator[Frame]:
             before = None
             for frame in sample_frames(self.path, rate, size=size, report=lambda info: None):
-                grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+                grey = frame.rgb.mean(2, dtype=np.float32)
                 change = 0.0
                 if before is not None:
                     change = float(np.sqrt(np.mean((grey - before) ** 2)))
