@@ -11,6 +11,7 @@ export class Film {
     this.number = number;
     this.times = new Float64Array(0);
     this.motion = new Motion();
+    this.loading = Promise.resolve();
     this.facts = null;
     this.blobs = new Map();
     this.bytes = 0;
@@ -21,7 +22,13 @@ export class Film {
     this.aheads = new Set();
   }
 
-  async load() {
+  // Take over what the server knows by now; one call at a time, since each adds to what is there.
+  load() {
+    this.loading = this.loading.catch(() => {}).then(() => this.fetchFacts());
+    return this.loading;
+  }
+
+  async fetchFacts() {
     this.facts = await (await get(`/videos/${this.number}`)).json();
     if (this.facts.frames > this.times.length || this.facts.complete) {
       const first = this.times.length;

@@ -213,6 +213,12 @@ async function open(video, time = 0) {
   const turn = (opened += 1);
   if (video !== app.video || !app.film) app.loading = load(video);
   await app.loading;
+  const { film } = app;
+  while (turn === opened && !film.facts.complete && !film.facts.error && !(film.times.at(-1) >= time)) {
+    player.say("Looking for the place …");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (!(await film.load().catch(lost))) return;
+  }
   if (turn !== opened) return;
   if (app.film.length) await player.show(app.film.at(time + 1e-4));
   if (app.whole && app.film.length) player.play();
