@@ -134,11 +134,16 @@ def test_label_learn_and_accept_with_keys_only(
     assert re.search(r"Held-out accuracy \d+\.\d % of \d+ segments", page.inner_text("#accuracy"))
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("PageDown")
-    page.wait_for_selector("#suggested .suggestion")
     before = len(rows())
-    page.keyboard.press("n")
+    page.keyboard.press("n")  # while the video is still loading
     page.wait_for_selector("#suggested .selected")
     assert "% sure here" in page.inner_text("#notice")
+    assert page.get_attribute("#picture", "data-frame") == page.input_value("#seek")
+    span = re.search(
+        r"(\d+):(\d+\.\d+) to", page.get_attribute("#suggested .selected", "title") or ""
+    )
+    assert span is not None
+    assert page.input_value("#seek") == f"{10 * float(span[2]):.0f}"
     page.keyboard.press("Enter")
     page.wait_for_selector("#labels .segment")
     assert len(rows()) == before + 1
@@ -153,6 +158,8 @@ def test_label_learn_and_accept_with_keys_only(
         True
     }
     assert complaints == []
+    until(page, "document.querySelector('#motion').dataset.known === '130'")
+    assert page.evaluate(STRIP) == [False, True] * 4 + [False]
 
 
 def test_segments_are_changed_by_keys_and_dragged(
@@ -228,13 +235,56 @@ def test_what_others_change_is_shown_and_kept(
     text = Path("labels.csv").read_text()
     Path("labels.csv").write_text("nonsense\n")
     page.wait_for_selector("#notice.warn:has-text('no list with the columns')")
-    page.keyboard.press("f")
+    with page.expect_response(lambda answer: answer.url.endswith("/change/fill")) as refused:
+        page.keyboard.press("f")
+    assert refused.value.status == 422
     assert Path("labels.csv").read_text() == "nonsense\n"
     Path("labels.csv").write_text(text)
     until(page, "document.querySelector('#notice').textContent.includes('again')")
     # A reload shows what is in the file.
     page.reload()
     until(page, "document.querySelectorAll('#labels .segment').length >= 2")
+
+
+STRIP = """() => {
+  const strip = document.getElementById("motion");
+  const { data } = strip.getContext("2d").getImageData(0, strip.height - 1, strip.width, 1);
+  const drawn = (time) => data[4 * Math.round((time / 13) * strip.width) + 3] > 0;
+  return [0.5, 1.7, 3, 4.7, 6, 7.7, 9, 10.7, 12].map(drawn);
+}"""
+JOB = """async ([job, doubtful]) => {
+  const { drawJob } = await import("/page/panel.js");
+  drawJob({ state: { job, doubtful, suggestions: [], suggested: 0 } });
+}"""
+
+
+def test_the_panel_tells_the_time_left_and_what_more_labels_changed(
+    server: Client, browse: Callable[..., Opened]
+) -> None:
+    page = start(browse, server).page
+    first = {
+        "accuracy": 0.5, "interval": [0.3, 0.7], "clips": 20, "folds": 4, "grouped": True,
+        "segments": 20, "minutes": 4.0,
+    }  # fmt: skip
+    job = {"running": False, "stage": "", "share": 0, "left": None, "error": "", "results": [first]}
+
+    def shown(**values: object) -> tuple[str, str]:
+        page.evaluate(JOB, [job | values, []])
+        return page.inner_text("#accuracy"), page.inner_text("#left")
+
+    assert shown() == (
+        "Cross-validated accuracy 50.0 % of 20 segments of other videos (95 %: 30.0 % to 70.0 %), "
+        "learned from 20 labels.",
+        "",
+    )
+    second = {**first, "accuracy": 0.9, "interval": [0.8, 1.0], "segments": 60, "minutes": 14.2}
+    more = "10 more minutes of labelling (20 labels before) changed it by +40.0 points."
+    assert shown(results=[first, second])[0].endswith(f"learned from 60 labels. {more}")
+    worse = {**second, "accuracy": 0.46, "minutes": 4.5}
+    assert "by \N{MINUS SIGN}4.0 points, which may be chance." in shown(results=[first, worse])[0]
+    assert shown(running=True, share=0.4, left=47.0)[1] == "About 50 seconds left"
+    assert page.get_attribute("#progress", "value") == "0.4"
+    assert shown(running=True, share=0.4, left=400.0)[1] == "About 7 minutes left"
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -209,6 +210,28 @@ def test_what_another_program_wrote_is_read_and_kept(store: Store) -> None:
     assert "is gone" in store.notice
     store.put(0, "run", 9.0, 10.0)
     assert len(spans(store)) == 4
+
+
+def test_a_list_that_another_program_is_writing_is_waited_for(store: Store) -> None:
+    store.put(0, "run", 0.0, 1.0)
+    store.put(0, "run", 2.0, 3.0)
+    text = store.path.read_text()
+
+    def write() -> None:
+        with open(store.path, "w") as file:  # which is empty for a while, then half of it
+            opened.set()
+            for part in (text[:40], text[40:]):
+                time.sleep(0.02)
+                file.write(part)
+                file.flush()
+
+    opened = threading.Event()
+    writer = threading.Thread(target=write)
+    writer.start()
+    opened.wait()
+    store.put(0, "jump", 4.0, 5.0)
+    writer.join()
+    assert [label for label, _, _ in spans(store)] == ["run", "run", "jump"]
 
 
 WRITER = """

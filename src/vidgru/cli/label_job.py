@@ -5,6 +5,7 @@ Reads one JSON object from stdin, and ends when that is closed; writes JSON line
 
 import json
 import os
+import re
 import sys
 from threading import Lock, Thread
 from time import monotonic
@@ -16,24 +17,49 @@ from vidgru.core.results import Progress
 from vidgru.tasks.registry import open_model, train_config
 
 EVERY = 0.2  # seconds between lines about progress
+FOLD = re.compile(r"fold (\d+) of (\d+)")
 
 
 class _Lines:
-    """Writes JSON lines."""
+    """Writes JSON lines.
+
+    A job has equal parts, one after another: part, of parts.
+    """
 
     def __init__(self) -> None:
-        self._lock, self._next, self._stage = Lock(), 0.0, ""
+        self._lock, self._next, self._stage, self._share = Lock(), 0.0, "", 0.0
+        self.part, self.parts = 0, 1
 
     def write(self, kind: str, **values: Any) -> None:
         with self._lock:
             print(json.dumps({"kind": kind, **values}), flush=True)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: Progress, share: float | None = None) -> None:
+        """Write the stage, and the share of the job that is done.
+
+        share: of the part that is done, left out where that is not known.
+        """
         now = monotonic()
+        if share is not None:
+            self._share = max(self._share, (self.part + min(share, 1.0)) / self.parts)
         if now >= self._next or progress.stage != self._stage:
             self._next, self._stage = now + EVERY, progress.stage
-            done, total = progress.done, progress.total
-            self.write("progress", stage=progress.stage, done=done, total=total)
+            self.write("progress", stage=progress.stage, share=self._share)
+
+    def training(self, progress: Progress) -> None:
+        """Write the progress of a training: that of the folds, and then that on all clips."""
+        stage, share = progress.stage, progress.done / max(progress.total, 1)
+        if match := FOLD.fullmatch(stage):
+            self.part, self.parts = int(match[1]) - 1, int(match[2]) + 1
+        elif stage == "training on all clips":
+            self.part = self.parts - 1
+        elif stage != "training":  # what comes before each of them
+            return self.progress(progress)
+        return self.progress(progress, share)
+
+    def reading(self, progress: Progress) -> None:
+        """Write the progress of reading a video, which is a part."""
+        self.progress(progress, progress.done / max(progress.total, 1))
 
 
 def _end_with_stdin() -> None:
@@ -44,7 +70,7 @@ def _end_with_stdin() -> None:
 
 def _train(job: dict[str, Any], lines: _Lines) -> None:
     config = train_config({**job["options"], "out": job["out"]}, None)
-    result = train(job["list"], config, lines.progress)
+    result = train(job["list"], config, lines.training)
     scores = result.validation
     lines.write(
         "trained",
@@ -60,9 +86,10 @@ def _suggest(job: dict[str, Any], lines: _Lines) -> None:
     model = open_model(job["model"])
     if not hasattr(model, "timeline"):
         raise ModelError(f"{job['model']} is no classifier: it cannot suggest labels.")
-    for video, path in job["videos"]:
+    lines.parts = len(job["videos"])
+    for lines.part, (video, path) in enumerate(job["videos"]):
         try:
-            timeline = model.timeline(path, progress=lines.progress)
+            timeline = model.timeline(path, progress=lines.reading)
         except VidgruError as error:
             lines.write("skipped", video=video, sentence=str(error))
             continue

@@ -191,6 +191,10 @@ class FrameReader(ABC):
     def image(self, number: int) -> Image:
         """Return a frame as it is shown, bgr uint8 (H, W, 3); raises VideoError."""
 
+    def distance(self, number: int) -> int:
+        """Return about how many frames have to be decoded for a frame."""
+        return 0
+
     @abstractmethod
     def close(self) -> None:
         """Release the source."""
@@ -247,6 +251,10 @@ class _InOrder(FrameReader):
                 raise self.damaged(number)
         return cv2.cvtColor(self._video.retrieve(), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
 
+    def distance(self, number: int) -> int:
+        ahead = number + 1 - self._video.frames_read
+        return ahead if ahead >= 0 else number + 1
+
     def close(self) -> None:
         self._opened.close()
 
@@ -298,6 +306,13 @@ class _SeekingFile(FrameReader):
             self._slow.ahead, self._slow.stop = self.ahead, self.stop
             return self._slow.image(number)
         return self._file.shown(frame)
+
+    def distance(self, number: int) -> int:
+        stamp, last = self.index.stamps[number], self._last
+        if any(one.pts == stamp for one in self._recent):
+            return 0
+        from_key = number - self.index.key_before(number) + 1
+        return from_key if last is None or last >= number else min(number - last, from_key)
 
     def _decode(self, number: int, stamp: int) -> VideoFrame | None:
         """Return a frame, or None where it cannot be found by its stamp."""

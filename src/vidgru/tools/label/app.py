@@ -63,7 +63,8 @@ class LabelApp:
             Route("/favicon.ico", lambda request: Response(status_code=204)),
             Route("/state", self._threaded(self._state)),
             Route(video, self._threaded(self._described)),
-            Route(f"{video}/times", self._threaded(self._times)),
+            Route(f"{video}/times", self._threaded(self._numbers(self.frames.times))),
+            Route(f"{video}/energy", self._threaded(self._numbers(self.frames.energy))),
             Route(f"{video}/frames", self._frames),
             Route("/change/{kind}", self._change, methods=["POST"]),
             Route("/learn", self._job, methods=["POST"]),
@@ -139,9 +140,12 @@ class LabelApp:
     def _described(self, request: Request) -> Response:
         return JSONResponse(self.frames.describe(self._video(request)))
 
-    def _times(self, request: Request) -> Response:
-        data = self.frames.times(self._video(request), max(_number(request, "first", 0), 0))
-        return Response(data, media_type="application/octet-stream")
+    def _numbers(self, give: Callable[[int, int], bytes]) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            data = give(self._video(request), max(_number(request, "first", 0), 0))
+            return Response(data, media_type="application/octet-stream")
+
+        return answer
 
     async def _frames(self, request: Request) -> Response:
         """Answer with frames `first`, `first + step` ..., each after its length.

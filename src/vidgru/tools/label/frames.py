@@ -9,13 +9,15 @@ from time import monotonic, sleep
 from typing import Any
 
 from vidgru.core.errors import VideoError
-from vidgru.video.seek import FrameIndex, FrameReader, open_frames
+from vidgru.tools.label.activity import Activity, Track
+from vidgru.video.seek import NEAR, FrameIndex, FrameReader, open_frames
 
 log = logging.getLogger("vidgru")
 
 SIZES = (160, 320, 640, 960, 1280, 1920)  # of the longer side, in pixels
 CACHE_BYTES = 64 << 20
 MAX_OPEN = 3  # decoders; one of 1920x1080 pixels takes some 60 MB
+LETS_GO = 0.05  # seconds that a decoder which looks ahead is waited for
 MAX_INDEXED = 16  # videos whose index is kept
 MAX_BATCH = 240  # frames of one request
 PATIENCE = 60.0  # seconds that a frame may have to wait for the index
@@ -26,6 +28,7 @@ class _Opened:
     """A video with its index, which is read in the background."""
 
     index: FrameIndex
+    track: Track
     stop: Event = field(default_factory=Event)
     error: str = ""
 
@@ -45,14 +48,42 @@ class _Place:
         self.lock = Lock()
         self._reader: FrameReader | None = None
 
-    def jpeg(self, index: FrameIndex, number: int, size: int, *, ahead: bool, stop: Event) -> bytes:
+    def jpeg(
+        self,
+        index: FrameIndex,
+        number: int,
+        size: int,
+        *,
+        ahead: bool,
+        stop: Event,
+        other: "_Place | None" = None,
+    ) -> bytes:
+        """Return a frame; `other` changes places with this one where it is nearer to the frame."""
         with self.lock:
+            distance = self.distance(index, number)
+            # What looks ahead lets it go soon: the page asks for nothing else meanwhile.
+            if other is not None and distance > NEAR and other.lock.acquire(timeout=LETS_GO):
+                try:
+                    if other.distance(index, number) < distance:
+                        self._reader, other._reader = other._reader, self._reader
+                finally:
+                    other.lock.release()
             reader = self._reader
-            if reader is None or reader.index is not index or reader.in_order != index.in_order:
+            if reader is None or not self._reads(index):
                 self._close()
                 reader = self._reader = open_frames(index)
             reader.ahead, reader.stop = ahead, stop
             return reader.jpeg(number, size)
+
+    def distance(self, index: FrameIndex, number: int) -> int:
+        """Return how many frames come before a frame in decoding; needs the lock."""
+        if self._reader is None or not self._reads(index):
+            return number - index.key_before(number) + 1
+        return self._reader.distance(number)
+
+    def _reads(self, index: FrameIndex) -> bool:
+        reader = self._reader
+        return reader is not None and reader.index is index and reader.in_order == index.in_order
 
     def close(self) -> None:
         with self.lock:
@@ -75,6 +106,7 @@ class FrameSource:
         self._pictures: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
         self._bytes = 0
         self._opening = [Lock() for _ in videos]
+        self._activity = Activity()
 
     def open(self, video: int) -> _Opened:
         """Open a video, if it is not; raises VideoError."""
@@ -83,19 +115,23 @@ class FrameSource:
                 if (opened := self._opened.get(video)) is not None:
                     self._opened.move_to_end(video)
                     return opened
-            opened = _Opened(FrameIndex(self.videos[video]))
+            index = FrameIndex(self.videos[video])
+            opened = _Opened(index, Track(self.videos[video], index))
             Thread(target=opened.read, daemon=True).start()
             with self._lock:
                 self._opened[video] = opened
                 while len(self._opened) > MAX_INDEXED:
                     _, old = self._opened.popitem(last=False)
                     old.stop.set()
+                    self._activity.forget(old.track)
             return opened
 
     def describe(self, video: int) -> dict[str, Any]:
         """Return what is known about a video; raises VideoError."""
         opened = self.open(video)
-        index = opened.index
+        index, track = opened.index, opened.track
+        if index.complete:  # which comes first
+            self._activity.ask(track)
         return {
             "fps": index.fps,
             "width": index.width,
@@ -105,11 +141,16 @@ class FrameSource:
             "slow": index.in_order,
             "seconds": index.seconds if index.complete else index.declared or index.seconds,
             "error": opened.error,
+            "activity": {"fps": track.fps, "known": len(track.energy), "complete": track.complete},
         }
 
     def times(self, video: int, first: int) -> bytes:
         """Return the times of frames from a number on, as float64, as far as they are known."""
         return self.open(video).index.times[first:].tobytes()
+
+    def energy(self, video: int, first: int) -> bytes:
+        """Return how much moves from a sample on, as float32, as far as that is known."""
+        return self.open(video).track.energy[first:].tobytes()
 
     def picture(
         self,
@@ -139,7 +180,8 @@ class FrameSource:
             index.urgent += not ahead
         try:
             decoder = self._place(video, ahead)
-            data = decoder.jpeg(index, number, size, ahead=ahead, stop=stop)
+            other = None if ahead else self._places.get((video, True))
+            data = decoder.jpeg(index, number, size, ahead=ahead, stop=stop, other=other)
         finally:
             with self._lock:
                 index.urgent -= not ahead
@@ -179,5 +221,6 @@ class FrameSource:
             self._places.clear()
         for one in opened:
             one.stop.set()
+        self._activity.close()
         for place in places:
             place.close()

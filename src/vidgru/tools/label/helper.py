@@ -12,11 +12,13 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any
 
 from vidgru.core.errors import ProcessError, VidgruError
 from vidgru.core.text import short
-from vidgru.tools.label.rows import Row, gaps
+from vidgru.tools.label.doubts import Doubt, Suggestion, doubts
+from vidgru.tools.label.rows import Row
 from vidgru.tools.label.store import Conflict, Store
 from vidgru.video.read import open_video
 
@@ -24,11 +26,9 @@ log = logging.getLogger("vidgru")
 
 JOB = "vidgru.cli.label_job"
 RUNS = Path("runs")
-MIN_OPEN = 0.1  # seconds without a label that a suggestion must have to be doubtful
 MAX_DOUBTFUL = 200
 MAX_SUGGESTIONS = 5000  # of one video
-
-Suggestion = tuple[float, float, str, float]  # start and end in seconds, label, confidence
+MIN_SHARE = 0.02  # of a job, from which on it is known how long the rest takes
 
 
 class Helper:
@@ -45,9 +45,10 @@ class Helper:
         self.lengths: list[float | None] = [None] * len(videos)  # in seconds, as declared
         self._lock = Lock()
         self._found: dict[int, list[Suggestion]] = {}
+        self._before: dict[int, list[Suggestion]] = {}  # of the model before
         self._process: subprocess.Popen[str] | None = None
         self._running = self._cancelled = self._closed = False
-        self._stage, self._done, self._total = "", 0, 0
+        self._stage, self._share, self._began = "", 0.0, 0.0
         self._error = ""
         self._results: list[dict[str, Any]] = []
 
@@ -69,12 +70,18 @@ class Helper:
         self.version += 1
 
     def job(self) -> dict[str, Any]:
-        """Return what is going on, and the accuracy of the last two trainings."""
+        """Return what is going on, and the accuracy of the last two trainings.
+
+        share: of the job that is done, from 0 to 1; left: seconds, None while nobody can know.
+        """
+        left, share = None, self._share
+        if self._running and share >= MIN_SHARE:
+            left = (monotonic() - self._began) * (1 - share) / share
         return {
             "running": self._running,
             "stage": self._stage,
-            "done": self._done,
-            "total": self._total,
+            "share": share,
+            "left": left,
             "error": self._error,
             "results": self._results[-2:],
         }
@@ -83,19 +90,16 @@ class Helper:
         """Return the suggestions for a video, in order."""
         return self._found.get(video, [])
 
-    def doubtful(self, rows: Iterable[Row]) -> list[tuple[int, float, float]]:
-        """Return the least sure suggestions without a label: video, start, confidence."""
+    def doubtful(self, rows: Iterable[Row]) -> list[Doubt]:
+        """Return where suggestions without a label are least sure, or two models disagree."""
         labelled: dict[int, list[Row]] = defaultdict(list)
         for row in rows:
             if row.video is not None:
                 labelled[row.video].append(row)
-        found = []
+        found: list[Doubt] = []
         for video, suggestions in list(self._found.items()):
-            for start, end, _, confidence in suggestions:
-                free = gaps(labelled[video], video, (start, end))
-                if sum(high - low for low, high in free) > MIN_OPEN:
-                    found.append((video, free[0][0], confidence))
-        return sorted(found, key=lambda one: one[2])[:MAX_DOUBTFUL]
+            found += doubts(video, suggestions, self._before.get(video, []), labelled[video])
+        return sorted(found, key=lambda one: one.sure)[:MAX_DOUBTFUL]
 
     def learn(self) -> None:
         """Train on what is labelled so far, then suggest; raises Conflict while a job runs."""
@@ -118,7 +122,7 @@ class Helper:
             if self._running:
                 raise Conflict("A training is running already.")
             self._running, self._cancelled, self._error = True, False, ""
-            self._stage, self._done, self._total = "starting", 0, 0
+            self._stage, self._share = "starting", 0.0
 
         def run() -> None:
             try:
@@ -132,6 +136,7 @@ class Helper:
 
     def _learn(self) -> None:
         rows = [row for row in self.store.rows if row.video is not None]
+        minutes = self.store.seconds / 60
         run = _new_run(self.store.path)
         options = {**_grouping(rows), **self.options}
         job = {"list": str(self.store.path), "out": str(run), "options": options}
@@ -140,6 +145,7 @@ class Helper:
         def take(line: dict[str, Any]) -> None:
             if line["kind"] == "trained":
                 trained.update(line, segments=len(rows), grouped="group_by" in options)
+                trained["minutes"] = minutes
 
         try:
             self._run(job, take)
@@ -158,8 +164,9 @@ class Helper:
 
         def take(line: dict[str, Any]) -> None:
             if line["kind"] == "suggested":
-                found = line["segments"][:MAX_SUGGESTIONS]
-                self._found[line["video"]] = [(a, b, label, share) for a, b, label, share in found]
+                found, video = line["segments"][:MAX_SUGGESTIONS], line["video"]
+                self._before[video] = self._found.get(video, [])
+                self._found[video] = [(a, b, label, share) for a, b, label, share in found]
                 self.version += 1
             elif line["kind"] == "skipped":
                 log.warning("No suggestions: %s", line["sentence"])
@@ -172,6 +179,7 @@ class Helper:
             with self._lock:
                 if self._cancelled:
                     raise ProcessError("It was cancelled.")
+                self._share, self._began = 0.0, monotonic()
                 process = self._process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", JOB], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=complaints, text=True, encoding="utf-8", process_group=0,
@@ -187,8 +195,7 @@ class Helper:
                 for text in process.stdout:
                     line = json.loads(text)
                     if line["kind"] == "progress":
-                        self._stage, self._done = line["stage"], line["done"]
-                        self._total = line["total"]
+                        self._stage, self._share = line["stage"], line["share"]
                     elif line["kind"] == "done":
                         failed = ""
                     elif line["kind"] == "failed":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from time import monotonic, sleep
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.core.files import check_file, write_bytes
@@ -29,6 +30,8 @@ log = logging.getLogger("vidgru")
 
 OTHER_PROGRAM = "another program"
 MIN_SECONDS = 10**-DIGITS
+WRITING, MAX_WRITING = 0.05, 1.0  # seconds that other programs take to write the file
+MAX_PAUSE = 60.0  # seconds between two changes that count as work
 
 
 class Conflict(Exception):  # noqa: N818
@@ -56,6 +59,8 @@ class Store:
         self.revision = 0
         self.notice = ""  # what another program did, in words
         self.changed_by = ""  # who made the last change
+        self.seconds = 0.0  # that were spent on labelling so far
+        self._changed_at = monotonic()
         self.classes = list(dict.fromkeys(classes))
         self._format = Format(path, videos)
         self._lock = RLock()
@@ -115,6 +120,10 @@ class Store:
                 self.changed_by = OTHER_PROGRAM
                 self.notice = f"{self.path.name} is gone. The next change writes all labels anew."
                 return
+            data, status = self._written(data)
+            self._known = status
+            if (digest := _digest(data)) == self._content:
+                return
             self._known = ()  # until it can be read
             table = self._format.read(data)
             self._known = status
@@ -123,6 +132,17 @@ class Store:
             count = f"{len(step.added)} rows are new, {len(step.removed)} are gone"
             self.notice = f"{self.path.name} was changed by another program: {count}."
             log.warning("%s", self.notice)
+
+    def _written(self, data: bytes) -> tuple[bytes, tuple[int, ...]]:
+        """Return what the file holds once another program has written all of it, and its status."""
+        until = monotonic() + MAX_WRITING
+        while True:
+            sleep(WRITING)
+            status, again = self._status(), self._data()
+            done = again == data != b""  # an empty file has just been opened, most likely
+            data = data if again is None else again
+            if done or monotonic() > until:
+                return data, status
 
     def _take_over(self, table: Table) -> _Step:
         """Take the rows of a file over; those that mean the same keep their numbers."""
@@ -287,6 +307,9 @@ class Store:
         self._note_classes(rows)
         self.revision += 1
         self.changed_by = by
+        now = monotonic()
+        self.seconds += min(now - self._changed_at, MAX_PAUSE)
+        self._changed_at = now
 
     def _row(self, rows: Sequence[Row], number: int) -> Row:
         found = next((row for row in rows if row.number == number), None)

@@ -1,6 +1,7 @@
 // One video: the times of its frames, and its pictures, fetched ahead and kept within bounds.
 
 import { SIZES, frames, get } from "./api.js";
+import { Motion } from "./motion.js";
 
 const MOST_BYTES = 48e6; // of pictures as they come
 const MOST_PIXELS = 40e6; // of decoded ones, 4 bytes each
@@ -9,6 +10,8 @@ export class Film {
   constructor(number) {
     this.number = number;
     this.times = new Float64Array(0);
+    this.motion = new Motion();
+    this.loading = Promise.resolve();
     this.facts = null;
     this.blobs = new Map();
     this.bytes = 0;
@@ -19,7 +22,13 @@ export class Film {
     this.aheads = new Set();
   }
 
-  async load() {
+  // Take over what the server knows by now; one call at a time, since each adds to what is there.
+  load() {
+    this.loading = this.loading.catch(() => {}).then(() => this.fetchFacts());
+    return this.loading;
+  }
+
+  async fetchFacts() {
     this.facts = await (await get(`/videos/${this.number}`)).json();
     if (this.facts.frames > this.times.length || this.facts.complete) {
       const first = this.times.length;
@@ -31,7 +40,18 @@ export class Film {
       all.set(more, first);
       this.times = all;
     }
+    const { fps, known } = this.facts.activity;
+    const first = this.motion.energy.length;
+    if (known > first) {
+      const answer = await get(`/videos/${this.number}/energy?first=${first}`);
+      this.motion.add(fps, new Float32Array(await answer.arrayBuffer()));
+    }
     return this.facts;
+  }
+
+  // Whether the server still finds out more.
+  get growing() {
+    return this.facts && !this.facts.error && !(this.facts.complete && this.facts.activity.complete);
   }
 
   get length() {
@@ -133,17 +153,17 @@ export class Film {
     });
   }
 
-  // Fetch what the next keys are likely to ask for: neighbours, then jumps.
+  // Fetch what the next keys are likely to ask for: the nearest neighbours, jumps, more neighbours.
   async ahead(number, jumps) {
     this.stop();
     const stop = new AbortController();
     this.aheads.add(stop);
     const last = this.times.length - 1;
-    const runs = [
-      { first: number + 1, count: Math.min(12, last - number), step: 1 },
-      { first: number - 1, count: Math.min(12, number), step: -1 },
-      ...jumps.map((first) => ({ first, count: 1, step: 1 })),
+    const beside = (count) => [
+      { first: number + 1, count: Math.min(count, last - number), step: 1 },
+      { first: number - 1, count: Math.min(count, number), step: -1 },
     ];
+    const runs = [...beside(3), ...jumps.map((first) => ({ first, count: 1, step: 1 })), ...beside(12)];
     for (const run of runs) {
       while (run.count > 0 && this.has(run.first)) {
         run.first += run.step;

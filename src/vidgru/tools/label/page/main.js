@@ -101,18 +101,20 @@ function draw() {
   drawJob(app);
   $("undo").disabled = !app.state.last;
   $("undo").title = app.state.last ? `Undo: ${app.state.last}` : "Nothing to undo";
-  $("saved").textContent = app.state.problem ? "" : `All changes are in ${app.state.out}`;
   timeline.redraw();
   showPlace();
 }
 
 async function refresh(all = false) {
+  const { video } = app;
   const { revision, suggested } = app.state;
-  const query = new URLSearchParams({ revision, suggested, video: app.video, all: all ? 1 : 0 });
+  const query = new URLSearchParams({ revision, suggested, video, all: all ? 1 : 0 });
   const state = await (await get(`/state?${query}`)).json();
+  if (video !== app.video || state.revision < app.state.revision) return; // a newer one was quicker
   const changed = state.names !== undefined;
   const known = revision >= 0 && state.revision !== revision;
   Object.assign(app.state, state);
+  $("saved").textContent = state.problem ? "" : `All changes are in ${app.state.out}`;
   if (state.problem) say(state.problem, true);
   else if (app.problem) say("The list can be read again.");
   app.problem = state.problem;
@@ -124,17 +126,24 @@ async function refresh(all = false) {
   else drawJob(app);
 }
 
+// Take over what the server has found out about a video since.
+async function grow(film) {
+  const before = film.seconds;
+  const indexed = film.facts.complete;
+  await film.load();
+  if (film !== app.film) return;
+  if (film.facts.error) say(film.facts.error, true);
+  // What can be clicked is not made anew for that.
+  if (indexed) return timeline.drawMotion();
+  if (film.seconds !== before && timeline.high >= before - 1e-6) timeline.high = film.seconds;
+  timeline.redraw();
+  showPlace();
+}
+
 async function poll() {
   try {
     await refresh();
-    if (app.film?.facts && !app.film.facts.complete && !app.film.facts.error) {
-      const before = app.film.seconds;
-      await app.film.load();
-      if (app.film.facts.error) say(app.film.facts.error, true);
-      if (app.film.seconds !== before && timeline.high >= before - 1e-6) timeline.high = app.film.seconds;
-      timeline.redraw();
-      showPlace();
-    }
+    if (app.film?.growing) await grow(app.film);
     if (app.gone) say("The server answers again.");
     app.gone = false;
   } catch (error) {
@@ -151,50 +160,66 @@ function lost(error) {
   }
 }
 
-// One change at a time, in the order of the keys.
+// One change at a time, in the order of the keys; the page is drawn anew after the last of a burst.
 let queue = Promise.resolve();
+let waiting = 0;
 function change(kind, body = {}) {
-  queue = queue.then(async () => {
-    try {
-      const { result } = await post(`/change/${kind}`, body);
-      await refresh(true);
+  waiting += 1;
+  const posted = queue.then(() => post(`/change/${kind}`, body)).finally(() => { waiting -= 1; });
+  queue = posted.catch(() => {});
+  return posted.then(
+    async ({ result }) => {
+      if (!waiting) await refresh(true).catch(lost);
       return result;
-    } catch (error) {
+    },
+    async (error) => {
       lost(error);
       if (error instanceof Refused) await refresh(true).catch(lost);
       return undefined;
-    }
-  });
-  return queue;
+    },
+  );
 }
 
-async function open(video, time = 0) {
-  if (video !== app.video || !app.film) {
-    app.video = video;
-    app.selected = app.picked = app.from = app.until = app.holding = null;
-    const film = new Film(video);
-    app.film = film;
-    player.use(film);
-    app.state.rows = app.state.suggestions = [];
-    try {
-      await Promise.all([film.load(), refresh(true)]);
-      for (let tries = 0; !film.length && !film.facts.error && tries < 200; tries++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        await film.load();
-        if (film !== app.film) return;
-      }
-    } catch (error) {
-      if (film === app.film) {
-        lost(error);
-        film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message };
-      }
+async function load(video) {
+  app.video = video;
+  app.selected = app.picked = app.from = app.until = app.holding = null;
+  const film = new Film(video);
+  app.film = film;
+  player.use(film);
+  app.state.rows = app.state.suggestions = [];
+  try {
+    await Promise.all([film.load(), refresh(true)]);
+    for (let tries = 0; !film.length && !film.facts.error && tries < 200; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await film.load();
+      if (film !== app.film) return;
     }
-    if (film !== app.film) return;
-    if (film.facts.slow) say("Frames of this file can only be reached from its start: going back takes longer.");
-    player.fit();
-    timeline.use(film);
-    draw();
+  } catch (error) {
+    if (film === app.film) {
+      lost(error);
+      film.facts = { fps: 25, width: 16, height: 9, complete: true, seconds: 0, error: error.message, activity: { known: 0 } };
+    }
   }
+  if (film !== app.film) return;
+  if (film.facts.slow) say("Frames of this file can only be reached from its start: going back takes longer.");
+  player.fit();
+  timeline.use(film);
+  draw();
+}
+
+// Go to a time of a video; what was asked for last counts, also while a video is loading.
+let opened = 0;
+async function open(video, time = 0) {
+  const turn = (opened += 1);
+  if (video !== app.video || !app.film) app.loading = load(video);
+  await app.loading;
+  const { film } = app;
+  while (turn === opened && !film.facts.complete && !film.facts.error && !(film.times.at(-1) >= time)) {
+    player.say("Looking for the place …");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (!(await film.load().catch(lost))) return;
+  }
+  if (turn !== opened) return;
   if (app.film.length) await player.show(app.film.at(time + 1e-4));
   if (app.whole && app.film.length) player.play();
 }
@@ -357,7 +382,9 @@ const actions = {
       app.selected = null;
       timeline.redraw();
     }
-    return say(`The model is ${Math.round(100 * found[2])} % sure here.`);
+    const [, , sure, label, other] = found;
+    if (other) return say(`The model suggests ${label} here, the one before ${other}.`);
+    return say(`The model is ${Math.round(100 * sure)} % sure here.`);
   },
   video: (way) => {
     const next = app.video + way;

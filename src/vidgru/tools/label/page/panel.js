@@ -50,6 +50,28 @@ function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+function about(seconds) {
+  if (seconds < 10) return "Some seconds";
+  if (seconds < 90) return `About ${10 * Math.round(seconds / 10)} seconds`;
+  return `About ${Math.round(seconds / 60)} minutes`;
+}
+
+// What the last training reached, and what the labels since the one before changed.
+function accuracyOf(last, before) {
+  if (!last) return "";
+  const sides = last.grouped ? "other videos" : "the same videos, so probably too high";
+  const how = last.folds ? "Cross-validated" : "Held-out";
+  const [low, high] = last.interval;
+  const text = `${how} accuracy ${percent(last.accuracy)} of ${last.clips} segments of ${sides} (95 %: ${percent(low)} to ${percent(high)}), learned from ${last.segments} labels.`;
+  if (!before) return text;
+  const change = 100 * (last.accuracy - before.accuracy);
+  const points = `${change < 0 ? "−" : "+"}${Math.abs(change).toFixed(1)} points`;
+  const minutes = Math.max(Math.round(last.minutes - before.minutes), 1);
+  const more = `${minutes} more ${minutes === 1 ? "minute" : "minutes"} of labelling (${before.segments} labels before) changed it by ${points}`;
+  const chance = Math.abs(last.accuracy - before.accuracy) < (high - low) / 2;
+  return `${text} ${more}${chance ? ", which may be chance" : ""}.`;
+}
+
 export function drawJob(app) {
   const { job, doubtful, suggestions } = app.state;
   if (!job) return;
@@ -57,22 +79,15 @@ export function drawJob(app) {
   $("cancel").hidden = !job.running;
   const bar = $("progress");
   bar.hidden = !job.running;
-  if (job.running && job.total) {
-    bar.max = job.total;
-    bar.value = job.done;
+  if (job.running && job.share > 0) {
+    bar.max = 1;
+    bar.value = job.share;
   } else bar.removeAttribute("value");
   const words = job.running ? `${job.stage} …` : job.error;
   if ($("job").textContent !== words) $("job").textContent = words;
   $("job").classList.toggle("warn", !job.running && job.error !== "");
-  const last = job.results.at(-1);
-  const before = job.results.at(-2);
-  let text = "";
-  if (last) {
-    const sides = last.grouped ? "other videos" : "the same videos, so probably too high";
-    text = `Held-out accuracy ${percent(last.accuracy)} of ${last.clips} segments of ${sides} (95 %: ${percent(last.interval[0])} to ${percent(last.interval[1])}), learned from ${last.segments} labels.`;
-    if (before) text += ` The training before: ${percent(before.accuracy)}, with ${before.segments} labels.`;
-  }
-  $("accuracy").textContent = text;
+  $("left").textContent = job.left === null ? "" : `${about(job.left)} left`;
+  $("accuracy").textContent = accuracyOf(...job.results.slice(-2).reverse());
   $("helping").hidden = !app.state.suggested || (!suggestions.length && !doubtful.length);
   $("doubtful").textContent = doubtful.length ? `${doubtful.length} suggestions in all videos have no label yet.` : "";
 }

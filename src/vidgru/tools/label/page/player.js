@@ -61,6 +61,7 @@ export class Player {
     this.onFrame();
     this.asked?.abort();
     const stop = (this.asked = new AbortController());
+    if (!film.has(wanted)) film.stop(); // its decoder may be the nearest one
     const late = setTimeout(() => this.say("Decoding …"), 400);
     try {
       await film.want(wanted, stop.signal);
@@ -79,8 +80,8 @@ export class Player {
   lookAhead(number, moved) {
     const film = this.film;
     const time = film.times[number];
-    const far = Math.abs(moved) > 1 ? [number + moved, number + 2 * moved] : [];
-    const places = [...far, ...[1, -1, 10, -10].map((seconds) => this.beside(time, seconds))];
+    const far = Math.abs(moved) > 1 ? [number + moved] : [];
+    const places = [...far, ...[1, 10, -1, -10].map((seconds) => this.beside(time, seconds))];
     const jumps = places.filter((n) => n >= 0 && n < film.length && n !== number);
     clearTimeout(this.jumps);
     this.jumps = setTimeout(() => film === this.film && !this.playing && film.ahead(number, jumps), 30);

@@ -100,9 +100,14 @@ export class Timeline {
   redraw() {
     if (!this.film) return;
     this.drawRuler();
+    this.drawMotion();
     this.drawTracks();
     this.drawHead();
     this.drawPictures();
+  }
+
+  drawMotion() {
+    this.film.motion.draw(this.low, this.high);
   }
 
   drawRuler() {
