@@ -147,11 +147,11 @@ def explain_frames(
     )
 
 
-def most_relevant(relevance: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which tenth of frames (N,) or of places (h, w) is most relevant, at least one."""
+def most_relevant(relevance: NDArray[np.float32], share: float = RELEVANT) -> NDArray[np.bool_]:
+    """Return which share of frames (N,) or of places (h, w) is most relevant, at least one."""
     order = np.argsort(-relevance, axis=None, kind="stable")
     chosen = np.zeros(relevance.size, bool)
-    chosen[order[: max(1, round(RELEVANT * relevance.size))]] = True
+    chosen[order[: max(1, round(share * relevance.size))]] = True
     return chosen.reshape(relevance.shape)
 
 

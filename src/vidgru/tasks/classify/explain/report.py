@@ -207,12 +207,15 @@ def _when(found: Explanation, pictures: Sequence[Image], numbers: Sequence[int])
 def _how(found: Explanation, pictures: Sequence[Image], numbers: Sequence[int]) -> str:
     if not found.gates:
         return as_section("how", "How", "<p>This core has no gates.</p>\n")
-    gates = [name for name in found.gates if name != "kept"]
-    kinds = {**dict(zip(gates, COLORS, strict=False)), "kept": "kept"}
-    shown = {kinds[name]: values for name, values in found.gates.items()}
-    chart = _time_chart(found, "Gates over time", Axis("open", 0, 1, share=True), shown)
-    keys = legend([(kinds[name], MEANING[name]) for name in found.gates])
     kept = found.gates["kept"]
+    # A gate that is what is kept would only hide behind it.
+    gates = [name for name, values in found.gates.items() if values != kept]
+    same = [MEANING[name] for name in found.gates if name not in [*gates, "kept"]]
+    kinds = {**dict(zip(gates, COLORS, strict=False)), "kept": "kept"}
+    shown = {kind: found.gates[name] for name, kind in kinds.items()}
+    chart = _time_chart(found, "Gates over time", Axis("open", 0, 1, share=True), shown)
+    what = {**MEANING, "kept": " = ".join([MEANING["kept"], *same])}
+    keys = legend([(kind, what[name]) for name, kind in kinds.items()])
     lowest = min(range(len(kept)), key=kept.__getitem__)
     return as_section(
         "how",
@@ -279,7 +282,7 @@ def _classes(found: Explanation) -> str:
         )
         for label in order
     ]
-    head = ["class", "probability", "logit", "of which bias"]
+    head = ["class", "probability", "logit", "bias"]
     more = "" if len(order) == len(shares) else "<p>The ten likeliest.</p>\n"
     return as_section("classes", "Classes", as_table("classes", head, rows), more)
 
@@ -298,7 +301,7 @@ def _nearest(found: Explanation) -> str:
         "nearest",
         "It looks like these",
         f'<div class="near">{figures}</div>\n',
-        '<p class="dim">The training clips that are nearest to the model, by the mean of the '
-        "core's outputs. Similarity is 1 for the same, and 0 for no more alike than any clips."
+        '<p class="dim">The training clips that look most like it to the model, by the mean of '
+        "the core's outputs. Similarity is 1 for the same, and 0 for no more alike than any clips."
         "</p>\n",
     )

@@ -13,6 +13,7 @@ STYLE = """
 .near figure{margin:0}
 .near img{display:block;height:96px;max-width:100%;object-fit:contain}
 .strip.wide img{width:auto;height:96px;max-width:100%}
+@media (max-width:30rem){.strip.wide img{width:calc(50% - 2px);height:auto}}
 .line.three{stroke:#1a7f37}.line.four{stroke:#8250df}.line.five{stroke:var(--dim)}
 .line.kept{stroke:var(--ink);stroke-width:3}
 .key.three{background:#1a7f37}.key.four{background:#8250df}.key.five{background:var(--dim)}
