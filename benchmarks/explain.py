@@ -20,15 +20,19 @@ from shared import run_vidgru
 
 import vidgru
 from vidgru.core.results import run_to_end
+from vidgru.nn.inputs import normalise
 from vidgru.tasks.classify.explain.explain import (
     RELEVANT,
     hold_area,
     hold_frames,
     most_relevant,
 )
+from vidgru.tasks.classify.explain.relevance import forward, odds, relevance_maps
 from vidgru.tasks.classify.explain.results import Explanation
 from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.network import Network
 from vidgru.tasks.classify.probabilities import clip_probabilities
+from vidgru.tasks.classify.sliding import window_spans
 from vidgru.tasks.classify.windows import view_outputs
 
 RANDOM = 10  # draws
@@ -101,6 +105,28 @@ def randomised(run: Path) -> Model:
     return model
 
 
+def signed(model: Model, views: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+    """Return the relevance (N, h, w) for a class as it is computed, with sign, not smoothed."""
+    network, clip, maps = model.network, normalise(torch.from_numpy(views)), []
+    if not isinstance(network, Network):
+        raise SystemExit(f"{model.path} reads rows: it cannot be explained")
+    for start, end in window_spans(len(views), model.spec.frames):
+        passed = forward(network, clip[None, start:end])
+        direction = odds(passed.contributions.sum(1), number, None)
+        maps.append(relevance_maps(network, passed, direction)[0][0].numpy())
+    return np.concatenate(maps)
+
+
+def alike(one: NDArray[np.float32], two: NDArray[np.float32], ranks: bool = True) -> float:
+    """Return the correlation of maps, by ranks unless that is off."""
+    rows = np.stack([one.ravel(), two.ravel()]).astype(np.float64)
+    if ranks:
+        rows = rows.argsort(1, kind="stable").argsort(1).astype(np.float64)
+    rows -= rows.mean(1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return float(rows[0] @ rows[1])
+
+
 def seconds_of(call: Callable[[], object]) -> float:
     """Return the least CPU time of three calls."""
     times = []
@@ -115,7 +141,7 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
     """Print the figures of a model; every `slow`-th clip is explained by occlusion, too."""
     model, other = vidgru.load(run), randomised(run)
     hits: dict[str, list[tuple[float, float]]] = {"gradient": [], "occlusion": []}
-    held, whole, alike, wrong, chance = [], [], [], [], []
+    held, whole, random, wrong, chance = [], [], [], [], []
     ratios: list[float] = []
     for number, (path, (label, drawn)) in enumerate(clips.items()):
         found = model.explain(path)
@@ -129,8 +155,16 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
         hits["gradient"].append(points(found, drawn))
         held.append(curves(model, found, views))
         whole.append(found.held_still.whole)
-        changed = other.explain(path, label=label).maps.ravel()
-        alike.append(abs(float(np.corrcoef(found.maps.ravel(), changed)[0, 1])))
+        changed, place = other.explain(path, label=label).maps, model.spec.labels.index(label)
+        mine, others = (signed(one, views, place) for one in (model, other))
+        random.append(
+            (
+                alike(mine, others),
+                alike(np.abs(mine), np.abs(others)),
+                alike(found.maps, changed),
+                alike(found.maps, changed, ranks=False),
+            )
+        )
         if number % slow == 0:
             hits["occlusion"].append(points(model.explain(path, method="occlusion"), drawn))
         if len(ratios) < 10:
@@ -150,7 +184,9 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
             ("insertion curve:", part[:, 1].mean(1)),
         ):
             print(f"{name}, {text} {own:.3f}, random {at_random:.3f}, most moving {moving:.3f}")
-    print(f"randomised weights: correlation {np.mean(alike):.3f}")
+    names = ("signed, by ranks", "without sign, by ranks", "drawn, by ranks", "drawn")
+    for name, value in zip(names, np.mean(np.abs(random), 0), strict=True):
+        print(f"randomised weights, correlation of maps, {name}: {value:.3f}")
     print(f"time: {np.median(ratios):.2f} x predict")
 
 
