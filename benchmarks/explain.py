@@ -2,7 +2,8 @@
 
 Draws the clips into FOLDER, trains a model with default flags (or takes --run), and prints for
 clips that it predicts right: the pointing game by both methods, deletion of the most relevant tenth
-against random ones and the most moving ones, maps of randomised weights, exact sums, and time.
+against random ones and the most moving ones, the means of deletion and insertion curves, maps of
+randomised weights, exact sums, and time.
 """
 
 import argparse
@@ -19,13 +20,23 @@ from shared import run_vidgru
 
 import vidgru
 from vidgru.core.results import run_to_end
-from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
+from vidgru.nn.inputs import normalise
+from vidgru.tasks.classify.explain.explain import (
+    RELEVANT,
+    hold_area,
+    hold_frames,
+    most_relevant,
+)
+from vidgru.tasks.classify.explain.relevance import forward, odds, relevance_maps
 from vidgru.tasks.classify.explain.results import Explanation
 from vidgru.tasks.classify.model import Model
+from vidgru.tasks.classify.network import Network
 from vidgru.tasks.classify.probabilities import clip_probabilities
+from vidgru.tasks.classify.sliding import window_spans
 from vidgru.tasks.classify.windows import view_outputs
 
 RANDOM = 10  # draws
+SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)  # of frames and of the picture, for the curves
 
 
 def points(found: Explanation, drawn: Drawn) -> tuple[float, float]:
@@ -46,8 +57,12 @@ def points(found: Explanation, drawn: Drawn) -> tuple[float, float]:
     return float(hits[int(np.argmax(peaks))]), share
 
 
-def deleted(model: Model, found: Explanation, views: NDArray[np.uint8]) -> list[float]:
-    """Return falls of the confidence: frames by relevance, at random, most moving; so of area."""
+def curves(model: Model, found: Explanation, views: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return confidences (frames or area, own, random or moving, deleted or inserted, shares).
+
+    Deleted: with the first share by relevance, at random or by motion held still; inserted: with
+    all but that share held still.
+    """
     number = model.spec.labels.index(found.label)
     rng = np.random.default_rng(0)
     moves = np.abs(np.diff(views.astype(np.float32), axis=0, prepend=views[:1])).mean(3)
@@ -55,21 +70,29 @@ def deleted(model: Model, found: Explanation, views: NDArray[np.uint8]) -> list[
     cell = views.shape[1] // side
     places = moves.sum(0)[: cell * side, : cell * side].reshape(side, cell, side, cell)
 
-    def fall(change: Callable[..., NDArray[np.uint8]], relevance: NDArray[np.float32]) -> float:
-        held = change(views, most_relevant(relevance))
+    def confidences(
+        change: Callable[..., NDArray[np.uint8]], relevance: NDArray[np.float32]
+    ) -> list[list[float]]:
+        chosen = [most_relevant(relevance, share) for share in SHARES]
+        return [
+            [confidence(change(views, held)) for held in every]
+            for every in (chosen, [~one for one in chosen])
+        ]
+
+    def confidence(held: NDArray[np.uint8]) -> float:
         outputs = view_outputs(model.network, [held], model.spec.frames)
         shares = clip_probabilities(outputs.cpu().numpy(), model.temperature)
-        return found.held_still.whole - float(shares[number])
+        return float(shares[number])
 
-    falls = []
+    rows = []
     for change, own, moving in (
         (hold_frames, np.array(found.relevance, np.float32), moves.sum((1, 2))),
         (hold_area, found.maps.sum(0), places.sum((1, 3))),
     ):
         chance = [rng.random(own.shape, np.float32) for _ in range(RANDOM)]
-        at_random = float(np.mean([fall(change, one) for one in chance]))
-        falls += [fall(change, own), at_random, fall(change, moving)]
-    return falls
+        at_random = np.mean([confidences(change, one) for one in chance], 0)
+        rows.append([confidences(change, own), at_random, confidences(change, moving)])
+    return np.array(rows)
 
 
 def randomised(run: Path) -> Model:
@@ -80,6 +103,28 @@ def randomised(run: Path) -> Model:
         if parameter.ndim > 1:
             torch.nn.init.kaiming_uniform_(parameter)
     return model
+
+
+def signed(model: Model, views: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+    """Return the relevance (N, h, w) for a class as it is computed, with sign, not smoothed."""
+    network, clip, maps = model.network, normalise(torch.from_numpy(views)), []
+    if not isinstance(network, Network):
+        raise SystemExit(f"{model.path} reads rows: it cannot be explained")
+    for start, end in window_spans(len(views), model.spec.frames):
+        passed = forward(network, clip[None, start:end])
+        direction = odds(passed.contributions.sum(1), number, None)
+        maps.append(relevance_maps(network, passed, direction)[0][0].numpy())
+    return np.concatenate(maps)
+
+
+def alike(one: NDArray[np.float32], two: NDArray[np.float32], ranks: bool = True) -> float:
+    """Return the correlation of maps, by ranks unless that is off."""
+    rows = np.stack([one.ravel(), two.ravel()]).astype(np.float64)
+    if ranks:
+        rows = rows.argsort(1, kind="stable").argsort(1).astype(np.float64)
+    rows -= rows.mean(1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return float(rows[0] @ rows[1])
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -96,7 +141,7 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
     """Print the figures of a model; every `slow`-th clip is explained by occlusion, too."""
     model, other = vidgru.load(run), randomised(run)
     hits: dict[str, list[tuple[float, float]]] = {"gradient": [], "occlusion": []}
-    falls, alike, wrong, chance = [], [], [], []
+    held, whole, random, wrong, chance = [], [], [], [], []
     ratios: list[float] = []
     for number, (path, (label, drawn)) in enumerate(clips.items()):
         found = model.explain(path)
@@ -108,24 +153,40 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
             continue
         chance.append(drawn.chance())
         hits["gradient"].append(points(found, drawn))
-        falls.append(deleted(model, found, views))
-        changed = other.explain(path, label=label).maps.ravel()
-        alike.append(abs(float(np.corrcoef(found.maps.ravel(), changed)[0, 1])))
+        held.append(curves(model, found, views))
+        whole.append(found.held_still.whole)
+        changed, place = other.explain(path, label=label).maps, model.spec.labels.index(label)
+        mine, others = (signed(one, views, place) for one in (model, other))
+        random.append(
+            (
+                alike(mine, others),
+                alike(np.abs(mine), np.abs(others)),
+                alike(found.maps, changed),
+                alike(found.maps, changed, ranks=False),
+            )
+        )
         if number % slow == 0:
             hits["occlusion"].append(points(model.explain(path, method="occlusion"), drawn))
         if len(ratios) < 10:
             predicting = seconds_of(lambda path=path: model.predict(path))  # type: ignore[misc]
             explaining = seconds_of(lambda path=path: model.explain(path))  # type: ignore[misc]
             ratios.append(explaining / predicting)
-    print(f"right: {len(falls)} of {len(clips)}; sums off by {max(wrong):.1e} at most")
+    print(f"right: {len(held)} of {len(clips)}; sums off by {max(wrong):.1e} at most")
     print(f"a point at random hits {np.mean(chance):.3f}")
     for method, found in hits.items():
         best, share = np.mean(found, 0)
         print(f"{method}: highest place {best:.3f}, relevance {share:.3f} of {len(found)} clips")
-    for name, part in zip(("frames", "area"), np.split(np.mean(falls, 0), 2), strict=True):
-        own, at_random, moving = part
-        print(f"{name} held: falls {own:.3f}, random {at_random:.3f}, most moving {moving:.3f}")
-    print(f"randomised weights: correlation {np.mean(alike):.3f}")
+    tenth = SHARES.index(RELEVANT)
+    for name, part in zip(("frames", "area"), np.mean(held, 0), strict=True):
+        for text, (own, at_random, moving) in (
+            ("tenth held still: falls", np.mean(whole) - part[:, 0, tenth]),
+            ("deletion curve:", part[:, 0].mean(1)),
+            ("insertion curve:", part[:, 1].mean(1)),
+        ):
+            print(f"{name}, {text} {own:.3f}, random {at_random:.3f}, most moving {moving:.3f}")
+    names = ("signed, by ranks", "without sign, by ranks", "drawn, by ranks", "drawn")
+    for name, value in zip(names, np.mean(np.abs(random), 0), strict=True):
+        print(f"randomised weights, correlation of maps, {name}: {value:.3f}")
     print(f"time: {np.median(ratios):.2f} x predict")
 
 

@@ -17,7 +17,7 @@ from vidgru.tasks.classify.explain import analyse as analysing
 from vidgru.tasks.classify.explain import explain as explaining
 from vidgru.tasks.classify.explain.analyse import Analysis, analyse, smoothed
 from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
-from vidgru.tasks.classify.explain.gates import gate_curves
+from vidgru.tasks.classify.explain.gates import KEPT_MAPS, gate_curves
 from vidgru.tasks.classify.explain.relevance import blurred, forward, odds, relevance_maps
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.sliding import SlidingWindows, window_spans
@@ -102,6 +102,10 @@ def test_gates(core: str, update: str, names: set[str]) -> None:
     network, clips = network_of(core, "both", update=update), clip_of(6)[None]
     traced = network.trace(clips)
     found = gate_curves(network, forward(network, clips).read)
+    if core == "convgru":
+        kept_maps = found.pop(KEPT_MAPS)
+        torch.testing.assert_close(kept_maps, traced["update"].mean(2))
+        torch.testing.assert_close(kept_maps.flatten(2).mean(2), found["kept"])
     assert {*found} == names
     for name in names - {"kept"}:
         torch.testing.assert_close(found[name], traced[name].flatten(2).mean(2))

@@ -34,6 +34,7 @@ RUN_FILES = {
     "split.csv",
     "curves.png",
     "confusion.png",
+    "training_clips.safetensors",
 }
 ONNX_FILES = {"model.onnx"} if has_runtime(export=True) else set[str]()
 

@@ -30,6 +30,8 @@ def redraw(
     path: str | Path,
     prepare: Callable[[tuple[int, int]], Draw],
     seconds: float | None = None,
+    start: float = 0.0,
+    end: float | None = None,
 ) -> Generator[Progress, None, None]:
     """Write what `prepare(size)` draws on the frames of a source, reporting each frame.
 
@@ -38,29 +40,33 @@ def redraw(
     rate becomes its fastest one, 60 frames/s at most, and each frame is repeated for as long as
     it is shown; faster frames are left out, with a warning. An existing file is replaced. A picture
     that starts later than the sound of its source starts as late here. Memory does not grow with
-    the length. `seconds` is the length of the source; left out, it is what the source declares.
+    the length. `seconds` is the length of what is written; left out, it is what the source
+    declares. `start` and `end`, in seconds, cut out a part.
     Raises VideoError, OutputError, and OptionError for a file that is no .mp4 or .webm, or is the
     source itself.
     """
     path = Path(path)
     check_suffix(path)
     refuse_overwriting_sources([path], [Path(source)])
-    size, fps, start, declared = _looks(source)
+    size, fps, first, declared = _looks(source)
+    whole = not start and end is None
     total = max(round((seconds or declared or 0) * fps), 1)
     draw = prepare(size)
     shown, last, began = 0, -1, monotonic()
     read: list[VideoInfo] = []
     with open_recorder(path, size, fps, file_clock(source).start) as recorder:
         # Pictures in a folder may differ in size.
-        frames = sample_frames(source, float(fps), size=size, start=start, report=read.append)
+        frames = sample_frames(
+            source, float(fps), size=size, start=start + first, end=end, report=read.append
+        )
         for done, frame in enumerate(frames, 1):
             recorder.write(draw(frame))
             shown, last = shown + (frame.index != last), frame.index
-            speed = frame.time / max(monotonic() - began, 1e-3)
+            speed = (frame.time - start) / max(monotonic() - began, 1e-3)
             yield Progress("Saving", done, max(total, done), f"{speed:.1f} x real time")
     for info in read:
         # Other problems were reported by the prediction.
-        if shown < 0.99 * info.frames:
+        if whole and shown < 0.99 * info.frames:
             log.warning(
                 "%s has %d frames, some faster than %g a second: %s shows %d of them.",
                 source, info.frames, float(fps), path, shown,

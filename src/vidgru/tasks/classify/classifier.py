@@ -221,10 +221,17 @@ class Classifier(VideoModel[Prediction]):
         bout = None if spec.bout is None else spec.bout * spec.fps / spec.frames
         return Smoothing.of(self.confidence, len(spec.labels), bout, threshold, min_seconds)
 
-    def _sampled(self, source: Source, reading: "ReadingProgress | None" = None) -> Iterator[Frame]:
+    def _sampled(
+        self,
+        source: Source,
+        reading: "ReadingProgress | None" = None,
+        start: float = 0.0,
+        end: float | None = None,
+    ) -> Iterator[Frame]:
         size = self.spec.side, self.spec.side
         opened = reading.begin if reading else lambda video: None
-        return sample_frames(source, self.spec.fps, size=size, opened=opened)
+        fps = self.spec.fps
+        return sample_frames(source, fps, size=size, start=start, end=end, opened=opened)
 
     def _sound(self, logits: Logits) -> Logits:
         # Each weight by itself may be finite, yet too large.

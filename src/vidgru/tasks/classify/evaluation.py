@@ -25,6 +25,7 @@ from vidgru.tasks.classify import metrics as measure
 from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, confidence_and_correct
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.classifier import find_model, threshold_for
+from vidgru.tasks.classify.explain.mistakes import check_explainable, explain_mistakes_steps
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.report import MISTAKES, write_report
@@ -52,6 +53,7 @@ def evaluate_classes_steps(
     if config.timeline:
         report = report_path(config)
         return (yield from evaluate_timelines_steps(folder, config, model, device, report))
+    explain_to = check_explainable(model, report_path(config)) if config.explain else None
     source = read_source(folder, config.group_by, annotations=config)
     part, clips = _part(source, folder, model)
     spec = model.spec
@@ -66,6 +68,11 @@ def evaluate_classes_steps(
         yield Progress("evaluating", len(outputs), len(held_out.clips))
     threshold = threshold_for(model.path, model.confidence, config.max_error)
     evaluation = evaluation_of(folder, model, held_out, outputs, threshold, config.max_error)
+    if config.explain and explain_to:
+        explained = yield from explain_mistakes_steps(
+            evaluation, held_out, model, device, config.explain, explain_to
+        )
+        evaluation = replace(evaluation, explained=explained)
     if (path := report_path(config)) is not None:
         evaluation = replace(evaluation, report=path)
         write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held_out))

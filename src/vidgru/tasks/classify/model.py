@@ -1,6 +1,7 @@
 """A classifier that torch computes."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from vidgru.video.sample import read_ahead
 
 if TYPE_CHECKING:
     from vidgru.tasks.classify.explain.explain import Question
+    from vidgru.tasks.classify.explain.nearest import ClipIndex
     from vidgru.tasks.classify.explain.results import Explanation
 
 
@@ -72,11 +74,14 @@ class Model(Classifier):
         label: str | None = None,
         against: str | None = None,
         method: str = "gradient",
+        start: float | None = None,
+        end: float | None = None,
         progress: OnProgress | None = None,
     ) -> "Explanation":
         """Return which frames and places a prediction comes from, as `explain_steps` finds it."""
         with python_names():
-            return run_to_end(self.explain_steps(source, label, against, method), progress)
+            steps = self.explain_steps(source, label, against, method, start, end)
+            return run_to_end(steps, progress)
 
     def explain_steps(
         self,
@@ -84,48 +89,64 @@ class Model(Classifier):
         label: str | None = None,
         against: str | None = None,
         method: str = "gradient",
+        start: float | None = None,
+        end: float | None = None,
     ) -> Steps["Explanation"]:
         """Explain the prediction for a video, folder of images or Frames, yielding Progress.
 
         label: the class to explain, by default the predicted one; against: the class that it is
         compared with, by default all others. `method` "occlusion" hides each part in turn, which
-        is slow. A video may have some 2,000 sampled frames. Raises VideoError, OptionError, and
-        ModelError for a model of --encoder rows.
+        is slow. start and end, in seconds, cut out a stretch, which may have some 2,000 sampled
+        frames. Raises VideoError, OptionError, and ModelError for a model of --encoder rows.
         """
         from vidgru.tasks.classify.explain.explain import ask
 
-        question = ask(self.spec, self.path, label, against, method)
-        views = yield from self.views_steps(source)
-        return (yield from self.explain_views(str(source), views, question))
+        question = ask(self.spec, self.path, label, against, method, start, end)
+        views = yield from self.views_steps(source, question.start, end)
+        return (yield from self.explain_views(str(source), views, question, self._training_clips))
 
-    def views_steps(self, source: Source) -> Steps[Image]:
+    @cached_property
+    def _training_clips(self) -> "ClipIndex | None":
+        from vidgru.tasks.classify.explain.nearest import read_index
+
+        return read_index(self.path, self.network)
+
+    def views_steps(
+        self, source: Source, start: float = 0.0, end: float | None = None
+    ) -> Steps[Image]:
         """Return what the network gets of all frames, uint8 (N, size, size, 3); raises VideoError.
 
-        A video may have some 2,000 sampled frames.
+        There may be some 2,000 sampled frames from `start` to `end`, in seconds.
         """
         from vidgru.tasks.classify.explain.explain import max_frames
 
         reading, most = ReadingProgress(source, self.spec.fps), max_frames(self.spec.size)
         views = list[Image]()
-        for chunk in read_ahead(self._sampled(source, reading), self._most):
+        for chunk in read_ahead(self._sampled(source, reading, start, end), self._most):
             views.append(self._views([frame.rgb for frame in chunk]))
             yield reading.progress(len(chunk))
             if reading.frames > most:
                 raise VideoError(
                     f"{source} is longer than {most / self.spec.fps:.0f} s, the most that can be "
-                    "explained at once: cut out the part in question."
+                    "explained at once: give --start and --end."
                 )
+        if not views:
+            raise VideoError(f"{source} shows nothing from {start:g} s on: it is shorter.")
         return np.concatenate(views)
 
     def explain_views(
-        self, source: str, views: Image, question: "Question"
+        self, source: str, views: Image, question: "Question", index: "ClipIndex | None" = None
     ) -> Steps["Explanation"]:
-        """Explain the prediction for `views_steps` of a source, yielding Progress."""
+        """Explain the prediction for `views_steps` of a source, yielding Progress.
+
+        index: of the training clips, for the nearest ones.
+        """
         from vidgru.tasks.classify.explain.explain import explain_frames
 
         spec = self.spec
         spans = window_spans(len(views), spec.frames)
-        times = [(start / spec.fps, end / spec.fps) for start, end in spans]
+        first = question.start
+        times = [(first + start / spec.fps, first + end / spec.fps) for start, end in spans]
 
         def decode(outputs: Tensor) -> Prediction:
             logits = self._sound(outputs.cpu().numpy())
@@ -133,7 +154,7 @@ class Model(Classifier):
             found = prediction_of(source, labels, logits, times, len(views), self.temperature)
             return self._judged(found)
 
-        return (yield from explain_frames(self.network, spec, views, question, decode))
+        return (yield from explain_frames(self.network, spec, views, question, decode, index))
 
 
 class _Windows:

@@ -238,9 +238,18 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
     out: str | None = option(
         None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
     )
+    explain: int | None = option(
+        None,
+        "Explain the N most confident mistakes, as `vidgru explain` does, in the folder mistakes"
+        " beside the report.",
+        low=1,
+        metavar="N",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.explain is not None and self.timeline:
+            raise OptionError("--explain is for clips: leave out --timeline.")
         if self.min_seconds is not None and not self.timeline:
             raise OptionError("--min-seconds needs --timeline.")
 

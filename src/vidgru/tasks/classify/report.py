@@ -250,18 +250,22 @@ def _mistakes(numbers: Numbers, strips: Mapping[str, Sequence[NDArray[np.uint8]]
     wrong.sort(key=lambda n: -answers[n]["confidence"])
     worst = wrong[: max(MISTAKES, len(strips))]
     figures = []
-    for n in worst:
+    for rank, n in enumerate(worst, 1):
         answer = answers[n]
         images = "".join(
             f'<img alt="" src="data:image/jpeg;base64,{_jpeg(frame)}">'
             for frame in strips.get(answer["clip"], ())
         )
+        page, link = Path("mistakes", str(rank)), ""
+        if any(Path(folder).parts[-2:] == page.parts for folder in numbers.content["explained"]):
+            link = f': <a href="{page.as_posix()}/explanation.html">why?</a>'
         label = escape(f"Frames of {visible(answer['clip'])}")
         strip = f'<div class="strip" role="img" aria-label="{label}">{images}</div>'
         figures.append(
             f"<figure><div>True <b>{named(answer['label'])}</b>, predicted "
             f"<b>{named(answer['predicted'])}</b> with {numbers('answers', n, 'confidence')}</div>"
-            f"{strip if images else ''}<figcaption>{named(answer['clip'])}</figcaption></figure>\n"
+            f"{strip if images else ''}<figcaption>{named(answer['clip'])}{link}</figcaption>"
+            "</figure>\n"
         )
     if not wrong:
         figures.append("<p>None: every clip was correct.</p>\n")

@@ -222,6 +222,8 @@ def show_evaluation(result: Evaluation) -> None:
         console.print(Text(f"Wrong: {printable(said)}", overflow="fold"))
     if len(wrong) > SUREST:
         console.print(Text(f"and {len(wrong) - SUREST} more, of lower confidence."))
+    for folder in result.explained:
+        console.print(Text(f"Explained: {printable(str(folder))}", overflow="fold"))
     if result.report is not None:
         console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
 

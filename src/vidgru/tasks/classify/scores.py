@@ -34,7 +34,8 @@ class Evaluation(Evaluated):
     interval: of the accuracy, 95 %, low and high; groups: number of independent groups
     it is over, None where clips count one by one; precision and
     f1: by label, None where undefined; top: accuracy by k when any of the k likeliest counts;
-    majority: accuracy of always predicting the commonest class; report: the web page, if any.
+    majority: accuracy of always predicting the commonest class; report: the web page, if any;
+    explained: folders of explained mistakes, the most confident first.
     """
 
     task: ClassVar = "classify"
@@ -52,6 +53,7 @@ class Evaluation(Evaluated):
     shortcuts: tuple[Shortcut, ...]
     answers: tuple[Answer, ...]
     report: Path | None
+    explained: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, fit_confidence
 from vidgru.tasks.classify.classes import Classify, smallest_loss
 from vidgru.tasks.classify.encoders import initial_weights
+from vidgru.tasks.classify.explain.nearest import write_index
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.plots import plot_confusion
@@ -236,6 +237,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
         if is_main():
             plot_curves(self.run / "curves.png", self.rows, CURVE)
             plot_confusion(self.run / "confusion.png", validated.scores)
+            write_index(self.run, self.train_step.network, self.spec, self.data)
         return TrainResult(
             labels=self.spec.labels,
             validation=validated.scores,

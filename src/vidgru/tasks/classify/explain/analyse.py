@@ -30,7 +30,8 @@ class Analysis(NamedTuple):
     """What frames come to.
 
     outputs: (windows, K); label: number of the explained class; contributions: (N, K); maps:
-    (N, h, w), smoothed, none below 0; strength: of each encoder's relevance; gates: (N,) by name;
+    (N, h, w), smoothed, none below 0; strength: of each encoder's relevance; gates: (N,) by name,
+    and KEPT_MAPS (N, h, w) of a core of maps;
     state: (hidden,), the mean of the core's outputs.
     """
 
@@ -136,7 +137,11 @@ class _Sums:
     def result(self, label: int) -> Analysis:
         """Return the averages; frames that no window covers have no part in the answer."""
         logits, maps = self.parts.pop("logits"), self.parts.pop("maps")
-        gates = {name: sums / self.covered.clamp_min(1) for name, sums in self.parts.items()}
+        covered = self.covered.clamp_min(1)
+        gates = {
+            name: sums / covered.view(-1, *[1] * (sums.ndim - 1))
+            for name, sums in self.parts.items()
+        }
         smooth = smoothed(maps / self.windows).clamp_min(0)
         states, outputs = torch.stack(self.states).mean(0), torch.stack(self.outputs)
         return Analysis(outputs, label, logits / self.windows, smooth, self.strength, gates, states)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vidgru.core.results import Failure
+    from vidgru.tasks.classify.classifier import Steps
     from vidgru.tasks.classify.explain.results import Explanation
     from vidgru.tasks.classify.model import Model
 
@@ -54,14 +55,18 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         _summarize(model, found, Path(out), as_json, quiet)
         return
     folders = plan_folders(out, "", sources, found)
-    steps = partial(
-        model.explain_steps, label=config.label, against=config.against, method=config.method
-    )
+    given = (config.label, config.against, config.method, config.start, config.end)
+
+    def steps(source: Path) -> "Steps[Explanation]":
+        return model.explain_steps(source, *given)
+
     output = Output(
         as_json=as_json,
         json_types=(Explanation,),
         show={Explanation: show_explanation},
-        save={Explanation: partial(_save, model=model, folders=folders, quiet=quiet)},
+        save={
+            Explanation: partial(_save, model=model, folders=folders, end=config.end, quiet=quiet)
+        },
     )
     interrupted = "{done} of {total} sources were explained."
     if print_sources(each(found, steps), len(found), output, quiet=quiet, interrupted=interrupted):
@@ -86,7 +91,11 @@ def _summarize(
 
 
 def _save(
-    explanation: "Explanation", model: "Model", folders: dict[Path, Path], quiet: bool
+    explanation: "Explanation",
+    model: "Model",
+    folders: dict[Path, Path],
+    end: float | None,
+    quiet: bool,
 ) -> bool:
     """Write the files of an explanation; return whether that failed."""
     from vidgru.core.errors import OutputError, VideoError
@@ -97,7 +106,7 @@ def _save(
 
     source = Path(explanation.source)
     try:
-        saving = save_steps(explanation, source, folders[source], model.path, model.spec.fps)
+        saving = save_steps(explanation, source, folders[source], model.path, model.spec.fps, end)
         return print_saved(follow(saving, quiet), quiet)
     except (VideoError, OutputError) as error:
         return print_saved([Failure(explanation.source, str(error))], quiet)

@@ -15,7 +15,9 @@ from vidgru.data.augment import Frames
 from vidgru.nn.inputs import normalise
 from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.explain.analyse import analyse
-from vidgru.tasks.classify.explain.options import METHODS
+from vidgru.tasks.classify.explain.gates import KEPT_MAPS
+from vidgru.tasks.classify.explain.nearest import ClipIndex
+from vidgru.tasks.classify.explain.options import METHODS, check_span
 from vidgru.tasks.classify.explain.results import Explanation, HeldStill
 from vidgru.tasks.classify.network import Network
 from vidgru.tasks.classify.results import Prediction
@@ -32,16 +34,24 @@ Decode = Callable[[Tensor], Prediction]
 class Question(NamedTuple):
     """What is to be explained: a class (None: the predicted one), against which, by which method.
 
-    Classes are numbers.
+    Classes are numbers; start and end, in seconds, cut out a stretch of the video.
     """
 
     label: int | None
     against: int | None
     method: str
+    start: float = 0.0
+    end: float | None = None
 
 
 def ask(
-    spec: ModelSpec, path: Path, label: str | None, against: str | None, method: str
+    spec: ModelSpec,
+    path: Path,
+    label: str | None = None,
+    against: str | None = None,
+    method: str = METHODS[0],
+    start: float | None = None,
+    end: float | None = None,
 ) -> Question:
     """Return what is to be explained; raises OptionError, ModelError."""
     if spec.encoder == "rows":
@@ -52,7 +62,8 @@ def ask(
         raise OptionError(f"Invalid --method {method!r}. Choose one of: {', '.join(METHODS)}.")
     if label is not None and label == against:
         raise OptionError(f"--against {against!r} is the explained class: give another one.")
-    return Question(_number(spec, path, label), _number(spec, path, against), method)
+    begin = check_span(start, end)
+    return Question(_number(spec, path, label), _number(spec, path, against), method, begin, end)
 
 
 def _number(spec: ModelSpec, path: Path, label: str | None) -> int | None:
@@ -71,7 +82,12 @@ def max_frames(side: int) -> int:
 
 
 def explain_frames(
-    network: AnyNetwork, spec: ModelSpec, pixels: Frames, question: Question, decode: Decode
+    network: AnyNetwork,
+    spec: ModelSpec,
+    pixels: Frames,
+    question: Question,
+    decode: Decode,
+    index: ClipIndex | None = None,
 ) -> Generator[Progress, None, Explanation]:
     """Explain the prediction for views of frames uint8 (N, size, size, 3), yielding Progress.
 
@@ -101,7 +117,7 @@ def explain_frames(
         )
     prediction = decode(found.outputs)
     maps = found.maps.numpy()
-    strength = found.strength.tolist()
+    strength, kept = found.strength.tolist(), found.gates.pop(KEPT_MAPS, None)
     relevance = maps.sum((1, 2))
 
     def share(pixels: Frames) -> float:
@@ -115,7 +131,7 @@ def explain_frames(
         prediction=prediction,
         logits=tuple(found.contributions.sum(0).tolist()),
         bias=tuple(network.head.bias.detach().cpu().tolist()),
-        seconds=tuple(n / spec.fps for n in range(len(pixels))),
+        seconds=tuple(question.start + n / spec.fps for n in range(len(pixels))),
         contributions=tuple(map(tuple, found.contributions.tolist())),
         relevance=tuple((relevance / max(relevance.sum(), 1e-12)).tolist()),
         pictures=strength[1] / max(sum(strength), 1e-12) if len(strength) > 1 else None,
@@ -125,15 +141,17 @@ def explain_frames(
             frames=share(hold_frames(pixels, most_relevant(relevance))),
             area=share(hold_area(pixels, most_relevant(maps.sum(0)))),
         ),
+        nearest=() if index is None else index.nearest(found.state),
         maps=(maps / max(float(maps.max()), 1e-12)).astype(np.float32),
+        kept_maps=None if kept is None else kept.numpy().astype(np.float32),
     )
 
 
-def most_relevant(relevance: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which tenth of frames (N,) or of places (h, w) is most relevant, at least one."""
+def most_relevant(relevance: NDArray[np.float32], share: float = RELEVANT) -> NDArray[np.bool_]:
+    """Return which share of frames (N,) or of places (h, w) is most relevant, at least one."""
     order = np.argsort(-relevance, axis=None, kind="stable")
     chosen = np.zeros(relevance.size, bool)
-    chosen[order[: max(1, round(RELEVANT * relevance.size))]] = True
+    chosen[order[: max(1, round(share * relevance.size))]] = True
     return chosen.reshape(relevance.shape)
 
 

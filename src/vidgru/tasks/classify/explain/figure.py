@@ -37,12 +37,13 @@ def write_figure(
         axes.imshow(with_heat(picture, found.maps[number], found.view))
         axes.set_title(f"{found.seconds[number]:.2f} s", fontsize="small")
         axes.set_axis_off()
+    first = found.seconds[0]
     added = figure.add_subplot(grid[1, :])
     for label, color in ((found.label, "tab:blue"), (found.second, "tab:orange")):
         # Class names are untrusted: shortened, and never read as mathematics.
         (line,) = added.plot(found.seconds, found.curve(label), color=color)
         line.set_label(_short(label))
-    added.set(ylabel="adds to the logit", xlim=(0, max(found.seconds[-1], 1e-3)))
+    added.set(ylabel="adds to the logit", xlim=(first, max(found.seconds[-1], first + 1e-3)))
     for text in added.legend(frameon=False, loc="upper left").get_texts():
         text.set_parse_math(False)
     shares = added.twinx()

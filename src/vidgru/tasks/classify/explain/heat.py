@@ -58,7 +58,9 @@ class HeatVideo:
     def draw(self, frame: Frame) -> Image:
         """Return a frame with its relevance, between those of the sampled frames around it."""
         maps = self.explanation.maps
-        place = min(max(frame.time * self.fps, 0.0), len(maps) - 1.0)
+        place = min(
+            max((frame.time - self.explanation.seconds[0]) * self.fps, 0.0), len(maps) - 1.0
+        )
         low = int(place)
         high, share = min(low + 1, len(maps) - 1), np.float32(place - low)
         relevance = maps[low] * (1 - share) + maps[high] * share

@@ -1,5 +1,6 @@
 """Options of `explain`."""
 
+import math
 from dataclasses import dataclass
 
 from vidgru.core.errors import OptionError
@@ -7,6 +8,16 @@ from vidgru.core.options import option
 from vidgru.engine.model_config import ModelConfig
 
 METHODS = ("gradient", "occlusion")
+
+
+def check_span(start: float | None, end: float | None) -> float:
+    """Return where a stretch begins, in seconds; raises OptionError where it is none."""
+    begin = start or 0.0
+    if not 0 <= begin < math.inf:
+        raise OptionError(f"Invalid --start {start}: give seconds, 0 or more.")
+    if end is not None and not begin < end < math.inf:
+        raise OptionError(f"--end {end:g} must be later than --start {begin:g}.")
+    return begin
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class ExplainConfig(ModelConfig):
         "How maps are computed: from the gradient, or by hiding each part in turn (slow).",
         choices=METHODS,
     )
+    start: float | None = option(None, "Begin at this second.", low=0, metavar="SECONDS")
+    end: float | None = option(None, "Stop before this second.", above=0, metavar="SECONDS")
     summary: bool = option(
         False,
         "Explain no single video, but what the model looks at in all of them: a map for each"
@@ -36,5 +49,8 @@ class ExplainConfig(ModelConfig):
         super().__post_init__()
         if self.summary and (self.label is not None or self.against is not None):
             raise OptionError("--summary is of all classes: leave out --class and --against.")
+        check_span(self.start, self.end)
+        if self.summary and (self.start is not None or self.end is not None):
+            raise OptionError("--summary is of whole videos: leave out --start and --end.")
         if self.summary and self.method != "gradient":
             raise OptionError("--summary uses the gradient: leave out --method.")

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidgru.core.files import write_bytes
 from vidgru.tasks.classify.charts import Axis, Chart, legend
 from vidgru.tasks.classify.explain.heat import colored, stretched, with_heat
@@ -47,13 +50,16 @@ def write_page(path: Path, found: Explanation, model: Path, pictures: Sequence[I
     pictures: rgb uint8 (H, W, 3) of the frames of `shown_frames`. Raises OutputError.
     """
     numbers = shown_frames(len(found.seconds))
+    spread = _spread(len(pictures))
+    few = [pictures[n] for n in spread], [numbers[n] for n in spread]
     sections = (
         _headline(found, model),
         _player(found),
-        _when(found, [pictures[n] for n in _spread(len(pictures))], numbers),
-        _how(found),
+        _when(found, *few),
+        _how(found, *few),
         _held(found),
         _classes(found),
+        _nearest(found),
     )
     title = f"Why {found.label}? {found.source}"
     content = {"player": _player_data(found, pictures, numbers)}
@@ -118,11 +124,12 @@ def _player_data(
         frames = [_jpeg(_fitted(picture, side), quality) for picture in pictures]
         if sum(map(len, frames)) <= BUDGET:
             break
-    step = 1000 * numbers.step * (found.seconds[1] if len(found.seconds) > 1 else 1)
+    step = 1000 * numbers.step * found.step
     return {
         "frames": frames,
         "heats": heats,
         "seconds": [round(found.seconds[n], 3) for n in numbers],
+        "begin": found.seconds[0],
         "end": _end(found),
         "step": max(round(step), 40),
     }
@@ -144,21 +151,25 @@ def _fitted(picture: Image, side: int) -> Image:
 
 
 def _jpeg(picture: Image, quality: int) -> str:
-    return base64.b64encode(encode_image(picture, ".jpg", quality)).decode()
+    return _base64(encode_image(picture, ".jpg", quality))
+
+
+def _base64(data: bytes | memoryview) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _end(found: Explanation) -> float:
-    return max(found.seconds[-1], 1e-3)
+    return max(found.seconds[-1], found.seconds[0] + 1e-3)
 
 
 def _time_chart(
     found: Explanation, title: str, y: Axis, curves: Mapping[str, Sequence[float]]
 ) -> str:
     """Return a chart of curves over time by their colour, with a line at the shown frame."""
-    chart = Chart(title, Axis("seconds", 0, _end(found)), y)
+    chart = Chart(title, Axis("seconds", found.seconds[0], _end(found)), y)
     for kind, values in curves.items():
         chart.line(zip(found.seconds, values, strict=True), kind)
-    (left, top), (right, bottom) = chart.at(0, y.high), chart.at(_end(found), y.low)
+    (left, top), (right, bottom) = chart.at(found.seconds[0], y.high), chart.at(_end(found), y.low)
     chart.marks.append(
         f'<path class="cursor" d="M0 {top}V{bottom}" data-left="{left}" data-right="{right}" '
         f'transform="translate({left} 0)"/>'
@@ -166,7 +177,7 @@ def _time_chart(
     return chart.svg()
 
 
-def _when(found: Explanation, pictures: Sequence[Image], numbers: range) -> str:
+def _when(found: Explanation, pictures: Sequence[Image], numbers: Sequence[int]) -> str:
     curves = {"one": found.curve(found.label), "two": found.curve(found.second)}
     values = [value for curve in curves.values() for value in curve]
     low, high = min(0.0, *values), max(0.0, *values)
@@ -179,12 +190,7 @@ def _when(found: Explanation, pictures: Sequence[Image], numbers: range) -> str:
         Axis("share of relevance", 0, max(*found.relevance, 1e-3), share=True),
         {"one": found.relevance},
     )
-    spread = [numbers[n] for n in _spread(len(numbers))]
-    images = "".join(
-        f'<img alt="{found.seconds[n]:.2f} s" src="data:image/jpeg;base64,'
-        f'{_jpeg(with_heat(_fitted(picture, 170), found.maps[n], found.view), 80)}">'
-        for n, picture in zip(spread, pictures, strict=True)
-    )
+    images = _strip(found, found.maps, pictures, numbers)
     return as_section(
         "when",
         "When",
@@ -198,15 +204,18 @@ def _when(found: Explanation, pictures: Sequence[Image], numbers: range) -> str:
     )
 
 
-def _how(found: Explanation) -> str:
+def _how(found: Explanation, pictures: Sequence[Image], numbers: Sequence[int]) -> str:
     if not found.gates:
         return as_section("how", "How", "<p>This core has no gates.</p>\n")
-    gates = [name for name in found.gates if name != "kept"]
-    kinds = {**dict(zip(gates, COLORS, strict=False)), "kept": "kept"}
-    shown = {kinds[name]: values for name, values in found.gates.items()}
-    chart = _time_chart(found, "Gates over time", Axis("open", 0, 1, share=True), shown)
-    keys = legend([(kinds[name], MEANING[name]) for name in found.gates])
     kept = found.gates["kept"]
+    # A gate that is what is kept would only hide behind it.
+    gates = [name for name, values in found.gates.items() if values != kept]
+    same = [MEANING[name] for name in found.gates if name not in [*gates, "kept"]]
+    kinds = {**dict(zip(gates, COLORS, strict=False)), "kept": "kept"}
+    shown = {kind: found.gates[name] for name, kind in kinds.items()}
+    chart = _time_chart(found, "Gates over time", Axis("open", 0, 1, share=True), shown)
+    what = {**MEANING, "kept": " = ".join([MEANING["kept"], *same])}
+    keys = legend([(kind, what[name]) for name, kind in kinds.items()])
     lowest = min(range(len(kept)), key=kept.__getitem__)
     return as_section(
         "how",
@@ -214,6 +223,35 @@ def _how(found: Explanation) -> str:
         f"<figure>{chart}{keys}</figure>\n",
         f"<p>Most is overwritten at {found.seconds[lowest]:.2f} s, where {_percent(kept[lowest])} "
         "of the state is kept. Gates are means over units.</p>\n",
+        _overwritten(found, pictures, numbers),
+    )
+
+
+def _overwritten(found: Explanation, pictures: Sequence[Image], numbers: Sequence[int]) -> str:
+    """Return pictures of where a core of maps overwrites its state, empty for other cores."""
+    if found.kept_maps is None:
+        return ""
+    maps = 1 - found.kept_maps
+    least, most = float(maps.min()), float(maps.max())
+    maps = (maps - least) / max(most - least, 1e-6)
+    return (
+        f'<div class="strip wide">{_strip(found, maps, pictures, numbers)}</div>\n'
+        '<p class="dim">The brighter, the more of the state is overwritten there: from '
+        f"{_percent(least)} to {_percent(most)}.</p>\n"
+    )
+
+
+def _strip(
+    found: Explanation,
+    maps: NDArray[np.float32],
+    pictures: Sequence[Image],
+    numbers: Sequence[int],
+) -> str:
+    """Return images of frames with maps (N, h, w) on them."""
+    return "".join(
+        f'<img alt="{found.seconds[n]:.2f} s" src="data:image/jpeg;base64,'
+        f'{_jpeg(with_heat(_fitted(picture, 170), maps[n], found.view), 80)}">'
+        for n, picture in zip(numbers, pictures, strict=True)
     )
 
 
@@ -244,6 +282,26 @@ def _classes(found: Explanation) -> str:
         )
         for label in order
     ]
-    head = ["class", "probability", "logit", "of which bias"]
+    head = ["class", "probability", "logit", "bias"]
     more = "" if len(order) == len(shares) else "<p>The ten likeliest.</p>\n"
     return as_section("classes", "Classes", as_table("classes", head, rows), more)
+
+
+def _nearest(found: Explanation) -> str:
+    figures = "".join(
+        f'<figure><img alt="" src="data:image/jpeg;base64,{_base64(one.picture)}">'
+        f"<b>{named(one.label)}</b> {one.similarity:.2f}<figcaption>{named(one.clip)}</figcaption>"
+        "</figure>\n"
+        for one in found.nearest
+    )
+    if not figures:
+        note = "<p>Unknown: the run folder has no training_clips.safetensors for this model.</p>\n"
+        return as_section("nearest", "It looks like these", note)
+    return as_section(
+        "nearest",
+        "It looks like these",
+        f'<div class="near">{figures}</div>\n',
+        '<p class="dim">The training clips that look most like it to the model, by the mean of '
+        "the core's outputs. Similarity is 1 for the same, and 0 for no more alike than any clips."
+        "</p>\n",
+    )

@@ -26,6 +26,22 @@ class HeldStill(ToDict):
 
 
 @dataclass(frozen=True)
+class Neighbour(ToDict):
+    """A training clip that a video looks like to the model.
+
+    similarity: 1 for the same state of the core, 0 for no more alike than any clips; picture: the
+    frame in its middle, as a JPEG.
+    """
+
+    _keys: ClassVar = ("clip", "label", "similarity")
+
+    clip: str
+    label: str
+    similarity: float
+    picture: bytes = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Explanation(ToDict):
     """What a prediction comes from: which frames, which places, and which gates.
 
@@ -35,19 +51,22 @@ class Explanation(ToDict):
     all relevance for the class; pictures: the share that is from pictures, not from changes between
     them, None where the model reads one kind; maps: (frames, h, w), from 0 to 1, over the middle
     `view` of width and height; gates: by name, the mean over units at each frame, "kept" is the
-    share of the state that is kept; seconds: time of each frame.
+    share of the state that is kept; kept_maps: (frames, h, w), that share place by place, None
+    unless the core is a convgru; nearest: the most similar training clips, the nearest first, empty
+    where the run folder has none; seconds: time of each frame.
     """
 
     _keys: ClassVar = (
         *("source", "label", "against", "method", "prediction", "logits", "bias", "seconds"),
-        *("contributions", "relevance", "pictures", "gates", "held_still", "view"),
-        "maps",
+        *("contributions", "relevance", "pictures", "gates", "held_still", "nearest", "view"),
+        *("maps", "kept_maps"),
     )
     _sources: ClassVar = {
         "logits": "_logits",
         "bias": "_bias",
         "contributions": "_contributions",
         "maps": "_maps",
+        "kept_maps": "_kept_maps",
     }
 
     source: str
@@ -63,8 +82,15 @@ class Explanation(ToDict):
     pictures: float | None
     gates: dict[str, tuple[float, ...]]
     held_still: HeldStill
+    nearest: tuple[Neighbour, ...]
     maps: NDArray[np.float32] = field(compare=False)
+    kept_maps: NDArray[np.float32] | None = field(default=None, compare=False)
     view: float = VIEW
+
+    @property
+    def step(self) -> float:
+        """Seconds between frames; 1 for a single one."""
+        return self.seconds[1] - self.seconds[0] if len(self.seconds) > 1 else 1.0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -96,8 +122,16 @@ class Explanation(ToDict):
 
     @property
     def _maps(self) -> list[Any]:
-        rounded: list[Any] = self.maps.astype(np.float64).round(3).tolist()
-        return rounded
+        return _rounded(self.maps)
+
+    @property
+    def _kept_maps(self) -> list[Any] | None:
+        return None if self.kept_maps is None else _rounded(self.kept_maps)
+
+
+def _rounded(maps: NDArray[np.float32]) -> list[Any]:
+    rounded: list[Any] = maps.astype(np.float64).round(3).tolist()
+    return rounded
 
 
 @dataclass(frozen=True)
@@ -121,8 +155,7 @@ class ClassSummary(ToDict):
 
     @property
     def _map(self) -> list[Any]:
-        rounded: list[Any] = self.map.astype(np.float64).round(3).tolist()
-        return rounded
+        return _rounded(self.map)
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,25 @@ SIDE = 480  # pixels of the longer side of pictures that are kept
 
 
 def save_steps(
-    found: Explanation, source: Path, folder: Path, model: Path, fps: float
+    found: Explanation,
+    source: Path,
+    folder: Path,
+    model: Path,
+    fps: float,
+    end: float | None = None,
 ) -> Generator[Progress, None, list[Path]]:
     """Write explanation.json, .html, .png and .mp4 into a folder; return their paths.
 
-    A source of one frame has no video. Raises VideoError, OutputError.
+    end: where, in seconds, the explained stretch ends, None for the end of the source. A source of
+    one frame has no video. Raises VideoError, OutputError.
     """
     paths = [folder / f"{NAME}{suffix}" for suffix in SUFFIXES]
     write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
     numbers = shown_frames(len(found.seconds))
     pictures = []
-    for number, frame in enumerate(sample_frames(source, fps, report=_reported)):
+    start = found.seconds[0]
+    frames = sample_frames(source, fps, start=start, end=end, report=_reported)
+    for number, frame in enumerate(frames):
         if number in numbers:
             pictures.append(_fitted(frame.rgb))
         yield Progress("Saving", number, 2 * len(found.seconds))
@@ -45,7 +53,8 @@ def save_steps(
     if len(found.seconds) == 1:
         return paths[:3]
     video = HeatVideo(found, fps)
-    yield from redraw(source, paths[3], lambda size: video.draw, found.seconds[-1] + 1 / fps)
+    seconds = found.seconds[-1] + 1 / fps - start
+    yield from redraw(source, paths[3], lambda size: video.draw, seconds, start, end)
     return paths
 
 

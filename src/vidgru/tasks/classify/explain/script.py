@@ -9,7 +9,11 @@ STYLE = """
 .controls{display:flex;gap:.8rem;align-items:center;max-width:40rem;flex-wrap:wrap}
 .controls input[type=range]{flex:1;min-width:9rem}
 .controls button{font:inherit;min-width:4.5rem}
+.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.6rem}
+.near figure{margin:0}
+.near img{display:block;height:96px;max-width:100%;object-fit:contain}
 .strip.wide img{width:auto;height:96px;max-width:100%}
+@media (max-width:30rem){.strip.wide img{width:calc(50% - 2px);height:auto}}
 .line.three{stroke:#1a7f37}.line.four{stroke:#8250df}.line.five{stroke:var(--dim)}
 .line.kept{stroke:var(--ink);stroke-width:3}
 .key.three{background:#1a7f37}.key.four{background:#8250df}.key.five{background:var(--dim)}
@@ -30,7 +34,7 @@ function show() {
   const text = data.seconds[n].toFixed(2) + " s";
   find("time").textContent = text;
   slider.setAttribute("aria-valuetext", text);
-  const share = data.seconds[n] / data.end;
+  const share = (data.seconds[n] - data.begin) / (data.end - data.begin);
   for (const line of document.querySelectorAll(".cursor")) {
     const left = Number(line.dataset.left), right = Number(line.dataset.right);
     line.setAttribute("transform", "translate(" + (left + share * (right - left)) + " 0)");

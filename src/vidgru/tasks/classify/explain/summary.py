@@ -55,7 +55,7 @@ def summary_steps(
     Raises DataError when that is all.
     """
     adding, failures = Summarizer(model.spec.labels, model.spec.frames), list[Failure]()
-    question = ask(model.spec, model.path, None, None, "gradient")
+    question = ask(model.spec, model.path)
     for number, source in enumerate(sources):
         yield Progress("explaining", number, len(sources))
         try:
@@ -99,10 +99,9 @@ class Summarizer:
 
     def add(self, found: Explanation, views: Frames) -> None:
         """Add an explanation of the predicted class."""
-        step = found.seconds[1] if len(found.seconds) > 1 else 1.0
         first = [share for time, share in zip(found.seconds, found.relevance, strict=True)
                  if time < 1]  # fmt: skip
-        shown = min(1 / (step * len(found.seconds)), 1)
+        shown = min(1 / (found.step * len(found.seconds)), 1)
         mean = found.maps.mean(0)
         self._found[found.label].append((mean / max(mean.sum(), 1e-12), sum(first), shown))
         example = Example(_fitted(views, self.window), found.label)

@@ -27,6 +27,9 @@ def show_explanation(found: Explanation) -> None:
         f"  with the most relevant tenth held still: {percent(held.frames)} (of the frames), "
         f"{percent(held.area)} (of the picture)"
     )
+    if found.nearest:
+        near = ", ".join(f"{one.clip} ({one.label})" for one in found.nearest[:3])
+        print(printable(f"  most similar training clips: {near}"))
 
 
 def show_summary(found: Summary) -> None:
