@@ -1,15 +1,12 @@
 """How well the model of motion that comes with vidgru detects and predicts, and its cost.
 
     python benchmarks/motion.py [--seed N] [--scenes N]
-    python benchmarks/motion.py --cost [--clip FILE]
 
-The first generates videos of seeds that the model was not trained on, writes them as files at
+Generates videos of seeds that the model was not trained on, writes them as files at
 several sizes and rates, lets the model read those and compares with the true motion: of each moving
 cell, the angle and speed now; on scenes whose shapes bounce or turn, the error half a second
 ahead, compared with that of persistence, which knows the true motion now. Then the same by whole
-seconds, as `vidgru motion` prints them, for scenes with a single shape or only a moving camera. The
-second compares `vidgru motion` with decoding alone, as benchmarks/predict.py does for predict; left
-out, the clip is 1920x1080 and drawn with the ffmpeg program.
+seconds, as `vidgru motion` prints them, for scenes with a single shape or only a moving camera.
 """
 
 import argparse
@@ -22,9 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from extract import draw_clip
 from numpy.typing import NDArray
-from predict import compare
 
 import vidgru
 from vidgru.tasks.motion.flow import FlowMeter, cell_means
@@ -193,16 +188,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--model", help="Left out, the one that comes with vidgru.")
-    parser.add_argument("--cost", action="store_true")
-    parser.add_argument("--clip", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if given.cost:
-            clip = given.clip or draw_clip(Path(folder) / "clip.mp4")
-            command = [sys.executable, "-m", "vidgru", "motion", str(clip), "--json"]
-            compare(clip, command, given.runs)
-            return
         model = vidgru.load(given.model or "motion")
         by_cells(model, Path(folder), given.seed, given.scenes)
         by_seconds(model, Path(folder), given.seed, given.scenes)

@@ -2,7 +2,6 @@
 
     python benchmarks/scenes.py FOLDER... [--seeds N] [--clips N] [--trim N] [--model RUN]
     python benchmarks/scenes.py FOLDER... --made [--model RUN]
-    python benchmarks/scenes.py --cost [--clip FILE]
 
 Takes clips of a single shot each, at any depth below each FOLDER. For each seed it joins some in
 random order to one video, once by hard cuts and once by dissolves, and lets `vidgru scenes` find
@@ -16,8 +15,6 @@ more line, for what vidgru reports as cuts, without what it reports as dissolves
 The second measures detections where no scene ends: in films of `made_scenes.py` in which 200
 objects pass a fixed camera or a plain grey fades, in each clip by itself, and in some with three
 flashes each; and the cuts of clips that are joined at 8 % of their brightness.
-The third compares `vidgru scenes` with decoding alone, as benchmarks/predict.py does for predict;
-left out, the clip is 1920x1080 and drawn with the ffmpeg program.
 """
 
 import argparse
@@ -30,9 +27,7 @@ from pathlib import Path
 
 import made_scenes
 import numpy as np
-from extract import draw_clip
 from numpy.typing import NDArray
-from predict import compare
 
 import vidgru
 from vidgru.tasks.scenes.metrics import count
@@ -199,18 +194,9 @@ def main() -> None:
     parser.add_argument("--trim", type=int, default=0)
     parser.add_argument("--model")
     parser.add_argument("--made", action="store_true")
-    parser.add_argument("--cost", action="store_true")
-    parser.add_argument("--clip", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
-    if given.cost:
-        with tempfile.TemporaryDirectory() as folder:
-            clip = given.clip or draw_clip(Path(folder) / "clip.mp4")
-            command = [sys.executable, "-m", "vidgru", "scenes", str(clip), "--json"]
-            compare(clip, command, given.runs)
-        return
     if not given.folders and not given.made:
-        sys.exit("Give folders of clips, --made or --cost.")
+        sys.exit("Give folders of clips, or --made.")
     model = vidgru.load(given.model or "scenes")
     if given.made:
         measure_made(given.folders, model)

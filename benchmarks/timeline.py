@@ -31,7 +31,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from predict import PLAIN, Cost, cost
+from shared import READ, Cost, cost
 
 import vidgru
 
@@ -139,7 +139,7 @@ def compare(folder: Path, model: str, size: tuple[int, int], minutes: int, runs:
             found["short"].append(timeline_cost(short, model))
             found["long"].append(timeline_cost(long, model))
             for name, path in (("read short", short), ("read long", long)):
-                found[name].append(cost(sys.executable, "-c", PLAIN, str(path)))
+                found[name].append(cost(sys.executable, "-c", READ, str(path)))
     middle = {
         key: Cost(*(statistics.median(each) for each in zip(*costs, strict=True)))
         for key, costs in found.items()

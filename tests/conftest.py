@@ -65,7 +65,13 @@ class Opened(NamedTuple):
 
 
 @pytest.fixture
-def browse() -> Iterator[Callable[..., Opened]]:
+def browser_options() -> list[str]:
+    """Return further options of Chromium."""
+    return []
+
+
+@pytest.fixture
+def browse(browser_options: list[str]) -> Iterator[Callable[..., Opened]]:
     """Open a file or an address of this machine in Chromium: browse(path, width, dark=False)."""
     programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     program = next(filter(None, programs), None)
@@ -94,7 +100,7 @@ def browse() -> Iterator[Callable[..., Opened]]:
         sync_playwright() as playwright,
         playwright.chromium.launch(
             executable_path=program,
-            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *browser_options],
             timeout=milliseconds,
         ) as chromium,
     ):

@@ -273,7 +273,7 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
 ) -> None:
     place = tmp_path / "elsewhere"
     assert vidgru("export", run, "--standalone", place).code == 0
-    assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py"}
+    assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py", "classify.html"}
     text = (place / "classify.py").read_text()
     assert len(text.splitlines()) < 120
     used = re.findall(r"^(?:import|from) (\w+)", text, re.M)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Opened
 from helpers import write_clip
+from page_checks import CONTRAST, NAMES, until
 from tools.label_page import Client, labelling
 
 from vidgru.data.csv_list import read_list
@@ -21,24 +22,6 @@ STEPS = {"left": -2, "right": 2}
 EVENTS = [("left", 10, 24), ("right", 40, 54), ("left", 70, 84), ("right", 100, 114)]  # frames
 QUICK = {"epochs": 2, "size": 16, "batch_size": 4, "frames": 8, "threads": 1, "flip": False}
 HOSTILE = "<img src=x onerror=document.title=1>"
-NAMES = """() => [...document.querySelectorAll("button, input, select, canvas, progress")]
-  .filter((one) => one.checkVisibility() && !one.closest("[aria-hidden=true]")
-      && !(one.ariaLabel || one.textContent.trim() || one.labels?.length))
-  .map((one) => one.outerHTML)"""
-CONTRAST = """() => {
-  const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.04045
-    ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
-  const parts = (text) => text.match(/[\\d.]+/g).map(Number);
-  const ground = (one) => { for (; one; one = one.parentElement) {
-    const c = parts(getComputedStyle(one).backgroundColor);
-    if (c.length < 4 || c[3] === 1) return c; }
-    return [255, 255, 255]; };
-  return [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility()
-      && !one.disabled && [...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
-    .map((one) => { const [a, b] = [light(parts(getComputedStyle(one).color)), light(ground(one))];
-      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.outerHTML.slice(0, 120)]; })
-    .filter(([ratio]) => ratio < 4.5);
-}"""
 
 
 def film(path: Path, seed: int) -> Path:
@@ -64,15 +47,6 @@ def start(browse: Callable[..., Opened], client: Client, dark: bool = False) -> 
     opened.page.wait_for_selector("#picture[data-frame='0']")
     until(opened.page, "document.querySelector('#seek').max === '129'")
     return opened
-
-
-def until(page: "Page", expression: str) -> None:
-    """Wait until an expression is true; the page's policy forbids Playwright's own way."""
-    for _ in range(600):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise TimeoutError(f"{expression}: {page.inner_text('#notice')}")
 
 
 def rows(count: int | None = None) -> list[list[str]]:

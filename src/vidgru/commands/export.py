@@ -9,14 +9,14 @@ from vidgru.core.errors import DataError, OptionError
 from vidgru.core.files import write_bytes
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
-from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, has_runtime, is_onnx
+from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
 from vidgru.engine.run_folder import data_of
 from vidgru.tasks.registry import PACKAGES, AnyTask, find_task, load, locate
 
 if TYPE_CHECKING:
     from vidgru.engine.onnx_export import ExportResult, Measure
 
-PROGRAM = "classify.py"  # in a folder of its own
+PROGRAM, PAGE = "classify.py", "classify.html"  # in a folder of its own
 
 
 def export(model: str, config: ExportConfig) -> "ExportResult":
@@ -27,7 +27,9 @@ def export(model: str, config: ExportConfig) -> "ExportResult":
     if not has_runtime(export=True):
         raise OptionError(f"`vidgru export` needs onnx and onnxruntime: {EXTRA}")
     from vidgru.engine.onnx_export import write_onnx
+    from vidgru.engine.onnx_page import page, read_runtime
 
+    runtime = read_runtime(config.ort_web)
     prepare_inference("cpu", 1)
     loaded = load(locate(model))
     task, out = find_task(loaded.spec.task), _place(model, loaded.path, config)
@@ -37,6 +39,8 @@ def export(model: str, config: ExportConfig) -> "ExportResult":
     result = write_onnx(task.onnx_step(loaded), loaded.path, out, measure)
     if config.standalone is not None and task.standalone is not None:
         write_bytes(out.with_name(PROGRAM), task.standalone.read_bytes())
+        shown = page(task.standalone.with_suffix(".html"), OnnxFile(out), runtime)
+        write_bytes(out.with_name(PAGE), shown)
     return result
 
 

@@ -15,8 +15,15 @@ class ExportConfig:
     )
     standalone: str | None = option(
         None,
-        "Write a folder instead: model.onnx, and one Python file that classifies videos with it"
-        " and needs only numpy, opencv-python and onnxruntime.",
+        "Write a folder instead: model.onnx, one Python file that classifies videos with it and"
+        " needs only numpy, opencv-python and onnxruntime, and one web page that classifies videos"
+        " and the camera in a browser.",
+        metavar="DIR",
+    )
+    ort_web: str | None = option(
+        None,
+        "Put onnxruntime-web into that page, from the folder of its npm package, so that it needs"
+        " no network. Else a browser loads it from its pinned address.",
         metavar="DIR",
     )
     int8: bool = option(
@@ -30,3 +37,5 @@ class ExportConfig:
         check(self)
         if self.out is not None and self.standalone is not None:
             raise OptionError("Give only one of --out and --standalone.")
+        if self.ort_web is not None and self.standalone is None:
+            raise OptionError("--ort-web is for the page of --standalone: give both.")

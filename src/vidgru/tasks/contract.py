@@ -68,7 +68,8 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     answer: type  # of a model for a source
     shipped: Path | None = None  # the model file that comes with vidgru
     predicts_onnx = False  # whether its command reads .onnx files
-    standalone: Path | None = None  # a program that reads them without vidgru
+    # A program that reads them without vidgru; beside it, ending with .html and .js, a page.
+    standalone: Path | None = None
 
     @abstractmethod
     def read_spec(self, content: dict[str, Any]) -> Spec | None:

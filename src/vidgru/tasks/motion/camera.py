@@ -166,13 +166,25 @@ def _common(view: View, velocity: Array, trust: Array, slack: Array) -> tuple[Si
         off = lengths(expected - velocity)
         bound = slack + SLACK * lengths(expected)
         # Where cells agree well, what is off by much more is an object.
-        inside = np.where((off < bound) & (trust > 0), off, np.nan)
-        usual = np.nanmedian(np.where(np.isnan(inside).all(-1, keepdims=True), 0, inside), -1)
-        bound = np.clip(6 * usual[:, None], STILL * view.width / 4, bound)
+        usual = _medians(off, (off < bound) & (trust > 0))
+        bound = np.clip(6 * usual, STILL * view.width / 4, bound)
         moved = _fit(view, velocity, trust * np.maximum(1 - (off / bound) ** 2, 0) ** 2)
     expected = view.flow(moved)
     off = lengths(expected - velocity)
     return moved, trust * (off <= slack + SLACK * lengths(expected))
+
+
+def _medians(values: Array, chosen: NDArray[np.bool_]) -> Array:
+    """Return the medians (F, 1) of the chosen values of rows (F, N), 0 where none are.
+
+    `np.nanmedian` gives the same, and takes a third of the time of all that follows decoding.
+    """
+    ordered = np.sort(np.where(chosen, values, np.inf), -1)
+    count = chosen.sum(-1, keepdims=True)
+    low, high = (
+        np.take_along_axis(ordered, n, -1) for n in (np.maximum(count - 1, 0) // 2, count // 2)
+    )
+    return np.where(count > 0, (low + high) / 2, 0)
 
 
 def heading(x: float, y: float, width: int) -> Heading:
