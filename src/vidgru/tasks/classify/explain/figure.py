@@ -52,6 +52,8 @@ def write_figure(
     if found.gates:
         gates = figure.add_subplot(grid[2, :], sharex=added)
         for name, values in found.gates.items():
+            if name != "kept" and values == found.gates["kept"]:
+                continue  # it would only hide behind that
             (line,) = gates.plot(found.seconds, values, label=name)
             if name == "kept":
                 line.set(linewidth=2.5, color="black")
