@@ -88,10 +88,10 @@ def test_a_long_video_is_never_held_in_memory(
         alive -= 1
 
     def endless(
-        source: Path, fps: float, *, size: tuple[int, int], opened: object
+        source: Path, fps: float, *, size: tuple[int, int], start: float, end: None, opened: object
     ) -> Iterator[Frame]:
         nonlocal alive, most
-        assert (fps, size) == (10, (24, 24))
+        assert (fps, size, start, end) == (10, (24, 24), 0, None)
         for n in range(3000):
             picture = np.full((24, 24, 3), n % 256, np.uint8)
             weakref.finalize(picture, gone)

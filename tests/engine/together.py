@@ -29,6 +29,7 @@ from vidgru.engine.distributed import (
 from vidgru.engine.sync_layers import join_parts
 from vidgru.tasks.classify import train_step as loop
 from vidgru.tasks.classify import windows
+from vidgru.tasks.classify.explain import nearest
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
 
 Steps = Iterator[Progress]
@@ -153,7 +154,9 @@ def exactly() -> None:
 
     ClassifyTrainStep.__init__, ClassifyTrainStep._outputs = begin, answer
     Tensor.float = lambda t: t if t.dtype == torch.float64 else shorten(t)
-    loop.normalise = windows.normalise = lambda pixels: normalise(pixels).double()
+    loop.normalise = windows.normalise = nearest.normalise = lambda pixels: normalise(
+        pixels
+    ).double()
     loop.convolution_dtype = lambda device: torch.float32
 
 
