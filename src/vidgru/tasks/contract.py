@@ -148,15 +148,21 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     def open(self, model: Any, device: "torch.device") -> "VideoModel[Any]":
         """Return a model that is ready to predict."""
 
-    def open_unsure(
-        self, model: Any, device: "torch.device", max_error: float
+    def open_with(
+        self,
+        model: Any,
+        device: "torch.device",
+        max_error: float | None,
+        looks: str | Path | None,
     ) -> "VideoModel[Any]":
         """Return a model that answers `unsure` where it could exceed a share of wrong answers.
 
-        Raises OptionError, always for a task without classes.
+        looks: its picture encoder, if it has one. Raises OptionError, always for a task without
+        classes.
         """
         does, _, _ = self.about.use.partition(":")
-        raise OptionError(f"--max-error is for classifiers, and {model.path} {does}.")
+        option = "--looks" if max_error is None else "--max-error"
+        raise OptionError(f"{option} is for classifiers, and {model.path} {does}.")
 
     @abstractmethod
     def evaluate(self, folder: Path, config: Any, model: Any, device: "torch.device") -> Steps:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidgru.core.errors import DataError
+from vidgru.core.errors import DataError, ModelError
 from vidgru.core.results import run_to_end
 from vidgru.data.cache import Sampling
 from vidgru.data.dataset import read_all
@@ -29,7 +29,12 @@ MAX_ERROR = 0.05  # for the threshold in the header
 
 
 def onnx_step(loaded: LoadedModel) -> OnnxStep:
-    """Return a classifier as a graph of one step."""
+    """Return a classifier as a graph of one step; raises ModelError."""
+    if loaded.spec.looks:
+        raise ModelError(
+            f"{loaded.path} uses a picture encoder: such a model is not exported. Predict with the "
+            "run folder."
+        )
     spec, confidence = loaded.spec, loaded.confidence
     model = Model(loaded, torch.device("cpu"))
     answers = confidence.answers

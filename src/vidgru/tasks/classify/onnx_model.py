@@ -17,6 +17,7 @@ from vidgru.tasks.classify.classifier import (
     Windows,
 )
 from vidgru.tasks.classify.header import read_confidence, read_spec
+from vidgru.tasks.classify.looks_file import open_looks
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.spec import ModelSpec, stride_of
 from vidgru.video.read import Image
@@ -29,7 +30,11 @@ class OnnxModel(Classifier):
     """
 
     def __init__(
-        self, file: OnnxFile, max_error: float | None = None, path: Path | None = None
+        self,
+        file: OnnxFile,
+        max_error: float | None = None,
+        path: Path | None = None,
+        looks: str | Path | None = None,
     ) -> None:
         AnswerConfig(max_error=max_error)  # checks it
         try:
@@ -41,6 +46,7 @@ class OnnxModel(Classifier):
             raise ModelError(f"{file.path} is damaged: its description makes no sense.")
         super().__init__(path or file.path, spec, {}, confidence, max_error)
         self.file = file
+        self.looks = open_looks(spec, self.path, looks)
 
     def windows(self, stride: int | None = None, *, each: bool = False) -> Windows:
         """Return windows of onnxruntime, see `Classifier`."""
@@ -102,7 +108,7 @@ class OnnxWindows:
         """Number of frames so far."""
         return self._open.pushed
 
-    def push(self, images: Sequence[Image]) -> list[WindowLogits]:
+    def push(self, images: Sequence[Image], large: Sequence[Image] = ()) -> list[WindowLogits]:
         """Add pictures; return the windows that they complete."""
         found = []
         for image in images:
@@ -138,7 +144,7 @@ class OnnxStream:
         self._open = _OpenWindows(file, spec)
         self._sums: dict[int, Logits] = {}  # of what frames say, by the windows' starts
 
-    def push(self, image: Image) -> RunningLogits:
+    def push(self, image: Image, large: Image | None = None) -> RunningLogits:
         """Add one picture."""
         starts, logits = self._open.push(image)
         counts = self._open.pushed - np.array(starts, np.float32)
