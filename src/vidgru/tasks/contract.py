@@ -181,8 +181,18 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         """
         raise OptionError(f"--int8 is for classifiers: this model {self.about.use}.")
 
-    def open_onnx(self, file: "OnnxFile", max_error: float | None) -> "VideoModel[Any]":
-        """Return an exported model that is ready to predict.
+    def write_beside(self, model: Any, out: Path, standalone: bool) -> tuple[Path, ...]:
+        """Write what an exported model needs beside its file `out`, return these files.
+
+        standalone: whether it is to run without vidgru. Raises ModelError where that cannot be,
+        OutputError.
+        """
+        return ()
+
+    def open_onnx(
+        self, file: "OnnxFile", max_error: float | None, looks: str | Path | None
+    ) -> "VideoModel[Any]":
+        """Return an exported model that is ready to predict; arguments as of `open_with`.
 
         Raises ModelError where the task's command does not read any.
         """

@@ -89,7 +89,7 @@ def open_model(
         if device not in ("auto", "cpu"):
             raise OptionError(f"{found} is computed by the CPU: leave out --device {device}.")
         file = OnnxFile(found, threads or 1)
-        return find_task(file.task).open_onnx(file, max_error)
+        return find_task(file.task).open_onnx(file, max_error, looks)
     chosen = prepare_inference(device, threads)
     loaded = load(found)
     task = find_task(loaded.spec.task)

@@ -48,7 +48,8 @@ def _find(spec: ModelSpec, model: Path, given: str | Path | None) -> Path:
                 return known
     raise ModelError(
         f"{model} needs the picture encoder that it was trained with ({spec.looks_name}, SHA-256 "
-        f"{spec.looks[:12]}...), and it is not where it was: give it with --looks FILE."
+        f"{spec.looks[:12]}...), and it is not where it was: give it with --looks FILE, or put it "
+        f"beside the model as {LOOKS_NAME}."
     )
 
 

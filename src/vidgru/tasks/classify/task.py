@@ -145,9 +145,17 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
 
         return measure_onnx(model, folder)
 
-    def open_onnx(self, file: OnnxFile, max_error: float | None) -> OnnxModel:
+    def write_beside(self, model: LoadedModel, out: Path, standalone: bool) -> tuple[Path, ...]:
+        """Copy the picture encoder of a model beside its .onnx file, if it has one."""
+        from vidgru.tasks.classify.onnx_export import write_beside
+
+        return write_beside(model, out, standalone)
+
+    def open_onnx(
+        self, file: OnnxFile, max_error: float | None, looks: str | Path | None
+    ) -> OnnxModel:
         """Return an exported classifier that is ready to predict."""
-        return OnnxModel(file, max_error)
+        return OnnxModel(file, max_error, looks=looks)
 
     def evaluate(
         self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
