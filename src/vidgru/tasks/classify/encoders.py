@@ -98,7 +98,7 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
         return InitialWeights()
     found: ShippedWeights | PretrainedEncoder
     if config.init in (None, SHIPPED_INIT):
-        path, found = SHIPPED_ENCODER, ShippedWeights(_read_shipped())
+        path, found = SHIPPED_ENCODER, ShippedWeights(read_shipped())
     else:
         path = Path(config.init)
         if run is not None and (run / COPY_NAME).exists():
@@ -113,7 +113,8 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
     return found
 
 
-def _read_shipped() -> dict[str, Tensor]:
+def read_shipped() -> dict[str, Tensor]:
+    """Return the initial weights that come with vidgru, by name; raises ModelError."""
     try:
         return load_file(SHIPPED_ENCODER)
     except (SafetensorError, OSError) as error:

@@ -8,7 +8,7 @@ from vidgru.data.dataset import Dataset
 from vidgru.engine.device import prepare_training
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.trainer import TrainRun
-from vidgru.nn.choices import CORE, LOOKS, MAP_CORE
+from vidgru.nn.choices import AUTO, CORE, LOOKS, MAP_CORE
 from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.looks import looks_settings
 from vidgru.tasks.classify.network import HIDDEN, MAP_HIDDEN
@@ -66,7 +66,8 @@ def bout_of(data: Dataset, sampling: Sampling) -> float | None:
 def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
     still = "rgb" if config.looks is None else LOOKS
-    input_ = config.input or (still if sampling.window == 1 else "both")
+    chosen = None if config.input == AUTO else config.input  # by the clips, once they are read
+    input_ = chosen or (still if sampling.window == 1 else "both")
     return {
         "core": config.core or CORE,
         "size": config.side,

@@ -10,7 +10,17 @@ from vidgru.core.torchrun import world_size
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
 from vidgru.engine.train_config import TrainConfig
-from vidgru.nn.choices import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, LOOKS, MAP_CORE, SIZE
+from vidgru.nn.choices import (
+    AUTO,
+    CORE,
+    CORES,
+    ENCODERS,
+    GATED_UPDATES,
+    INPUTS,
+    LOOKS,
+    MAP_CORE,
+    SIZE,
+)
 from vidgru.tasks.contract import About
 
 AUGMENTS = ("none", "light", "strong")
@@ -46,8 +56,9 @@ class ClassifyTrainConfig(TrainConfig):
         None,
         "Input of the network: differences between frames (diff), the frames (rgb), or both;"
         " with --looks, its features take the place of the frames, and looks is them alone."
-        " Default: both, or for single images rgb or looks.",
-        choices=(*INPUTS, LOOKS),
+        " auto chooses by the clips: changes, looks or both. Default: both, or for single images"
+        " rgb or looks.",
+        choices=(*INPUTS, LOOKS, AUTO),
     )
     looks: str | None = option(
         None,
@@ -117,13 +128,15 @@ class ClassifyTrainConfig(TrainConfig):
                 if getattr(self, name) not in (None, False):
                     flag = name.replace("_", "-")
                     raise OptionError(f"--{flag} is about a picture encoder: give --looks FILE.")
-            if self.input == LOOKS:
-                raise OptionError(f"--input {LOOKS} needs a picture encoder: give --looks FILE.")
+            if self.input in (LOOKS, AUTO):
+                raise OptionError(
+                    f"--input {self.input} needs a picture encoder: give --looks FILE."
+                )
             return
         if self.input in ("diff", "rgb"):
             raise OptionError(
-                f"--looks takes the place of frames: give --input both or {LOOKS}, or leave out "
-                "--looks."
+                f"--looks takes the place of frames: give --input both, {LOOKS} or {AUTO}, or "
+                "leave out --looks."
             )
         if self.encoder == "rows" or self.core == MAP_CORE:
             other = "--encoder rows" if self.encoder == "rows" else f"--core {MAP_CORE}"

@@ -25,12 +25,14 @@ from vidgru.tasks.classify.evaluation import evaluate_classes_steps
 from vidgru.tasks.classify.folds import fold_steps
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
 from vidgru.tasks.classify.looks import (
+    LooksDataset,
     check_packable,
     encoder_path,
     looks_dataset,
     open_for_training,
     pack,
 )
+from vidgru.tasks.classify.looks_choice import choose_input
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.onnx_model import OnnxModel
@@ -111,12 +113,17 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
 
     def learn(self, run: Run, data: Dataset) -> Steps:
         """Train a network, after one for each fold if there are any; all start alike."""
+        choice = None
+        if isinstance(data, LooksDataset):
+            config, data, choice = yield from choose_input(run.config, data)
+            run = replace(run, config=config)
         init = chosen_init(run.config, data.parts)
         start = InitialWeights() if init == NO_INIT else run.start
         config = replace(run.config, init=init, folds=data.folds or run.config.folds)
         run = replace(run, config=config, start=start)
         pack(config, run.run)
-        return super().learn(run, data) if data.folds is None else fold_steps(run, data)
+        steps = super().learn(run, data) if data.folds is None else fold_steps(run, data)
+        return replace((yield from steps), looks=choice)
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
         """Return a model that is ready to predict."""
