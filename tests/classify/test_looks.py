@@ -195,7 +195,8 @@ def test_a_missing_or_another_encoder(
     assert "needs the picture encoder that it was trained with (tiny.onnx, SHA-256" in done.err
     assert "give it with --looks FILE, or put it beside the model as looks.onnx." in done.err
     done = vidgru("predict", video, "--model", alone, "--looks", encoder, "--json")
-    assert json.loads(done.out)["probabilities"] == vidgru_of(vidgru, video, result.run)
+    same = pytest.approx(vidgru_of(vidgru, video, result.run), abs=1e-5)  # by onnxruntime
+    assert json.loads(done.out)["probabilities"] == same
     assert (
         load(alone, looks=encoder).predict(video).to_dict()["probabilities"]
         == json.loads(done.out)["probabilities"]

@@ -1,6 +1,7 @@
 """What read-outs of looks and changes choose, and say."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from helpers import moving_squares, needs_onnx, write_clip
 from looks_encoders import write_encoder
 
 from vidgru import TrainResult, train
+from vidgru.core.results import run_to_end
+from vidgru.data.folder import Clip
 from vidgru.tasks.classify import looks_choice
 from vidgru.tasks.classify.looks_choice import (
     _balanced,
@@ -17,6 +20,7 @@ from vidgru.tasks.classify.looks_choice import (
     _nearest_mean,
     _ridge,
     background_warning,
+    choose_steps,
 )
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.results import LooksChoice
@@ -68,6 +72,30 @@ def test_looks_that_know_the_place_are_warned_of() -> None:
     assert "and 50 % if none is" in sentence
     assert background_warning(LooksChoice("both", 0.8, 0.4, 0.6, 0.5, 0.9, 4)) == ""
     assert background_warning(LooksChoice("changes", 0.5, 0.4, 0.6, 0.5, 0.9, 4)) == ""
+
+
+@pytest.mark.parametrize(
+    ("groups", "count", "sentence"),
+    [("ab", 8, ""), ("a", 8, "cannot be divided by group"), ("a", 1, "too few training clips")],
+)
+def test_one_group_is_divided_by_clip(
+    groups: str, count: int, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips = [Clip(Path("x"), f"{label}{n}", label) for label in "xy" for n in range(count)]
+    rng = np.random.default_rng(0)
+    data: Any = SimpleNamespace(
+        parts={"train": clips},
+        units={clip: groups[n % len(groups)] for n, clip in enumerate(clips)},
+        labels=("x", "y"),
+        features={c: rng.normal(c.label == "x", 0.1, (1, 4, 3, 5)) for c in clips},
+        frames={c: rng.integers(0, 255, (1, 9, 48, 48, 3), dtype=np.uint8) for c in clips},
+    )
+    found = run_to_end(choose_steps(data, 32, 0, True), None)
+    assert [sentence in record.getMessage() for record in caplog.records] == [True] * bool(sentence)
+    assert (found is None) == (count == 1)
+    if found is not None:
+        assert (found.looks, found.shuffled, found.folds) == (1.0, 1.0, 2 if len(groups) > 1 else 4)
+        assert found.changes is not None
 
 
 @needs_onnx

@@ -40,6 +40,11 @@ ReadOut = Callable[[Rows, Numbers, Rows], Numbers]
 FOLDS = 4
 MAX_CLIPS, MAX_FRAMES = 1000, 64  # that are looked at, of all and of a clip
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
+ONE_GROUP = (
+    "The training clips cannot be divided by group, so looks and changes are compared on clips of "
+    "the same groups: that favours looks."
+)
+TOO_FEW = "There are too few training clips to compare looks and changes: both are trained on."
 BACKGROUND = 0.15  # by which looks are worse on other groups, from which on that is warned of
 
 
@@ -49,19 +54,20 @@ def choose_steps(
     """Return the input that read-outs of the training clips choose, yielding Progress.
 
     side: of views, in pixels; asked: whether changes are compared, too; else only looks are
-    measured. None where the clips cannot be divided.
+    measured. Where groups cannot be kept apart, clips are; None where they cannot, either.
     """
     clips = data.parts["train"]
     clips = clips[:: -(-len(clips) // MAX_CLIPS)]
-    folds = _folds(clips, seed, data.units)
-    if not folds:
+    apart = {clip: str(number) for number, clip in enumerate(clips)}
+    folds, mixed = _folds(clips, seed, data.units), _folds(clips, seed, apart)
+    if asked and not folds:
+        log.warning("%s", ONE_GROUP if mixed else TOO_FEW)
+    if not (folds := folds or mixed):
         return None
     labels = np.array([data.labels.index(clip.label) for clip in clips])
     looks = np.stack([_looks_of(data.features[clip]) for clip in clips])
     alone = _cross_validated([looks], labels, folds)
     nearest = _balanced(_held_out(_nearest_mean, [looks], labels, folds), labels)
-    apart = {clip: str(number) for number, clip in enumerate(clips)}
-    mixed = _folds(clips, seed, apart)
     shuffled = _cross_validated([looks], labels, mixed) if mixed else alone
     found = LooksChoice("both", alone, None, None, nearest, shuffled, len(folds))
     if not asked:
