@@ -82,7 +82,7 @@ def prepare_training(device: str, threads: int | None, seed: int) -> torch.devic
 
 
 def busy_cores() -> float:
-    """Return how many of this machine's cores compute now, 0 where the system does not tell.
+    """Return how many of this machine's cores compute now, 0 where the system counts none.
 
     While it measures, this thread waits.
     """
