@@ -12,12 +12,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgru.core.errors import ProcessError
+from vidgru.core.threads import ThreadPool
 
 AHEAD = 16  # jobs a child that may wait for a worker, or finished ones for their turn
 DEATHS = 2  # of children over one job, until the job is blamed
@@ -66,13 +67,13 @@ class Pool:
         self._lock, self._closed = threading.Lock(), False
         self._children: set[Child] = set()
         self._idle: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
-        self._threads = ThreadPoolExecutor(1)
+        self._threads = ThreadPool(1)
         self.grow(count)
 
     def grow(self, count: int) -> None:
         """Use `count` children from now on, at least as many as before; none may be busy."""
         self._threads.shutdown()
-        self._threads, self.ahead = ThreadPoolExecutor(count), AHEAD * count
+        self._threads, self.ahead = ThreadPool(count), AHEAD * count
         try:
             for _ in range(len(self._children), count):
                 self._idle.put(self._start())

@@ -4,12 +4,12 @@ import logging
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import median
 from typing import NamedTuple, TypeVar
 
+from vidgru.core.threads import ThreadPool
 from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame, Image, Source, Video, open_video
 
@@ -273,7 +273,7 @@ def even_rate(fps: float, wanted: float) -> float:
 
 def read_ahead(frames: Iterator[Item], most: int) -> Iterator[list[Item]]:
     """Yield lists of at most `most` frames; a thread reads the next ones meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPool(1) as pool:
         coming = pool.submit(lambda: list(islice(frames, most)))
         while chunk := coming.result():
             coming = pool.submit(lambda: list(islice(frames, most)))

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, groupby
@@ -14,6 +14,7 @@ import torch
 from vidgru.core.address import is_live
 from vidgru.core.options import python_names
 from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
+from vidgru.core.threads import ThreadPool
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_file import shipped
@@ -74,7 +75,7 @@ class ScenesModel(VideoModel[Scenes]):
                 return [(boundary, reading.seconds(boundary.frame)) for boundary in found]
 
         # The finder pulls frames without reporting progress: a thread allows that.
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPool(1) as pool:
             job = pool.submit(search)
             try:
                 while not wait([job], WAIT).done:

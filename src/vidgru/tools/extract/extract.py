@@ -5,7 +5,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from vidgru.core.address import refuse_live
 from vidgru.core.errors import OutputError, VideoError
 from vidgru.core.files import begin_table, write_bytes
 from vidgru.core.results import Failure
+from vidgru.core.threads import ThreadPool
 from vidgru.core.torchrun import process_rank, shard, shared_name, world_size
 from vidgru.data.pool import cores
 from vidgru.tools.extract.choose import choose_frames
@@ -64,7 +65,7 @@ def extract(
         exchange("")  # the check must not find files of the other processes
     written: list[ExtractedFrame] = []
     try:
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPool(WORKERS) as pool:
             for job in shard(jobs):
                 if isinstance(job, Failure):
                     yield job
@@ -116,7 +117,7 @@ def _extract_one(
     job: _Job,
     out: Path,
     config: ExtractConfig,
-    pool: ThreadPoolExecutor,
+    pool: ThreadPool,
     written: list[ExtractedFrame],
 ) -> Iterator[ExtractedFrame | Failure]:
     folder, source, first = out / job.folder, str(job.source), len(written)
