@@ -1,13 +1,18 @@
 """What the model's suggestions say about where to look, and how far a job is."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers import touch
 
 from vidgru.cli.label_job import _Lines
 from vidgru.core.results import Progress
+from vidgru.tools.label import helper
 from vidgru.tools.label.doubts import Doubt, doubts
 from vidgru.tools.label.rows import Row
+from vidgru.tools.label.store import Store
 
 NOW = [(0.0, 4.0, "run", 0.9), (4.0, 6.0, "jump", 0.7), (6.0, 9.0, "run", 0.4)]
 
@@ -56,3 +61,20 @@ def test_the_share_of_a_training_that_is_done_counts_all_of_its_parts(
     alone = _Lines()
     alone.training(Progress("training", 5, 10))
     assert json.loads(capsys.readouterr().out)["share"] == 0.5
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])
+def test_a_training_leaves_half_of_the_cores_to_the_page(
+    cores: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.mp4")
+    videos, jobs = [tmp_path / "a.mp4"], list[dict[str, Any]]()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(helper, "cores", lambda: cores)
+    monkeypatch.setattr(helper.Helper, "_run", lambda self, job, take: jobs.append(job))
+    labels = Store(tmp_path / "labels.csv", videos, ["run"])
+    helper.Helper(videos, labels)._learn()
+    helper.Helper(videos, labels, {"epochs": 1})._learn()
+    assert [job["options"] for job in jobs if "options" in job] == [
+        {"threads": threads}, {"threads": threads, "epochs": 1},
+    ]  # fmt: skip

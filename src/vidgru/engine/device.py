@@ -1,7 +1,12 @@
 """Where and how to compute: device, threads, precision, memory."""
 
 import ctypes
+import functools
+import logging
+import os
 import sys
+import time
+from pathlib import Path
 
 import torch
 
@@ -9,6 +14,11 @@ from vidgru.core.errors import OptionError
 from vidgru.data.pool import cores
 from vidgru.engine.distributed import local_rank, local_world, world
 from vidgru.video.source import set_picture_threads
+
+log = logging.getLogger("vidgru")
+
+STAT = Path("/proc/stat")
+SAMPLED = 0.1  # seconds, in which the kernel counts ten times
 
 
 def choose_device(name: str) -> torch.device:
@@ -68,8 +78,48 @@ def prepare_training(device: str, threads: int | None, seed: int) -> torch.devic
     """Return the device for a name, prepare it, and set the seed. Raises OptionError."""
     chosen = choose_device(device)
     prepare(threads)
+    if threads is None and chosen.type == "cpu" and world() == 1:
+        _advise_threads()
     torch.manual_seed(seed)
     return chosen
+
+
+def busy_cores() -> float:
+    """Return how many of this machine's cores compute now, 0 where the system counts none.
+
+    While it measures, this thread waits.
+    """
+    try:
+        before = _ticks()
+        time.sleep(SAMPLED)
+        after = _ticks()
+    except (OSError, ValueError):
+        return 0.0
+    busy, idle = (late - early for early, late in zip(before, after, strict=True))
+    return (os.cpu_count() or 1) * busy / max(busy + idle, 1)
+
+
+def _ticks() -> tuple[int, int]:
+    """Return the time that all cores computed and idled since the machine began, in ticks."""
+    _, user, nice, system, idle, waiting, *rest = STAT.read_text().split("\n", 1)[0].split()
+    computed = map(int, (user, nice, system, *rest[:3]))  # interrupts and stolen time, too
+    return sum(computed), int(idle) + int(waiting)
+
+
+@functools.cache  # once a process, not once a fold
+def _advise_threads() -> None:
+    """Say what to do where other programs compute: threads of torch wait for each other."""
+    threads = torch.get_num_threads()
+    busy = busy_cores() if threads > 1 else 0.0
+    left = max(1, round((os.cpu_count() or 1) - busy))
+    if left < threads:
+        log.info(
+            "Other programs keep %.1f of %d cores busy, which slows training several times over. "
+            "With --threads %d it is likely to end sooner.",
+            busy,
+            os.cpu_count() or 1,
+            left,
+        )
 
 
 def convolution_dtype(device: torch.device) -> torch.dtype:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 from vidgru.core.errors import ProcessError, VidgruError
 from vidgru.core.text import short
+from vidgru.data.pool import cores
 from vidgru.tools.label.doubts import Doubt, Suggestion, doubts
 from vidgru.tools.label.rows import Row
 from vidgru.tools.label.store import Conflict, Store
@@ -138,7 +138,9 @@ class Helper:
         rows = [row for row in self.store.rows if row.video is not None]
         minutes = self.store.seconds / 60
         run = _new_run(self.store.path)
-        options = {**_grouping(rows), **self.options}
+        # The other half of the cores is for the page: threads that share one wait for each other.
+        half = {"threads": max(1, cores() // 2)}
+        options = {**half, **_grouping(rows), **self.options}
         job = {"list": str(self.store.path), "out": str(run), "options": options}
         trained: dict[str, Any] = {}
 
@@ -183,8 +185,6 @@ class Helper:
                 process = self._process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", JOB], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=complaints, text=True, encoding="utf-8", process_group=0,
-                    # Threads that spin while they wait would take the page's time.
-                    env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 )  # fmt: skip
             if process.stdin is None or process.stdout is None:
                 raise ProcessError("The process has no pipes.")
