@@ -77,7 +77,7 @@ def open_model(
 ) -> Any:
     """Open a run folder, model file or .onnx file, or by a task's name the one that is shipped.
 
-    `threads` sets how many torch uses in this process; None leaves that. `max_error` is for
+    `threads`: how many torch and OpenCV use in this process; None leaves that. `max_error` is for
     classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
