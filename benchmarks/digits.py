@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -73,6 +74,26 @@ def write_videos(folder: Path, digits: Images, count: int, frames: int, seed: in
     making.rename(folder)
 
 
+def learn(
+    digits: Path, folder: Path, minutes: float, videos: int, *options: object
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Draw, train and evaluate in a folder; return what `train` and `evaluate` print."""
+    with np.load(digits) as archive:
+        images = archive["images"]
+    train, test = folder / "train", folder / "test"
+    if (folder / "run").exists():
+        raise SystemExit(f"{folder / 'run'} is there already: give another --folder.")
+    os.environ.setdefault("VIDGRU_CACHE", str(folder / "cache"))
+    write_videos(train, images[slice(*LEARNED)], videos, 40, seed=1)
+    write_videos(test, images[slice(*TESTED)], TESTS, 20, seed=2)
+    words = ("--task", "forecast", "--minutes", minutes, "--out", folder / "run")
+    made = run_vidgru("train", train, *words, *options)
+    predicted = run_vidgru("evaluate", test, "--model", folder / "run")
+    if predicted["scores"]["windows"] != TESTS:
+        raise SystemExit(f"Only {predicted['scores']['windows']} of {TESTS} clips could be tested.")
+    return made, predicted
+
+
 def main() -> None:
     """Draw, train, evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -81,21 +102,9 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=3000)
     parser.add_argument("--folder", type=Path)
     args, options = parser.parse_known_args()
-    with np.load(args.digits) as archive:
-        images = archive["images"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
-        train, test = folder / "train", folder / "test"
-        if (folder / "run").exists():
-            raise SystemExit(f"{folder / 'run'} is there already: give another --folder.")
-        os.environ.setdefault("VIDGRU_CACHE", str(folder / "cache"))
-        write_videos(train, images[slice(*LEARNED)], args.videos, 40, seed=1)
-        write_videos(test, images[slice(*TESTED)], TESTS, 20, seed=2)
-        words = ("--task", "forecast", "--minutes", args.minutes, "--out", folder / "run")
-        made = run_vidgru("train", train, *words, *options)
-        predicted = run_vidgru("evaluate", test, "--model", folder / "run")
-    if predicted["scores"]["windows"] != TESTS:
-        raise SystemExit(f"Only {predicted['scores']['windows']} of {TESTS} clips could be tested.")
+        made, predicted = learn(args.digits, folder, args.minutes, args.videos, *options)
     means = predicted["scores"]["mean"]
     name, parameters, mse, alike = PUBLISHED
     print(f"{'':<42} parameters     MSE    MAE   SSIM   PSNR  seconds")

@@ -9,6 +9,7 @@ randomised weights, exact sums, and time.
 import argparse
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import made_deciders
@@ -36,6 +37,8 @@ from vidgru.tasks.classify.sliding import window_spans
 from vidgru.tasks.classify.windows import view_outputs
 
 RANDOM = 10  # draws
+STRANGERS = 5  # models of random weights
+PARTS = ("pointing", "weights", "deletion")
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)  # of frames and of the picture, for the curves
 
 
@@ -95,10 +98,10 @@ def curves(model: Model, found: Explanation, views: NDArray[np.uint8]) -> NDArra
     return np.array(rows)
 
 
-def randomised(run: Path) -> Model:
+def randomised(run: Path, seed: int) -> Model:
     """Return the model with new random weights."""
     model: Model = vidgru.load(run)
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     for parameter in model.network.parameters():
         if parameter.ndim > 1:
             torch.nn.init.kaiming_uniform_(parameter)
@@ -137,13 +140,59 @@ def seconds_of(call: Callable[[], object]) -> float:
     return min(times)
 
 
-def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
-    """Print the figures of a model; every `slow`-th clip is explained by occlusion, too."""
-    model, other = vidgru.load(run), randomised(run)
+def pointing(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
+    """Print the pointing game of a model; every `slow`-th clip is explained by occlusion, too."""
+    model = vidgru.load(run)
     hits: dict[str, list[tuple[float, float]]] = {"gradient": [], "occlusion": []}
-    held, whole, random, wrong, chance = [], [], [], [], []
-    ratios: list[float] = []
+    chance = []
     for number, (path, (label, drawn)) in enumerate(clips.items()):
+        found = model.explain(path)
+        if found.label != label:
+            continue
+        chance.append(drawn.chance())
+        hits["gradient"].append(points(found, drawn))
+        if number % slow == 0:
+            hits["occlusion"].append(points(model.explain(path, method="occlusion"), drawn))
+    print(f"right: {len(chance)} of {len(clips)}; a point at random hits {np.mean(chance):.3f}")
+    for method, both in hits.items():
+        best, share = np.mean(both, 0)
+        print(f"{method}: highest place {best:.3f}, relevance {share:.3f} of {len(both)} clips")
+
+
+def weights(run: Path, clips: dict[Path, tuple[str, Drawn]]) -> None:
+    """Print how alike maps are to those of random weights, and the latter to one another."""
+    model = vidgru.load(run)
+    strangers = [randomised(run, seed) for seed in range(1, STRANGERS + 1)]
+    found: dict[str, list[tuple[float, ...]]] = {"the model and random": [], "two random": []}
+    for path, (label, _) in clips.items():
+        if model.predict(path).label != label:
+            continue
+        place = model.spec.labels.index(label)
+        views = run_to_end(model.views_steps(path))
+        raw = [signed(one, views, place) for one in (model, *strangers)]
+        drawn = [one.explain(path, label=label).maps for one in (model, *strangers)]
+        for n, other in combinations(range(len(raw)), 2):
+            found["two random" if n else "the model and random"].append(
+                (
+                    alike(raw[n], raw[other]),
+                    alike(np.abs(raw[n]), np.abs(raw[other])),
+                    alike(drawn[n], drawn[other]),
+                    alike(drawn[n], drawn[other], ranks=False),
+                )
+            )
+    names = ("signed, by ranks", "without sign, by ranks", "drawn, by ranks", "drawn")
+    for pair, rows in found.items():
+        sizes = np.mean(np.abs(rows), 0)
+        for name, mean, size in zip(names, np.mean(rows, 0), sizes, strict=True):
+            print(f"correlation of maps, {pair}, {name}: {mean:.3f}, its size {size:.3f}")
+
+
+def deletion(run: Path, clips: dict[Path, tuple[str, Drawn]]) -> None:
+    """Print what holding relevant parts still does, whether sums are exact, and the time."""
+    model = vidgru.load(run)
+    held, whole, wrong = [], [], []
+    ratios: list[float] = []
+    for path, (label, _) in clips.items():
         found = model.explain(path)
         sums = np.sum(found.contributions, 0)
         views = run_to_end(model.views_steps(path))
@@ -151,31 +200,13 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
         wrong.append(float(np.abs(sums - outputs.numpy()).max()))
         if found.label != label:
             continue
-        chance.append(drawn.chance())
-        hits["gradient"].append(points(found, drawn))
         held.append(curves(model, found, views))
         whole.append(found.held_still.whole)
-        changed, place = other.explain(path, label=label).maps, model.spec.labels.index(label)
-        mine, others = (signed(one, views, place) for one in (model, other))
-        random.append(
-            (
-                alike(mine, others),
-                alike(np.abs(mine), np.abs(others)),
-                alike(found.maps, changed),
-                alike(found.maps, changed, ranks=False),
-            )
-        )
-        if number % slow == 0:
-            hits["occlusion"].append(points(model.explain(path, method="occlusion"), drawn))
         if len(ratios) < 10:
             predicting = seconds_of(lambda path=path: model.predict(path))  # type: ignore[misc]
             explaining = seconds_of(lambda path=path: model.explain(path))  # type: ignore[misc]
             ratios.append(explaining / predicting)
     print(f"right: {len(held)} of {len(clips)}; sums off by {max(wrong):.1e} at most")
-    print(f"a point at random hits {np.mean(chance):.3f}")
-    for method, found in hits.items():
-        best, share = np.mean(found, 0)
-        print(f"{method}: highest place {best:.3f}, relevance {share:.3f} of {len(found)} clips")
     tenth = SHARES.index(RELEVANT)
     for name, part in zip(("frames", "area"), np.mean(held, 0), strict=True):
         for text, (own, at_random, moving) in (
@@ -184,9 +215,6 @@ def measure(run: Path, clips: dict[Path, tuple[str, Drawn]], slow: int) -> None:
             ("insertion curve:", part[:, 1].mean(1)),
         ):
             print(f"{name}, {text} {own:.3f}, random {at_random:.3f}, most moving {moving:.3f}")
-    names = ("signed, by ranks", "without sign, by ranks", "drawn, by ranks", "drawn")
-    for name, value in zip(names, np.mean(np.abs(random), 0), strict=True):
-        print(f"randomised weights, correlation of maps, {name}: {value:.3f}")
     print(f"time: {np.median(ratios):.2f} x predict")
 
 
@@ -194,10 +222,11 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=[kind for kind in KINDS if kind != "mark"])
     parser.add_argument("--run", type=Path, help="a trained model, instead of training one")
     parser.add_argument("--clips", type=int, default=20, help="clips of each class to explain")
     parser.add_argument("--slow", type=int, default=3, help="explain one in so many by occlusion")
+    parser.add_argument("--only", choices=PARTS, help="measure no more than that")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -209,7 +238,12 @@ def main() -> None:
         words = ("train", folder / "train", "--group-by", "none", "--folds", 1, "--out", run)
         run_vidgru(*words, "-q")
     clips = make(options.folder / options.kind / "new", options.kind, options.clips, 100)
-    measure(run, clips, options.slow)
+    if options.only in (None, "pointing"):
+        pointing(run, clips, options.slow)
+    if options.only in (None, "weights"):
+        weights(run, clips)
+    if options.only in (None, "deletion"):
+        deletion(run, clips)
 
 
 if __name__ == "__main__":

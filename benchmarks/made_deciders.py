@@ -2,7 +2,8 @@
 
 `shape`: a disc, triangle or cross decides, beside a square. `way`: the light thing's direction
 decides, beside a dark thing that goes anywhere. `event`: as `way`, but each thing moves only for a
-part of the clip. `mark`: as `shape`, and a small mark in one place gives the class away.
+part of the clip. `mark`: shapes and ways say nothing; only the shade of a small mark in one of
+PLACES does.
 """
 
 import math
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 SHAPES = ("disc", "triangle", "cross")
 WAYS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, -1.0), "down": (0.0, 1.0)}
-KINDS = {"shape": SHAPES, "way": tuple(WAYS), "event": tuple(WAYS)}
+SHADES = {"dark": 40.0, "grey": 135.0, "light": 230.0}
+KINDS = {"shape": SHAPES, "way": tuple(WAYS), "event": tuple(WAYS), "mark": tuple(SHADES)}
 PLACES = {
     "upper left": (0.12, 0.12),
     "upper right": (0.88, 0.12),
@@ -100,20 +102,21 @@ def _paths(
 
 
 def draw(rng: Generator, kind: str, label: str, mark: tuple[float, float] | None = None) -> Drawn:
-    """Return one clip of a class; `mark`: where a mark is that gives the class away."""
-    count, radius = int(rng.integers(18, 28)), rng.uniform(0.11, 0.14)
+    """Return one clip of a class; `mark`: where the mark of the kind `mark` is, in shares."""
+    length = (8, 12) if kind == "mark" else (18, 28)
+    count, radius = int(rng.integers(*length)), rng.uniform(0.11, 0.14)
     angle = rng.uniform(0, 2 * math.pi, 2)
     ways = [(math.cos(a), math.sin(a)) for a in angle]
-    if kind != "shape":
+    if kind in ("way", "event"):
         ways = [WAYS[label], list(WAYS.values())[rng.integers(4)]]
     spans = [0.35, 0.35] if kind == "event" else [1.0, 1.0]
     paths = _paths(rng, ways, radius, spans, count)
     light = rng.uniform(90, 150)
     ground = texture(rng, SCALE * HEIGHT, SCALE * WIDTH, int(rng.integers(6, 12)), 18) + light
-    if kind == "shape":
+    if kind in ("shape", "mark"):
         # One colour for both: only the shape tells them apart.
         colours = [(light + rng.choice([-1, 1]) * 70 + rng.uniform(-25, 25, 3)).tolist()] * 2
-        shapes = [label, "square"]
+        shapes = [label if kind == "shape" else str(rng.choice(SHAPES)), "square"]
     else:
         colours = [rng.uniform(215, 250, 3).tolist(), rng.uniform(5, 40, 3).tolist()]
         shapes = [str(rng.choice(["disc", "square"]))] * 2
@@ -124,9 +127,8 @@ def draw(rng: Generator, kind: str, label: str, mark: tuple[float, float] | None
             x, y = path[n] * (SCALE * WIDTH, SCALE * HEIGHT)
             _paint(picture, shape, x, y, SCALE * HEIGHT * radius, colour)
         if mark is not None:
-            shade = 40 + 190 * SHAPES.index(label) / 2
             x, y = (round(m * SCALE * s) for m, s in zip(mark, size, strict=True))
-            cv2.rectangle(picture, (x - 9, y - 9), (x + 9, y + 9), [shade] * 3, -1)
+            cv2.rectangle(picture, (x - 9, y - 9), (x + 9, y + 9), [SHADES[label]] * 3, -1)
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
         picture += rng.normal(0, noise, picture.shape)
         frames.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))

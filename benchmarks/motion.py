@@ -1,4 +1,4 @@
-"""How well the model of motion that comes with vidgru detects and predicts, and its cost.
+"""How well the model of motion that comes with vidgru detects and predicts.
 
     python benchmarks/motion.py [--seed N] [--scenes N]
 
@@ -39,6 +39,7 @@ SLOW = 0.03  # widths/s: slower motion has no clear direction
 GRID = 8
 
 Numbers = NDArray[np.float64]
+Figure = tuple[str, float]  # what was measured, and what came out
 
 
 class Video(NamedTuple):
@@ -110,8 +111,8 @@ def predicted(model: MotionModel, video: Video) -> Iterator[MotionPrediction]:
             yield MotionPrediction(field, flows[field.time])
 
 
-def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
-    """Print the errors of fields: of all scenes now, of bouncing and turning shapes ahead."""
+def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> Iterator[Figure]:
+    """Yield the errors of fields: of all scenes now, of bouncing and turning shapes ahead."""
     angles: dict[str, list[Numbers]] = {"model": [], "flow alone": []}
     speeds: dict[str, list[Numbers]] = {"model": [], "flow alone": []}
     for video in videos(folder, seed, count):
@@ -127,11 +128,10 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
                 off = np.abs(np.linalg.norm(velocity, axis=-1) - length) / np.maximum(length, 1e-9)
                 speeds[name].append(off[moves])
     for name in angles:
-        print(
-            f"now, {name}: angle error {np.median(np.concatenate(angles[name])):.2f} degrees, "
-            f"speed error {100 * np.median(np.concatenate(speeds[name])):.1f} % "
-            "(medians of cells that move)"
-        )
+        which = f"cells that move now, {name}: median"
+        yield f"{which} angle error, degrees", float(np.median(np.concatenate(angles[name])))
+        off = np.concatenate(speeds[name])
+        yield f"{which} speed error, %", 100 * float(np.median(off))
     place = AHEAD.index(0.5) + 1
     errors: dict[str, list[float]] = {
         name: [] for name in ("model", "persistence", "persistence of the true field", "zero")
@@ -145,13 +145,15 @@ def by_cells(model: MotionModel, folder: Path, seed: int, count: int) -> None:
             for name, baseline in zip(errors, baselines, strict=True):
                 errors[name].append(float(np.linalg.norm(baseline - then, axis=-1).mean()))
     means = {name: float(np.mean(values)) for name, values in errors.items()}
-    print("+0.5 s, bouncing and turning, mean error in px/s and the model's share of it:")
+    which = "+0.5 s, bouncing and turning: "
+    yield f"{which}mean error, px/s", means["model"]
     for name, mean in means.items():
-        print(f"  {name}: {mean:.2f}, {means['model'] / mean:.3f}")
+        if name != "model":
+            yield f"{which}error of the model / of {name}", means["model"] / mean
 
 
-def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
-    """Print the errors of direction and speed of whole seconds, for simple scenes."""
+def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> Iterator[Figure]:
+    """Yield the errors of direction and speed of whole seconds, for simple scenes."""
     for name, wanted in (
         ("one shape, still camera", {"camera": "still", "kinds": ("constant",), "most": 1}),
         ("panning camera", {"camera": "pan", "most": 0}),
@@ -176,10 +178,8 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> None:
                 direction = np.array([math.sin(bearing), -math.cos(bearing)])
                 angles.append(float(angle(direction, mean)))
                 speeds.append(abs(second.motion.speed / float(np.linalg.norm(mean)) - 1))
-        print(
-            f"seconds, {name}: angle error {np.median(angles):.2f} degrees, speed error "
-            f"{100 * np.median(speeds):.1f} % (medians of {len(angles)} seconds)"
-        )
+        yield f"seconds, {name}: median angle error, degrees", float(np.median(angles))
+        yield f"seconds, {name}: median speed error, %", 100 * float(np.median(speeds))
 
 
 def main() -> None:
@@ -191,8 +191,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = vidgru.load(given.model or "motion")
-        by_cells(model, Path(folder), given.seed, given.scenes)
-        by_seconds(model, Path(folder), given.seed, given.scenes)
+        for measure in (by_cells, by_seconds):
+            for what, figure in measure(model, Path(folder), given.seed, given.scenes):
+                print(f"{what}: {figure:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from vidgru.video.read import Image, open_video
 from vidgru.video.record import open_recorder
 
 DISSOLVE = 12  # frames
+JOINS = {"hard cuts": 0, f"dissolves of {DISSOLVE} frames": DISSOLVE}  # frames they overlap
 PASSING_FILMS = 40  # of five things each
 FLASHED = 6  # clips of a folder, each with three flashes
 Found = list[Boundary]
@@ -61,14 +62,18 @@ def with_scenedetect(name: str) -> Callable[[Path], Found]:
     return find
 
 
-def ways(model: ScenesModel) -> dict[str, Callable[[Path], Found]]:
-    """Return all detectors, by name."""
-    return {
+def ways(model: ScenesModel, *, others: bool = True) -> dict[str, Callable[[Path], Found]]:
+    """Return all detectors, by name, or without `others` those of vidgru."""
+    own: dict[str, Callable[[Path], Found]] = {
         "vidgru": lambda path: [s.begins for s in model.scenes(path).scenes if s.begins],
         "vidgru, told as cuts": lambda path: [
             s.begins for s in model.scenes(path).scenes if s.begins and s.begins.kind == "cut"
         ],
         "vidgru, forward only": lambda path: [c.boundary for c in model.stream(path)],
+    }
+    if not others:
+        return own
+    return own | {
         "detect-adaptive": with_scenedetect("AdaptiveDetector"),
         "detect-content": with_scenedetect("ContentDetector"),
     }
@@ -99,35 +104,53 @@ def join(clips: Sequence[Path], over: int, trim: int, path: Path) -> list[Bounda
     return boundaries_of([len(piece) for piece in pieces], over)
 
 
+def measured(
+    folder: Path,
+    model: ScenesModel,
+    over: int,
+    trim: int,
+    seeds: Iterable[int],
+    most: int,
+    *,
+    others: bool = True,
+) -> tuple[dict[str, SceneScores], Counter[str]]:
+    """Return how well each way finds the boundaries of joined clips of a folder, by its name.
+
+    Then how many of each kind vidgru told.
+    """
+    clips = [path for path in find_sources([folder]) if isinstance(path, Path)]
+    counts: dict[str, NDArray[np.int64]] = {}
+    kinds: Counter[str] = Counter()
+    for path, truth in videos(clips, over, trim, seeds, most):
+        for name, find in ways(model, others=others).items():
+            if over and name == "vidgru, told as cuts":
+                continue
+            found = find(path)
+            rows = np.array(count(found, truth))
+            counts[name] = counts.get(name, np.zeros_like(rows)) + rows
+            if name == "vidgru":
+                kinds.update(boundary.kind for boundary in found)
+    return {name: scores_of(total.tolist()) for name, total in counts.items()}, kinds
+
+
 def measure(folder: Path, model: ScenesModel, seeds: int, most: int, trim: int) -> None:
     """Print how well each way finds the boundaries of joined clips of a folder."""
-    clips = [path for path in find_sources([folder]) if isinstance(path, Path)]
-    for kind, over in (("hard cuts", 0), (f"dissolves of {DISSOLVE} frames", DISSOLVE)):
-        counts: dict[str, NDArray[np.int64]] = {}
-        kinds: Counter[str] = Counter()
-        for path, truth in videos(clips, over, trim, seeds, most):
-            for name, find in ways(model).items():
-                if over and name == "vidgru, told as cuts":
-                    continue
-                found = find(path)
-                rows = np.array(count(found, truth))
-                counts[name] = counts.get(name, np.zeros_like(rows)) + rows
-                if name == "vidgru":
-                    kinds.update(boundary.kind for boundary in found)
+    for kind, over in JOINS.items():
+        rows, kinds = measured(folder, model, over, trim, range(seeds), most)
         ends = f", {trim} frames left out at both ends" if trim else ""
         print(f"\n{folder}: {kind}, {seeds} videos{ends}")
         print(f"{'':22} F1 at 0, 1, 2 frames     precision recall  found missed false")
-        for name, total in counts.items():
-            print(line(name, scores_of(total.tolist())))
+        for name, scores in rows.items():
+            print(line(name, scores))
         print(f"vidgru told: {', '.join(f'{number} {kind}' for kind, number in kinds.items())}")
 
 
 def videos(
-    clips: Sequence[Path], over: int, trim: int, seeds: int, most: int
+    clips: Sequence[Path], over: int, trim: int, seeds: Iterable[int], most: int
 ) -> Iterator[tuple[Path, list[Boundary]]]:
     """Yield a joined video for each seed, with its boundaries."""
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(seeds):
+        for seed in seeds:
             order = np.random.default_rng(seed).permutation(len(clips))[:most]
             path = Path(folder) / f"{seed}.mp4"
             yield path, join([clips[number] for number in order], over, trim, path)

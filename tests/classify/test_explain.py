@@ -18,6 +18,7 @@ from vidgru.tasks.classify.explain import explain as explaining
 from vidgru.tasks.classify.explain.analyse import Analysis, analyse, smoothed
 from vidgru.tasks.classify.explain.explain import hold_area, hold_frames, most_relevant
 from vidgru.tasks.classify.explain.gates import KEPT_MAPS, gate_curves
+from vidgru.tasks.classify.explain.occlusion import occlusion_maps, patch_masks
 from vidgru.tasks.classify.explain.relevance import blurred, forward, odds, relevance_maps
 from vidgru.tasks.classify.network import Network, NetworkConfig
 from vidgru.tasks.classify.sliding import SlidingWindows, window_spans
@@ -166,6 +167,28 @@ def test_where_nothing_changes_nothing_is_relevant(occlude: bool) -> None:
     assert column <= 5
     far = found[:6].sum() + found[:, 10:].sum()
     assert float(far) < 0.05 * float(found.sum())
+
+
+def test_occlusion_is_what_hiding_and_showing_a_patch_change() -> None:
+    network, clip, direction = network_of("gru", "rgb"), clip_of(6), torch.tensor([1.0, -0.5, 0.2])
+    found = torch.cat(list(occlusion_maps(network, clip, direction)))
+    plain, masks = blurred(clip), patch_masks(32)
+    expected = []
+    with torch.no_grad():
+
+        def score(frames: Tensor) -> float:
+            return float(network(frames[None])[0, -1] @ direction)
+
+        for stretch in (slice(0, 4), slice(4, 6)):
+            for mask in masks:
+                hidden, shown = clip.clone(), plain.clone()
+                hidden[stretch] = plain[stretch] * mask + clip[stretch] * (1 - mask)
+                shown[stretch] = clip[stretch] * mask + plain[stretch] * (1 - mask)
+                change = score(clip) - score(hidden) + score(shown) - score(plain)
+                expected.append(change / 2)
+    maps = torch.tensor(expected).view(1, 2, 8, 8)
+    maps = torch.nn.functional.interpolate(maps, (16, 16), mode="bilinear")[0]
+    torch.testing.assert_close(found, maps[[0, 0, 0, 0, 1, 1]], rtol=0, atol=1e-5)
 
 
 def test_smoothing_keeps_a_constant_and_spreads_a_point() -> None:

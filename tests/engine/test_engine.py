@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import save
 
 from vidgru.core.errors import ModelError
 from vidgru.data.augment import AUGMENTATIONS, Augmentation, warp
+from vidgru.engine.device import prepare_inference
 from vidgru.engine.model_file import load_checkpoint, save_checkpoint
 from vidgru.engine.newest_run import newest_run
 from vidgru.engine.train_step import learning_rate
@@ -53,6 +55,19 @@ def weights(model: ClassifyTrainStep) -> dict[str, torch.Tensor]:
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_threads_count_for_torch_and_opencv() -> None:
+    torchs, opencvs = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for threads in (3, 2):
+            prepare_inference("cpu", threads)
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, threads)
+        prepare_inference("cpu", None)
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
+    finally:
+        torch.set_num_threads(torchs)
+        cv2.setNumThreads(opencvs)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:

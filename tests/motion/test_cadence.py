@@ -1,5 +1,6 @@
 """Pictures that are shown several times, or held: motion goes by time, not by picture."""
 
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from vidgru.tasks.motion.model import MotionModel, load_motion
 from vidgru.tasks.motion.results import Motion
+from vidgru.video import cadence, read, sample
 from vidgru.video.cadence import find_cadence
+from vidgru.video.read import Video
 
 SPEED = 60.0  # pixels/s to the right
 RNG = np.random.default_rng(3)
@@ -110,6 +113,23 @@ def test_pictures_that_are_all_new_have_no_cadence(tmp_path: Path) -> None:
     for fps in (10, 24, 25, 60):
         assert find_cadence(animation(tmp_path / f"{fps}.mp4", fps, fps)) is None
     assert find_cadence(write_clip(tmp_path / "noise.avi", noise(40), 25)) is None
+
+
+@pytest.mark.parametrize(("pictures", "passes"), [(30, 1), (10, 2)])
+def test_frames_that_are_all_new_are_read_once_before_the_rest(
+    model: MotionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: int, passes: int
+) -> None:
+    clip = animation(tmp_path / "a.mp4", pictures, 30)
+    opened = []
+
+    def counted(source: Path) -> AbstractContextManager[Video]:
+        opened.append(source)
+        return read.open_video(source)
+
+    for module in (cadence, sample):
+        monkeypatch.setattr(module, "open_video", counted)
+    assert model.probe(clip).rate == (15 if pictures == 30 else 20)
+    assert opened == [clip] * passes
 
 
 def test_what_stands_still_has_no_cadence(tmp_path: Path) -> None:

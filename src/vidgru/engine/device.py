@@ -13,6 +13,7 @@ import torch
 from vidgru.core.errors import OptionError
 from vidgru.data.pool import cores
 from vidgru.engine.distributed import local_rank, local_world, world
+from vidgru.video.source import set_picture_threads
 
 log = logging.getLogger("vidgru")
 
@@ -67,6 +68,8 @@ def prepare_inference(device: str, threads: int | None) -> torch.device:
     Raises OptionError.
     """
     chosen = choose_device(device)
+    if threads:
+        set_picture_threads(threads)
     prepare(threads or torch.get_num_threads())
     return chosen
 

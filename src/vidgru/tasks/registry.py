@@ -78,8 +78,8 @@ def open_model(
 ) -> Any:
     """Open a run folder, model file or .onnx file, or by a task's name the one that is shipped.
 
-    `threads` sets how many torch uses in this process; None leaves that. `max_error` and `looks`
-    are for classifiers. Raises ModelError, OptionError.
+    `threads`: how many torch and OpenCV use in this process; None leaves that. `max_error` and
+    `looks` are for classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
     from vidgru.engine.onnx_file import OnnxFile, is_onnx

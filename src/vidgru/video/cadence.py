@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.video.read import Image, Source, Video, open_video, shrink
+from vidgru.video.read import Source, Video, open_video
 
 SIDE = 64  # pixels of the small pictures that are compared
 LOOKED_AT = 12  # frames after which most videos are decided
@@ -29,23 +29,41 @@ class Cadence(NamedTuple):
     middle: float
 
 
+class SeenPictures:
+    """Takes the frames of a video in order; shows whether all of the first 12 are new pictures."""
+
+    def __init__(self) -> None:
+        self.changes: list[float] = []  # from each frame to the next, largest of a small pixel
+        self._before: NDArray[np.float32] | None = None
+
+    def add(self, video: Video) -> None:
+        """Compare the current frame with the one before; raises VideoError."""
+        now = _small(video)
+        if self._before is not None:
+            self.changes.append(float(np.abs(now - self._before).max()))
+        self._before = now
+
+    @property
+    def all_new(self) -> bool:
+        """Whether there is no cadence to find, when 12 frames were taken."""
+        enough = len(self.changes) == LOOKED_AT - 1
+        return enough and _typical(self.changes) > 0 and not _repeats(self.changes)
+
+
 def find_cadence(source: Source) -> Cadence | None:
     """Return how often the picture of a source changes, if each is shown twice or more often.
 
     Reads 12 frames, and up to 150 where some repeat the one before. None where pictures are not
     repeated, or not evenly, or nothing moves. Raises VideoError.
     """
-    changes: list[float] = []
+    seen = SeenPictures()
+    changes = seen.changes
     with open_video(source) as video:
         times: list[float] = []
-        before: NDArray[np.float32] | None = None
         while len(times) < MAX_FRAMES and (time := video.grab()) is not None:
             times.append(time)
-            now = _small(video)
-            if before is not None:
-                changes.append(float(np.abs(now - before).max()))
-            before = now
-            if len(times) == LOOKED_AT and _typical(changes) and not _repeats(changes):
+            seen.add(video)
+            if seen.all_new:
                 return None
             if len(times) % LOOKED_AT == 0 and len(_new(changes)) > ENOUGH:
                 break
@@ -58,8 +76,7 @@ def find_cadence(source: Source) -> Cadence | None:
 
 
 def _small(video: Video) -> NDArray[np.float32]:
-    image: Image = shrink(video.retrieve(), (SIDE, SIDE))
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.cvtColor(video.retrieve((SIDE, SIDE)), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
 def _typical(changes: list[float]) -> float:

@@ -252,13 +252,18 @@ class Look(NamedTuple):
     frames: int
 
 
-def first_look(source: Source) -> Look:
-    """Return what is known of a source by its first frames; raises VideoError."""
+def first_look(source: Source, each: Callable[[Video], None] = lambda video: None) -> Look:
+    """Return what is known of a source by its first frames; raises VideoError.
+
+    `each` is called with the video at each of these frames.
+    """
     with open_video(source) as video:
         times = [video.grab() or 0.0]
         height, width = video.retrieve().shape[:2]  # rotation applied
+        each(video)
         while len(times) < LOOKED_AT and (time := video.grab()) is not None:
             times.append(time)
+            each(video)
         fps = video.fps
     if len(times) > 1:
         # The declared rate may be anything where frames come unevenly.

@@ -135,6 +135,12 @@ class Video(ABC):
             yield Frame(self.retrieve(), time, self.frames_read - 1)
 
 
+def set_picture_threads(count: int) -> None:
+    """Set how many threads of this process work on a picture once it is decoded."""
+    # For small pictures, sharing the work out among threads costs more than it saves.
+    cv2.setNumThreads(count)
+
+
 def fitted(size: tuple[int, int] | int, width: int, height: int) -> tuple[int, int]:
     """Return (width, height) for a size; a longer side keeps the picture's shape."""
     if not isinstance(size, int):

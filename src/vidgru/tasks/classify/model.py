@@ -219,7 +219,7 @@ def load(
 ) -> Model:
     """Open a run folder or model file; raises ModelError or OptionError.
 
-    `threads` sets how many torch uses in this process; left out, that is unchanged. `max_error`
+    `threads`: how many torch and OpenCV use in this process; left out, unchanged. `max_error`
     makes predictions `unsure` whose confidence is too low for this share of errors. `looks` is the
     picture encoder of a model that has one, if it is not where it was when training.
     """

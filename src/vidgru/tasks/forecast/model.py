@@ -227,7 +227,7 @@ def load_forecast(
 ) -> ForecastModel:
     """Open a run folder or file of a forecasting model, or the newest such run in ./runs.
 
-    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
+    `threads`: how many torch and OpenCV use in this process; left out, unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)

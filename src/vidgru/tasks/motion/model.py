@@ -25,7 +25,7 @@ from vidgru.tasks.motion.model_file import load_motion as read_model
 from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
 from vidgru.tasks.motion.save import save_motion
 from vidgru.tasks.motion.summary import summarise_second
-from vidgru.video.cadence import find_cadence
+from vidgru.video.cadence import SeenPictures, find_cadence
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.heat import read_picture, save_heat
 from vidgru.video.info import VideoInfo
@@ -135,12 +135,14 @@ class MotionModel(VideoModel[Motion]):
 
         Raises VideoError when there is only one, OptionError for a live source.
         """
-        look = first_look(source)
+        pictures = SeenPictures()
+        look = first_look(source, pictures.add)
         if look.frames == 1:
             raise VideoError(f"{source} has only one frame: nothing moves.")
         wanted = self.spec.fps if look.frames == LOOKED_AT else FASTEST
         probe = Probe(look.width, look.height, min(even_rate(look.fps, wanted), FASTEST))
-        if (cadence := find_cadence(source)) is None:
+        # Where the first frames show that there is none, they are not read again.
+        if pictures.all_new or (cadence := find_cadence(source)) is None:
             return probe
         rate = cadence.rate / max(1, int(round(cadence.rate / wanted, 3)))
         looks = math.ceil(round(wanted / rate, 3))
@@ -288,7 +290,7 @@ def load_motion(
 ) -> MotionModel:
     """Open a run folder or file of a model of motion, or the model that comes with vidgru.
 
-    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
+    `threads`: how many torch and OpenCV use in this process; left out, unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)

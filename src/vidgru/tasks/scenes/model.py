@@ -204,7 +204,7 @@ def load_scenes(
 ) -> ScenesModel:
     """Open a run folder or file of a model of scenes, or the model that comes with vidgru.
 
-    `threads` sets how many torch uses in this process; left out, that is unchanged. Raises
+    `threads`: how many torch and OpenCV use in this process; left out, unchanged. Raises
     ModelError or OptionError.
     """
     chosen = prepare_inference(device, threads)

@@ -21,31 +21,39 @@ ENCODED = 256  # frames that go through an encoder together
 def occlusion_maps(network: Network, clip: Tensor, direction: Tensor) -> Iterator[Tensor]:
     """Yield for each stretch of a window its maps (frames, GRID, GRID), frame after frame.
 
-    clip: (T, 3, H, W), normalised; direction: (K,), as for `relevance_maps`. A map has how much the
-    sum of the logits falls when the patch around a place shows no change for four frames and its
-    picture is blurred.
+    clip: (T, 3, H, W), normalised; direction: (K,), as for `relevance_maps`. A map has the mean of
+    two changes of the sum of the logits: how far it falls when the patch around a place is hidden
+    for four frames (it shows no change and its picture is blurred), and how far it rises when all
+    of the window is hidden but that. These are the last and the first term of a Shapley value.
     """
     moves = network.config.input != "rgb"
     inputs = changes(clip[None])[0] if moves else clip
     plain = torch.zeros_like(inputs) if moves else blurred(clip)
-    main, side = network.encode(clip[None])
-    whole = _score(network, network.join(main, side), direction)
+    pictures, plain_pictures = clip[::SIDE_EVERY], blurred(clip[::SIDE_EVERY])
+    whole = network.encode(clip[None])
+    nothing = (
+        torch.cat([network.main(part) for part in torch.split(plain, ENCODED)])[None],
+        None if network.side is None else network.side(plain_pictures)[None],
+    )
     masks = patch_masks(clip.shape[-1]).to(clip)  # (P, 1, H, W)
     for start in range(0, len(clip), STRETCH):
-        end = min(start + STRETCH, len(clip))
-        hidden = _mixed(inputs[start:end], plain[start:end], masks)  # (P (end - start), C, H, W)
-        changed = main.repeat(len(masks), *[1] * (main.ndim - 1))
-        encoded = torch.cat([network.main(part) for part in torch.split(hidden, ENCODED)])
-        changed[:, start:end] = torch.unflatten(encoded, 0, (len(masks), -1))
-        pictures = None
-        if network.side is not None and side is not None:
-            pictures = side.repeat(len(masks), *[1] * (side.ndim - 1))
-            shown = clip[start : start + 1]
-            pictures[:, start // SIDE_EVERY] = network.side(_mixed(shown, blurred(shown), masks))
-        falls = whole - _score(network, network.join(changed, pictures), direction)  # (P,)
-        coarse = falls.view(1, 1, PATCHES, PATCHES)
+        stretch, picture = slice(start, min(start + STRETCH, len(clip))), start // SIDE_EVERY
+        changed = torch.zeros(len(masks), device=clip.device)
+        for mask, (main, side), sign in ((masks, whole, -1), (1 - masks, nothing, 1)):
+            before = _score(network, network.join(main, side), direction)
+            hidden = _mixed(inputs[stretch], plain[stretch], mask)  # (P frames, C, H, W)
+            encoded = torch.cat([network.main(part) for part in torch.split(hidden, ENCODED)])
+            main = main.repeat(len(mask), *[1] * (main.ndim - 1))
+            main[:, stretch] = torch.unflatten(encoded, 0, (len(mask), -1))
+            if network.side is not None and side is not None:
+                side = side.repeat(len(mask), *[1] * (side.ndim - 1))
+                at = slice(picture, picture + 1)
+                side[:, picture] = network.side(_mixed(pictures[at], plain_pictures[at], mask))
+            after = _score(network, network.join(main, side), direction)
+            changed += sign * (after - before) / 2
+        coarse = changed.view(1, 1, PATCHES, PATCHES)
         maps = functional.interpolate(coarse, (GRID, GRID), mode="bilinear")[0]
-        yield maps.repeat(end - start, 1, 1)
+        yield maps.repeat(len(inputs[stretch]), 1, 1)
 
 
 def _score(network: Network, read: Tensor, direction: Tensor) -> Tensor:
