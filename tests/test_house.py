@@ -318,7 +318,7 @@ def test_without_a_verb_it_prints_help(words: list[str]) -> None:
     [
         (("tran", "clips"), "No such command 'tran'. Did you mean 'train'?"),
         (("xyz", "clips"), "No such command 'xyz'."),
-        (("train", "clips", "--epoch", "3"), "No such option '--epoch'. Did you mean '--epochs'?"),
+        (("train", "--epochss", "3"), "No such option '--epochss'. Did you mean '--epochs'?"),
     ],
 )
 def test_an_unknown_word_is_wrong_usage(words: tuple[str, ...], sentence: str) -> None:

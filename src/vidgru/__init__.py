@@ -278,6 +278,7 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     max_error: float | None = None,
+    looks: str | Path | None = None,
 ) -> Any: ...
 def load(
     path: str | Path,
@@ -285,6 +286,7 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     max_error: float | None = None,
+    looks: str | Path | None = None,
 ) -> Any:
     """Open a run folder or model file of any task, or "motion" or "scenes" that come with vidgru.
 
@@ -296,12 +298,13 @@ def load(
 
     `threads`: CPU threads of torch in this process; None leaves them. With `max_error`, a
     prediction of classes is `unsure` where its confidence is below the threshold that keeps to this
-    share of wrong answers on validation clips. Raises ModelError, OptionError.
+    share of wrong answers on validation clips. `looks` is the picture encoder of a classifier that
+    has one, if it is not where it was when training. Raises ModelError, OptionError.
     """
     from vidgru.tasks.registry import open_model
 
     with python_names():
-        return open_model(path, device=device, threads=threads, max_error=max_error)
+        return open_model(path, device=device, threads=threads, max_error=max_error, looks=looks)
 
 
 def detect_changes(source: Source, *, progress: OnProgress | None = None) -> Changes:

@@ -151,7 +151,7 @@ def test_what_lies_ready_at_first_is_not_the_newest(
     monkeypatch.setattr(live, "time", clock)
     reader = live._Reader("rtsp://host/", 25, SIZE)
     offered: list[int] = []
-    monkeypatch.setattr(reader, "_offer", lambda rgb, arrived: offered.append(rgb[0, 0, 0]))
+    monkeypatch.setattr(reader, "_offer", lambda rgb, arrived, large: offered.append(rgb[0, 0, 0]))
     lost, seconds = reader._read_from(Flood(clock, ready, 10))  # type: ignore[arg-type]
     # For ever it does not wait: that is no live stream then.
     assert offered[0] == first % 256

@@ -15,7 +15,7 @@ from vidgru.tasks.classify import transforms
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.results import Confused
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples, Window
 from vidgru.tasks.classify.transforms import Probe, find_confused, steps_to_check
 
 LABELS = ("a", "b", "c")
@@ -52,13 +52,13 @@ def answering(monkeypatch: pytest.MonkeyPatch, clips: int, answer: Answer) -> li
         return 0.0
 
     def look(
-        self: ClassifyTrainStep, seen: list[tuple[np.ndarray, int, torch.Tensor]]
+        self: ClassifyTrainStep, examples: Examples, seen: list[tuple[Window, torch.Tensor]]
     ) -> torch.Tensor:
         own = {int(segments[0, 0, 0, 0, 0]) for segments in self.examples.segments}
         learned.append(own)
         rows = []
-        for segment, _, view in seen:
-            number = int(segment[0, 0, 0, 0])
+        for window, view in seen:
+            number = int(examples.segments[window.clip][window.segment][0, 0, 0, 0])
             assert number not in own
             transformed = bool(view[:, :2].det() < 0) or abs(float(view[0, 1])) > 0.3
             flips = self.augmentation.flip and self.augmentation.rotation <= 40
@@ -150,12 +150,13 @@ def test_doubtful_pairs_are_checked_again(
     asked = []
 
     def look(
-        self: ClassifyTrainStep, seen: list[tuple[np.ndarray, int, torch.Tensor]]
+        self: ClassifyTrainStep, examples: Examples, seen: list[tuple[Window, torch.Tensor]]
     ) -> torch.Tensor:
         asked.append(self.steps)
         wrong = 7 if len(asked) <= 4 else later
         rows = []
-        for segment, _, view in seen:
+        for window, view in seen:
+            segment = examples.segments[window.clip][window.segment]
             label, number = divmod(int(segment[0, 0, 0, 0]), 20)
             answer = mirror_images(label, bool(view[:, :2].det() < 0), False, 0)
             if self.augmentation.flip and label < 2:
@@ -195,11 +196,11 @@ def test_far_turned_clips_are_checked_the_same_way(monkeypatch: pytest.MonkeyPat
     seen: list[float] = []
 
     def look(
-        self: ClassifyTrainStep, asked: list[tuple[np.ndarray, int, torch.Tensor]]
+        self: ClassifyTrainStep, examples: Examples, asked: list[tuple[Window, torch.Tensor]]
     ) -> torch.Tensor:
         seen.append(self.augmentation.rotation)
-        far = [abs(float(view[0, 1])) > 0.3 for _, _, view in asked]
-        labels = [int(segment[0, 0, 0, 0]) // 12 for segment, _, _ in asked]
+        far = [abs(float(view[0, 1])) > 0.3 for _, view in asked]
+        labels = [int(examples.segments[w.clip][0][0, 0, 0, 0]) // 12 for w, _ in asked]
         return torch.tensor(
             [
                 mirror_images(label, turned, self.augmentation.rotation > 8, 0)

@@ -54,7 +54,8 @@ from vidgru.data.folder import Clip, read_folder
 from vidgru.data.sources import read_source
 from vidgru.data.split import split_clips
 from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
-from vidgru.engine.run_folder import CONFIG_NAME, read_numbers, read_split, resume_run
+from vidgru.engine.newest_run import CONFIG_NAME
+from vidgru.engine.run_folder import read_numbers, read_split, resume_run
 from vidgru.tasks.classify.answers import _read
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.sampling import choose_sampling

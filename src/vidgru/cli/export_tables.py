@@ -36,5 +36,6 @@ def show_export(result: ExportResult) -> None:
         else f"frames of {printable(as_typed(Path(result.clip)))}"
     )
     size = f"{result.size / 1e6:.1f} MB"
-    written = f"Run on {of}. Written: {printable(str(result.path))}, {size}."
+    beside = "".join(f" It needs {printable(str(path))} beside it." for path in result.beside)
+    written = f"Run on {of}. Written: {printable(str(result.path))}, {size}.{beside}"
     console.print(Text(written), soft_wrap=True)

@@ -1,6 +1,7 @@
 """Export a model of any task as an ONNX file."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,9 @@ def export(model: str, config: ExportConfig) -> "ExportResult":
     if config.standalone is not None and task.standalone is None:
         raise OptionError(f"--standalone is for classifiers: this one {task.about.use}.")
     measure = _measure(task, loaded) if config.int8 else None
-    result = write_onnx(task.onnx_step(loaded), loaded.path, out, measure)
+    step = task.onnx_step(loaded)
+    beside = task.write_beside(loaded, out, config.standalone is not None)
+    result = replace(write_onnx(step, loaded.path, out, measure), beside=beside)
     if config.standalone is not None and task.standalone is not None:
         write_bytes(out.with_name(PROGRAM), task.standalone.read_bytes())
         shown = page(task.standalone.with_suffix(".html"), OnnxFile(out), runtime)

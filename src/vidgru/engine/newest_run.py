@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from vidgru.core.errors import ModelError
 
 RUNS = Path("runs")
+CONFIG_NAME = "config.json"
 MODEL_NAME = "model.safetensors"
 
 

@@ -76,7 +76,7 @@ class ExportResult(ToDict):
     """An ONNX file that was written.
 
     size: in bytes; source: hash of the model file; clip: whose frames it was run on, None for drawn
-    ones.
+    ones; beside: other files that it needs there.
     """
 
     path: Path
@@ -86,6 +86,7 @@ class ExportResult(ToDict):
     clip: str | None
     differences: tuple[Difference, ...]
     int8: Int8 | None = None
+    beside: tuple[Path, ...] = ()
 
 
 Measure = Callable[[OnnxFile], float]  # the share of held-out clips that a file labels right

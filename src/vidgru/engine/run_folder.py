@@ -21,10 +21,9 @@ from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
-from vidgru.engine.newest_run import RUNS
+from vidgru.engine.newest_run import CONFIG_NAME, RUNS
 from vidgru.engine.train_config import TrainConfig
 
-CONFIG_NAME = "config.json"
 SPLIT_NAME = "split.csv"
 METRICS_NAME = "metrics.csv"
 

@@ -6,7 +6,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Generic, TypeVar
@@ -75,8 +75,8 @@ class Trainer(ABC, Generic[Result]):
         self.data, self.run, self.stage, self._described = data, run.run, run.stage, spec
         self.fingerprint = fingerprint(data)
         # Paths and devices may differ from machine to machine.
-        here = replace(run.config, **dict.fromkeys(paths_of(run.config), None))
-        alike = replace(here, device="auto", threads=None)
+        left_out = {*paths_of(run.config), "device", "threads"}
+        alike = {name: v for name, v in asdict(run.config).items() if name not in left_out}
         seen = f"{self.fingerprint} {alike}".encode(errors="surrogateescape")
         if from_main(lambda: seen) != seen:
             raise DataError("The processes of this training have other clips or other options.")

@@ -6,6 +6,8 @@ CORE, SIZE = CORES[0], 64  # of a classifier
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")
+AUTO = "auto"  # the input is chosen by the clips
+LOOKS = "looks"  # the input of a network that gets the features of a picture encoder alone
 MAP_SIZES = range(32, 257, 16)  # sides of pictures for encoders with maps, in pixels
 
 

@@ -148,15 +148,21 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
     def open(self, model: Any, device: "torch.device") -> "VideoModel[Any]":
         """Return a model that is ready to predict."""
 
-    def open_unsure(
-        self, model: Any, device: "torch.device", max_error: float
+    def open_with(
+        self,
+        model: Any,
+        device: "torch.device",
+        max_error: float | None,
+        looks: str | Path | None,
     ) -> "VideoModel[Any]":
         """Return a model that answers `unsure` where it could exceed a share of wrong answers.
 
-        Raises OptionError, always for a task without classes.
+        looks: its picture encoder, if it has one. Raises OptionError, always for a task without
+        classes.
         """
         does, _, _ = self.about.use.partition(":")
-        raise OptionError(f"--max-error is for classifiers, and {model.path} {does}.")
+        option = "--looks" if max_error is None else "--max-error"
+        raise OptionError(f"{option} is for classifiers, and {model.path} {does}.")
 
     @abstractmethod
     def evaluate(self, folder: Path, config: Any, model: Any, device: "torch.device") -> Steps:
@@ -175,8 +181,18 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
         """
         raise OptionError(f"--int8 is for classifiers: this model {self.about.use}.")
 
-    def open_onnx(self, file: "OnnxFile", max_error: float | None) -> "VideoModel[Any]":
-        """Return an exported model that is ready to predict.
+    def write_beside(self, model: Any, out: Path, standalone: bool) -> tuple[Path, ...]:
+        """Write what an exported model needs beside its file `out`, return these files.
+
+        standalone: whether it is to run without vidgru. Raises ModelError where that cannot be,
+        OutputError.
+        """
+        return ()
+
+    def open_onnx(
+        self, file: "OnnxFile", max_error: float | None, looks: str | Path | None
+    ) -> "VideoModel[Any]":
+        """Return an exported model that is ready to predict; arguments as of `open_with`.
 
         Raises ModelError where the task's command does not read any.
         """

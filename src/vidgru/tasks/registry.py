@@ -74,11 +74,12 @@ def open_model(
     device: str = "auto",
     threads: int | None = None,
     max_error: float | None = None,
+    looks: str | Path | None = None,
 ) -> Any:
     """Open a run folder, model file or .onnx file, or by a task's name the one that is shipped.
 
-    `threads`: how many torch and OpenCV use in this process; None leaves that. `max_error` is for
-    classifiers. Raises ModelError, OptionError.
+    `threads`: how many torch and OpenCV use in this process; None leaves that. `max_error` and
+    `looks` are for classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
     from vidgru.engine.onnx_file import OnnxFile, is_onnx
@@ -88,13 +89,13 @@ def open_model(
         if device not in ("auto", "cpu"):
             raise OptionError(f"{found} is computed by the CPU: leave out --device {device}.")
         file = OnnxFile(found, threads or 1)
-        return find_task(file.task).open_onnx(file, max_error)
+        return find_task(file.task).open_onnx(file, max_error, looks)
     chosen = prepare_inference(device, threads)
     loaded = load(found)
     task = find_task(loaded.spec.task)
-    if max_error is None:
+    if max_error is None and looks is None:
         return task.open(loaded, chosen)
-    return task.open_unsure(loaded, chosen, max_error)
+    return task.open_with(loaded, chosen, max_error, looks)
 
 
 def train_config(options: dict[str, Any], preset: str | None = None) -> Any:

@@ -17,7 +17,7 @@ from vidgru.engine.model_config import ModelConfig
 TRAIN_GROUPS = {
     "Main options": "task group-by val folds epochs minutes flip init out resume",
     "Data": ("val-folder split labels videos background background-videos overlap size frames fps"),
-    "Model": "core encoder input gated-update preset",
+    "Model": "core encoder input gated-update preset looks looks-mean looks-std pack",
     "Training": "batch-size optimizer lr seed threads device",
     "Augmentation": "augment rotation shift shear zoom",
     "Output": "json quiet help",

@@ -63,9 +63,15 @@ def check_live(source: str) -> None:
 
 
 def live_frames(
-    source: str, fps: float, size: tuple[int, int], report: Callable[[LiveEvent], None]
+    source: str,
+    fps: float,
+    size: tuple[int, int],
+    report: Callable[[LiveEvent], None],
+    large: tuple[int, int] | None = None,
 ) -> Generator[LiveFrame, None, None]:
     """Yield the newest frame at a rate of `fps`, rgb uint8 of `size` (width, height).
+
+    `large` is the size of `Frame.large`, if wanted.
 
     Samples are due at a fixed rate. Each is the first frame that arrives from half a period before
     it is due; if none has come a whole period after, the source is slower than `fps`, and its last
@@ -82,7 +88,7 @@ def live_frames(
     when it was incomplete. Raises OptionError, and VideoError for a source that is given up.
     """
     check_live(source)
-    reader = _Reader(source, fps, size)
+    reader = _Reader(source, fps, size, large)
     thread = threading.Thread(target=reader.run, name="vidgru live", daemon=True)
     thread.start()
     try:
@@ -120,14 +126,17 @@ def _length(capture: cv2.VideoCapture) -> float:
 class _Reader:
     """Reads in a thread of its own (`run`), and gives frames to another (`next`)."""
 
-    def __init__(self, source: str, fps: float, size: tuple[int, int]) -> None:
-        self.source, self.fps, self.size = source, fps, size
+    def __init__(
+        self, source: str, fps: float, size: tuple[int, int], large: tuple[int, int] | None = None
+    ) -> None:
+        self.source, self.fps, self.size, self.large = source, fps, size, large
         self.name = masked(source)
         self.stop = threading.Event()
         self._news = threading.Condition()  # guards all below
         # At most one frame among them, the newest, at the end.
         self._items: deque[LiveFrame | LiveEvent | BaseException | None] = deque(maxlen=MAX_WAITING)
-        self._held: tuple[Image, float, float] | None = None  # picture, arrived, wall
+        # Picture, arrived, wall, large picture.
+        self._held: tuple[Image, float, float, Image | None] | None = None
         self._start = 0.0  # when the first frame of all arrived
         self._slot = 0  # number of the next sample
         self._dropped = self._index = 0
@@ -151,11 +160,11 @@ class _Reader:
                     wait = min(wait, (1 - late) / self.fps)
                 self._news.wait(wait)
 
-    def _sample(self, rgb: Image, arrived: float, wall: float) -> LiveFrame:
+    def _sample(self, rgb: Image, arrived: float, wall: float, large: Image | None) -> LiveFrame:
         due = self._slot / self.fps
         self._slot += 1
         at = self._index, arrived, wall, self._dropped, self._connection
-        return LiveFrame(rgb, due, *at)
+        return LiveFrame(rgb, due, *at, large=large)
 
     def _skip(self, samples: int) -> None:
         """Skip samples that there was no time for."""
@@ -258,7 +267,10 @@ class _Reader:
                 first = arrived
                 self._begin(arrived)
             rgb = cv2.cvtColor(shrink(bgr, self.size), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
-            self._offer(rgb, arrived)  # type: ignore[arg-type]
+            large = None
+            if self.large is not None:
+                large = cv2.cvtColor(shrink(bgr, self.large), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+            self._offer(rgb, arrived, large)  # type: ignore[arg-type]
         ended = time.monotonic()
         if self.stop.is_set():
             return None, 0.0
@@ -300,13 +312,13 @@ class _Reader:
         with self._news:
             return (arrived - self._start) * self.fps >= self._slot - 0.5
 
-    def _offer(self, rgb: Image, arrived: float) -> None:
+    def _offer(self, rgb: Image, arrived: float, large: Image | None = None) -> None:
         with self._news:
             self._dropped += bool(self._items) and isinstance(self._items[-1], LiveFrame)
             late = (arrived - self._start) * self.fps - self._slot
             self._skip(max(int(late - 1), 0))
             # The clock may have moved on since it arrived.
-            self._held = rgb, arrived, time.time() - (time.monotonic() - arrived)
+            self._held = rgb, arrived, time.time() - (time.monotonic() - arrived), large
             self._put(self._sample(*self._held))
 
 

@@ -62,6 +62,7 @@ def sample_frames(
     fps: float,
     *,
     size: tuple[int, int] | int | None = None,
+    large: tuple[int, int] | None = None,
     start: float = 0.0,
     end: float | None = None,
     report: Callable[[VideoInfo], None] = log_warnings,
@@ -70,16 +71,17 @@ def sample_frames(
     """Yield the frames that `sample_indices` chooses, in one sequential pass and constant memory.
 
     `Frame.time` is the sample's time, start + k / fps; `Frame.index` is the source's frame. `size`
-    is (width, height), or the longer side. Pixels are fetched only for frames that a sample is
-    expected to fall on, estimated from the longest gap so far; where a longer gap proves that wrong
-    (variable frame rate), the source is read again from its beginning with every frame fetched.
+    is (width, height), or the longer side; `large` that of `Frame.large`, if wanted. Pixels are
+    fetched only for frames that a sample is expected to fall on, estimated from the longest gap so
+    far; where a longer gap proves that wrong (variable frame rate), the source is read again from
+    its beginning with every frame fetched.
     `report` is called at the end with the VideoInfo of the source; left out, its warnings are
     logged. `opened` is called at the beginning.
     A frame that would be repeated for more than MAX_HELD samples ends the source, with a warning.
     """
-    given = 0
+    given, sizes = 0, (size, large)
     for fetch_all in (False, True):
-        for frame in _one_pass(source, fps, size, start, end, given, fetch_all, report, opened):
+        for frame in _one_pass(source, fps, sizes, start, end, given, fetch_all, report, opened):
             if frame is None:
                 break
             given += 1
@@ -91,7 +93,7 @@ def sample_frames(
 def _one_pass(
     source: Source,
     fps: float,
-    size: tuple[int, int] | int | None,
+    sizes: tuple[tuple[int, int] | int | None, tuple[int, int] | None],
     start: float,
     end: float | None,
     skip: int,
@@ -102,7 +104,9 @@ def _one_pass(
     """Yield samples from number `skip` on; None when a sample fell on a frame not fetched."""
     limit = float("inf") if end is None else end
     k = skip
+    size, second = sizes
     held: Image | None = None
+    large: Image | None = None
     previous, index = -1.0, 0
     gap, longest = None, 0.0
     with open_video(source) as video:
@@ -122,20 +126,21 @@ def _one_pass(
                 if held is None:
                     yield None
                     return
-                yield Frame(held, due, index)
+                yield Frame(held, due, index, large=large)
                 k += 1
             due = start + k / fps
             if due + TOLERANCE >= limit:
                 break
             expected = due + TOLERANCE < time + (longest or nominal)
             held = video.retrieve(size) if expected or fetch_all else None
+            large = None if held is None or second is None else video.retrieve(second)
             previous, index = time, video.frames_read - 1
         stop = min(max(previous + (gap or 1 / fps), 2 * TOLERANCE), limit)
         while (due := start + k / fps) + TOLERANCE < stop:
             if held is None:
                 yield None
                 return
-            yield Frame(held, due, index)
+            yield Frame(held, due, index, large=large)
             k += 1
         if video.frames_read:
             report(video.info())

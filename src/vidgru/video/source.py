@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -24,11 +24,15 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture: rgb uint8 (H, W, 3), seconds since the first frame, number in the source."""
+    """One picture: rgb uint8 (H, W, 3), seconds since the first frame, number in the source.
+
+    large: the same at a second size, where somebody wants that.
+    """
 
     rgb: Image
     time: float
     index: int
+    large: Image | None = field(default=None, kw_only=True)
 
 
 class Video(ABC):

@@ -21,23 +21,24 @@ def open_classifier(
     threads: int | None = None,
     max_error: float | None = None,
     torch: bool = False,
+    looks: str | None = None,
 ) -> Classifier:
     """Open a run folder, a model file or an .onnx file; with `torch`, no .onnx file.
 
-    A run folder may hold an .onnx file of its model, which starts sooner. Raises ModelError,
-    OptionError.
+    A run folder may hold an .onnx file of its model, which starts sooner. looks: the picture
+    encoder of a model that has one, if it is not where it was. Raises ModelError, OptionError.
     """
     if is_onnx(path):
         if torch:
             raise OptionError(f"--torch cannot read {path}: give the run folder.")
         if device not in ("auto", "cpu"):
             raise OptionError(f"{path} is computed by the CPU: leave out --device {device}.")
-        return OnnxModel(OnnxFile(path, threads or 1), max_error)
+        return OnnxModel(OnnxFile(path, threads or 1), max_error, looks=looks)
     if not torch and (file := _proven(path, device, threads or 1)):
-        return OnnxModel(file, max_error, path / MODEL_NAME)
+        return OnnxModel(file, max_error, path / MODEL_NAME, looks)
     from vidgru.tasks.classify.model import load
 
-    return load(path, device=device, threads=threads, max_error=max_error)
+    return load(path, device=device, threads=threads, max_error=max_error, looks=looks)
 
 
 def _proven(run: Path, device: str, threads: int) -> OnnxFile | None:

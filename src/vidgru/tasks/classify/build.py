@@ -10,6 +10,12 @@ AnyNetwork = Network | RowsNetwork
 def build(spec: ModelSpec) -> AnyNetwork:
     """Return a new network with random weights."""
     config = NetworkConfig(
-        spec.input, spec.core, len(spec.labels), spec.hidden, spec.gated_update, spec.size
+        spec.input,
+        spec.core,
+        len(spec.labels),
+        spec.hidden,
+        spec.gated_update,
+        spec.size,
+        spec.looks_features,
     )
     return RowsNetwork(config) if spec.encoder == "rows" else Network(config)

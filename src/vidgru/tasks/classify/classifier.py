@@ -64,8 +64,11 @@ class Windows(Protocol):
     def pushed(self) -> int:
         """Number of frames so far."""
 
-    def push(self, images: Sequence[Image]) -> list[WindowLogits]:
-        """Add pictures uint8 (side, side, 3); return the windows that they complete."""
+    def push(self, images: Sequence[Image], large: Sequence[Image] = ()) -> list[WindowLogits]:
+        """Add pictures uint8 (side, side, 3); return the windows that they complete.
+
+        large: the same ones for the picture encoder, if the model has one.
+        """
 
     def finish(self) -> list[WindowLogits]:
         """Return a shorter window of the remaining frames, if long enough or the only ones."""
@@ -82,8 +85,8 @@ class RunningLogits(NamedTuple):
 class Stream(Protocol):
     """Push one stored picture uint8 (side, side, 3), get the logits for it and those before."""
 
-    def push(self, image: Image) -> RunningLogits:
-        """Add one picture."""
+    def push(self, image: Image, large: Image | None = None) -> RunningLogits:
+        """Add one picture; large: the same one for the picture encoder, if the model has one."""
 
 
 class Classifier(VideoModel[Prediction]):
@@ -98,7 +101,7 @@ class Classifier(VideoModel[Prediction]):
         max_error: float | None,
     ) -> None:
         self.path, self.spec, self.metrics = path, spec, metrics
-        self._most = max(1, min(CHUNK, CHUNK_PIXELS // spec.size**2))
+        self._most = max(1, min(CHUNK, CHUNK_PIXELS // max(spec.size, spec.looks_side) ** 2))
         self.confidence, self.max_error = confidence, max_error
         self.temperature = confidence.temperature
         self.threshold = None if max_error is None else threshold_for(path, confidence, max_error)
@@ -124,7 +127,7 @@ class Classifier(VideoModel[Prediction]):
         windows = self.windows()
         found: list[WindowLogits] = []
         for chunk in read_ahead(self._sampled(source, reading), self._most):
-            found += windows.push([frame.rgb for frame in chunk])
+            found += windows.push(*_pictures(chunk))
             yield reading.progress(len(chunk))
         found += windows.finish()
         outputs = self._sound(np.stack([window.logits for window in found]))
@@ -154,7 +157,7 @@ class Classifier(VideoModel[Prediction]):
         smoothing = self._smoothing()
         running = Running(smoothing, len(spec.labels), spec.fps, spec.frames)
         for frame in frames:
-            found = stream.push(frame.rgb)
+            found = stream.push(frame.rgb, frame.large)
             logits = self._sound(found.logits).astype(np.float64)
             shares = clip_probabilities(logits[None], self.temperature).tolist()
             state = running.push(found.frame.astype(np.float64), softmax(logits))
@@ -204,11 +207,11 @@ class Classifier(VideoModel[Prediction]):
             segmenter.end_shot(windows.pushed)
 
         for chunk in read_ahead(mark_cuts(self._sampled(source, reading)), self._most):
-            for images, new in _shots(chunk):
+            for frames, new in _shots(chunk):
                 if new and windows.pushed:
                     end_shot()
                     windows = self.windows(stride, each=True)
-                add(windows.push(images))
+                add(windows.push(*_pictures(frames)))
             yield reading.progress(len(chunk))
         end_shot()
         segments = tuple(segmenter.finish())
@@ -228,10 +231,11 @@ class Classifier(VideoModel[Prediction]):
         start: float = 0.0,
         end: float | None = None,
     ) -> Iterator[Frame]:
-        size = self.spec.side, self.spec.side
-        opened = reading.begin if reading else lambda video: None
-        fps = self.spec.fps
-        return sample_frames(source, fps, size=size, start=start, end=end, opened=opened)
+        spec, opened = self.spec, reading.begin if reading else lambda video: None
+        size, large = (spec.side, spec.side), spec.looks_size
+        return sample_frames(
+            source, spec.fps, size=size, large=large, start=start, end=end, opened=opened
+        )
 
     def _sound(self, logits: Logits) -> Logits:
         # Each weight by itself may be finite, yet too large.
@@ -247,11 +251,17 @@ class Classifier(VideoModel[Prediction]):
         return replace(prediction, threshold=self.threshold, unsure=unsure)
 
 
-def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Image], bool]]:
-    """Yield the pictures of each shot in a chunk, and whether the shot begins with them."""
+def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Frame], bool]]:
+    """Yield the frames of each shot in a chunk, and whether the shot begins with them."""
     begins = [n for n, (_, new) in enumerate(chunk) if new and n]
     for start, end in pairwise([0, *begins, len(chunk)]):
-        yield [frame.rgb for frame, _ in chunk[start:end]], chunk[start][1]
+        yield [frame for frame, _ in chunk[start:end]], chunk[start][1]
+
+
+def _pictures(frames: Sequence[Frame]) -> tuple[list[Image], list[Image]]:
+    """Return the pictures of frames, and their large ones if they have any."""
+    large = [frame.large for frame in frames if frame.large is not None]
+    return [frame.rgb for frame in frames], large
 
 
 def threshold_for(path: Path, confidence: Confidence, max_error: float) -> float | None:

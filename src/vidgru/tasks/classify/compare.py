@@ -11,7 +11,7 @@ from statistics import median
 
 from vidgru.core.address import refuse_live
 from vidgru.core.results import OnProgress, Progress, run_to_end
-from vidgru.data.dataset import build_dataset, read_clips
+from vidgru.data.dataset import read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.newest_run import RUNS
 from vidgru.engine.run_folder import METRICS_NAME, begin_run, create_run, read_numbers, write_json
@@ -19,6 +19,7 @@ from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
 from vidgru.tasks.classify.encoders import NO_INIT, read_encoders
 from vidgru.tasks.classify.learn import learn_steps, settings_of
+from vidgru.tasks.classify.looks import looks_dataset
 from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 from vidgru.tasks.classify.plots import plot_comparison
 from vidgru.tasks.classify.results import TrainResult
@@ -64,7 +65,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     finished: Finished = []
     run: Path | None = None
     try:
-        data = yield from build_dataset(clips, sampling, config, folder)
+        data = yield from looks_dataset(clips, sampling, config, folder)
         for one, number in trainings:
             name = [one.core or CORE, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
@@ -100,7 +101,7 @@ def compare(
 
 def fitting(config: ClassifyTrainConfig, choice: CompareConfig) -> CompareConfig:
     """Return a choice where "all cores", if not requested singly, means all that fit."""
-    if config.encoder == "rows" and choice.core == CORES:
+    if (config.encoder == "rows" or config.looks is not None) and choice.core == CORES:
         return replace(choice, core=tuple(core for core in CORES if core != MAP_CORE))
     return choice
 

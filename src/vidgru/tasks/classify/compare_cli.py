@@ -24,7 +24,7 @@ GROUPS = {
 @config_options(CompareConfig)
 @config_options(
     ClassifyTrainConfig,
-    without=("task", "core", "input", "folds"),
+    without=("task", "core", "input", "folds", "pack"),
     minutes="Time for each training, instead of --epochs; slow variants then take fewer steps.",
     seed="First random seed; all variants get the same split.",
     out="Folder of run folders to write; must be new. Default: runs/<folder>-compare-<number>.",

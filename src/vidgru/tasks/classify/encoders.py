@@ -15,7 +15,7 @@ from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, SHIPPED, Loaded, save_model
 from vidgru.engine.results import RANDOM
-from vidgru.nn.choices import CORE
+from vidgru.nn.choices import CORE, LOOKS
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
@@ -79,8 +79,11 @@ class ShippedWeights(InitialWeights):
     def load_into(self, network: nn.Module) -> None:
         """Load the weights into a network of this structure; any other is unchanged."""
         own = network.state_dict()
-        if all(name in own and own[name].shape == v.shape for name, v in self.weights.items()):
-            network.load_state_dict({**own, **self.weights})
+        weights = self.weights
+        if getattr(network, "looks", None) is not None:  # then only changes are seen by itself
+            weights = {name: value for name, value in weights.items() if name.startswith("main.")}
+        if all(name in own and own[name].shape == v.shape for name, v in weights.items()):
+            network.load_state_dict({**own, **weights})
 
 
 def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
@@ -95,7 +98,7 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
         return InitialWeights()
     found: ShippedWeights | PretrainedEncoder
     if config.init in (None, SHIPPED_INIT):
-        path, found = SHIPPED_ENCODER, ShippedWeights(_read_shipped())
+        path, found = SHIPPED_ENCODER, ShippedWeights(read_shipped())
     else:
         path = Path(config.init)
         if run is not None and (run / COPY_NAME).exists():
@@ -110,7 +113,8 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
     return found
 
 
-def _read_shipped() -> dict[str, Tensor]:
+def read_shipped() -> dict[str, Tensor]:
+    """Return the initial weights that come with vidgru, by name; raises ModelError."""
     try:
         return load_file(SHIPPED_ENCODER)
     except (SafetensorError, OSError) as error:
@@ -133,8 +137,11 @@ def initial_weights(config: ClassifyTrainConfig, spec: ModelSpec) -> str:
         return RANDOM
     if config.init not in (None, SHIPPED_INIT):
         return f"the encoder of {config.init}"
+    few = f", as there are fewer than {FEW_CLIPS} clips a class" if config.init is None else ""
+    if spec.looks:
+        shipped = f"the encoder of changes that comes with vidgru{few}"
+        return RANDOM if spec.input == LOOKS else shipped
     if (spec.input, spec.core) != (SHIPPED_INPUT, CORE):
         only = f"--input {SHIPPED_INPUT} --core {CORE}"
         return f"{RANDOM}: those that come with vidgru are for {only}"
-    few = f", as there are fewer than {FEW_CLIPS} clips a class" if config.init is None else ""
     return f"the weights that come with vidgru{few}"

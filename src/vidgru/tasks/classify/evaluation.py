@@ -26,6 +26,8 @@ from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, con
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.classifier import find_model, threshold_for
 from vidgru.tasks.classify.explain.mistakes import check_explainable, explain_mistakes_steps
+from vidgru.tasks.classify.looks import held_out_features
+from vidgru.tasks.classify.looks_file import open_looks
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.report import MISTAKES, write_report
@@ -54,6 +56,7 @@ def evaluate_classes_steps(
         report = report_path(config)
         return (yield from evaluate_timelines_steps(folder, config, model, device, report))
     explain_to = check_explainable(model, report_path(config)) if config.explain else None
+    encoder = open_looks(model.spec, model.path, config.looks)
     source = read_source(folder, config.group_by, annotations=config)
     part, clips = _part(source, folder, model)
     spec = model.spec
@@ -61,10 +64,12 @@ def evaluate_classes_steps(
     held_out = yield from decode_held_out(part, clips, folder, model.path, sampling)
     if config.group_by is None and all(clip.group is None for clip in clips):
         held_out = _with_groups(held_out, folder)
+    known = yield from held_out_features(held_out.clips, spec, encoder)
     network, outputs = model.network.to(device), list[Tensor]()
     for result in held_out.clips:
         if result.segments is not None:
-            outputs.append(clip_outputs(network, result.segments, model.spec))
+            seen = known.get(result.clip)
+            outputs.append(clip_outputs(network, result.segments, spec, seen))
         yield Progress("evaluating", len(outputs), len(held_out.clips))
     threshold = threshold_for(model.path, model.confidence, config.max_error)
     evaluation = evaluation_of(folder, model, held_out, outputs, threshold, config.max_error)

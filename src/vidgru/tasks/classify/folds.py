@@ -26,6 +26,7 @@ from vidgru.tasks.classify.calibration import (
 )
 from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.learn import Run, learn_steps
+from vidgru.tasks.classify.looks import LooksDataset
 from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
@@ -97,7 +98,10 @@ def score_folds(
     for place, held in zip(places, held_out, strict=True):
         loaded = load_model(place)
         network = loaded.network.to(device)
-        outputs.append([clip_outputs(network, data.frames[c], loaded.spec) for c in held])
+        known = data.features if isinstance(data, LooksDataset) else {}
+        outputs.append(
+            [clip_outputs(network, data.frames[c], loaded.spec, known.get(c)) for c in held]
+        )
     targets = [task.targets([clip.label for clip in held]) for held in held_out]
     parts = range(len(places))
 

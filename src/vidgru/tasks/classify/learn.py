@@ -8,8 +8,9 @@ from vidgru.data.dataset import Dataset
 from vidgru.engine.device import prepare_training
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.trainer import TrainRun
-from vidgru.nn.choices import CORE, MAP_CORE
+from vidgru.nn.choices import AUTO, CORE, LOOKS, MAP_CORE
 from vidgru.tasks.classify.build import build
+from vidgru.tasks.classify.looks import looks_settings
 from vidgru.tasks.classify.network import HIDDEN, MAP_HIDDEN
 from vidgru.tasks.classify.options import ABOUT, ClassifyTrainConfig
 from vidgru.tasks.classify.segments import DEFAULT_WINDOWS
@@ -41,6 +42,7 @@ def spec_of(run: Run, data: Dataset) -> ModelSpec:
         encoder=config.encoder,
         gated_update=config.gated_update,
         bout=bout_of(data, run.sampling),
+        **looks_settings(data),
         **settings_of(config, run.sampling),
     )
 
@@ -63,7 +65,9 @@ def bout_of(data: Dataset, sampling: Sampling) -> float | None:
 
 def settings_of(config: ClassifyTrainConfig, sampling: Sampling) -> dict[str, Any]:
     """Return the settings that a config may leave open."""
-    input_ = config.input or ("rgb" if sampling.window == 1 else "both")
+    still = "rgb" if config.looks is None else LOOKS
+    chosen = None if config.input == AUTO else config.input  # by the clips, once they are read
+    input_ = chosen or (still if sampling.window == 1 else "both")
     return {
         "core": config.core or CORE,
         "size": config.side,

@@ -45,7 +45,8 @@ def watch(
             times.append(frame.time)
             yield frame
 
-    with closing(live_frames(source, spec.fps, (spec.side, spec.side), report)) as frames:
+    size, large = (spec.side, spec.side), spec.looks_size
+    with closing(live_frames(source, spec.fps, size, report, large)) as frames:
         for connection, session in groupby(frames, key=lambda frame: frame.connection):
             for moment in model.follow(noted(session)):
                 # Where samples were dropped, the same number of frames covers more time.

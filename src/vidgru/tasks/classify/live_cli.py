@@ -22,7 +22,8 @@ from vidgru.video.live import check_live, log_event
 from vidgru.video.results import LiveEvent
 
 # Options that make sense without an end.
-OPTIONS = {"sources", "model", "device", "threads", "max_error", "torch", "as_json", "quiet"}
+OPTIONS = {"sources", "model", "device", "threads", "max_error", "torch", "looks"}
+OPTIONS |= {"as_json", "quiet"}
 BLOCKS = 10  # of the bar of the confidence
 
 

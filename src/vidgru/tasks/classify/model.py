@@ -24,6 +24,7 @@ from vidgru.tasks.classify.classifier import (
     WindowLogits,
     Windows,
 )
+from vidgru.tasks.classify.looks_file import open_looks
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import AnswerConfig
 from vidgru.tasks.classify.probabilities import prediction_of
@@ -47,10 +48,15 @@ class Model(Classifier):
     """A trained classifier; `vidgru.load` opens it."""
 
     def __init__(
-        self, loaded: LoadedModel, device: torch.device, max_error: float | None = None
+        self,
+        loaded: LoadedModel,
+        device: torch.device,
+        max_error: float | None = None,
+        looks: str | Path | None = None,
     ) -> None:
         super().__init__(loaded.path, loaded.spec, loaded.metrics, loaded.confidence, max_error)
         self.network, self.device = loaded.network.to(device), device
+        self.looks = open_looks(loaded.spec, loaded.path, looks, torch.get_num_threads())
 
     def windows(self, stride: int | None = None, *, each: bool = False) -> Windows:
         """Return windows of torch, see `Classifier`."""
@@ -63,6 +69,14 @@ class Model(Classifier):
     def normalised(self, images: Sequence[Image]) -> Tensor:
         """Return the network's input (N, 3, H, W) from stored pictures."""
         return normalise(torch.from_numpy(self._views(images)).to(self.device))
+
+    def seen(self, images: Sequence[Image]) -> Tensor | None:
+        """Return the features (n, F) of large pictures, None without a picture encoder."""
+        if self.looks is None:
+            return None
+        if not images:
+            return torch.zeros(0, self.spec.looks_features, device=self.device)
+        return torch.from_numpy(self.looks.encode(images)).to(self.device)
 
     def _views(self, images: Sequence[Image]) -> Image:
         return warp(np.stack(images), straight_view(), self.spec.size)
@@ -167,8 +181,11 @@ class _Windows:
     def pushed(self) -> int:
         return self._windows.pushed
 
-    def push(self, images: Sequence[Image]) -> list[WindowLogits]:
-        return [_plain(window) for window in self._windows.push(self._model.normalised(images))]
+    def push(self, images: Sequence[Image], large: Sequence[Image] = ()) -> list[WindowLogits]:
+        due = self._windows.due(len(large))
+        seen = self._model.seen([large[number] for number in due])
+        found = self._windows.push(self._model.normalised(images), seen)
+        return [_plain(window) for window in found]
 
     def finish(self) -> list[WindowLogits]:
         return [_plain(window) for window in self._windows.finish()]
@@ -180,8 +197,11 @@ class _Stream:
     def __init__(self, model: Model, windows: RunningWindows) -> None:
         self._model, self._windows = model, windows
 
-    def push(self, image: Image) -> RunningLogits:
-        logits, count = self._windows.push(self._model.normalised([image]))
+    def push(self, image: Image, large: Image | None = None) -> RunningLogits:
+        seen = None
+        if large is not None and self._windows.due:
+            seen = self._model.seen([large])
+        logits, count = self._windows.push(self._model.normalised([image]), seen)
         return RunningLogits(logits.cpu().numpy(), count, self._windows.frame.cpu().numpy())
 
 
@@ -195,12 +215,14 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     max_error: float | None = None,
+    looks: str | Path | None = None,
 ) -> Model:
     """Open a run folder or model file; raises ModelError or OptionError.
 
     `threads`: how many torch and OpenCV use in this process; left out, unchanged. `max_error`
-    makes predictions `unsure` whose confidence is too low for this share of errors.
+    makes predictions `unsure` whose confidence is too low for this share of errors. `looks` is the
+    picture encoder of a model that has one, if it is not where it was when training.
     """
     AnswerConfig(max_error=max_error)  # checks it
     chosen = prepare_inference(device, threads)
-    return Model(load_model(Path(path)), chosen, max_error)
+    return Model(load_model(Path(path)), chosen, max_error, looks)

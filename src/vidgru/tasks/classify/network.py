@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from vidgru.nn.cells import State, make_cell
-from vidgru.nn.choices import MAP_CORE, map_side
+from vidgru.nn.choices import LOOKS, MAP_CORE, map_side
 from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder, pool
 from vidgru.nn.inputs import DIFFERENCE_GAIN, changes
 from vidgru.nn.unroll import trace, unroll
 from vidgru.tasks.classify.spec import SIDE_EVERY
 
 FEATURE_DROPOUT = 0.4
+LOOKS_WIDTH = 96  # values that are made of a picture encoder's features
+LOOKS_DROPOUT = 0.3
 HIDDEN = 128
 MAP_HIDDEN = 64  # of convgru: mean and maximum of its maps are as many values as others have
 
@@ -22,7 +24,9 @@ MAP_HIDDEN = 64  # of convgru: mean and maximum of its maps are as many values a
 class NetworkConfig:
     """The shape of a network: names as in `TrainConfig`, numbers of outputs and hidden values.
 
-    size: side of the pictures in pixels, which matters only for rows and maps.
+    size: side of the pictures in pixels, which matters only for rows and maps; looks: number of
+    features of a picture encoder, which takes the place of the network's own for frames, 0 where
+    there is none.
     """
 
     input: str
@@ -31,6 +35,32 @@ class NetworkConfig:
     hidden: int = HIDDEN
     gated_update: str = "blend"
     size: int = 64
+    looks: int = 0
+
+
+class NoEncoder(FrameEncoder):
+    """Takes the place of an encoder where a network sees nothing by itself."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.pooled, self.features, self.layers = True, 0, nn.Sequential()
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return no features (N, 0) of frames (N, ...)."""
+        return frames.new_zeros(len(frames), 0)
+
+
+class LooksProjection(nn.Module):
+    """Reduces the features of a picture encoder to fewer, which few clips can teach."""
+
+    def __init__(self, inputs: int, features: int = LOOKS_WIDTH) -> None:
+        super().__init__()
+        self.norm, self.dropout = nn.LayerNorm(inputs), nn.Dropout(LOOKS_DROPOUT)
+        self.linear, self.features = nn.Linear(inputs, features), features
+
+    def forward(self, looks: Tensor) -> Tensor:
+        """Return values (..., features) for features (..., inputs) of a picture encoder."""
+        return self.linear(self.dropout(self.norm(looks)))  # type: ignore[no-any-return]
 
 
 class StreamState(NamedTuple):
@@ -47,7 +77,8 @@ class StreamState(NamedTuple):
 class Network(nn.Module):
     """Frames in, logits after every frame: a linear head on the mean of the core's outputs so far.
 
-    `forward(clip)` and repeated `step(frame, state)` give the same numbers. With the core `convgru`
+    `forward(clip)` and repeated `step(frame, state)` give the same numbers; with `config.looks`,
+    both also take features of a picture encoder for every fourth frame. With the core `convgru`
     features are maps (..., D, h, w), and so are the core's outputs; the head reads their mean and
     maximum over space.
     """
@@ -56,10 +87,18 @@ class Network(nn.Module):
         super().__init__()
         self.config, self.maps = config, config.core == MAP_CORE
         channels = 3 if config.input == "rgb" else 6
-        self.main = FrameEncoder(channels, MAIN_WIDTHS, not self.maps)
-        side = FrameEncoder(3, SIDE_WIDTHS, not self.maps) if config.input == "both" else None
-        self.side = side
-        features = self.main.features + (side.features if side else 0)
+        looks_alone = config.input == LOOKS
+        self.main = (
+            NoEncoder() if looks_alone else FrameEncoder(channels, MAIN_WIDTHS, not self.maps)
+        )
+        self.side: FrameEncoder | None = None
+        self.looks: LooksProjection | None = None
+        if config.looks:
+            self.looks = LooksProjection(config.looks)
+        elif config.input == "both":
+            self.side = FrameEncoder(3, SIDE_WIDTHS, not self.maps)
+        held = self.looks or self.side
+        features = self.main.features + (held.features if held else 0)
         # Over a whole frame, maps too: at each place separately, it would amplify static background
         # to the level of moving objects.
         self.norm = nn.GroupNorm(1, features) if self.maps else nn.LayerNorm(features)
@@ -69,13 +108,16 @@ class Network(nn.Module):
         )
         self.head = nn.Linear((2 if self.maps else 1) * config.hidden, config.outputs)
 
-    def encode(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, clip: Tensor, looks: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return main features (B, T, D) and side features (B, ceil(T / 4), E) of normalised clips.
 
-        clip: float (B, T, 3, H, W). The first frame counts as unchanged. Maps also have (h, w).
+        clip: float (B, T, 3, H, W); looks: (B, ceil(T / 4), F), of a picture encoder. The first
+        frame counts as unchanged. Maps also have (h, w).
         """
-        shown = clip if self.config.input == "rgb" else changes(clip)
+        shown = changes(clip) if self.sees_changes else clip
         main = self.main(shown.flatten(0, 1)).unflatten(0, clip.shape[:2])
+        if self.looks is not None:
+            return main, self.looks(looks)
         if self.side is None:
             return main, None
         frames = clip[:, ::SIDE_EVERY]
@@ -109,9 +151,14 @@ class Network(nn.Module):
         means = ys.cumsum(1) / counts.view(1, -1, 1)
         return self.head(means)  # type: ignore[no-any-return]
 
-    def forward(self, clip: Tensor) -> Tensor:
+    def forward(self, clip: Tensor, looks: Tensor | None = None) -> Tensor:
         """Return outputs after every frame (B, T, outputs) for clip (B, T, 3, H, W)."""
-        return self.decide(*self.encode(clip))
+        return self.decide(*self.encode(clip, looks))
+
+    @property
+    def sees_changes(self) -> bool:
+        """Whether the main encoder gets changes between frames."""
+        return self.config.input in ("diff", "both")
 
     @torch.no_grad()
     def trace(self, clip: Tensor) -> dict[str, Tensor]:
@@ -122,18 +169,23 @@ class Network(nn.Module):
         """
         return trace(self.core, self.join(*self.encode(clip)))
 
-    def step(self, frame: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
-        """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the next state."""
+    def step(
+        self, frame: Tensor, state: StreamState | None = None, looks: Tensor | None = None
+    ) -> tuple[Tensor, StreamState]:
+        """Return outputs (B, outputs) after one more frame (B, 3, H, W), and the next state.
+
+        looks: (B, F), of a picture encoder, needed every fourth frame from the first one on.
+        """
         steps = 0 if state is None else state.steps
         previous = frame if state is None else state.previous
         before = torch.zeros_like(frame) if state is None else state.change
         change = (frame - previous) * DIFFERENCE_GAIN
-        shown = frame if self.config.input == "rgb" else torch.cat([change, before], dim=1)
+        shown = torch.cat([change, before], dim=1) if self.sees_changes else frame
         features = self.main(shown)
         side = features[:, :0] if state is None else state.side
-        if self.side is not None:
+        if self.looks is not None or self.side is not None:
             if steps % SIDE_EVERY == 0:
-                side = self.side(frame)
+                side = self.side(frame) if self.side is not None else self.looks(looks)  # type: ignore[misc]
             features = torch.cat([features, side], dim=1)
         core = self.core.initial_state(frame.shape[0]) if state is None else state.core
         y, core = self.core(self._ready(features), core)

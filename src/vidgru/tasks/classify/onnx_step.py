@@ -2,7 +2,8 @@
 
 All windows of a video that are open read the same frame: the state of each is a row of those inputs
 whose first axis is `windows`, and the frame is encoded for all of them together. A stream is one
-such window. Zeros are the state before the first frame.
+such window. Zeros are the state before the first frame. Where there is a picture encoder, its
+features are an input, `looks`, which counts every fourth frame of a window from its first one on.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidgru.data.augment import VIEW
-from vidgru.nn.choices import map_side
+from vidgru.nn.choices import LOOKS, map_side
 from vidgru.nn.inputs import DIFFERENCE_GAIN, MEAN, STD
 from vidgru.nn.onnx_graph import Graph, Shape
 from vidgru.tasks.classify.model_file import LoadedModel
@@ -26,13 +27,14 @@ def step_graph(model: LoadedModel) -> Graph:
     """Return the graph of one step of a classifier."""
     graph, spec = Graph(), model.spec
     graph.input("frame", "uint8", [spec.side, spec.side, 3])
-    pixels = _cropped(graph, spec)
     network = model.network
     rows: int | str = WINDOWS
     if isinstance(network, RowsNetwork):
-        logits, rows = _rows(graph, network, pixels), 1
+        logits, rows = _rows(graph, network, _cropped(graph, spec)), 1
     else:
-        logits = _windows(graph, network, pixels)
+        if network.looks is not None:
+            graph.input("looks", "float32", [1, spec.looks_features])
+        logits = _windows(graph, network, "" if spec.input == LOOKS else _cropped(graph, spec))
     heat = graph.weight(1 / model.confidence.temperature)
     shares = graph.add("Softmax", graph.add("Mul", logits, heat), axis=1)
     # The results come first, then the state in the order of the inputs.
@@ -81,21 +83,29 @@ def _windows(graph: Graph, network: Network, pixels: str) -> str:
     size, side = network.config.size, map_side(network.config.size)
     maps: Shape = [side, side] if network.maps else []
     steps = graph.input("steps", "int64", [WINDOWS])
-    frame = graph.add("Unsqueeze", pixels, graph.weight(np.array([0])))
-    if network.config.input == "rgb":
+    frame = graph.add("Unsqueeze", pixels, graph.weight(np.array([0]))) if pixels else ""
+    if not frame:
+        features = ""
+    elif network.config.input == "rgb":
         encoded = graph.encode(frame, network.main)
         nothing = graph.add("Mul", steps, graph.weight(np.array(0)))
         features = graph.add("Gather", encoded, nothing, axis=0)
     else:
         features = _changes(graph, network, frame, steps, size)
-    if network.side is not None:
+    if network.looks is not None:
+        wide = network.looks.features
+        seen = _norm(graph, network.looks.norm, "looks")
+        linear = network.looks.linear
+        new = graph.linear(seen, linear.weight, linear.bias)  # (1, wide)
+        old = graph.input("side", "float32", [WINDOWS, wide])
+        due = graph.add("Reshape", _due(graph, steps), graph.weight(np.array([-1, 1])))
+        sides = graph.add("Where", due, new, old)
+        graph.output("next_side", sides, "float32", [WINDOWS, wide])
+        features = graph.add("Concat", features, sides, axis=1) if features else sides
+    elif network.side is not None:
         wide = network.side.features
         old = graph.input("side", "float32", [WINDOWS, wide, *maps])
-        due = graph.add(
-            "Equal",
-            graph.add("Mod", steps, graph.weight(np.array(SIDE_EVERY))),
-            graph.weight(np.array(0)),
-        )
+        due = _due(graph, steps)
         then, other = Graph("then_"), Graph("else_")
         then.output("then_side", then.encode(frame, network.side), "float32", [1, wide, *maps])
         zeros = other.weight(np.zeros((1, wide, *([side, side] if maps else [])), np.float32))
@@ -121,6 +131,12 @@ def _windows(graph: Graph, network: Network, pixels: str) -> str:
     divisor = graph.add("Unsqueeze", graph.add("Cast", done, to=1), graph.weight(np.array([1])))
     mean = graph.add("Div", total, divisor)
     return graph.linear(mean, network.head.weight, network.head.bias)
+
+
+def _due(graph: Graph, steps: str) -> str:
+    """Return which windows see the frame itself (windows,), every fourth one of theirs."""
+    every, zero = graph.weight(np.array(SIDE_EVERY)), graph.weight(np.array(0))
+    return graph.add("Equal", graph.add("Mod", steps, every), zero)
 
 
 def _any(graph: Graph, flags: str) -> str:
@@ -175,13 +191,19 @@ def _changes(graph: Graph, network: Network, frame: str, steps: str, size: int) 
 
 def _normed(graph: Graph, network: Network, features: str) -> str:
     norm = network.norm
+    return _norm(graph, norm, features, map_side(network.config.size) if network.maps else 0)
+
+
+def _norm(
+    graph: Graph, norm: torch.nn.LayerNorm | torch.nn.GroupNorm, x: str, side: int = 0
+) -> str:
+    """Return features (N, D[, side, side]), normalised over all but their first axis."""
     weight, bias = norm.weight.detach(), norm.bias.detach()
-    if network.maps:
-        side = map_side(network.config.size)
+    if side:
         weight, bias = (part.view(-1, 1, 1).expand(-1, side, side) for part in (weight, bias))
     return graph.add(
         "LayerNormalization",
-        features,
+        x,
         graph.weight(weight),
         graph.weight(bias),
         axis=1,

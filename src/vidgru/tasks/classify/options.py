@@ -10,7 +10,17 @@ from vidgru.core.torchrun import world_size
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.engine.model_config import EvaluateConfig, ModelConfig
 from vidgru.engine.train_config import TrainConfig
-from vidgru.nn.choices import CORE, CORES, ENCODERS, GATED_UPDATES, INPUTS, MAP_CORE, SIZE
+from vidgru.nn.choices import (
+    AUTO,
+    CORE,
+    CORES,
+    ENCODERS,
+    GATED_UPDATES,
+    INPUTS,
+    LOOKS,
+    MAP_CORE,
+    SIZE,
+)
 from vidgru.tasks.contract import About
 
 AUGMENTS = ("none", "light", "strong")
@@ -44,9 +54,31 @@ class ClassifyTrainConfig(TrainConfig):
     )
     input: str | None = option(
         None,
-        "Input of the network: differences between frames, the frames (rgb), or both. Default:"
-        " both, or rgb if all clips are single images.",
-        choices=INPUTS,
+        "Input of the network: differences between frames (diff), the frames (rgb), or both;"
+        " with --looks, its features take the place of the frames, and looks is them alone."
+        " auto chooses by the clips: changes, looks or both. Default: both, or for single images"
+        " rgb or looks.",
+        choices=(*INPUTS, LOOKS, AUTO),
+    )
+    looks: str | None = option(
+        None,
+        "Picture encoder, an ONNX file, that sees every fourth frame beside the network. It is not"
+        " trained. Needs onnxruntime.",
+        metavar="FILE",
+    )
+    looks_mean: str | None = option(
+        None,
+        "Mean of the pixels (0 to 1) that it learned from: three numbers with commas, or a name:"
+        " imagenet, inception, clip. Default: by its metadata, or imagenet.",
+        metavar="NUMBERS|NAME",
+    )
+    looks_std: str | None = option(
+        None,
+        "Standard deviation of these pixels, likewise. Default: that of the mean's name.",
+        metavar="NUMBERS|NAME",
+    )
+    pack: bool = option(
+        False, "Copy the picture encoder into the run folder, if it has 30 MB at most."
     )
     augment: str = option(
         "light",
@@ -87,6 +119,28 @@ class ClassifyTrainConfig(TrainConfig):
             )
         if self.encoder == "rows" and self.frames is not None:
             raise OptionError("--encoder rows reads each frame by itself: leave out --frames.")
+        self._check_looks()
+
+    def _check_looks(self) -> None:
+        """Raise OptionError for options that do not go with a picture encoder, or need one."""
+        if self.looks is None:
+            for name in ("looks_mean", "looks_std", "pack"):
+                if getattr(self, name) not in (None, False):
+                    flag = name.replace("_", "-")
+                    raise OptionError(f"--{flag} is about a picture encoder: give --looks FILE.")
+            if self.input in (LOOKS, AUTO):
+                raise OptionError(
+                    f"--input {self.input} needs a picture encoder: give --looks FILE."
+                )
+            return
+        if self.input in ("diff", "rgb"):
+            raise OptionError(
+                f"--looks takes the place of frames: give --input both, {LOOKS} or {AUTO}, or "
+                "leave out --looks."
+            )
+        if self.encoder == "rows" or self.core == MAP_CORE:
+            other = "--encoder rows" if self.encoder == "rows" else f"--core {MAP_CORE}"
+            raise OptionError(f"--looks gives no rows or maps for {other}: leave out one of them.")
 
     @property
     def open_to_folds(self) -> bool:
@@ -111,6 +165,11 @@ class AnswerConfig(ModelConfig):
         above=0,
         below=1,
         metavar="SHARE",
+    )
+    looks: str | None = option(
+        None,
+        "Picture encoder that the model was trained with, where it is not where it was then.",
+        metavar="FILE",
     )
 
 
@@ -196,7 +255,7 @@ class PredictConfig(AnswerConfig):
     @property
     def backend(self) -> dict[str, Any]:
         """What opens its model: options by name."""
-        names = ("device", "threads", "max_error", "torch")
+        names = ("device", "threads", "max_error", "torch", "looks")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -244,6 +303,12 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
         " beside the report.",
         low=1,
         metavar="N",
+    )
+
+    looks: str | None = option(
+        None,
+        "Picture encoder that the model was trained with, where it is not where it was then.",
+        metavar="FILE",
     )
 
     def __post_init__(self) -> None:

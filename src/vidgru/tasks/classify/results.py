@@ -103,6 +103,25 @@ class SelectiveScores(ToDict):
 
 
 @dataclass(frozen=True)
+class LooksChoice(ToDict):
+    """How well features of a picture encoder classify the training clips, without training.
+
+    input: what was trained on, "changes", "looks" or "both"; looks, changes, both: balanced
+    accuracy of a cross-validated ridge regression on features of whole clips, None where it was not
+    asked for; nearest_mean: that of the nearest class mean of looks; shuffled: that of looks where
+    folds ignore groups; folds: their number.
+    """
+
+    input: str
+    looks: float
+    changes: float | None
+    both: float | None
+    nearest_mean: float
+    shuffled: float
+    folds: int
+
+
+@dataclass(frozen=True)
 class TrainResult(Trained):
     """Results of `train`: the run folder, its model file, and its scores.
 
@@ -115,7 +134,8 @@ class TrainResult(Trained):
     `rotation` the requested one. `confused` are the pairs of classes for which that was
     restricted; `checked` is whether that was examined. `ended_early` is whether there was
     nothing left to learn before all steps were taken.
-    `initial_weights` describes the weights before the first step in words.
+    `initial_weights` describes the weights before the first step in words. `looks` is how a picture
+    encoder's features do without training, None without one.
     With `folds`, `validation` combines each fold's predictions for its held-out clips, at its last
     epoch, and the model itself was trained on all clips; `calibration` is then that of these
     predictions, each with the temperature fitted on the other folds, and `answered` is what is left
@@ -139,6 +159,7 @@ class TrainResult(Trained):
     checked: bool
     ended_early: bool
     chosen: bool
+    looks: LooksChoice | None = None
 
 
 @dataclass(frozen=True)

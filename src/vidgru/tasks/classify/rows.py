@@ -18,7 +18,8 @@ class RowsNetwork(nn.Module):
     Frames of a clip are independent. The interface is that of `network.Network`.
     """
 
-    side = None
+    side = looks = None
+    sees_changes = False
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class RowsNetwork(nn.Module):
         """
         return frames.permute(0, 2, 3, 1).flatten(2) * STD + MEAN
 
-    def encode(self, clip: Tensor) -> tuple[Tensor, None]:
+    def encode(self, clip: Tensor, looks: Tensor | None = None) -> tuple[Tensor, None]:
         """Return the rows (B, T, H, 3 W) of normalised clips (B, T, 3, H, W)."""
         return self.main(clip.flatten(0, 1)).view(*clip.shape[:2], clip.shape[3], -1), None
 
@@ -53,7 +54,9 @@ class RowsNetwork(nn.Module):
         """Return outputs for every frame (B, T, outputs) for clip (B, T, 3, H, W)."""
         return self.decide(*self.encode(clip))
 
-    def step(self, frame: Tensor, state: None = None) -> tuple[Tensor, None]:
+    def step(
+        self, frame: Tensor, state: None = None, looks: Tensor | None = None
+    ) -> tuple[Tensor, None]:
         """Return outputs (B, outputs) for a frame (B, 3, H, W); there is no state."""
         return self.decide(self.main(frame).unsqueeze(1)).squeeze(1), None
 

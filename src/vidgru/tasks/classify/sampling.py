@@ -3,6 +3,7 @@
 from vidgru.data.cache import Sampling
 from vidgru.data.folder import Clip
 from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
+from vidgru.nn.choices import AUTO, LOOKS
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.video.read import IMAGE_FOLDER_FPS, IMAGE_SUFFIXES
 
@@ -14,7 +15,8 @@ def choose_sampling(clips: list[Clip], config: ClassifyTrainConfig, side: int) -
     """
     fps, frames = config.fps, config.frames
     pictures = all(clip.path.suffix.lower() in IMAGE_SUFFIXES for clip in clips)
-    if config.encoder == "rows" or (pictures and frames is None and config.input in (None, "rgb")):
+    still = pictures and frames is None and config.input in (None, "rgb", LOOKS, AUTO)
+    if config.encoder == "rows" or still:
         frames = 1
     if pictures:
         return Sampling(fps or IMAGE_FOLDER_FPS, side, frames or MIN_FRAMES)

@@ -12,6 +12,7 @@ from vidgru.engine.results import PARTS, RANDOM
 from vidgru.tasks.classify.results import (
     ENOUGH_TO_CHOOSE,
     Calibration,
+    LooksChoice,
     SelectiveScores,
     TrainResult,
 )
@@ -77,6 +78,7 @@ def show_training(result: TrainResult) -> None:
         _turning(result),
         _calibrated(result.calibration, where),
         _answering(result),
+        _looks(result.looks),
         f"Trained on {counted(result.train_clips, 'clip')} for {counted(result.epochs, 'epoch')}"
         f"{ended}{kept}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
@@ -149,6 +151,22 @@ def _mirroring(result: TrainResult) -> str:
         text = f"Mirror images are used{', but not of ' if left_out else ''}{', '.join(left_out)}"
     undo = "" if left_out else " If wrong: --no-flip."
     return text + _because("mirror", "--flip", result) + undo
+
+
+def _looks(found: LooksChoice | None) -> str:
+    """Return how a picture encoder's features do without training, in a sentence."""
+    if found is None:
+        return ""
+    nearest = f"Nearest class mean of looks: {percent(found.nearest_mean)} balanced"
+    if found.changes is None or found.both is None:
+        return f"{nearest} (cross-validated on the training clips)."
+    used = {"changes": "changes alone are", "looks": "looks alone are", "both": "both are"}
+    return (
+        f"Without training, changes classify {percent(found.changes)}, looks "
+        f"{percent(found.looks)}, both {percent(found.both)} of the training clips "
+        "(balanced, cross-validated): "
+        f"{used[found.input]} trained on. {nearest}."
+    )
 
 
 def _turning(result: TrainResult) -> str:

@@ -46,7 +46,8 @@ class SlidingWindows:
     A window begins every `stride` frames, by default every `stride_of(window)`. Its output equals
     `network(frames[start:end])[-1]`: windows start afresh and only share the encoders' work; only
     the second frame of each is encoded once more, as it looks when nothing lies before the first.
-    With `each`, outputs are those after each frame. The network must be in eval mode.
+    With `each`, outputs are those after each frame. The network must be in eval mode. One with
+    `looks` also needs the features of a picture encoder for the frames that are `due`.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SlidingWindows:
         self.network, self.window, self._each = network, window, each
         self.stride = stride or stride_of(window)
         self._grid = math.gcd(self.stride, SIDE_EVERY)  # frames between those for the side encoder
-        self._moves = network.config.input != "rgb"
+        self._moves = network.sees_changes
         self._start = 0  # of the next window
         self._end = 0  # frames pushed so far
         self._base = 0  # frame number of the first kept feature, a multiple of the grid
@@ -71,14 +72,23 @@ class SlidingWindows:
         """Number of frames so far."""
         return self._end
 
+    def due(self, count: int) -> range:
+        """Return which of the next `count` frames a picture encoder is to see."""
+        return range(-self._end % self._grid, count, self._grid)
+
     @torch.inference_mode()
-    def push(self, frames: Tensor) -> list[WindowOutput]:
-        """Add frames; return the windows that they complete."""
+    def push(self, frames: Tensor, looks: Tensor | None = None) -> list[WindowOutput]:
+        """Add frames; return the windows that they complete.
+
+        looks: (n, F), of a picture encoder for those of the frames that are `due`.
+        """
         if self._moves:
             self._encode_changes(frames)
         else:
             self._main += _encoded(self.network.main, frames)
-        if self.network.side is not None:
+        if self.network.looks is not None:
+            self._side += self.network.looks(looks)
+        elif self.network.side is not None:
             seen = frames[-self._end % self._grid :: self._grid]
             self._side += _encoded(self.network.side, seen)
         self._end += len(frames)
@@ -86,7 +96,8 @@ class SlidingWindows:
         while self._start + self.window <= self._end:
             spans.append((self._start, self._start + self.window))
             self._start += self.stride
-        few = max(1, TOGETHER // (self.window * self._main[0].numel())) if spans else 1
+        values = max(1, self._main[0].numel()) if spans else 1
+        few = max(1, TOGETHER // (self.window * values))
         outputs = [
             output
             for first in range(0, len(spans), few)
@@ -169,21 +180,30 @@ class RunningWindows:
 
     def __init__(self, network: AnyNetwork, window: int) -> None:
         self.network, self.window, self.stride = network, window, stride_of(window)
+        self._grid = math.gcd(self.stride, SIDE_EVERY)
         self._pushed = 0
         # First frame, state and sum of what frames say, oldest first.
         self._open: deque[tuple[int, Any, Tensor]] = deque()
         self.frame = torch.zeros(network.config.outputs)
 
+    @property
+    def due(self) -> bool:
+        """Whether a picture encoder is to see the next frame."""
+        return self._pushed % self._grid == 0
+
     @torch.inference_mode()
-    def push(self, frame: Tensor) -> tuple[Tensor, int]:
-        """Add one frame; return outputs (outputs,) and the number of frames they use."""
+    def push(self, frame: Tensor, looks: Tensor | None = None) -> tuple[Tensor, int]:
+        """Add one frame; return outputs (outputs,) and the number of frames they use.
+
+        looks: (1, F), of a picture encoder for it where it is `due`.
+        """
         if self._pushed % self.stride == 0:
             self._open.append((self._pushed, None, torch.zeros(())))
         self._pushed += 1
         outputs, frames = [], []
         for _ in range(len(self._open)):
             start, state, before = self._open.popleft()
-            output, state = self.network.step(frame, state)
+            output, state = self.network.step(frame, state, looks)
             outputs.append((output[0], self._pushed - start))
             total = output[0] * (self._pushed - start)
             frames.append(total - before.to(total.device))

@@ -11,19 +11,28 @@ from torch import nn
 from vidgru.core.errors import ModelError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Dataset, build_dataset
+from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import world
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.onnx_export import Measure, OnnxStep
 from vidgru.engine.onnx_file import OnnxFile
-from vidgru.nn.choices import stored_side
+from vidgru.nn.choices import LOOKS, stored_side
 from vidgru.tasks.classify import header
 from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.encoders import NO_INIT, chosen_init, read_encoders
 from vidgru.tasks.classify.evaluation import evaluate_classes_steps
 from vidgru.tasks.classify.folds import fold_steps
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
+from vidgru.tasks.classify.looks import (
+    LooksDataset,
+    check_packable,
+    encoder_path,
+    looks_dataset,
+    open_for_training,
+    pack,
+)
+from vidgru.tasks.classify.looks_choice import choose_input
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel
 from vidgru.tasks.classify.onnx_model import OnnxModel
@@ -64,7 +73,12 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         return LoadedModel(path, network, spec, content["metrics"], confidence)
 
     def start(self, config: ClassifyTrainConfig, run: Path | None = None) -> InitialWeights:
-        """Return the weights that --init names, or those of vidgru; see `read_encoders`."""
+        """Return the weights that --init names, or those of vidgru; see `read_encoders`.
+
+        A picture encoder that cannot be used is refused here, before clips are read.
+        """
+        if open_for_training(config) is not None and config.pack:
+            check_packable(encoder_path(config))
         return read_encoders(config, run)
 
     def sampling(
@@ -85,7 +99,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         """Decode and split clips; automatic folds only in a single process."""
         if world() > 1 and config.folds is None:
             config = replace(config, folds=1)
-        return build_dataset(clips, sampling, config, folder)
+        return looks_dataset(clips, sampling, config, folder)
 
     def spec(self, run: Run, data: Dataset) -> ModelSpec:
         """Return the spec of the network that is to be trained."""
@@ -99,20 +113,32 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
 
     def learn(self, run: Run, data: Dataset) -> Steps:
         """Train a network, after one for each fold if there are any; all start alike."""
+        choice = None
+        if isinstance(data, LooksDataset):
+            config, data, choice = yield from choose_input(run.config, data)
+            run = replace(run, config=config)
         init = chosen_init(run.config, data.parts)
         start = InitialWeights() if init == NO_INIT else run.start
         config = replace(run.config, init=init, folds=data.folds or run.config.folds)
         run = replace(run, config=config, start=start)
-        return super().learn(run, data) if data.folds is None else fold_steps(run, data)
+        pack(config, run.run)
+        steps = super().learn(run, data) if data.folds is None else fold_steps(run, data)
+        return replace((yield from steps), looks=choice)
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
         """Return a model that is ready to predict."""
         return Model(model, device)
 
-    def open_unsure(self, model: LoadedModel, device: torch.device, max_error: float) -> Model:
+    def open_with(
+        self,
+        model: LoadedModel,
+        device: torch.device,
+        max_error: float | None,
+        looks: str | Path | None,
+    ) -> Model:
         """Return a model that says `unsure` to keep to a share of wrong answers."""
         AnswerConfig(max_error=max_error)  # checks it
-        return Model(model, device, max_error)
+        return Model(model, device, max_error, looks)
 
     def onnx_step(self, model: LoadedModel) -> OnnxStep:
         """Return a classifier as an ONNX graph of one step."""
@@ -126,9 +152,17 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
 
         return measure_onnx(model, folder)
 
-    def open_onnx(self, file: OnnxFile, max_error: float | None) -> OnnxModel:
+    def write_beside(self, model: LoadedModel, out: Path, standalone: bool) -> tuple[Path, ...]:
+        """Copy the picture encoder of a model beside its .onnx file, if it has one."""
+        from vidgru.tasks.classify.onnx_export import write_beside
+
+        return write_beside(model, out, standalone)
+
+    def open_onnx(
+        self, file: OnnxFile, max_error: float | None, looks: str | Path | None
+    ) -> OnnxModel:
         """Return an exported classifier that is ready to predict."""
-        return OnnxModel(file, max_error)
+        return OnnxModel(file, max_error, looks=looks)
 
     def evaluate(
         self, folder: Path, config: ClassifyEvaluateConfig, model: LoadedModel, device: torch.device
@@ -146,7 +180,9 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         """Return the --input that a model's encoders require; raises ModelError."""
         if model.spec.encoder == "rows":
             raise ModelError(f"{model.path} reads rows of pixels: it has no encoder for --init.")
-        return model.spec.input
+        if model.spec.input == LOOKS:
+            raise ModelError(f"{model.path} has no encoder of its own for --init.")
+        return "diff" if model.spec.looks else model.spec.input
 
 
 TASK = ClassifyTask()

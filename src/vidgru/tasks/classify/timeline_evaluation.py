@@ -43,7 +43,7 @@ def evaluate_timelines_steps(
     part, clips = choose_part(read_source(path, config.group_by, annotations=config))
     videos = _by_video(path, clips, model, config.background)
     folds = [load_model(p.parent) for p in sorted(model.path.parent.glob(f"fold-*/{MODEL_NAME}"))]
-    models = [Model(one, device) for one in [*folds, model]]
+    models = [Model(one, device, looks=config.looks) for one in [*folds, model]]
     splits = [read_split(one.path.parent) for one in models]
     if splits[-1] is None:
         log.warning(

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidgru.core.errors import DataError
+from vidgru.core.errors import DataError, ModelError
 from vidgru.core.results import Progress
 from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import is_main
 from vidgru.engine.initial_weights import InitialWeights
+from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
 from vidgru.engine.plots import Curve, plot_curves
 from vidgru.engine.trainer import Numbers, Trainer, TrainRun
 from vidgru.tasks.classify.augment import augmentation
@@ -22,6 +23,7 @@ from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, fit
 from vidgru.tasks.classify.classes import Classify, smallest_loss
 from vidgru.tasks.classify.encoders import initial_weights
 from vidgru.tasks.classify.explain.nearest import write_index
+from vidgru.tasks.classify.looks import LooksDataset
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.plots import plot_confusion
@@ -97,9 +99,11 @@ class ClassifyTrainer(Trainer[TrainResult]):
     def _examples(self, part: str, drawn: bool = False) -> Examples:
         """Return the clips of a part; `drawn`, each as often as it is learned from in an epoch."""
         clips = [clip for clip in self.data.parts[part] for _ in range(clip.draws if drawn else 1)]
+        known = self.data.features if isinstance(self.data, LooksDataset) else None
         return Examples(
             [self.data.frames[clip] for clip in clips],
             self.task.targets([clip.label for clip in clips]),
+            None if known is None else [known[clip] for clip in clips],
         )
 
     def validations(self) -> int:
@@ -194,6 +198,16 @@ class ClassifyTrainer(Trainer[TrainResult]):
         """Return the template of a checkpoint without the step's state, for `matches_structure`."""
         pair = Confused("mirror", "", "", 0.0, 0.0)
         return {**super().checkpoint_template(rows), "confused": [asdict(pair)], "checked": False}
+
+    def resume_checkpoint(self) -> None:
+        """Restore the run's checkpoint; raises ModelError for another picture encoder, too."""
+        known = load_checkpoint(self.run / CHECKPOINT_NAME).get("spec") if self.spec.looks else None
+        if isinstance(known, dict) and known.get("looks") != self.spec.looks:
+            raise ModelError(
+                f"{self.config.looks} is no longer the picture encoder that {self.run} began with: "
+                "restore it, or train again."
+            )
+        super().resume_checkpoint()
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore a checkpoint without the train step's state; raises as that does."""

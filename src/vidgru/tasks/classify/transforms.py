@@ -27,7 +27,7 @@ from vidgru.tasks.classify.classes import Classify
 from vidgru.tasks.classify.network import HIDDEN
 from vidgru.tasks.classify.results import Confused
 from vidgru.tasks.classify.spec import ModelSpec
-from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
+from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples, Window
 from vidgru.video.read import natural_key
 
 SIDE = 48
@@ -139,7 +139,7 @@ def _predict(
         trainer = ClassifyTrainStep(
             build(small),
             Classify(spec.labels),
-            Examples([examples.segments[k] for k in learn], examples.targets[learn]),
+            examples.some(learn),
             small,
             augmentation=augmentation,
             **probe.settings,
@@ -148,15 +148,21 @@ def _predict(
             trainer.step(step / steps)
             yield Progress(stage, step + 1, steps)
         compared = _some(examples.targets, sorted(half))
-        seen = [
-            (segment, max(0, len(segment) - spec.frames) // 2, view)
-            for place in compared
-            for segment in [examples.segments[place][len(examples.segments[place]) // 2]]
-            for view in views
-        ]
-        outputs = trainer.look(seen).log_softmax(1)
+        windows = [_middle(examples, place, spec) for place in compared]
+        seen = [(window, view) for window in windows for view in views]
+        outputs = trainer.look(examples, seen).log_softmax(1)
         answers[compared] = outputs.view(len(compared), len(views), -1)
     return answers
+
+
+def _middle(examples: Examples, place: int, spec: ModelSpec) -> Window:
+    """Return the window in the middle of a clip, at a frame whose looks are known if it has any."""
+    segments, every = examples.segments[place], 1
+    middle = len(segments) // 2
+    if examples.looks is not None:
+        every = spec.looks_every
+    start = max(0, len(segments[middle]) - spec.frames) // 2
+    return Window(place, middle, start // every * every)
 
 
 def _halves(probe: Probe) -> list[set[int]]:

@@ -58,6 +58,11 @@ def ask(
         raise ModelError(
             f"{path} reads rows of pixels: only a model of --encoder cnn can be explained."
         )
+    if spec.looks:
+        raise ModelError(
+            f"{path} uses a picture encoder, whose share of a prediction cannot be explained: "
+            "explain a model that was trained without --looks."
+        )
     if method not in METHODS:
         raise OptionError(f"Invalid --method {method!r}. Choose one of: {', '.join(METHODS)}.")
     if label is not None and label == against:

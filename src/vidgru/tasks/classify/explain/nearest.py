@@ -65,7 +65,7 @@ def write_index(run: Path, network: AnyNetwork, spec: ModelSpec, data: Dataset) 
 
     Of a network that cannot be explained there is none.
     """
-    if not isinstance(network, Network):
+    if not isinstance(network, Network) or network.looks is not None:
         return
     clips = data.parts["train"]
     few = min(MAX_CLIPS, len(clips))
