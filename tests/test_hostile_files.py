@@ -190,9 +190,9 @@ def test_large_pictures_go_through_the_network_a_few_at_once(
     seen: list[int] = []
     push = SlidingWindows.push
 
-    def count(self: SlidingWindows, frames: torch.Tensor) -> list[WindowOutput]:
+    def count(self: SlidingWindows, frames: torch.Tensor, looks: None) -> list[WindowOutput]:
         seen.append(len(frames))
-        return push(self, frames)
+        return push(self, frames, looks)
 
     monkeypatch.setattr(SlidingWindows, "push", count)
     path = with_header(tmp_path / "m.safetensors", size=size)

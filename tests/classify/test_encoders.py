@@ -16,9 +16,8 @@ from vidgru import TrainResult, compare, resume, train
 from vidgru.core.errors import ModelError
 from vidgru.engine import trainer as course
 from vidgru.engine.model_file import AnySpec
-from vidgru.tasks.classify import compare as compare_verb
 from vidgru.tasks.classify import folds, learn
-from vidgru.tasks.classify import task as verb
+from vidgru.tasks.classify import looks as datasets
 from vidgru.tasks.classify.encoders import PretrainedEncoder, read_encoders
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -308,8 +307,7 @@ def test_models_that_do_not_fit(
     elif spec == "foreign":
         save_model(path, load_file(model(path)), CLASSES, {})
     # Told before anything is decoded.
-    for place in (verb, compare_verb):
-        monkeypatch.setattr(place, "build_dataset", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(datasets, "build_dataset", lambda *_: pytest.fail("decoded"))
     run = tmp_path / "run"
     done = vidgru(command, data, *QUICK, *words, "--init", path, "--out", run)
     assert (done.code, done.out) == (1, "")

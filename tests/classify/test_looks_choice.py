@@ -34,13 +34,13 @@ def test_read_outs_find_what_there_is() -> None:
     folds = [np.arange(60)[k::4] for k in range(4)]
     noise = rng.normal(size=(60, 40))
     told = noise.copy()
-    told[:, 7] += 3 * labels
+    told[:, 7:10] += 4 * np.eye(3)[labels]
     for predict in (_ridge, _nearest_mean):
         assert _balanced(_held_out(predict, [noise], labels, folds), labels) < 0.55
         assert _balanced(_held_out(predict, [told], labels, folds), labels) > 0.6
     # A wide block of noise does not hide a narrow one.
     wide = rng.normal(size=(60, 4000))
-    assert _balanced(_held_out(_ridge, [told[:, 7:8], wide], labels, folds), labels) > 0.8
+    assert _balanced(_held_out(_ridge, [told[:, 7:10], wide], labels, folds), labels) > 0.8
 
 
 def test_classes_that_only_one_fold_has_are_never_found() -> None:

@@ -88,7 +88,14 @@ def test_a_long_video_is_never_held_in_memory(
         alive -= 1
 
     def endless(
-        source: Path, fps: float, *, size: tuple[int, int], start: float, end: None, opened: object
+        source: Path,
+        fps: float,
+        *,
+        size: tuple[int, int],
+        large: None,
+        start: float,
+        end: None,
+        opened: object,
     ) -> Iterator[Frame]:
         nonlocal alive, most
         assert (fps, size, start, end) == (10, (24, 24), 0, None)

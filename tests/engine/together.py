@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -148,8 +149,8 @@ def exactly() -> None:
         make(self, network.double(), *args, **options)
         self.weights = self.weights.double()
 
-    def answer(self: ClassifyTrainStep, frames: Tensor) -> Tensor:
-        found = outputs(self, frames)
+    def answer(self: ClassifyTrainStep, frames: Tensor, *looks: Any) -> Tensor:
+        found = outputs(self, frames, *looks)
         return found if self.network.training else found.to(torch.float32)
 
     ClassifyTrainStep.__init__, ClassifyTrainStep._outputs = begin, answer
