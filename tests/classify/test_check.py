@@ -168,7 +168,7 @@ def test_clips_that_declare_more_frames_than_they_hold_are_counted(folder: Path)
         "declares more": Finding(
             "declares more",
             "note",
-            "2 clips declare more frames than they hold, by 1 to 2: "
+            "2 clips declare more frames than they hold, by 1 to 2, which is harmless: "
             "left/more0.avi and left/more1.avi.",
             ("left/more0.avi", "left/more1.avi"),
         )

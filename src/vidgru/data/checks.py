@@ -111,7 +111,7 @@ def _findings_by_files(data: Readings) -> Iterator[Finding]:
     yield from _clips("no start", "warning", headless, one, many, ", cut off before a key frame")
     if more:
         low, high = min(more.values()), max(more.values())
-        by = f", by {low}" + (f" to {high}" if high > low else "")
+        by = f", by {low}" + (f" to {high}" if high > low else "") + ", which is harmless"
         one, many = "declares more frames than it holds", "declare more frames than they hold"
         yield from _clips("declares more", "note", more, one, many, by)
     turned = [clip for clip, known in info.items() if known.rotation % 360]
