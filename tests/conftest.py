@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    """Give each of several processes that test a core of its own, and so what they start.
+
+    Threads that compute together wait for each other: on cores that others use, several times over.
+    """
+    name, count = (os.environ.get(f"PYTEST_XDIST_WORKER{end}", "") for end in ("", "_COUNT"))
+    if name and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) == int(count):
+            os.sched_setaffinity(0, {cores[int(name.removeprefix("gw"))]})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let a skipped test fail where everything that tests need is supposed to be there."""
