@@ -195,20 +195,28 @@ def decode_parts(
 def store(key: str, path: Path, segments: Segments, info: VideoInfo, folder: Path) -> None:
     """Write a clip's segments and info under a key; readers see the old file or the new one."""
     info_json = json.dumps(_moved(info, str(path), HERE).to_dict())
+    write_entry(key, segments, folder, "decoded frames", info_json.encode("ascii"))
+
+
+def write_entry(key: str, values: NDArray[Any], folder: Path, kind: str, more: bytes = b"") -> None:
+    """Write an array under a key, and bytes behind it; readers see the old file or the new one.
+
+    kind: of values, for messages. Raises OutputError.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.save(file, segments, allow_pickle=False)
-                file.write(info_json.encode("ascii"))
+                np.save(file, values, allow_pickle=False)
+                file.write(more)
             os.replace(name, folder / f"{key}.npy")
         except BaseException:
             os.unlink(name)
             raise
     except OSError as error:
         raise OutputError(
-            f"Cannot write the cache of decoded frames in {folder}: {error.strerror or error}. "
+            f"Cannot write the cache of {kind} in {folder}: {error.strerror or error}. "
             "Set VIDGRU_CACHE to a folder with free space."
         ) from error
 

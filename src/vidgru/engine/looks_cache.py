@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,16 @@ from numpy.lib import format as npy
 
 from vidgru.core.errors import DataError, ModelError, OptionError, OutputError
 from vidgru.core.results import Progress
-from vidgru.data.cache import SMALL, Sampling, Segments, cache_folder, content_of, map_file, trim
+from vidgru.data.cache import (
+    SMALL,
+    Sampling,
+    Segments,
+    cache_folder,
+    content_of,
+    map_file,
+    trim,
+    write_entry,
+)
 from vidgru.data.decode import crashed
 from vidgru.data.folder import Clip
 from vidgru.data.pool import Pool, cores, program
@@ -106,21 +114,7 @@ def _key(one: LooksClip, looks: Looks, sampling: Sampling, every: int) -> str:
 
 def store(key: str, features: Features, folder: Path) -> None:
     """Write features under a key; readers see the old file or the new one."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, features, allow_pickle=False)
-            os.replace(name, folder / f"{key}.npy")
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write the cache of features in {folder}: {error.strerror or error}. "
-            "Set VIDGRU_CACHE to a folder with free space."
-        ) from error
+    write_entry(key, features, folder, "features")
 
 
 def _load(
