@@ -76,7 +76,8 @@ class View(NamedTuple):
 
 def lengths(vectors: Array) -> Array:
     """Return the lengths (...) of vectors (..., 2)."""
-    return np.hypot(vectors[..., 0], vectors[..., 1])
+    # Not np.hypot, which takes six times as long: speeds are far from overflow.
+    return np.asarray(np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2))
 
 
 def _through_pairs(view: View, velocity: Array) -> Similarity:

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Generator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from vidgru.video.read import Frame, Image
 
 log = logging.getLogger("vidgru")
 
-VERSION = 3  # raise it when the same frames would give other numbers
+VERSION = 4  # raise it when the same frames would give other numbers
 BLUR, EXPLAINS = 9, 0.98  # pixels; maximum share of the difference that may remain
 MOVING = 0.02  # widths/s: slower counts as standing still
 WORKER = program("vidgru.tasks.motion.flow")
@@ -90,21 +91,20 @@ class FlowMeter:
         return flow_back * np.float32(-self.rate / since / len(now))
 
 
+@lru_cache(maxsize=4)
+def _places(side: int) -> Field:
+    """Return the place (x, y) of each pixel (side, side, 2)."""
+    return np.ascontiguousarray(np.mgrid[:side, :side][::-1].transpose(1, 2, 0), np.float32)
+
+
 def _explaining(flow_back: Field, before: Image, now: Image) -> Field:
     """Return the source of each pixel, or itself where that explains no more than standing still.
 
     In plain areas flow follows the noise.
     """
-    side = len(now)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    moved = cv2.remap(
-        before,
-        x + flow_back[..., 0],
-        y + flow_back[..., 1],
-        cv2.INTER_LINEAR,
-        None,
-        cv2.BORDER_REPLICATE,
-    )
+    places: Any = _places(len(now)) + flow_back  # (S, S, 2)
+    # The empty map is for OpenCV's types only.
+    moved = cv2.remap(before, places, places[:0], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     still, flowing = (
         cv2.blur(cv2.absdiff(seen, now).astype(np.float32), (BLUR, BLUR))
         for seen in (before, moved)
@@ -124,8 +124,11 @@ def moving_share(velocity: Field, aspect: float) -> Field:
 def cell_means(values: NDArray[Any]) -> Field:
     """Return the means (S / FINE, S / FINE, C) over cells of values (S, S, C)."""
     fine = len(values) // FINE
-    means: Field = values.reshape(fine, FINE, fine, FINE, -1).mean((1, 3), dtype=np.float32)
-    return means
+    # Ten times as fast as numpy's mean over two axes.
+    seen = values.astype(np.float32)
+    means: Any = cv2.resize(seen, (fine, fine), interpolation=cv2.INTER_AREA)
+    found: Field = means.reshape(fine, fine, -1)
+    return found
 
 
 def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, dict[Clip, Flow]]:
