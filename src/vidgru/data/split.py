@@ -100,9 +100,10 @@ def _count(clips: Sequence[Clip]) -> Counter[str]:
     labels = Counter(clip.label for clip in clips)
     for label, count in labels.items():
         if count < 2:
+            advice = " Add clips of it, or leave it out." if label else " Add clips."
             raise DataError(
                 f"{_named(label)} has only one clip: at least two are needed, "
-                "one to train on and one to validate with."
+                f"one to train on and one to validate with.{advice}"
             )
     return labels
 
