@@ -34,7 +34,8 @@ def command(place: Path, *words: object, processes: int = 2, restarts: int = 0) 
 def environment() -> dict[str, str]:
     """Return the environment, in which the program that is tested is found from any folder."""
     found = str(Path(package.__file__).parents[1])
-    return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
+    own = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}  # needs no name either
+    return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1", **own}
 
 
 def written(place: Path, name: str, processes: int = 2) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vidgru.tasks.motion.crps import crps
 from vidgru.tasks.motion.fields import MotionPrediction
 from vidgru.tasks.motion.metrics import MetricAccumulator, baselines
 from vidgru.tasks.motion.network import FIELDS
@@ -58,6 +59,10 @@ def test_steady_motion_is_what_persistence_guesses() -> None:
         else:
             assert (field.widths.persistence, field.widths.acceleration) == (None, None)
         assert field.covered == 1
+        # Less than the error: the spread knows that there is one.
+        expected = crps(torch.tensor(0.1), torch.tensor(0.2))
+        assert field.crps == pytest.approx(float(expected), rel=1e-5)
+        assert field.crps < 0.1
         assert field.spread == pytest.approx(0.5)
     assert found.error == pytest.approx(0.1)
     assert found.angle == pytest.approx(0, abs=0.05)
@@ -107,16 +112,18 @@ def test_clips_too_short_to_tell() -> None:
 
 def test_the_ratio_is_to_the_best_guess() -> None:
     errors = EndpointErrors(0.2, 0.5, 0.4, 0.8)
-    assert FieldScores(0.5, 1, errors, errors, 0.5, 1.0).ratio == 0.5
+    found = FieldScores(0.5, 1, errors, errors, 0.5, 1.0, 0.1)
+    assert (found.ratio, found.crps_ratio) == (0.5, 0.25)
     nothing = EndpointErrors(0.2, 0.0, 0.4, 0.8)
-    assert FieldScores(0.5, 1, nothing, nothing, 0.5, 1.0).ratio is None
+    found = FieldScores(0.5, 1, nothing, nothing, 0.5, 1.0, 0.1)
+    assert (found.ratio, found.crps_ratio) == (None, None)
 
 
 def of_errors(*rows: tuple[float, ...], now: tuple[float, float] = (0.1, 0.4)) -> MotionScores:
     """Return scores of errors now, and ahead by 0.25, 0.5 ... s; model and guesses in a row."""
     errors = [EndpointErrors(*now, None, None), *(EndpointErrors(*row) for row in rows)]
     fields = [
-        FieldScores(seconds, 1, each, each, None, None)
+        FieldScores(seconds, 1, each, each, None, None, None)
         for seconds, each in zip((0.0, *AHEAD), errors, strict=False)
     ]
     return MotionScores(1, tuple(fields), None, None)
@@ -156,7 +163,11 @@ NOT_USEFUL = (
         # Of clips too short for any prediction ahead.
         (of_errors(now=(0.5, 0.4)), False, "Not useful yet: its mean error now on clips, 50 % of"),
         (of_errors(), True, ""),
-        (MotionScores(1, (FieldScores(0.0, 0, None, None, None, None),), None, None), None, ""),
+        (
+            MotionScores(1, (FieldScores(0.0, 0, None, None, None, None, None),), None, None),
+            None,
+            "",
+        ),
     ],
 )
 def test_whether_it_is_useful(

@@ -1,15 +1,18 @@
 """The shipped model of motion, on scenes that it was not trained on."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import Done
 from drawn_scenes import make_scene, render
+from motion_films import film
 
-import vidgru
+import vidgru as package
 from vidgru.nn.inputs import normalise
 from vidgru.tasks.motion.fields import read_outputs
 from vidgru.tasks.motion.flow import FlowMeter, cell_means
@@ -25,7 +28,7 @@ from vidgru.video.record import open_recorder
 @pytest.fixture(scope="module")
 def model() -> Iterator[MotionModel]:
     threads = torch.get_num_threads()
-    yield vidgru.load("motion", threads=1)
+    yield package.load("motion", threads=1)
     torch.set_num_threads(threads)
 
 
@@ -114,3 +117,20 @@ def test_a_panning_camera_is_detected(model: MotionModel, tmp_path: Path) -> Non
             off = abs((pan.degrees - away + 180) % 360 - 180)
             right.append(bool(off < 10) and abs(pan.speed / speed - 1) < 0.15)
     assert sum(right) >= 11
+
+
+def test_evaluate_takes_it_by_name(
+    vidgru: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(tmp_path / "new" / "x.avi", 3, 1, 99)
+    monkeypatch.chdir(tmp_path)
+    done = vidgru("evaluate", "new", "--model", "motion", "--json", "-q")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert (found["model"], found["trained_on"]) == (str(SHIPPED_MOTION), 0)
+    assert 0 < found["scores"]["fields"][1]["crps"] < found["scores"]["fields"][1]["widths"]["zero"]
+    # A file of that name comes first.
+    (tmp_path / "motion").write_text("no model")
+    done = vidgru("evaluate", "new", "--model", "motion", "--json", "-q")
+    wanted = "Error: Cannot read the model motion: it is damaged or cut short.\n"
+    assert (done.code, done.err) == (1, wanted)

@@ -23,7 +23,8 @@ def command(
     If FOLDER has parts, FOLDER/test/<class>/<clip> is used, or else FOLDER/val. Clips that the
     model was trained on are left out, even if they were moved or renamed. The result is also
     written as a web page, report.html in the run folder. Models of other tasks use all videos below
-    FOLDER, need no classes and write no page; for scenes, the videos are joined.
+    FOLDER, need no classes and write no page; for scenes, the videos are joined. `--model motion`
+    and `--model scenes` measure the models that come with vidgru.
     """
     chosen = given(context, options)
     from vidgru.commands.evaluate import evaluate_steps

@@ -11,7 +11,7 @@ from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.newest_run import RUNS, newest_run
 from vidgru.tasks.contract import Steps
-from vidgru.tasks.registry import evaluate_config, find_task, load, options_of
+from vidgru.tasks.registry import evaluate_config, find_task, load, locate, options_of
 
 
 def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
@@ -25,10 +25,15 @@ def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
     refuse_live(folder)
     device = choose_device(given.device)
     prepare(given.threads)
-    model = load(newest_run(RUNS) if given.model is None else Path(given.model))
+    model = load(newest_run(RUNS) if given.model is None else _located(given.model))
     task = find_task(model.spec.task)
     config = evaluate_config(model.spec.task, options)
     return (yield from task.evaluate(Path(folder), config, model, device))
+
+
+def _located(model: str) -> Path:
+    """Return the path of a model, or by a task's name that of the one that is shipped."""
+    return path if (path := Path(model)).exists() else locate(model)
 
 
 def evaluate(

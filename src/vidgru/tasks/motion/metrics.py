@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from vidgru.tasks.motion.crps import crps
 from vidgru.tasks.motion.fields import (
     SLACK,
     MotionPrediction,
@@ -50,6 +51,7 @@ class MetricAccumulator:
             "count": (FIELDS,),
             "below": (FIELDS,),
             "spread": (FIELDS,),
+            "crps": (FIELDS,),
         }
         sizes |= {"widths": (4, FIELDS), "pixels": (4, FIELDS)}
         sizes |= {"angles": (ANGLE_BINS,), "speeds": (SPEED_BINS,)}
@@ -81,6 +83,8 @@ class MetricAccumulator:
         self.sums["widths"] += total
         self.sums["pixels"] += total * width
         self.sums["spread"] += (spread * known[..., None, None]).sum((0, 2, 3))
+        scored = crps(errors[:, MODEL], spread) * known[..., None, None]
+        self.sums["crps"] += scored.sum((0, 2, 3))
         below = (errors[:, MODEL] < spread) & known[..., None, None]
         self.sums["below"] += below.sum((0, 2, 3))
         self._add_directions(velocities[:, MODEL, 0], velocity, known[:, 0], aspect)
@@ -112,7 +116,7 @@ class MetricAccumulator:
     def _field(self, place: int, ahead: float) -> FieldScores:
         count = float(self.sums["count"][place])
         if count == 0:
-            return FieldScores(ahead, 0, None, None, None, None)
+            return FieldScores(ahead, 0, None, None, None, None, None)
         widths, pixels = (
             EndpointErrors(
                 means[MODEL],
@@ -131,6 +135,7 @@ class MetricAccumulator:
             pixels=pixels,
             covered=float(self.sums["below"][place]) / count,
             spread=float(self.sums["widths"][MODEL, place] / self.sums["spread"][place]),
+            crps=float(self.sums["crps"][place]) / count,
         )
 
 

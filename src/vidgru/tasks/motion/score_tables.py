@@ -57,11 +57,11 @@ def _table(scores: MotionScores, what: str) -> Table:
         title_justify="left",
     )
     table.add_column("")
-    for title in ("model", "zero", "persistence", "acceleration", "model /\nbest"):
+    for title in ("model", "zero", "persistence", "acceleration", "model /\nbest", "CRPS /\nbest"):
         table.add_column(title, justify="right")
     for field in scores.fields:
         name = f"+{field.seconds:g} s" if field.seconds else "now"
-        cells = ["-"] * 5
+        cells = ["-"] * 6
         if field.pixels is not None and field.widths is not None:
             cells = [
                 "-" if pixels is None or share is None else f"{pixels:.1f} ({100 * share:.1f})"
@@ -70,7 +70,8 @@ def _table(scores: MotionScores, what: str) -> Table:
                     for baseline in ("model", "zero", "persistence", "acceleration")
                 )
             ]
-            cells.append("-" if field.ratio is None else f"{field.ratio:.2f}")
+            ratios = (field.ratio, field.crps_ratio)
+            cells += ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
         table.add_row(name, *cells)
     return table
 

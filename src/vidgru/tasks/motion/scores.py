@@ -40,10 +40,11 @@ class FieldScores(ToDict):
 
     cells: number of predictions; the rest is None without any. widths, pixels: errors in widths/s
     and in pixels/s of the source; covered: share of errors below the spread; spread: mean error
-    for a mean spread of one.
+    for a mean spread of one; crps: mean score in widths/s of the predicted distribution, see
+    `tasks.motion.crps`, lower is better; that of a baseline, which has no spread, is its error.
     """
 
-    _keys = (..., "ratio")
+    _keys = (..., "ratio", "crps_ratio")
 
     seconds: float
     cells: int
@@ -51,6 +52,7 @@ class FieldScores(ToDict):
     pixels: EndpointErrors | None
     covered: float | None
     spread: float | None
+    crps: float | None
 
     @property
     def ratio(self) -> float | None:
@@ -58,6 +60,13 @@ class FieldScores(ToDict):
         if self.widths is None or self.widths.best_baseline == 0:
             return None
         return self.widths.model / self.widths.best_baseline
+
+    @property
+    def crps_ratio(self) -> float | None:
+        """The model's CRPS relative to that of the best baseline; None if that has none."""
+        if self.crps is None or self.widths is None or self.widths.best_baseline == 0:
+            return None
+        return self.crps / self.widths.best_baseline
 
 
 @dataclass(frozen=True)
