@@ -41,30 +41,29 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from vidgru.core.errors import VidgruError
 from vidgru.core.options import make, python_names
-from vidgru.core.results import Failure, OnProgress, Progress
-from vidgru.engine.train_config import TrainConfig
-from vidgru.nn.choices import CORES
-from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
-from vidgru.tasks.forecast.options import ForecastTrainConfig
-from vidgru.tasks.motion.options import MotionTrainConfig
-from vidgru.tasks.registry import train_config
-from vidgru.tasks.scenes.options import SceneTrainConfig
+from vidgru.nn.choices import CORES, SEEDS
 
 if TYPE_CHECKING:
+    from vidgru.core.results import Failure, OnProgress, Progress
     from vidgru.data.results import Checked
+    from vidgru.engine.train_config import TrainConfig
     from vidgru.tasks.classify.explain.results import Explanation
     from vidgru.tasks.classify.model import Model
+    from vidgru.tasks.classify.options import ClassifyTrainConfig
     from vidgru.tasks.classify.results import Prediction, TrainResult
     from vidgru.tasks.classify.scores import Comparison, Evaluation
     from vidgru.tasks.classify.timeline import LiveMoment, Moment, Segment, Timeline
     from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
     from vidgru.tasks.forecast.model import ForecastModel
+    from vidgru.tasks.forecast.options import ForecastTrainConfig
     from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMoment
     from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
     from vidgru.tasks.motion.model import MotionModel
+    from vidgru.tasks.motion.options import MotionTrainConfig
     from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
     from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
     from vidgru.tasks.scenes.model import ScenesModel
+    from vidgru.tasks.scenes.options import SceneTrainConfig
     from vidgru.tasks.scenes.results import Boundary, Scene, SceneChange, Scenes
     from vidgru.tasks.scenes.scores import SceneEvaluation, SceneTrainResult
     from vidgru.tools.changes.results import Box, Change, Changes
@@ -79,23 +78,29 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-# Types that are imported on first access: the command line needs few of them, and models import
-# torch.
+# Types that are imported on first access: the command line needs few of them, configs take long to
+# make, and models import torch.
 _LATER = {
+    "vidgru.core.results": {"Failure", "OnProgress", "Progress"},
     "vidgru.data.results": {"Checked"},
+    "vidgru.engine.train_config": {"TrainConfig"},
     "vidgru.tasks.classify.explain.results": {"Explanation"},
     "vidgru.tasks.classify.model": {"Model"},
+    "vidgru.tasks.classify.options": {"ClassifyTrainConfig"},
     "vidgru.tasks.classify.results": {"Prediction", "TrainResult"},
     "vidgru.tasks.classify.scores": {"Comparison", "Evaluation"},
     "vidgru.tasks.classify.timeline": {"LiveMoment", "Moment", "Segment", "Timeline"},
     "vidgru.tasks.classify.timeline_scores": {"TimelineEvaluation"},
     "vidgru.tasks.forecast.model": {"ForecastModel"},
+    "vidgru.tasks.forecast.options": {"ForecastTrainConfig"},
     "vidgru.tasks.forecast.results": {"Forecast", "ForecastFrame", "ForecastMoment"},
     "vidgru.tasks.forecast.scores": {"ForecastEvaluation", "ForecastTrainResult"},
     "vidgru.tasks.motion.model": {"MotionModel"},
+    "vidgru.tasks.motion.options": {"MotionTrainConfig"},
     "vidgru.tasks.motion.results": {"Motion", "MotionField", "MotionSecond"},
     "vidgru.tasks.motion.scores": {"MotionEvaluation", "MotionTrainResult"},
     "vidgru.tasks.scenes.model": {"ScenesModel"},
+    "vidgru.tasks.scenes.options": {"SceneTrainConfig"},
     "vidgru.tasks.scenes.results": {"Boundary", "Scene", "SceneChange", "Scenes"},
     "vidgru.tasks.scenes.scores": {"SceneEvaluation", "SceneTrainResult"},
     "vidgru.tools.changes.results": {"Box", "Change", "Changes"},
@@ -222,6 +227,7 @@ def train(
     DataError when the folder cannot be trained on, OptionError, OutputError.
     """
     from vidgru.commands.train import train as run
+    from vidgru.tasks.registry import train_config
 
     with python_names():
         result: AnyTrainResult = run(folder, train_config(options, preset), progress)
@@ -233,7 +239,7 @@ def compare(
     *,
     cores: Sequence[str] = CORES,
     inputs: Sequence[str] = (),
-    seeds: int = CompareConfig.seeds,
+    seeds: int = SEEDS,
     progress: OnProgress | None = None,
     **options: Any,
 ) -> Comparison:
@@ -243,6 +249,7 @@ def compare(
     `minutes` limit each training. Writes a folder of run folders. Raises as `train` does.
     """
     from vidgru.tasks.classify.compare import compare as run
+    from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 
     with python_names():
         config = make(

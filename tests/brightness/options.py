@@ -16,8 +16,6 @@ class BrightnessConfig(TrainConfig):
 
 ABOUT = About(
     name="brightness",
-    command="brightness",
-    summary="Predict how bright the next frame of a video is.",
     noun="model of brightness",
     use="predicts brightness: use `vidgru brightness`",
     subject="brightness",

@@ -16,7 +16,7 @@ import click
 from vidgru.core.address import masked_within
 from vidgru.core.errors import OptionError, VidgruError
 from vidgru.core.text import NOTE, printable
-from vidgru.tasks.registry import PACKAGES, about
+from vidgru.tasks.registry import PACKAGES, command_of
 from vidgru.terminal.progress import room
 
 # Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
@@ -31,10 +31,7 @@ VERBS = {
         "vidgru.cli.evaluate",
         "Measure a model on clips that it was not trained on.",
     ),
-    **{
-        about(name).command: (f"{package}.cli", about(name).summary)
-        for name, package in PACKAGES.items()
-    },
+    **{verb: (module, summary) for verb, module, summary in map(command_of, PACKAGES)},
     "explain": (
         "vidgru.tasks.classify.explain.cli",
         "Show which frames and places of a video a prediction comes from.",

@@ -12,7 +12,8 @@ from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
 from vidgru.engine.run_folder import data_of
-from vidgru.tasks.registry import PACKAGES, AnyTask, find_task, load, locate
+from vidgru.tasks.contract import AnyTask
+from vidgru.tasks.registry import PACKAGES, find_task, load, locate
 
 if TYPE_CHECKING:
     from vidgru.engine.onnx_export import ExportResult, Measure

@@ -20,8 +20,8 @@ from vidgru.engine.onnx_file import ONNX_NAME, has_runtime
 from vidgru.engine.run_folder import begin_run, create_run, resume_run, run_before_restart
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
-from vidgru.tasks.contract import Steps
-from vidgru.tasks.registry import AnyTask, find_task, load, train_config
+from vidgru.tasks.contract import AnyTask, Steps
+from vidgru.tasks.registry import find_task, load, train_config
 
 log = logging.getLogger("vidgru")
 

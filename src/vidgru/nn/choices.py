@@ -3,6 +3,7 @@
 MAP_CORE = "convgru"  # the core that works on maps
 CORES = ("gru", "lstm", "rnn", "gated", MAP_CORE)
 CORE, SIZE = CORES[0], 64  # of a classifier
+SEEDS = 3  # of each network that is compared
 GATED_UPDATES = ("blend", "printed")
 ENCODERS = ("cnn", "rows")
 INPUTS = ("diff", "rgb", "both")

@@ -7,6 +7,7 @@ import click
 
 from vidgru.engine.model_config import ModelConfig
 from vidgru.tasks.contract import About
+from vidgru.tasks.registry import command_of
 from vidgru.terminal.options import (
     config_options,
     json_option,
@@ -18,8 +19,9 @@ from vidgru.terminal.options import (
 
 def make_command(about: About) -> click.Command:
     """Return a command that predicts for each source with a model of a task."""
+    verb, _, summary = command_of(about.name)
 
-    @click.command(about.command, help=about.summary)
+    @click.command(verb, help=summary)
     @source_arguments
     @config_options(ModelConfig)
     @json_option

@@ -1,7 +1,8 @@
 """The interface of a task for training, evaluating and the command line.
 
-A task is a package with two modules of these names: `options` holds ABOUT, which is all that
-`--help` needs and imports neither torch nor numpy; `task` holds TASK, which does the work.
+A task is a package with the command that uses its models and its line in `vidgru --help`, COMMAND
+and SUMMARY, and two modules: `options` holds ABOUT, which is all that the help of a command needs
+and imports neither torch nor numpy; `task` holds TASK, which does the work.
 """
 
 from abc import ABC, abstractmethod
@@ -33,15 +34,12 @@ if TYPE_CHECKING:
 class About:
     """How the command line describes a task.
 
-    name: in model files and of --task; command, summary: the
-    command that uses a model, and its line in `vidgru --help`; noun: for a model of it;
-    use: completes "This model ..."; subject: of its own options; train_config,
-    evaluate_config: its options (those of other tasks are refused); presets: named settings.
+    name: in model files and of --task; noun: for a model of it; use: completes "This model ...";
+    subject: of its own options; train_config, evaluate_config: its options (those of other tasks
+    are refused); presets: named settings.
     """
 
     name: str
-    command: str
-    summary: str
     noun: str
     use: str
     subject: str
@@ -218,3 +216,6 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
             f"{model.path} {does}, whose encoder a classifier cannot use: give --init a "
             "classifier, or a model of `vidgru train --task forecast`."
         )
+
+
+AnyTask = Task[Any, Any, Any, Any]

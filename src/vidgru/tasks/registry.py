@@ -1,13 +1,17 @@
-"""Finds a task by its name."""
+"""Finds a task by its name. Imports little by itself: `vidgru --help` needs it."""
+
+from __future__ import annotations
 
 import dataclasses
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.core.options import make
-from vidgru.tasks.contract import About, Task
+
+if TYPE_CHECKING:
+    from vidgru.tasks.contract import About, AnyTask
 
 # A task is a package, see `tasks.contract`, and one line here. The first one is the default.
 PACKAGES = {
@@ -17,7 +21,11 @@ PACKAGES = {
     "scenes": "vidgru.tasks.scenes",
 }
 
-AnyTask = Task[Any, Any, Any, Any]
+
+def command_of(name: str) -> tuple[str, str, str]:
+    """Return the command of a task, the module that has it, and its line in `vidgru --help`."""
+    package = importlib.import_module(PACKAGES[name])
+    return package.COMMAND, f"{PACKAGES[name]}.cli", package.SUMMARY
 
 
 def about(name: str) -> About:

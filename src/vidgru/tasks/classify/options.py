@@ -19,6 +19,7 @@ from vidgru.nn.choices import (
     INPUTS,
     LOOKS,
     MAP_CORE,
+    SEEDS,
     SIZE,
 )
 from vidgru.tasks.contract import About
@@ -345,7 +346,7 @@ class CompareConfig:
         " Default: as `train`.",
         choices=INPUTS,
     )
-    seeds: int = option(3, "Trainings of each, with --seed and the seeds after it.", low=1)
+    seeds: int = option(SEEDS, "Trainings of each, with --seed and the seeds after it.", low=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -362,8 +363,6 @@ class CompareConfig:
 
 ABOUT = About(
     name="classify",
-    command="predict",
-    summary="Predict the class of videos, as a whole or over time.",
     noun="a classifier",
     use="is a classifier: use `vidgru predict`",
     subject="classes",

@@ -1,1 +1,4 @@
 """Forecast frames."""
+
+COMMAND = "forecast"
+SUMMARY = "Forecast the frames that come next in videos."

@@ -68,8 +68,6 @@ class ForecastConfig(ModelConfig):
 
 ABOUT = About(
     name="forecast",
-    command="forecast",
-    summary="Forecast the frames that come next in videos.",
     noun="a forecasting model",
     use="forecasts frames: use `vidgru forecast`",
     subject="forecasts",

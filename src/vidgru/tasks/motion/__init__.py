@@ -1,1 +1,4 @@
 """Prediction of motion."""
+
+COMMAND = "motion"
+SUMMARY = "Measure what moves in videos, and predict where it goes next."

@@ -49,8 +49,6 @@ class MotionConfig(ModelConfig):
 
 ABOUT = About(
     name="motion",
-    command="motion",
-    summary="Measure what moves in videos, and predict where it goes next.",
     noun="a model of motion",
     use="is a model of motion: use `vidgru motion`",
     subject="motion",

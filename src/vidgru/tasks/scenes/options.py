@@ -109,8 +109,6 @@ def refuse_without_scenes(names: Iterable[str]) -> None:
 
 ABOUT = About(
     name="scenes",
-    command="scenes",
-    summary="Find where scenes of videos begin and end.",
     noun="a model of scenes",
     use="is a model of scenes: use `vidgru scenes`",
     subject="scenes",
