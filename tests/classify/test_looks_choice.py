@@ -58,7 +58,9 @@ def test_classes_that_only_one_fold_has_are_never_found() -> None:
         (0.9, 0.5, 0.7, "looks"),
         (0.72, 0.5, 0.7, "both"),
         (0.4, 0.8, 0.7, "changes"),
-        (0.4, 0.8, 0.8, "both"),
+        (0.4, 0.8, 0.8, "changes"),
+        (0.66, 0.6, 0.9, "changes"),  # read-outs of both promise more than a training keeps
+        (0.7, 0.6, 0.9, "both"),
     ],
 )
 def test_what_is_chosen(looks: float, changes: float, both: float, chosen: str) -> None:
@@ -114,15 +116,17 @@ def test_the_clips_decide(
         moving_squares(moves / "right" / f"{n}.avi", 2, 100 + n)
     found = {}
     for folder in (colours, moves):
-        result = train(
-            folder, looks=encoder, input="auto", out=str(tmp_path / f"of {folder.name}"), **SETTINGS
-        )
+        with monkeypatch.context() as patch:
+            if folder == colours:  # colours that encoders of vidgru know, too
+                patch.setattr(looks_choice, "_changes_of", lambda *given: np.zeros(4))
+            out = str(tmp_path / f"of {folder.name}")
+            result = train(folder, looks=encoder, input="auto", out=out, **SETTINGS)
         assert isinstance(result, TrainResult)
         assert result.looks is not None
         found[folder.name] = result
     looks = found["colours"].looks
     assert looks.looks == looks.nearest_mean == 1.0
-    assert looks.input in ("looks", "both")
+    assert (looks.input, looks.both) == ("both", 1.0)
     assert load_model(found["colours"].run).spec.looks
     moving = found["moves"].looks
     assert moving.changes > moving.looks + 0.2

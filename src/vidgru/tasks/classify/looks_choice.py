@@ -2,8 +2,9 @@
 
 A read-out is a ridge regression on features of whole clips, cross-validated with the same groups as
 folds are. Features of changes come from the encoders that come with vidgru, and training improves
-on them more than on those of looks. So changes stay unless looks alone are clearly better, and
-looks are left out only where they add nothing.
+on them more than on those of looks: on UT-Interaction both are 6 to 10 points better than changes
+as read-outs, and 12 to 21 points worse once trained. So looks are used only where they alone are
+clearly better than changes.
 """
 
 import logging
@@ -106,11 +107,11 @@ def choose_input(
 
 
 def _best(looks: float, changes: float, both: float, count: int) -> str:
-    """Return what to train on: "changes", "looks" or "both", which needs no margin."""
+    """Return what to train on: "changes", "looks" or "both"."""
     margin = math.sqrt(max(both * (1 - both), 0.01) / count)  # a standard error
-    if looks > both + margin:
-        return "looks"
-    return "changes" if changes > max(both, looks) else "both"
+    if looks <= changes + 2 * margin:
+        return "changes"
+    return "looks" if looks > both + margin else "both"
 
 
 def background_warning(choice: LooksChoice) -> str:
