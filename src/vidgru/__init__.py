@@ -332,7 +332,9 @@ def evaluate(
     progress: OnProgress | None = None,
     **options: Any,
 ) -> AnyEvaluation:
-    """Measure how good a run folder or model file is on labelled clips that it did not learn from.
+    """Measure how good a model is on labelled clips that it did not learn from.
+
+    `model` is a run folder or model file, or "motion" or "scenes" that come with vidgru.
 
     With `timeline=True` it measures the timelines of annotated videos, and gives a
     TimelineEvaluation. Models for other tasks need no labels, and give a MotionEvaluation, a

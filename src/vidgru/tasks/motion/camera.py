@@ -76,7 +76,7 @@ class View(NamedTuple):
 
 def lengths(vectors: Array) -> Array:
     """Return the lengths (...) of vectors (..., 2)."""
-    # Not np.hypot, which takes six times as long: speeds are far from overflow.
+    # Not np.hypot, which takes twice as long: speeds are far from overflow.
     return np.asarray(np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2))
 
 
