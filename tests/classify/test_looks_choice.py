@@ -140,3 +140,17 @@ def test_the_clips_decide(
     shown = " ".join(capsys.readouterr().out.split())
     assert "Without training, changes classify" in shown
     assert "changes alone are trained on. Nearest class mean of looks:" in shown
+
+
+@needs_onnx
+def test_too_few_clips_to_decide_keep_to_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = str(write_encoder(tmp_path / "tiny.onnx"))
+    for n in range(2):
+        moving_squares(tmp_path / "clips" / "left" / f"{n}.avi", -2, n)
+        moving_squares(tmp_path / "clips" / "right" / f"{n}.avi", 2, 100 + n)
+    out = str(tmp_path / "run")
+    result = train(tmp_path / "clips", looks=encoder, input="auto", out=out, **SETTINGS)
+    assert "changes alone are trained on" in caplog.text
+    assert (result.looks, load_model(result.run).spec.looks) == (None, "")
