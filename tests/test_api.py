@@ -11,7 +11,7 @@ from helpers import noise, write_clip
 import vidgru
 from vidgru.core.options import python_names
 from vidgru.tasks.motion.model_file import SHIPPED_MOTION
-from vidgru.tasks.registry import find_task
+from vidgru.tasks.registry import find_task, locate
 
 
 def test_any_model_is_loaded(trained: vidgru.TrainResult) -> None:
@@ -22,15 +22,16 @@ def test_any_model_is_loaded(trained: vidgru.TrainResult) -> None:
     assert isinstance(vidgru.load("scenes"), vidgru.ScenesModel)
 
 
-def test_a_folder_of_a_task_s_name_is_reached_by_its_path(
+def test_a_run_of_a_task_s_name_comes_before_what_is_shipped(
     trained: vidgru.TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "motion").mkdir()
-    (tmp_path / "motion" / "model.safetensors").write_bytes(trained.model.read_bytes())
     monkeypatch.chdir(tmp_path)
-    assert isinstance(vidgru.load(Path("motion")), vidgru.Model)
-    assert isinstance(vidgru.load("./motion"), vidgru.Model)
-    assert isinstance(vidgru.load("motion"), vidgru.MotionModel)
+    assert isinstance(vidgru.load("motion"), vidgru.MotionModel)  # a folder of clips, say
+    (tmp_path / "motion" / "model.safetensors").write_bytes(trained.model.read_bytes())
+    for path in ("motion", "./motion", Path("motion")):
+        assert isinstance(vidgru.load(path), vidgru.Model)
+    assert locate("motion") == Path("motion")  # as evaluate and export find it
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,10 @@ def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
     refuse_live(folder)
     device = choose_device(given.device)
     prepare(given.threads)
-    model = load(newest_run(RUNS) if given.model is None else _located(given.model))
+    model = load(newest_run(RUNS) if given.model is None else locate(given.model))
     task = find_task(model.spec.task)
     config = evaluate_config(model.spec.task, options)
     return (yield from task.evaluate(Path(folder), config, model, device))
-
-
-def _located(model: str) -> Path:
-    """Return the path of a model, or by a task's name that of the one that is shipped."""
-    return path if (path := Path(model)).exists() else locate(model)
 
 
 def evaluate(

@@ -13,7 +13,7 @@ from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
 from vidgru.engine.run_folder import data_of
 from vidgru.tasks.contract import AnyTask
-from vidgru.tasks.registry import PACKAGES, find_task, load, locate
+from vidgru.tasks.registry import find_task, is_shipped, load, locate
 
 if TYPE_CHECKING:
     from vidgru.engine.onnx_export import ExportResult, Measure
@@ -70,7 +70,7 @@ def _place(model: str, path: Path, config: ExportConfig) -> Path:
     if path.name != MODEL_NAME:
         name = f"{path.stem}.onnx"
     # A model that comes with vidgru lies among its sources.
-    folder = path.parent if model not in PACKAGES else Path()
+    folder = Path() if is_shipped(model) else path.parent
     out = folder / name if config.out is None else Path(config.out)
     if not is_onnx(out):
         raise OptionError(f"Cannot write {out}: the name must end with .onnx.")

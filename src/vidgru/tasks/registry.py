@@ -59,13 +59,22 @@ def load(path: Path, name: str | None = None) -> Any:
     return loaded
 
 
+def is_shipped(path: str | Path) -> bool:
+    """Return whether a model is named by its task, and no file or run folder has that name."""
+    from vidgru.engine.newest_run import MODEL_NAME
+
+    named = isinstance(path, str) and path in PACKAGES
+    return named and not any(own.is_file() for own in (Path(path), Path(path, MODEL_NAME)))
+
+
 def locate(path: str | Path) -> Path:
     """Return the path of a model, by a task's name that of the one that is shipped.
 
-    Raises ModelError.
+    A file or run folder of that name comes first. Raises ModelError.
     """
-    if not isinstance(path, str) or path not in PACKAGES:
+    if not is_shipped(path):
         return Path(path)
+    path = str(path)
     from vidgru.engine.model_file import shipped
 
     own = find_task(path).shipped
