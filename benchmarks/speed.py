@@ -172,9 +172,8 @@ def step(place: Place) -> Iterator[Row]:
 
 def training(place: Place) -> Iterator[Row]:
     """Compare a training's steps, with all around them, with as many bare ones on one batch."""
-    config = ClassifyTrainConfig(
-        epochs=30, frames=16, device="cpu", out=str(place.folder / "again")
-    )
+    # Of its default length: how often it validates depends on that.
+    config = ClassifyTrainConfig(frames=16, device="cpu", out=str(place.folder / "again"))
     labels = tuple(map(str, range(8)))
     spec = ModelSpec("classify", labels, "both", CORE, HIDDEN, 10.0, 16, config.side)
     bare = ClassifyTrainStep(
