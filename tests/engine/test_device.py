@@ -42,7 +42,7 @@ def test_busy_cores_are_told_once(
     busy: float, left: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert said(busy, None, monkeypatch, caplog) == [
-        f"Other programs keep {busy:.1f} of 4 cores busy, which slows training several times over. "
+        f"Other programs keep {busy:.1f} of 4 cores busy. "
         f"With --threads {left} it is likely to end sooner."
     ]
     # Advice only: another number of threads would give other bits.

@@ -45,6 +45,7 @@ VERBS = {
     "label": ("vidgru.tools.label.cli", "Label videos in the browser, for training."),
 }
 
+SPIN = {"GOMP_SPINCOUNT": "2000"}  # how often a thread of torch looks before it sleeps, in loops
 PATIENCE = 20  # seconds; torchrun ends the processes that wait
 
 
@@ -87,6 +88,10 @@ class _Messages(logging.Handler):
 def main(args: list[str] | None = None) -> None:
     """Run the command line; exit codes are 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     words = sys.argv[1:] if args is None else args
+    # Torch's threads wait for each other actively, by default for long, although another program
+    # may have the core that the other thread needs. What the user has set counts.
+    if not {"OMP_WAIT_POLICY", *SPIN} & {*os.environ}:
+        os.environ.update(SPIN)
     debug = "--debug" in words
     # Accepted before and after the verb, since that is where people add it.
     words = [word for word in words if word != "--debug"]

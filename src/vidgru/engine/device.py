@@ -114,7 +114,7 @@ def _advise_threads() -> None:
     left = max(1, round((os.cpu_count() or 1) - busy))
     if left < threads:
         log.info(
-            "Other programs keep %.1f of %d cores busy, which slows training several times over. "
+            "Other programs keep %.1f of %d cores busy. "
             "With --threads %d it is likely to end sooner.",
             busy,
             os.cpu_count() or 1,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidgru.nn.convolution import Conv2d
 from vidgru.nn.gated import gated_sequence
 
 State = tuple[Tensor, ...]
@@ -204,8 +205,8 @@ class ConvGRUCell(Cell):
     def __init__(self, input_size: int, hidden_size: int, side: int = 1) -> None:
         super().__init__(input_size, hidden_size)
         self.side = side
-        self.from_input = nn.Conv2d(input_size, 3 * hidden_size, 1)
-        self.from_state = nn.Conv2d(hidden_size, 3 * hidden_size, 3, padding=1)
+        self.from_input = Conv2d(input_size, 3 * hidden_size, 1)
+        self.from_state = Conv2d(hidden_size, 3 * hidden_size, 3, padding=1)
 
     def initial_state(self, batch: int) -> State:
         """Return zeros (B, hidden_size, side, side)."""

@@ -5,11 +5,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from vidgru.nn.convolution import Conv2d
+
 
 def convolve(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """Return a 3x3 convolution with batch norm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, groups=groups, bias=False),
+        Conv2d(inputs, outputs, 3, stride=stride, padding=1, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )

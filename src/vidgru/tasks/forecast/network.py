@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidgru.nn.cells import ConvGRUCell, State
+from vidgru.nn.convolution import Conv2d
 from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder
 from vidgru.nn.inputs import MEAN, STD, changes
 from vidgru.nn.unroll import unroll
@@ -55,14 +56,14 @@ class ForecastNetwork(nn.Module):
         )
         self.up = nn.ConvTranspose2d(coarse, hidden, 4, stride=2, padding=1)
         self.mix = _convolve(2 * hidden, hidden)
-        self.move = nn.Conv2d(hidden, 2 * WAYS, 3, padding=1)
+        self.move = Conv2d(hidden, 2 * WAYS, 3, padding=1)
         self.grow = nn.ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
-        self.show = nn.Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
-        shares = nn.Conv2d(16, WAYS + 2, 3, padding=1)
+        self.show = Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
+        shares = Conv2d(16, WAYS + 2, 3, padding=1)
         with torch.no_grad():
             shares.bias[0] += STILL_LOGIT  # type: ignore[index]
         self.choose = nn.Sequential(
-            nn.Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
+            Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
             shares,
         )
@@ -181,7 +182,7 @@ class ForecastNetwork(nn.Module):
 def _convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Return a 3x3 convolution with a norm that also works for a single frame."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.GroupNorm(4, outputs),
         nn.LeakyReLU(0.1, inplace=True),
     )

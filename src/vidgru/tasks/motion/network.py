@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidgru.nn.cells import ConvGRUCell, State
+from vidgru.nn.convolution import Conv2d
 from vidgru.nn.encoders import convolve
 from vidgru.nn.inputs import DIFFERENCE_GAIN
 from vidgru.nn.unroll import unroll
@@ -51,12 +52,12 @@ class MotionNetwork(nn.Module):
         self.join = nn.Sequential(convolve(2 * FRAME_MAPS, MAPS, 2), convolve(MAPS, MAPS))
         self.core = ConvGRUCell(MAPS + 3 + KNOWN + 3, hidden, self.grid)
         self.head = nn.Sequential(
-            nn.Conv2d(hidden + 3, hidden, 3, padding=1),
+            Conv2d(hidden + 3, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, hidden, 3, padding=2, dilation=2),
+            Conv2d(hidden, hidden, 3, padding=2, dilation=2),
             nn.ReLU(inplace=True),
         )
-        self.output = nn.Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
+        self.output = Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
         # Not torch.linspace: for a model on the meta device, that imports a second's worth of code.
