@@ -75,6 +75,21 @@ def test_step_and_windows_equal_forward(core: str, seen: str) -> None:
     assert [window.start for window in found] == [0, 4, 8, 12]
 
 
+def test_looks_are_absent_in_half_of_training_where_there_are_changes() -> None:
+    clips, looks = torch.randn(400, 1, 3, 16, 16), torch.randn(400, 1, FEATURES)
+    for seen, share in (("both", 0.5), ("looks", 0.0)):
+        torch.manual_seed(0)
+        net = Network(NetworkConfig(seen, "gru", 3, size=16, looks=FEATURES))
+        _, side = net.encode(clips, looks)
+        assert side is not None
+        absent = (side == 0).all(-1).all(-1).double().mean()
+        assert abs(float(absent) - share) <= (0.08 if share else 0)
+        net.eval()
+        _, side = net.encode(clips, looks)
+        assert side is not None
+        assert (side != 0).any(-1).all()
+
+
 def test_the_model_names_its_encoder(result: TrainResult, encoder: Path) -> None:
     spec = load_model(result.run).spec
     assert (spec.input, spec.looks_name, spec.looks_features) == ("both", "tiny.onnx", FEATURES)

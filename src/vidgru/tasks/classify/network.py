@@ -16,6 +16,7 @@ from vidgru.tasks.classify.spec import SIDE_EVERY
 FEATURE_DROPOUT = 0.4
 LOOKS_WIDTH = 96  # values that are made of a picture encoder's features
 LOOKS_DROPOUT = 0.3
+LOOKS_ABSENT = 0.5  # share of the training clips whose looks are not shown, beside changes
 HIDDEN = 128
 MAP_HIDDEN = 64  # of convgru: mean and maximum of its maps are as many values as others have
 
@@ -51,16 +52,27 @@ class NoEncoder(FrameEncoder):
 
 
 class LooksProjection(nn.Module):
-    """Reduces the features of a picture encoder to fewer, which few clips can teach."""
+    """Reduces the features of a picture encoder to fewer, which few clips can teach.
 
-    def __init__(self, inputs: int, features: int = LOOKS_WIDTH) -> None:
+    In training, a share `absent` of the clips comes without any (ModDrop, Neverova et al. 2016).
+    Looks alone explain most training clips: a network that always had them would learn little from
+    changes.
+    """
+
+    def __init__(self, inputs: int, absent: float, features: int = LOOKS_WIDTH) -> None:
         super().__init__()
         self.norm, self.dropout = nn.LayerNorm(inputs), nn.Dropout(LOOKS_DROPOUT)
         self.linear, self.features = nn.Linear(inputs, features), features
+        self.absent = nn.Dropout(absent)
 
     def forward(self, looks: Tensor) -> Tensor:
-        """Return values (..., features) for features (..., inputs) of a picture encoder."""
-        return self.linear(self.dropout(self.norm(looks)))  # type: ignore[no-any-return]
+        """Return values (B, ..., features) for features (B, ..., inputs) of a picture encoder."""
+        found: Tensor = self.linear(self.dropout(self.norm(looks)))
+        if not self.training:
+            return found
+        # Of whole clips, and not raised: each value is what it is in a prediction.
+        kept: Tensor = self.absent(looks.new_ones(len(looks), *(1,) * (looks.ndim - 1)))
+        return found * (kept > 0)
 
 
 class StreamState(NamedTuple):
@@ -94,7 +106,7 @@ class Network(nn.Module):
         self.side: FrameEncoder | None = None
         self.looks: LooksProjection | None = None
         if config.looks:
-            self.looks = LooksProjection(config.looks)
+            self.looks = LooksProjection(config.looks, 0.0 if looks_alone else LOOKS_ABSENT)
         elif config.input == "both":
             self.side = FrameEncoder(3, SIDE_WIDTHS, not self.maps)
         held = self.looks or self.side
