@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDGRU_CACHE", str(place / "cache"))
         data = make_folder(place / "squares", clips=24)
-        options = {"epochs": 60, "size": 16, "batch_size": 8, "augment": "none", "threads": 1}
+        options = {"epochs": 30, "size": 16, "batch_size": 8, "augment": "none", "threads": 1}
         return train(data, out=str(place / "run"), **options).run
 
 
