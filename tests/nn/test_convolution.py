@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidgru.nn.convolution import MAX_THREADS, Conv2d, _Apart
+from vidgru.nn.convolution import MAX_PARTS, Conv2d, _Apart
 from vidgru.nn.encoders import convolve
 
 
@@ -30,7 +30,7 @@ def learned(layer: nn.Module, maps: Tensor) -> list[Tensor]:
     return [outputs, seen.grad, *(p.grad for p in layer.parameters())]  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("count", [1, 2, 5], ids="{} pictures".format)
+@pytest.mark.parametrize("count", [1, 2, 11], ids="{} pictures".format)
 @pytest.mark.parametrize(
     "how",
     [
@@ -40,7 +40,7 @@ def learned(layer: nn.Module, maps: Tensor) -> list[Tensor]:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 12])
 def test_it_learns_as_torch_does(count: int, how: dict[str, int], number: int) -> None:
     torch.set_num_threads(number)
     torch.manual_seed(0)
@@ -58,7 +58,7 @@ def test_parts_are_what_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     apply = _Apart.apply
     monkeypatch.setattr(_Apart, "apply", lambda *rest: seen.append(0) or apply(*rest))
     layer = convolve(4, 8)
-    for number, most in ((1, 0), (2, 1), (MAX_THREADS, 1), (MAX_THREADS + 1, 0)):
+    for number, most in ((1, 0), (2, 1), (MAX_PARTS, 1), (MAX_PARTS + 4, 1)):
         torch.set_num_threads(number)
         seen.clear()
         learned(layer, torch.randn(8, 4, 6, 6))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-MAX_THREADS = 4  # threads; with more, starting them from Python takes longer than the waiting
+MAX_PARTS = 8  # of a batch; to start more from Python would take longer than they compute
 
 
 class Conv2d(nn.Conv2d):
@@ -26,7 +26,7 @@ class Conv2d(nn.Conv2d):
         """Return maps (N, out, h, w) of maps (N, in, H, W)."""
         threads = torch.get_num_threads()
         apart = self.training and torch.is_grad_enabled() and input.device.type == "cpu"
-        if not apart or self.groups > 1 or not 1 < threads <= min(MAX_THREADS, len(input)):
+        if not apart or self.groups > 1 or min(threads, len(input)) < 2:
             return super().forward(input)
         kind = input.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else input.dtype
@@ -63,8 +63,9 @@ class _Apart(torch.autograd.Function):
             return found
 
         threads, own = torch.get_num_threads(), [False, True, ctx.biased]
-        first, *others = _parts(len(maps), threads)
-        others_found = [_pool(threads).submit(gradients, own, part) for part in others]
+        count = min(threads, MAX_PARTS, len(maps))
+        first, *others = _parts(len(maps), count)
+        others_found = [_pool(count - 1).submit(gradients, own, part) for part in others]
         torch.set_num_threads(1)  # of this thread
         try:
             _, kernel, offset = gradients(own, first)
@@ -90,15 +91,16 @@ def _parts(count: int, parts: int) -> list[slice]:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return a pool of one thread less, each of which computes alone."""
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Return a pool of threads, each of which computes alone."""
 
     def begin() -> None:
         torch.get_num_threads()  # otherwise torch sets the number again at its first use
         torch.set_num_threads(1)
 
-    pool, ready = ThreadPoolExecutor(threads - 1, initializer=begin), Barrier(threads)
-    for _ in range(threads - 1):
+    threads, ready = torch.get_num_threads(), Barrier(workers + 1)
+    pool = ThreadPoolExecutor(workers, initializer=begin)
+    for _ in range(workers):
         pool.submit(ready.wait)
     ready.wait()
     torch.set_num_threads(threads)  # for threads that begin later
