@@ -24,16 +24,35 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return maps (N, out, h, w) of maps (N, in, H, W)."""
-        threads = torch.get_num_threads()
-        apart = self.training and torch.is_grad_enabled() and input.device.type == "cpu"
-        if not apart or self.groups > 1 or min(threads, len(input)) < 2:
-            return super().forward(input)
-        kind = input.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else input.dtype
-        found: Tensor = _Apart.apply(  # type: ignore[no-untyped-call]
-            input, self.weight, self.bias, dtype, (self.stride, self.padding, self.dilation)
-        )
-        return found
+        return _by_parts(self, input) if _divides(self, input) else super().forward(input)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution as torch's, trained as `Conv2d` is."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return maps (N, out, h, w) of maps (N, in, H, W)."""
+        if output_size is None and _divides(self, input):
+            return _by_parts(self, input)
+        return super().forward(input, output_size)
+
+
+def _divides(layer: nn.Conv2d | nn.ConvTranspose2d, maps: Tensor) -> bool:
+    """Return whether the gradient of a layer's kernel is computed by parts of the batch."""
+    learns = torch.is_grad_enabled() and layer.weight.requires_grad and layer.groups == 1
+    several = maps.device.type == "cpu" and min(torch.get_num_threads(), len(maps)) > 1
+    return learns and several and not torch.compiler.is_compiling()  # nor exporting
+
+
+def _by_parts(layer: nn.Conv2d | nn.ConvTranspose2d, maps: Tensor) -> Tensor:
+    kind = maps.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else maps.dtype
+    where = layer.stride, layer.padding, layer.dilation
+    how = (*where, isinstance(layer, nn.ConvTranspose2d), layer.output_padding, 1)
+    found: Tensor = _Apart.apply(  # type: ignore[no-untyped-call]
+        maps, layer.weight, layer.bias, dtype, how
+    )
+    return found
 
 
 class _Apart(torch.autograd.Function):
@@ -45,24 +64,25 @@ class _Apart(torch.autograd.Function):
     ) -> Tensor:
         maps, weight = maps.to(dtype), weight.to(dtype)
         ctx.save_for_backward(maps, weight)
-        ctx.how, ctx.biased = how, bias is not None
-        return nn.functional.conv2d(maps, weight, None if bias is None else bias.to(dtype), *how)
+        ctx.how, ctx.sizes = how, None if bias is None else list(bias.shape)
+        found: Tensor = torch.convolution(
+            maps, weight, None if bias is None else bias.to(dtype), *how
+        )
+        return found
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, weight = ctx.saved_tensors
-        stride, padding, dilation = ctx.how
-        sizes = [len(weight)] if ctx.biased else None
 
         def gradients(mask: list[bool], part: slice) -> list[Tensor]:
             found: list[Tensor] = torch.ops.aten.convolution_backward(
-                gradient[part], maps[part], weight, sizes, stride, padding, dilation,
-                False, [0, 0], 1, mask,
-            )  # fmt: skip
+                gradient[part], maps[part], weight, ctx.sizes, *ctx.how, mask
+            )
             return found
 
-        threads, own = torch.get_num_threads(), [False, True, ctx.biased]
+        biased = ctx.sizes is not None
+        threads, own = torch.get_num_threads(), [False, True, biased]
         count = min(threads, MAX_PARTS, len(maps))
         first, *others = _parts(len(maps), count)
         others_found = [_pool(count - 1).submit(gradients, own, part) for part in others]
@@ -76,12 +96,11 @@ class _Apart(torch.autograd.Function):
         for each in others_found:
             _, more, shift = each.result()
             kernel += more
-            if ctx.biased:
-                offset = offset + shift
+            offset = offset + shift if biased else offset
         before = None
         if ctx.needs_input_grad[0]:
             before = gradients([True, False, False], slice(None))[0]
-        return before, kernel, offset if ctx.biased else None, None, None
+        return before, kernel, offset if biased else None, None, None
 
 
 def _parts(count: int, parts: int) -> list[slice]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidgru.nn.cells import ConvGRUCell, State
-from vidgru.nn.convolution import Conv2d
+from vidgru.nn.convolution import Conv2d, ConvTranspose2d
 from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder
 from vidgru.nn.inputs import MEAN, STD, changes
 from vidgru.nn.unroll import unroll
@@ -54,10 +54,10 @@ class ForecastNetwork(nn.Module):
         self.coarse = ConvGRUCell(
             coarse + context[2] + context[3], coarse, size // (2 * FORECAST_CELL)
         )
-        self.up = nn.ConvTranspose2d(coarse, hidden, 4, stride=2, padding=1)
+        self.up = ConvTranspose2d(coarse, hidden, 4, stride=2, padding=1)
         self.mix = _convolve(2 * hidden, hidden)
         self.move = Conv2d(hidden, 2 * WAYS, 3, padding=1)
-        self.grow = nn.ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
+        self.grow = ConvTranspose2d(hidden, hidden // 2, 4, stride=2, padding=1)
         self.show = Conv2d(hidden // 2, 4 * (DETAIL + channels), 3, padding=1)
         shares = Conv2d(16, WAYS + 2, 3, padding=1)
         with torch.no_grad():
