@@ -1,6 +1,6 @@
 """How well the model of motion that comes with vidgru detects and predicts.
 
-    python benchmarks/motion.py [--seed N] [--scenes N]
+    python benchmarks/motion.py [--seed N] [--scenes N] [--things]
 
 Generates videos of seeds that the model was not trained on, writes them as files at
 several sizes and rates, lets the model read those and compares with the true motion: of each moving
@@ -30,6 +30,7 @@ from vidgru.video.sample import sample_frames
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from drawn_scenes import Scene, Shot, make_scene, render
+from motion_things import follow, total
 
 SIZES = (320, 426)  # widths
 RATES = (24.0, 25.0, 30.0, 12.5)  # frames/s
@@ -182,16 +183,41 @@ def by_seconds(model: MotionModel, folder: Path, seed: int, count: int) -> Itera
         yield f"seconds, {name}: median speed error, %", 100 * float(np.median(speeds))
 
 
+SCENES_OF_THINGS: dict[str, dict[str, object]] = {
+    "turning, still camera": {"kinds": ("turning",), "camera": "still"},
+    "turning, any camera": {"kinds": ("turning",)},
+    "all motions, any camera": {},
+    "no things, moving camera": {"camera": "pan", "most": 0},
+}
+
+
+def by_things(model: MotionModel, folder: Path, seed: int, count: int) -> Iterator[Figure]:
+    """Yield how well each thing is followed, and where it is predicted to be."""
+    for name, wanted in SCENES_OF_THINGS.items():
+        scores = [
+            follow(
+                video.scene,
+                model.fields(video.path, things=True),
+                video.shot.frames.shape[2],
+                SECONDS,
+            )
+            for video in videos(folder, seed + 3, count, **wanted)
+        ]
+        for what, figure in total(scores):
+            yield f"things, {name}: {what}", figure
+
+
 def main() -> None:
     """Run the chosen measurement."""
     parser = argparse.ArgumentParser(description="Measure the model of motion.")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--model", help="Left out, the one that comes with vidgru.")
+    parser.add_argument("--things", action="store_true", help="Only how things are followed.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = vidgru.load(given.model or "motion")
-        for measure in (by_cells, by_seconds):
+        for measure in (by_things,) if given.things else (by_cells, by_seconds):
             for what, figure in measure(model, Path(folder), given.seed, given.scenes):
                 print(f"{what}: {figure:.3f}", flush=True)
 

@@ -1,7 +1,7 @@
 """Motion fields whose truth is known: dense velocities, averaged over cells."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidgru.tasks.motion.results import AHEAD, MotionField
 
-WIDTH, HEIGHT, GRID, FINE = 1280, 720, 8, 20
+WIDTH, HEIGHT, GRID, FINE, FLOW = 1280, 720, 8, 20, 32
 
 
 class Thing(NamedTuple):
@@ -46,10 +46,15 @@ def scene(
         dense[inside] = thing.vx, thing.vy
     moving = cells(np.hypot(*dense.transpose(2, 0, 1)) > 1e-6)
     velocity = np.stack([cells(dense[..., 0]), cells(dense[..., 1])], -1)
+    flow = dense.reshape(FLOW, GRID * FINE // FLOW, FLOW, GRID * FINE // FLOW, 2).mean((1, 3))
     velocity = velocity + np.random.default_rng(seed).normal(0, noise, velocity.shape)
     fields = np.repeat(velocity[None], 1 + len(AHEAD), 0).astype(np.float32)
     return MotionField(
-        time, fields, np.full(fields.shape[:3], spread, np.float32), moving.astype(np.float32)
+        time,
+        fields,
+        np.full(fields.shape[:3], spread, np.float32),
+        moving.astype(np.float32),
+        flow.astype(np.float32),
     )
 
 
@@ -69,4 +74,33 @@ def field(
     for cell, way in (cells or {}).items():
         velocity[cell] = way
     moving = (np.abs(velocity[0]).sum(-1) > 0).astype(np.float32)
-    return MotionField(time, velocity, np.full(shape, spread, np.float32), moving)
+    return MotionField(
+        time,
+        velocity,
+        np.full(shape, spread, np.float32),
+        moving,
+        np.zeros((FLOW, FLOW, 2), np.float32),
+    )
+
+
+RATE = 12.5  # fields/s
+Path = Callable[[float], tuple[float, float, float, float]]  # middle and velocity, in pixels
+
+
+def shape(way: Path, time: float, width: float = 200, height: float = 160) -> Thing:
+    """Return a rectangle on a path, as shares of the picture."""
+    x, y, vx, vy = way(time)
+    return Thing(
+        (x - width / 2) / WIDTH, (y - height / 2) / HEIGHT,
+        (x + width / 2) / WIDTH, (y + height / 2) / HEIGHT, vx, vy,
+    )  # fmt: skip
+
+
+def straight(x: float, y: float, vx: float, vy: float) -> Path:
+    return lambda t: (x + vx * t, y + vy * t, vx, vy)
+
+
+def fields(ways: Sequence[Path], seconds: float, **camera: object) -> list[MotionField]:
+    """Return the fields of rectangles on paths."""
+    times = [n / RATE for n in range(1, round(seconds * RATE))]
+    return [scene([shape(way, t) for way in ways], time=t, **camera) for t in times]  # type: ignore[arg-type]

@@ -60,7 +60,13 @@ if TYPE_CHECKING:
     from vidgru.tasks.forecast.scores import ForecastEvaluation, ForecastTrainResult
     from vidgru.tasks.motion.model import MotionModel
     from vidgru.tasks.motion.options import MotionTrainConfig
-    from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
+    from vidgru.tasks.motion.results import (
+        FrameThings,
+        Motion,
+        MotionField,
+        MotionSecond,
+        MovingThing,
+    )
     from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
     from vidgru.tasks.scenes.model import ScenesModel
     from vidgru.tasks.scenes.options import SceneTrainConfig
@@ -97,7 +103,13 @@ _LATER = {
     "vidgru.tasks.forecast.scores": {"ForecastEvaluation", "ForecastTrainResult"},
     "vidgru.tasks.motion.model": {"MotionModel"},
     "vidgru.tasks.motion.options": {"MotionTrainConfig"},
-    "vidgru.tasks.motion.results": {"Motion", "MotionField", "MotionSecond"},
+    "vidgru.tasks.motion.results": {
+        "FrameThings",
+        "Motion",
+        "MotionField",
+        "MotionSecond",
+        "MovingThing",
+    },
     "vidgru.tasks.motion.scores": {"MotionEvaluation", "MotionTrainResult"},
     "vidgru.tasks.scenes.model": {"ScenesModel"},
     "vidgru.tasks.scenes.options": {"SceneTrainConfig"},
@@ -129,6 +141,7 @@ __all__ = [
     "ForecastMoment",
     "ForecastTrainConfig",
     "ForecastTrainResult",
+    "FrameThings",
     "Frames",
     "LiveMoment",
     "Model",
@@ -140,6 +153,7 @@ __all__ = [
     "MotionSecond",
     "MotionTrainConfig",
     "MotionTrainResult",
+    "MovingThing",
     "Prediction",
     "Progress",
     "Scene",

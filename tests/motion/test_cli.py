@@ -62,7 +62,7 @@ def test_json(vidgru: Vidgru, known: Path) -> None:
     assert np.shape(said["heat"]) == (8, 8)
     first, second, last = said["per_second"]
     assert first.keys() == {
-        "start", "end", "motion", "moving", "objects", "camera", "ahead", "field"
+        "start", "end", "motion", "moving", "objects", "camera", "ahead", "field", "things"
     }  # fmt: skip
     assert first["objects"] == {
         "compass": "E",

@@ -235,6 +235,7 @@ def test_any_field_gives_numbers(
             rng.normal(0, size, (4, grid, grid, 2)).astype(np.float32),
             (spread * rng.random((4, grid, grid)) + 1e-4).astype(np.float32),
             rng.random((grid, grid)).astype(np.float32),
+            np.zeros((grid, grid, 2), np.float32),
         )
         for _ in range(3)
     ]

@@ -1,6 +1,6 @@
 """`vidgru motion`: detect motion in videos, and predict it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ import click
 from vidgru.core.address import refuse_live
 from vidgru.core.results import Failure, Progress
 from vidgru.tasks.motion.options import MotionConfig
-from vidgru.tasks.motion.results import Motion, MotionSecond
+from vidgru.tasks.motion.results import FrameThings, Motion, MotionSecond
 from vidgru.terminal.options import config_options, json_option, quiet_option, source_arguments
 
 if TYPE_CHECKING:
     from vidgru.tasks.motion.model import MotionModel
+    from vidgru.terminal.source_loop import Output
 
 Plan = dict[Path, Path]
 
@@ -22,7 +23,12 @@ Plan = dict[Path, Path]
 @click.command("motion")
 @source_arguments
 @config_options(MotionConfig)
-@click.option("--csv", "table", metavar="FILE", help="Also write a table with one row per second.")
+@click.option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    help="Also write a table with one row per second; with --things, per thing and sampled frame.",
+)
 @json_option
 @quiet_option
 def command(
@@ -33,20 +39,35 @@ def command(
     SOURCE is a video, a folder of images, or a folder to search for videos. Each second has a row:
     direction and speed of the main motion, without that of the camera; the share of the frame that
     moves; the motion predicted 0.25, 0.5 and 1 s ahead; and how the camera moves. When the camera
-    pans right, the contents of the frame go left.
+    pans right, the contents of the frame go left. With --things, each thing that moves apart from
+    the camera has a row in each second in which it does.
 
     Degrees go clockwise from up, as on a compass: 0 is up (N), 90 right (E), 180 down (S) and 270
     left (W). Speeds are in pixels of the source a second, and in widths of the picture.
     """
     config = MotionConfig(**options)
     refuse_live(table or "")
-    from vidgru.tasks.motion.model import load_motion
+    from vidgru.tasks.motion.model import analyse_each, load_motion
+    from vidgru.terminal.source_loop import print_sources
     from vidgru.video.find import find_sources
 
     found = find_sources(sources)
     saves, maps = _plan(sources, config, found, table)
     model = load_motion(config.model, device=config.device, threads=config.threads)
-    if _print(model, found, saves, maps, table, as_json, quiet):
+    items = analyse_each(model, found, things=config.things)
+    make_output = _things_output if config.things else _output
+    output = make_output(
+        table, as_json, lambda motion: _write_files(model, motion, saves, maps, quiet)
+    )
+    failed = print_sources(
+        _rows(items, found),
+        len(found),
+        output,
+        quiet=quiet,
+        interrupted="{printed} of {total} sources were finished.",
+        parts=(_Row, FrameThings),
+    )
+    if failed:
         click.get_current_context().exit(1)
 
 
@@ -84,44 +105,54 @@ def _rows(items: Iterable[Any], found: Sequence[Path | Failure]) -> Iterator[Any
             yield _Row(str(found[number]), item, first)
             first = False
         else:
-            if not isinstance(item, Progress):
+            if not isinstance(item, Progress | FrameThings):
                 number, first = number + 1, True
             yield item
 
 
-def _print(
-    model: "MotionModel",
-    found: Sequence[Path | Failure],
-    saves: Plan,
-    maps: Plan,
-    table: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> bool:
-    """Print and write motion as it is found; return whether anything failed."""
-    from vidgru.tasks.motion.model import analyse_each
+def _output(table: str | None, as_json: bool, save: Callable[[Any], bool]) -> "Output":
+    """Return how the seconds of sources are printed."""
     from vidgru.tasks.motion.tables import COLUMNS, cells_of, foot_of, row_of, title_of
-    from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+    from vidgru.terminal.source_loop import CsvFile, Output
 
     def show(row: _Row) -> None:
         if row.first:
             print(title_of(row.source))
         print(row_of(row.second))
 
-    output = Output(
+    return Output(
         as_json=as_json,
         json_types=(Motion,),
         show={_Row: show, Motion: lambda motion: print(foot_of(motion))},
         table=CsvFile(table, COLUMNS, {_Row: lambda row: [cells_of(row.source, row.second)]}),
-        save={Motion: lambda motion: _write_files(model, motion, saves, maps, quiet)},
+        save={Motion: save},
     )
-    return print_sources(
-        _rows(analyse_each(model, found), found),
-        len(found),
-        output,
-        quiet=quiet,
-        interrupted="{printed} of {total} sources were finished.",
-        parts=(_Row,),
+
+
+def _things_output(table: str | None, as_json: bool, save: Callable[[Any], bool]) -> "Output":
+    """Return how the things in sources are printed."""
+    from vidgru.tasks.motion.tables import foot_of
+    from vidgru.tasks.motion.thing_tables import (
+        COLUMNS,
+        cells_of,
+        counted_things,
+        rows_of,
+        title_of,
+    )
+    from vidgru.terminal.source_loop import CsvFile, Output
+
+    def show(row: _Row) -> None:
+        if row.first:
+            print(title_of(row.source))
+        for line in rows_of(row.second):
+            print(line)
+
+    return Output(
+        as_json=as_json,
+        json_types=(FrameThings, Motion),
+        show={_Row: show, Motion: lambda motion: print(foot_of(motion, counted_things(motion)))},
+        table=CsvFile(table, COLUMNS, {FrameThings: cells_of}),
+        save={Motion: save},
     )
 
 

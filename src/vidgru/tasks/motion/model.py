@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from vidgru.core.errors import ModelError, OutputError, VideoError
-from vidgru.core.results import Failure, OnProgress, Progress
+from vidgru.core.options import python_names
+from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_file import shipped
@@ -22,9 +24,10 @@ from vidgru.tasks.motion.fields import read_outputs
 from vidgru.tasks.motion.flow import Field, FlowMeter, cell_means
 from vidgru.tasks.motion.model_file import SHIPPED_MOTION, LoadedMotion
 from vidgru.tasks.motion.model_file import load_motion as read_model
-from vidgru.tasks.motion.results import Motion, MotionField, MotionSecond
+from vidgru.tasks.motion.results import FrameThings, Motion, MotionField, MotionSecond
 from vidgru.tasks.motion.save import save_motion
 from vidgru.tasks.motion.summary import summarise_second
+from vidgru.tasks.motion.tracking import Tracker
 from vidgru.video.cadence import SeenPictures, find_cadence
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.heat import read_picture, save_heat
@@ -70,24 +73,35 @@ class MotionModel(VideoModel[Motion]):
         self.device = device
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
 
-    def fields(self, source: Source) -> Iterator[MotionField]:
+    def fields(self, source: Source, *, things: bool = False) -> Iterator[MotionField]:
         """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
 
         The first frame of each shot has none, as there is no frame before it. Memory
-        stays constant. Raises VideoError, also for a source of only one frame; OptionError.
+        stays constant. With `things`, each field has the things that move, see `MovingThing`.
+        Raises VideoError, also for a source of only one frame; OptionError.
         """
         probe = self.probe(source)
-        return chain.from_iterable(self._read(source, probe, ReadingProgress(source, probe.rate)))
+        read = self._read(source, probe, ReadingProgress(source, probe.rate))
+        return chain.from_iterable(_tracked(read, probe) if things else read)
 
-    def analyse(self, source: Source, *, progress: OnProgress | None = None) -> Motion:
-        """Do as `predict`: return what moves in a video, a folder of images or Frames."""
-        return self.predict(source, progress=progress)
+    def analyse(
+        self, source: Source, *, things: bool = False, progress: OnProgress | None = None
+    ) -> Motion:
+        """Do as `predict`: return what moves in a video, a folder of images or Frames.
 
-    def steps(self, source: Source) -> Generator[Progress | MotionSecond, None, Motion]:
+        With `things`, each second has those that moved in it, see `MovingThing`.
+        """
+        with python_names():
+            return run_to_end(self.steps(source, things=things), progress)
+
+    def steps(
+        self, source: Source, *, things: bool = False
+    ) -> Generator[Progress | FrameThings | MotionSecond, None, Motion]:
         """Find out what moves in a source, yielding each second, and how far that is.
 
-        A last part of less than half a second belongs to the second before. Frames are read once,
-        in order; memory grows by no more than what is yielded. Raises VideoError, OptionError.
+        A last part of less than half a second belongs to the second before. With `things`, those
+        of each sampled frame are yielded, too. Frames are read once, in order; memory grows by no
+        more than the seconds. Raises VideoError, OptionError.
         """
         probe = self.probe(source)
         reading, grid = ReadingProgress(source, probe.rate), self.spec.grid
@@ -104,8 +118,11 @@ class MotionModel(VideoModel[Motion]):
         before: list[MotionField] = []  # of the last whole second,
         now: list[MotionField] = []  # and of the current one
         first = number = 0  # when they began
-        for fields in self._read(source, probe, reading):
+        read = self._read(source, probe, reading)
+        for fields in _tracked(read, probe) if things else read:
             for field in fields:
+                if field.things is not None:
+                    yield FrameThings(str(source), field.time, field.things)
                 # Motion in a frame happened since the frame before.
                 at = int(max(field.time - 0.5 / probe.rate, 0))
                 if at > number and now:
@@ -149,7 +166,7 @@ class MotionModel(VideoModel[Motion]):
         return probe._replace(rate=rate * looks, start=cadence.middle, looks=looks)
 
     def save_steps(self, motion: Motion, path: str | Path) -> Generator[Progress, None, None]:
-        """Write the video of a result with arrows drawn on it, see `save_motion`.
+        """Write the video of a result with arrows, or boxes of its things: see `save_motion`.
 
         The fields are computed again. Raises VideoError, OutputError, OptionError.
         """
@@ -157,12 +174,15 @@ class MotionModel(VideoModel[Motion]):
         read = self._read(
             motion.source, probe, ReadingProgress(motion.source, probe.rate), lambda info: None
         )
+        if things := motion.seconds[0].things is not None:
+            read = _tracked(read, probe)
         starts = [second.start for second in motion.seconds]
 
         def caption(time: float) -> str:
             return motion.seconds[max(bisect_right(starts, time) - 1, 0)].words
 
-        yield from save_motion(motion.source, chain.from_iterable(read), path, caption)
+        fields = chain.from_iterable(read)
+        yield from save_motion(motion.source, fields, path, caption, things=things)
 
     @torch.inference_mode()
     def _read(
@@ -192,26 +212,35 @@ class MotionModel(VideoModel[Motion]):
                 clip = normalise(pixels.to(self.device))[None]  # (1, T, 3, S, S)
                 maps = self.network.encode(clip, flow.to(self.device)[None], last)
                 outputs, state = self.network.decide(maps, rate, state)
-                fields = self._predict(outputs[0], [seen.frame.time for seen in shown], probe)
+                fields = self._predict(outputs[0], shown, probe)
                 found += fields[1:] if new else fields
                 last = clip[:, -1].clone()
             reading.frames += len(chunk)
             yield found
 
-    def _predict(self, outputs: Tensor, times: Sequence[float], probe: Probe) -> list[MotionField]:
+    def _predict(
+        self, outputs: Tensor, shown: "Sequence[_FlowFrame]", probe: Probe
+    ) -> list[MotionField]:
         """Return fields from outputs (T, outputs, grid, grid)."""
         # Each weight by itself may be finite, yet too large.
         if not torch.isfinite(outputs).all():
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         predicted = read_outputs(outputs.cpu())
-        velocity = (predicted.velocity * torch.tensor([probe.width, probe.height])).numpy()
+        size = np.array([probe.width, probe.height], np.float32)
+        velocity = predicted.velocity.numpy() * size
         spread = (predicted.spread * probe.width).numpy()
         moving = predicted.moving.sigmoid().numpy()
         # Copies: otherwise a whole chunk would stay as long as one of its fields.
         return [
-            MotionField(time, v.copy(), s.copy(), m.copy())
-            for time, v, s, m in zip(times, velocity, spread, moving, strict=True)
+            MotionField(seen.frame.time, v.copy(), s.copy(), m.copy(), seen.flow * size)
+            for seen, v, s, m in zip(shown, velocity, spread, moving, strict=True)
         ]
+
+
+def _tracked(read: Iterator[list[MotionField]], probe: Probe) -> Iterator[list[MotionField]]:
+    """Yield the same fields with the things that move in them."""
+    tracker = Tracker(probe.width, probe.height, probe.rate)
+    return ([tracker.next(field) for field in fields] for fields in read)
 
 
 class _FlowFrame(NamedTuple):
@@ -320,10 +349,10 @@ def save_heatmap(motion: Motion, path: Path) -> Failure | None:
 
 
 def analyse_each(
-    model: MotionModel, sources: Sequence[Path | Failure]
-) -> Iterator[Progress | MotionSecond | Motion | Failure]:
+    model: MotionModel, sources: Sequence[Path | Failure], *, things: bool = False
+) -> Iterator[Progress | FrameThings | MotionSecond | Motion | Failure]:
     """Yield the motion in each source, second by second and then in all, or the Failure.
 
-    Progress comes in between.
+    Progress comes in between. `things`: see `MotionModel.analyse`.
     """
-    return each(sources, model.steps)
+    return each(sources, partial(model.steps, things=things))

@@ -33,10 +33,16 @@ class MotionConfig(ModelConfig):
         " with vidgru.",
         metavar="RUN",
     )
+    things: bool = option(
+        False,
+        "Follow each thing that moves, in place of the main motion: its box, speed and direction,"
+        " and where it will be half a second later.",
+    )
     save: str | None = option(
         None,
         "Also write the video with arrows drawn on it, thin: motion now, bold: motion predicted for"
-        " half a second later. An .mp4 or .webm file, or for several sources a folder.",
+        " half a second later; with --things, with boxes, ids and the paths ahead. An .mp4 or .webm"
+        " file, or for several sources a folder.",
         metavar="FILE|DIR",
     )
     heatmap: str | None = option(

@@ -25,13 +25,16 @@ class MotionField:
     time: of the frame, in seconds; velocity: (1 + len(AHEAD), grid, grid, 2), mean over the cell in
     pixels/s of the source, x to the right and y down, first now (since the frame before), then
     AHEAD seconds later; spread: (1 + len(AHEAD), grid, grid), expected error of the velocity,
-    in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included.
+    in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included; flow:
+    (F, F, 2), as measured on a finer grid, in pixels/s; things: by id, None where not asked for.
     """
 
     time: float
     velocity: Field
     spread: Field
     moving: Field
+    flow: Field
+    things: "tuple[MovingThing, ...] | None" = None
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,48 @@ class Ahead(ToDict):
 
 
 @dataclass(frozen=True)
+class MovingThing(ToDict):
+    """A thing that moves apart from the camera, at one time.
+
+    id: from 1, its own as long as it is seen; time: in seconds; first_seen, last_seen: since when
+    it is followed, and when it was last seen to move: not seen for up to a second, it is expected
+    where it stopped; box: (left, top, right, bottom) of what the picture shows of it, in pixels of
+    the source; heading: its motion apart from the camera; turn: degrees/s, clockwise; middle:
+    (x, y) of all of it, also of what lies outside the picture; velocity: (x, y) of its middle in
+    the picture, camera included, in pixels/s; ahead: its middle AHEAD seconds later if it continues
+    to turn, and the camera to move.
+    """
+
+    id: int
+    time: float
+    first_seen: float
+    last_seen: float
+    box: tuple[float, float, float, float]
+    heading: Heading
+    turn: float
+    middle: tuple[float, float]
+    velocity: tuple[float, float]
+    ahead: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class FrameThings(ToDict):
+    """The things that move in a sampled frame of a source, by id, at a time in seconds."""
+
+    source: str
+    time: float
+    things: tuple[MovingThing, ...]
+
+
+@dataclass(frozen=True)
 class MotionSecond(ToDict):
     """Motion in about a second of a video, from start to end in seconds.
 
     motion: main direction of the motion in the picture, camera included; objects: the same apart
     from the camera; both None where nothing moves; moving: share of the picture that moves apart
     from the camera; camera: its motion; ahead: from the last frame on; field: (grid, grid, 2),
-    mean velocity of each cell, x to the right and y down, in pixels/s, camera included.
+    mean velocity of each cell, x to the right and y down, in pixels/s, camera included; things:
+    each that moved in the second, as at its end, by id; None where not asked for.
     """
 
     _sources: ClassVar = {"field": "_rounded_field"}
@@ -119,6 +157,7 @@ class MotionSecond(ToDict):
     camera: Camera
     ahead: tuple[Ahead, ...]
     field: Field = dataclasses.field(compare=False)
+    things: tuple[MovingThing, ...] | None = None
 
     @property
     def words(self) -> str:

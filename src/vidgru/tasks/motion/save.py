@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidgru.core.results import Progress
 from vidgru.tasks.motion.arrows import FieldOverlay
+from vidgru.tasks.motion.overlay import ThingOverlay
 from vidgru.tasks.motion.results import MotionField
 from vidgru.video.read import Frame, Image
 from vidgru.video.redraw import Draw, redraw
@@ -18,17 +19,21 @@ def save_motion(
     fields: Iterator[MotionField],
     path: str | Path,
     captions: Callable[[float], str] | None = None,
+    *,
+    things: bool = False,
 ) -> Generator[Progress, None, None]:
     """Write the video of a source with arrows for its motion, as `redraw` does.
 
-    Each frame shows the latest of the fields, whose times must rise, by its time; before the first
-    field of a shot there are no arrows. Fields are requested as frames proceed, but those of a
-    second together, and one more, before the second's first frame is drawn: so `captions(time)`,
-    called for each frame, can describe the whole second. No more of them are stored.
+    With `things`, boxes of each field's things take the place of the arrows. Each frame shows the
+    latest of the fields, whose times must rise, by its time; before the first field of a shot
+    nothing is drawn. Fields are requested as frames proceed, but those of a second together, and
+    one more, before the second's first frame is drawn: so `captions(time)`, called for each frame,
+    can describe the whole second. No more of them are stored.
     """
 
     def prepare(size: tuple[int, int]) -> Draw:
-        overlay, shown = FieldOverlay(size), _InTime(fields)
+        overlay = ThingOverlay(size) if things else FieldOverlay(size)
+        shown = _InTime(fields)
 
         def draw(frame: Frame) -> Image:
             field = shown.at(frame.time)

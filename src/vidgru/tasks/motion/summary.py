@@ -16,7 +16,15 @@ from vidgru.tasks.motion.camera import (
     heading,
     lengths,
 )
-from vidgru.tasks.motion.results import AHEAD, Ahead, Field, Heading, MotionField, MotionSecond
+from vidgru.tasks.motion.results import (
+    AHEAD,
+    Ahead,
+    Field,
+    Heading,
+    MotionField,
+    MotionSecond,
+    MovingThing,
+)
 
 SLOW = 0.015  # widths/s: slower motion in a cell, or slower than the spread, is no object's
 SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
@@ -153,10 +161,20 @@ def summarise_second(
     mean_field = now.mean(0).reshape(grid, grid, 2).astype(np.float32)
     second = MotionSecond(
         start, end, motion, share, objects, camera_motion(view, moved), tuple(ahead),
-        mean_field,
+        mean_field, _moved(fields),
     )  # fmt: skip
     heat = lengths(object_motion.velocity).sum(0).reshape(grid, grid)
     return second, heat.astype(np.float32)
+
+
+def _moved(fields: Sequence[MotionField]) -> tuple[MovingThing, ...] | None:
+    """Return each thing that moved, as it was last, by id; None where none were asked for."""
+    if fields[-1].things is None:
+        return None
+    things = [thing for field in fields for thing in field.things or ()]
+    moved = {thing.id for thing in things if thing.last_seen == thing.time}
+    last = {thing.id: thing for thing in things if thing.id in moved}
+    return tuple(last[number] for number in sorted(last))
 
 
 def _stacked(parts: Sequence[Any]) -> Array:

@@ -66,12 +66,12 @@ def title_of(source: str) -> str:
     return f"{printable(source)}\n{TITLES}"
 
 
-def foot_of(motion: Motion) -> str:
-    """Return the line below the rows of a source."""
+def foot_of(motion: Motion, more: str = "") -> str:
+    """Return the line below the rows of a source, with more words at its end."""
     end = clock(motion.seconds[-1].end)
     size = f"{motion.width}x{motion.height} pixels"
     frames = counted(motion.frames, "frame")
-    return f"{end} in all, {size}, {frames} at {motion.fps:.4g}/s.\n"
+    return f"{end} in all, {size}, {frames} at {motion.fps:.4g}/s{more}.\n"
 
 
 def cells_of(source: str, second: MotionSecond) -> list[str]:
