@@ -272,7 +272,12 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
     vidgru: Vidgru, run: Path, fresh: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "elsewhere"
-    assert vidgru("export", run, "--standalone", place).code == 0
+    done = vidgru("export", run, "--standalone", place)
+    assert done.code == 0
+    assert done.out.endswith(
+        f"To classify a video: python {place}/classify.py VIDEO. "
+        f"In a browser, open {place}/classify.html.\n"
+    )
     assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py", "classify.html"}
     text = (place / "classify.py").read_text()
     assert len(text.splitlines()) < 120

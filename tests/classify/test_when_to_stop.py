@@ -10,6 +10,7 @@ import torch
 from helpers import make_folder, stop_after
 
 from vidgru import TrainResult, resume, train
+from vidgru.commands.train import train_steps
 from vidgru.core.results import run_to_end
 from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.engine.model_file import load_checkpoint
@@ -165,3 +166,28 @@ def test_the_summary_says_what_was_decided(
     show_training(trained)
     said = " ".join(capsys.readouterr().out.split())
     assert "kept epoch 4 (the last)" in said
+
+
+def test_checks_leave_most_of_the_minutes_for_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[bool] = []
+    step = training.ClassifyTrainStep.step
+
+    def take(self: training.ClassifyTrainStep, done: float) -> float:
+        seen.append(bool(self.mirrored.any()))
+        return step(self, done)
+
+    monkeypatch.setattr(training.ClassifyTrainStep, "step", take)
+    monkeypatch.setattr(training, "CHECK_SHARE", 0.0)
+    config = ClassifyTrainConfig(minutes=1.0, out=str(tmp_path / "run"), **SMALL)
+    stages = set()
+    for progress in train_steps(data, config):
+        stages.add(progress.stage)
+        if progress.stage == "training" and progress.done > 1:
+            break
+    assert "checking mirrored clips" not in stages
+    assert not seen[-1]
+    assert (
+        "so that no clips are mirrored: give more minutes, or --flip or --no-flip." in caplog.text
+    )

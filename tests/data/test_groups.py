@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from vidgru.data.checks import report_groups
 from vidgru.data.csv_list import read_list
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups, suggestions
@@ -97,7 +98,6 @@ def test_what_names_say(case: str) -> None:
         named("v_{label}_c{0:02}.avi", range(9)),
         named("{0}_{1}.mp4", ["part", "clip", "take"], range(5)),
         named("cam{0}_{1}.mp4", "12", range(9)),  # two groups are none to split by
-        [*named("person{0}_{1}.mp4", range(5), range(3)), "run/other.mp4"],
         named("person{0}.mp4", range(9), labels=["a"]),
         [*named("person{0}_{1}.mp4", range(9), "x", labels="a"), "b/person1_0.mp4"],
         named("person{0}_{1}.mp4", range(4), "xy") + named("person1_{0}.mp4", range(40)),
@@ -107,6 +107,20 @@ def test_what_names_say(case: str) -> None:
 )
 def test_what_names_do_not_say(names: list[str]) -> None:
     assert suggest_groups(clips_of(names), NOWHERE, None) is None
+
+
+@pytest.mark.parametrize("place", [0, 20, 36])
+def test_a_few_odd_names_are_not_asked(place: int) -> None:
+    names = named("cage{0}_6_{1}_{2}.mkv", "12", range(20, 23), "13")
+    names.insert(place, "sit/copy of best.mkv")
+    (found,) = suggestions(clips_of(names), NOWHERE, None)[:1]
+    assert (found.group_by, found.odd) == (r"(cage\d+_\d+_\d+)_", ("sit/copy of best.mkv",))
+    assert len(set(found.groups.values())) == 7
+    assert found.groups["sit/copy of best.mkv"] == "sit/copy of best.mkv"
+    assert "6 groups; train" in (text := report_groups(found, None).sentence)
+    assert text.endswith("Names of another form count as a group each: sit/copy of best.mkv.")
+    several = [*names, *(f"run/other {n}.mkv" for n in "abcd")]
+    assert suggestions(clips_of(several), NOWHERE, None) == []
 
 
 def test_parts_are_no_groups() -> None:

@@ -259,3 +259,14 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith("-m pip install 'vidgru[label]'\n")
     assert "`vidgru label` needs uvicorn" in done.stderr
+
+
+def test_the_command_names_no_list_where_nothing_was_labelled(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clips" / "a.avi", noise(5), 10)
+    command = [sys.executable, "-m", "vidgru", "label", "clips", "--no-browser"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(command, cwd=tmp_path, text=True, **pipes) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "Nothing was labelled.\n")

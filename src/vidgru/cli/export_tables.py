@@ -1,6 +1,7 @@
 """The table of an export."""
 
 from pathlib import Path
+from shlex import quote
 
 from rich.table import Table
 from rich.text import Text
@@ -39,3 +40,7 @@ def show_export(result: ExportResult) -> None:
     beside = "".join(f" It needs {printable(str(path))} beside it." for path in result.beside)
     written = f"Run on {of}. Written: {printable(str(result.path))}, {size}.{beside}"
     console.print(Text(written), soft_wrap=True)
+    if result.alone:
+        program, page = (printable(quote(str(path))) for path in result.alone)
+        run = f"To classify a video: python {program} VIDEO. In a browser, open {page}."
+        console.print(Text(run), soft_wrap=True)

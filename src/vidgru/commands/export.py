@@ -45,6 +45,7 @@ def export(model: str, config: ExportConfig) -> "ExportResult":
         write_bytes(out.with_name(PROGRAM), task.standalone.read_bytes())
         shown = page(task.standalone.with_suffix(".html"), OnnxFile(out), runtime)
         write_bytes(out.with_name(PAGE), shown)
+        result = replace(result, alone=(out.with_name(PROGRAM), out.with_name(PAGE)))
     return result
 
 

@@ -237,13 +237,16 @@ def _findings_by_groups(data: Readings, grouping: Grouping | None) -> Iterator[F
 def report_groups(grouping: Grouping, reason: Exception | None) -> Finding:
     """Return the suggestion that is kept apart, or else the reason why it cannot be."""
     noun, by = noun_of(grouping.group_by), quote(grouping.group_by)
-    text = f"Clips seem to be of {counted(len(set(grouping.groups.values())), noun)}"
+    count = len(set(grouping.groups.values())) - len(grouping.odd)
+    text = f"Clips seem to be of {counted(count, noun)}"
     if reason is not None:
         text += f" (--group-by {by}), but are split clip by clip: scores may be too optimistic."
         return Finding("groups", "warning", f"{text} {reason}")
     text += f"; train keeps each on one side of the split, as with --group-by {by}."
     if others := [f"--group-by {quote(other.group_by)}" for other in grouping.others]:
         text += f" Groups of {' or '.join(others)} are then on both sides."
+    if grouping.odd:
+        text += f" Names of another form count as a {noun} each: {some_of(grouping.odd)}."
     return Finding("groups", "note", text)
 
 

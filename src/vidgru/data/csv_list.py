@@ -108,7 +108,7 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
             clips = [replace(clip, group=groups.get(clip.name)) for clip in clips]
         if lost := [clip for clip in clips if clip.group is None]:
             raise DataError(
-                f"--group-by {group_by!r} gives no group for {len(lost)} of {len(clips)} clips, "
+                f"--group-by '{group_by}' gives no group for {len(lost)} of {len(clips)} clips, "
                 f"the first of them {short(lost[0].name)}."
             )
     unused = [name for name in unused if name != column or not named]

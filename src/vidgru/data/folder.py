@@ -313,7 +313,7 @@ def with_groups(clips: list[Clip], folder: Path, group_by: str) -> list[Clip]:
     missing = [clip.name for clip in clips if clip.name not in groups]
     if missing:
         raise DataError(
-            f"--group-by {group_by!r} gives no group for {len(missing)} of {len(clips)} clips, "
+            f"--group-by '{group_by}' gives no group for {len(missing)} of {len(clips)} clips, "
             f"the first of them {missing[0]}."
         )
     return [replace(clip, group=groups[clip.name]) for clip in clips]

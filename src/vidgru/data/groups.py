@@ -53,6 +53,7 @@ QUALITIES = frozenset(
 )
 NOT_COLUMNS = frozenset((*PARTS, *"fold index path set split subset".split()))
 MIN_GROUPS, WANTED = 3, 5  # groups
+SAME_FORM = 0.9  # minimum share of clips with names of the same form, for the others to be odd
 LARGEST = 0.7  # share of the clips that one group may have
 PERMUTATIONS = 200
 MAX_COMPARED = 2000  # clips whose pictures are compared with each other
@@ -63,12 +64,14 @@ DATE = r"((?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01]))(?!\d)
 class Grouping:
     """A value for `--group-by`, and the group that it gives each clip, by the clip's name.
 
-    others: further persons, places or sources, which these groups do not separate.
+    others: further persons, places or sources, which these groups do not separate; odd: names of
+    clips that show no group, and are each of their own.
     """
 
     group_by: str
     groups: dict[str, str]
     others: "tuple[Grouping, ...]" = ()
+    odd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,32 @@ def suggestions(
     Columns of FOLDER/groups.csv or of a list, folders inside class folders, and parts of file names
     are tried. Well-known words give the meaning of a part of a name, or else `frames`: whether
     pictures of one group are more alike than chance. A person, place or source comes first, the
-    coarsest with at least 3 groups; of others, the coarsest with at least 5.
+    coarsest with at least 3 groups; of others, the coarsest with at least 5. Where a few clips are
+    called otherwise than all others, these are not asked.
     """
+    if found := _suggestions(clips, folder, frames):
+        return found
+    usual, odd = _usual(clips)
+    own = {clip.name: clip.name for clip in odd}
+    return [
+        replace(grouping, groups={**grouping.groups, **own}, odd=tuple(own))
+        for grouping in (_suggestions(usual, folder, frames) if odd else ())
+    ]
+
+
+def _usual(clips: Sequence[Clip]) -> tuple[list[Clip], list[Clip]]:
+    """Return the clips with names of the most usual form, and the others if they are few."""
+    forms = [re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", _stem(clip.listed))) for clip in clips]
+    form, count = Counter(forms).most_common(1)[0]
+    if count < SAME_FORM * len(clips):
+        return list(clips), []
+    usual = [clip for clip, own in zip(clips, forms, strict=True) if own == form]
+    return usual, [clip for clip, own in zip(clips, forms, strict=True) if own != form]
+
+
+def _suggestions(
+    clips: Sequence[Clip], folder: Path, frames: Mapping[Clip, Segments] | None
+) -> list[Grouping]:
     good: dict[tuple[int, ...], list[_Candidate]] = {}
     for candidate in (*_columns(clips, folder), *_names(clips, not folder.is_file())):
         partition = _numbers(candidate.groups)

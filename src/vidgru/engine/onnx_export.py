@@ -76,7 +76,7 @@ class ExportResult(ToDict):
     """An ONNX file that was written.
 
     size: in bytes; source: hash of the model file; clip: whose frames it was run on, None for drawn
-    ones; beside: other files that it needs there.
+    ones; beside: other files that it needs there; alone: the program and the page that run it.
     """
 
     path: Path
@@ -87,6 +87,7 @@ class ExportResult(ToDict):
     differences: tuple[Difference, ...]
     int8: Int8 | None = None
     beside: tuple[Path, ...] = ()
+    alone: tuple[Path, ...] = ()
 
 
 Measure = Callable[[OnnxFile], float]  # the share of held-out clips that a file labels right

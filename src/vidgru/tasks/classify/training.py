@@ -1,6 +1,8 @@
 """Train a classifier."""
 
+import logging
 import math
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,7 +38,15 @@ from vidgru.tasks.classify.results import (
 )
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.classify.train_step import ClassifyTrainStep, Examples
-from vidgru.tasks.classify.transforms import SMALL_TURN, Probe, find_confused, steps_to_check
+from vidgru.tasks.classify.transforms import (
+    SMALL_TURN,
+    Checks,
+    Probe,
+    find_confused,
+    steps_to_check,
+)
+
+log = logging.getLogger("vidgru")
 
 MIN_STEPS = 800
 DEFAULT_EPOCHS = 15
@@ -44,6 +54,7 @@ VALIDATIONS = 25
 # Above the minimum loss for smoothed labels: less, on average since the last validation,
 # and every training clip is classified with certainty in all its views.
 LEARNED = 0.02
+CHECK_SHARE = 0.3  # of the minutes given, for checking mirrored and turned clips at most
 
 CURVE = Curve("val_accuracy", "validation accuracy", top=1.02)
 
@@ -136,13 +147,17 @@ class ClassifyTrainer(Trainer[TrainResult]):
             "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
         }
         doubtful = [transform for transform, doubt in open_to_doubt.items() if doubt]
-        for transform in doubtful if steps else ():
-            self.confused += yield from find_confused(probe, transform)
         self.checked = bool(doubtful and steps)
+        for transform in doubtful if steps else ():
+            found = yield from self._in_time(find_confused(probe, transform))
+            if found is None:
+                self.confused, self.checked = (), False
+                break
+            self.confused += found
         # An unchecked transform may ruin a model; omitting one does not.
-        if "mirror" in doubtful and not steps:
+        if "mirror" in doubtful and not self.checked:
             self.train_step.mirrored[:] = False
-        if "turn" in doubtful and not steps:
+        if "turn" in doubtful and not self.checked:
             self.train_step.turns[:] = SMALL_TURN
         for pair in self.confused:
             for label in (pair.first, pair.second):
@@ -151,6 +166,24 @@ class ClassifyTrainer(Trainer[TrainResult]):
                     self.train_step.mirrored[number] = False
                 else:
                     self.train_step.turns[number] = SMALL_TURN
+
+    def _in_time(self, checks: Checks) -> Generator[Progress, None, tuple[Confused, ...] | None]:
+        """Return what checks find, or None where they take too much of the minutes given."""
+        begun, minutes = time.monotonic(), self.config.minutes
+        while True:
+            try:
+                progress = next(checks)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            if minutes is not None and time.monotonic() - begun > CHECK_SHARE * 60 * minutes:
+                checks.close()
+                log.warning(
+                    "Checking mirrored clips took %.0f %% of --minutes, so that no clips are "
+                    "mirrored: give more minutes, or --flip or --no-flip.",
+                    100 * CHECK_SHARE,
+                )
+                return None
+            yield progress
 
     def has_learned_all(self, loss: float) -> bool:
         """Return whether the loss is close to the minimum for smoothed labels."""

@@ -133,7 +133,8 @@ def _predict(
     views = _views(transform, probe.augmentation)
     answers = torch.zeros(len(examples.targets), len(views), len(spec.labels))
     stage = "checking mirrored clips" if transform == "mirror" else "checking turned clips"
-    for half in _halves(probe):
+    halves = _halves(probe)
+    for number, half in enumerate(halves):
         learn = [place for place in range(len(examples.targets)) if place not in half]
         torch.manual_seed(probe.settings["seed"])
         trainer = ClassifyTrainStep(
@@ -146,7 +147,7 @@ def _predict(
         )
         for step in range(steps):
             trainer.step(step / steps)
-            yield Progress(stage, step + 1, steps)
+            yield Progress(stage, number * steps + step + 1, len(halves) * steps)
         compared = _some(examples.targets, sorted(half))
         windows = [_middle(examples, place, spec) for place in compared]
         seen = [(window, view) for window in windows for view in views]

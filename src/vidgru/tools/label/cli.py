@@ -1,6 +1,7 @@
 """`vidgru label`: label videos in the browser."""
 
 import importlib.util
+import os
 import sys
 import time
 import webbrowser
@@ -52,4 +53,7 @@ def command(sources: tuple[str, ...], no_browser: bool, quiet: bool, **options: 
             pass
     if not quiet:
         print(file=sys.stderr)
-    print(printable(f"Next: vidgru train {quote(config.out)}"))
+    if os.path.isfile(config.out):
+        print(printable(f"Next: vidgru train {quote(config.out)}"))
+    else:
+        print("Nothing was labelled.")
