@@ -43,8 +43,8 @@ def test_training_clips_are_left_out_wherever_they_lie(
     first, second, *more = warnings(caplog)
     assert first == f"Left out {count} of 12 clips: the model was trained on them."
     assert second == (
-        f"The model was chosen with these clips ({len(held)} of {len(held)}), so the figure is too "
-        "optimistic."
+        f"These clips ({len(held)} of {len(held)}) validated the training, so the figures may be "
+        "too optimistic."
     )
     assert all("every answer is 'unsure'" in sentence for sentence in more)
 
@@ -57,7 +57,7 @@ def test_training_clips_are_left_out_wherever_they_lie(
     again = library.evaluate(tmp_path / "moved", run, threads=1)
     assert again.trained_on == count
     assert len(again.answers) == len(held) + 1
-    assert f"these clips ({len(held)} of {len(held) + 1}), so" in warnings(caplog)[1]
+    assert f"These clips ({len(held)} of {len(held) + 1}) validated" in warnings(caplog)[1]
 
 
 def test_a_clip_that_was_also_trained_on_counts_as_such(run: Path, data: Path, fresh: Path) -> None:

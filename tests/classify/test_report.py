@@ -135,7 +135,9 @@ def test_the_page_says_in_words_what_the_numbers_are(tmp_path: Path) -> None:
     assert "they could not be read: 2 clips" in text
     assert "Because the model was trained on them: 1,234 clips." in text
     assert "There is no metrics.csv beside the model." in text
-    assert "The model was chosen with 17 clips of these, so the figure is too optimistic." in text
+    assert (
+        "Of these, 17 clips validated the training, so the figures may be too optimistic." in text
+    )
     assert "It was not trained on these clips." in text
 
 

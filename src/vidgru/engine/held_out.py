@@ -67,7 +67,7 @@ def decode_held_out(
         )
     if chosen_on := was.count("val"):
         log.warning(
-            "The model was chosen with these clips (%d of %d), so the figure is too optimistic.",
+            "These clips (%d of %d) validated the training, so the figures may be too optimistic.",
             chosen_on,
             len(held_out),
         )

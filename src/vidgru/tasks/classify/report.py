@@ -79,8 +79,8 @@ def _headline(numbers: Numbers) -> str:
     if numbers["trained_on",] is None:
         learned = "Whether it was trained on these clips is unknown."
     flattering = (
-        f"<p>The model was chosen with {counted(numbers, 'validated_on')} of these, so the figure "
-        "is too optimistic.</p>\n"
+        f"<p>Of these, {counted(numbers, 'validated_on')} validated the training, so the figures "
+        "may be too optimistic.</p>\n"
     )
     return (
         f'<header id="headline">\n<h1>{numbers("scores", "accuracy")} of '
