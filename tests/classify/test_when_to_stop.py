@@ -188,6 +188,4 @@ def test_checks_leave_most_of_the_minutes_for_training(
             break
     assert "checking mirrored clips" not in stages
     assert not seen[-1]
-    assert (
-        "so that no clips are mirrored: give more minutes, or --flip or --no-flip." in caplog.text
-    )
+    assert "unchecked, they are not used. Give more --minutes, or --flip or" in caplog.text

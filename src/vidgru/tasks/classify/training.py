@@ -14,7 +14,7 @@ from vidgru.core.errors import DataError, ModelError
 from vidgru.core.results import Progress
 from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
-from vidgru.engine.distributed import is_main
+from vidgru.engine.distributed import broadcast, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, load_checkpoint
 from vidgru.engine.plots import Curve, plot_curves
@@ -147,13 +147,8 @@ class ClassifyTrainer(Trainer[TrainResult]):
             "turn": shown.rotation > SMALL_TURN and self.config.rotation is None,
         }
         doubtful = [transform for transform, doubt in open_to_doubt.items() if doubt]
-        self.checked = bool(doubtful and steps)
-        for transform in doubtful if steps else ():
-            found = yield from self._in_time(find_confused(probe, transform))
-            if found is None:
-                self.confused, self.checked = (), False
-                break
-            self.confused += found
+        found = (yield from self._in_time(_checks(probe, doubtful))) if steps else None
+        self.confused, self.checked = found or (), bool(doubtful and found is not None)
         # An unchecked transform may ruin a model; omitting one does not.
         if "mirror" in doubtful and not self.checked:
             self.train_step.mirrored[:] = False
@@ -175,11 +170,14 @@ class ClassifyTrainer(Trainer[TrainResult]):
                 progress = next(checks)
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]
-            if minutes is not None and time.monotonic() - begun > CHECK_SHARE * 60 * minutes:
+            # All processes go by the clock of one, or some would wait for the others for ever.
+            if minutes is not None and (
+                broadcast(time.monotonic() - begun) > CHECK_SHARE * 60 * minutes
+            ):
                 checks.close()
                 log.warning(
-                    "Checking mirrored clips took %.0f %% of --minutes, so that no clips are "
-                    "mirrored: give more minutes, or --flip or --no-flip.",
+                    "Checking mirrored and strongly rotated clips took %.0f %% of the time given; "
+                    "unchecked, they are not used. Give more --minutes, or --flip or --rotation.",
                     100 * CHECK_SHARE,
                 )
                 return None
@@ -304,6 +302,14 @@ class ClassifyTrainer(Trainer[TrainResult]):
             chosen=self.chooses,
             **self.outcome(),
         )
+
+
+def _checks(probe: Probe, transforms: Sequence[str]) -> Checks:
+    """Check some transforms, one after the other."""
+    found: tuple[Confused, ...] = ()
+    for transform in transforms:
+        found += yield from find_confused(probe, transform)
+    return found
 
 
 def accuracy_of(
