@@ -7,7 +7,7 @@ import numpy as np
 from helpers import write_clip
 from numpy.typing import NDArray
 
-from vidgru.tasks.motion.flow import measure
+from vidgru.tasks.motion.flow_cache import measure
 from vidgru.tasks.motion.footage import Footage
 
 

@@ -19,7 +19,8 @@ from vidgru.tasks.motion.fields import (
     read_outputs,
     targets,
 )
-from vidgru.tasks.motion.flow import MOVING, measure
+from vidgru.tasks.motion.flow import MOVING
+from vidgru.tasks.motion.flow_cache import measure
 from vidgru.tasks.motion.footage import Footage, seen_through
 from vidgru.tasks.motion.network import FIELDS
 from vidgru.tasks.motion.train_step import fields_of, pooled, random_parts

@@ -17,7 +17,7 @@ from vidgru import train
 from vidgru.core.errors import DataError, OptionError
 from vidgru.data.folder import read_videos
 from vidgru.engine.model_file import load_checkpoint
-from vidgru.tasks.motion import flow
+from vidgru.tasks.motion import flow_cache
 from vidgru.tasks.motion import model_file as motion_file
 from vidgru.tasks.motion.model_file import load_motion
 from vidgru.tasks.motion.network import MotionNetwork
@@ -269,7 +269,7 @@ def test_a_second_training_measures_nothing(
 ) -> None:
     options = (*OPTIONS, "--epochs", 1, "--json")
     first = vidgru("train", films, *options, "--out", tmp_path / "a")
-    monkeypatch.setattr("vidgru.tasks.motion.flow.Pool", None)
+    monkeypatch.setattr("vidgru.tasks.motion.flow_cache.Pool", None)
     assert vidgru("train", films, *options, "--out", tmp_path / "b").code == first.code == 0
     models = [(tmp_path / run / "model.safetensors").read_bytes() for run in "ab"]
     assert models[0] == models[1]
@@ -281,7 +281,7 @@ def test_damaged_flow_is_measured_again(
     monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path / "cache"))
     options = (*OPTIONS, "--epochs", 1, "--json")
     vidgru("train", films, *options, "--out", tmp_path / "a")
-    flows = sorted((tmp_path / "cache").glob(f"*-flow{flow.VERSION}.npy"))
+    flows = sorted((tmp_path / "cache").glob(f"*-flow{flow_cache.VERSION}.npy"))
     assert len(flows) == 8
     whole = flows[0].read_bytes()
     for content in (whole[:-100], b"", whole[:20], whole + b"more"):

@@ -11,7 +11,7 @@ from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of, without_stills
 from vidgru.engine.held_out import decode_held_out_videos
-from vidgru.tasks.motion.flow import flow_steps
+from vidgru.tasks.motion.flow_cache import flow_steps
 from vidgru.tasks.motion.footage import Stored
 from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.model_file import LoadedMotion

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Segments
-from vidgru.tasks.motion.flow import Flow
+from vidgru.tasks.motion.flow_cache import Flow
 from vidgru.video.info import VideoInfo
 from vidgru.video.sample import even_rate
 

@@ -2,41 +2,42 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from vidgru.core.results import Progress
-from vidgru.data.cache import Sampling
-from vidgru.data.dataset import Dataset, build_dataset
-from vidgru.data.folder import Clip
-from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
 from vidgru.engine.initial_weights import InitialNetwork, choose_initial
 from vidgru.engine.model_config import EvaluateConfig
-from vidgru.engine.onnx_export import OnnxStep
-from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import MAP_CORE
 from vidgru.tasks.contract import Steps, Task
 from vidgru.tasks.motion import model_file
-from vidgru.tasks.motion.evaluation import evaluate_motion_steps
-from vidgru.tasks.motion.flow import Flow, flow_steps
 from vidgru.tasks.motion.model import MotionModel
 from vidgru.tasks.motion.model_file import LoadedMotion
 from vidgru.tasks.motion.network import MotionNetwork
 from vidgru.tasks.motion.options import ABOUT, MotionTrainConfig
 from vidgru.tasks.motion.results import Motion
-from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
 from vidgru.tasks.motion.spec import MOTION_HIDDEN, MOTION_SECONDS, MOTION_SIZE, MotionSpec
-from vidgru.tasks.motion.training import MotionTrainer
+
+if TYPE_CHECKING:  # training takes a tenth of a second to import
+    import torch
+
+    from vidgru.data.cache import Sampling
+    from vidgru.data.dataset import Dataset
+    from vidgru.data.folder import Clip
+    from vidgru.engine.onnx_export import OnnxStep
+    from vidgru.engine.trainer import TrainRun
+    from vidgru.tasks.motion.flow_cache import Flow
+    from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
+    from vidgru.tasks.motion.training import MotionTrainer
+
+    Data = tuple[Dataset, dict[Clip, Flow]]
+    Run = TrainRun[MotionTrainConfig, InitialNetwork]
 
 MAX_FRAMES = 48  # of a window
 
-Data = tuple[Dataset, dict[Clip, Flow]]
-Run = TrainRun[MotionTrainConfig, InitialNetwork]
 
-
-class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
+class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, "Data"]):
     """See `Task`."""
 
     about, answer = ABOUT, Motion
@@ -60,9 +61,12 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         return choose_initial(shipped, config.size, InitialNetwork(MOTION_SIZE, MOTION_HIDDEN))
 
     def sampling(
-        self, clips: list[Clip], config: MotionTrainConfig, start: InitialNetwork
-    ) -> Sampling:
+        self, clips: "list[Clip]", config: MotionTrainConfig, start: InitialNetwork
+    ) -> "Sampling":
         """Return a sampling whose windows include the targets ahead, or else most clips whole."""
+        from vidgru.data.cache import Sampling
+        from vidgru.data.sampling import MIN_FRAMES, choose_fps_and_window, probe
+
         rates, seconds = probe(clips)
         fps, _ = choose_fps_and_window(rates, seconds, config.fps, None)
         length = min(MOTION_SECONDS, float(np.quantile(seconds, 0.9)))
@@ -70,7 +74,7 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         return Sampling(fps, start.size, frames, even=True)
 
     def settings(
-        self, config: MotionTrainConfig, sampling: Sampling, start: InitialNetwork
+        self, config: MotionTrainConfig, sampling: "Sampling", start: InitialNetwork
     ) -> dict[str, Any]:
         """Return the settings that a config may leave open."""
         return {
@@ -82,39 +86,46 @@ class MotionTask(Task[MotionTrainConfig, MotionSpec, InitialNetwork, Data]):
         }
 
     def prepare(
-        self, clips: list[Clip], sampling: Sampling, config: MotionTrainConfig, folder: Path
-    ) -> Generator[Progress, None, Data]:
+        self, clips: "list[Clip]", sampling: "Sampling", config: MotionTrainConfig, folder: Path
+    ) -> "Generator[Progress, None, Data]":
         """Decode and split clips, and measure the motion in them."""
+        from vidgru.data.dataset import build_dataset
+        from vidgru.tasks.motion.flow_cache import flow_steps
+
         data = yield from build_dataset(clips, sampling, config, folder)
         return data, (yield from flow_steps(data, sampling))
 
-    def spec(self, run: Run, data: Data) -> MotionSpec:
+    def spec(self, run: "Run", data: "Data") -> MotionSpec:
         """Return the spec of the network that is to be trained."""
         return MotionSpec(ABOUT.name, **self.settings(run.config, run.sampling, run.start))
 
     def trainer(
-        self, run: Run, data: Data, spec: MotionSpec, network: Any, device: torch.device
-    ) -> MotionTrainer:
+        self, run: "Run", data: "Data", spec: MotionSpec, network: Any, device: "torch.device"
+    ) -> "MotionTrainer":
         """Return the trainer of a network, which resumes from the run's checkpoint if any."""
+        from vidgru.tasks.motion.training import MotionTrainer
+
         return MotionTrainer(run, *data, network, spec, device)
 
-    def open(self, model: LoadedMotion, device: torch.device) -> MotionModel:
+    def open(self, model: LoadedMotion, device: "torch.device") -> MotionModel:
         """Return a model that is ready to predict."""
         return MotionModel(model, device)
 
-    def onnx_step(self, model: LoadedMotion) -> OnnxStep:
+    def onnx_step(self, model: LoadedMotion) -> "OnnxStep":
         """Return a model as a graph of one step."""
         from vidgru.tasks.motion.onnx_export import onnx_step
 
         return onnx_step(model)
 
     def evaluate(
-        self, folder: Path, config: EvaluateConfig, model: LoadedMotion, device: torch.device
+        self, folder: Path, config: EvaluateConfig, model: LoadedMotion, device: "torch.device"
     ) -> Steps:
         """Measure a model on clips that it was not trained on."""
+        from vidgru.tasks.motion.evaluation import evaluate_motion_steps
+
         return evaluate_motion_steps(folder, model, device)
 
-    def show(self, result: MotionTrainResult | MotionEvaluation) -> None:
+    def show(self, result: "MotionTrainResult | MotionEvaluation") -> None:
         """Print the result of a training or an evaluation."""
         from vidgru.tasks.motion.score_tables import show
 

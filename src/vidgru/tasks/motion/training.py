@@ -14,7 +14,7 @@ from vidgru.engine.distributed import is_main
 from vidgru.engine.plots import Curve, plot_curves
 from vidgru.engine.trainer import Numbers, Trainer, TrainRun
 from vidgru.tasks.motion.fields import MIN_SPREAD
-from vidgru.tasks.motion.flow import Flow
+from vidgru.tasks.motion.flow_cache import Flow
 from vidgru.tasks.motion.footage import Footage, Stored
 from vidgru.tasks.motion.metrics import BACK
 from vidgru.tasks.motion.network import FIELDS, MotionNetwork
