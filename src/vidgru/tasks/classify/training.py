@@ -50,7 +50,7 @@ log = logging.getLogger("vidgru")
 
 MIN_STEPS = 800
 DEFAULT_EPOCHS = 15
-VALIDATIONS = 25
+VALIDATIONS, LEAST = 25, 5
 # Above the minimum loss for smoothed labels: less, on average since the last validation,
 # and every training clip is classified with certainty in all its views.
 LEARNED = 0.02
@@ -118,16 +118,20 @@ class ClassifyTrainer(Trainer[TrainResult]):
         )
 
     def validations(self) -> int:
-        """Return how often to validate: at most each epoch, and for a tenth of the time at most."""
+        """Return how often to validate: at most each epoch, and for a tenth of the time at most.
+
+        For less of the time where that only draws curves, as the last epoch is kept.
+        """
         epochs = self.planned / self.train_step.steps_per_epoch
         if self.config.minutes is not None:
             return VALIDATIONS
         if self.val is None:
             return max(1, min(VALIDATIONS, round(epochs)))
-        # A forward pass alone takes about a third of a train step.
+        # A forward pass alone takes about a third of a train step, or more in float32.
         held = sum(math.prod(segments.shape[:2]) for segments in self.val.segments) / 3
         learned = self.planned * self.config.batch_size * self.spec.frames
-        return max(1, min(VALIDATIONS, round(epochs), round(0.1 * learned / held)))
+        share = 0.1 if self.chooses else 0.02
+        return max(1, min(VALIDATIONS, round(epochs), max(LEAST, round(share * learned / held))))
 
     def prepare(self) -> Generator[Progress, None, None]:
         """Check which classes allow mirrored and strongly rotated clips; unchecked, use none."""
