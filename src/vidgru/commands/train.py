@@ -17,7 +17,13 @@ from vidgru.engine.distributed import is_main, main_first, process_group, text_f
 from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.engine.newest_run import MODEL_NAME, RUNS
 from vidgru.engine.onnx_file import ONNX_NAME, has_runtime
-from vidgru.engine.run_folder import begin_run, create_run, resume_run, run_before_restart
+from vidgru.engine.run_folder import (
+    begin_run,
+    check_run,
+    create_run,
+    resume_run,
+    run_before_restart,
+)
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import AnyTask, Steps
@@ -39,7 +45,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     check_processes(config)
     refuse_live(folder)
     folder = Path(folder)
-    if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
+    if before := text_from_main(lambda: _before(folder, config)):
         return (yield from resume_steps(before))
     start = task.start(config)
     clips = read_clips(folder, config)
@@ -61,6 +67,14 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
                     RUNS.rmdir()  # only if nothing else is in it
         _write_onnx(run, task)
         return result
+
+
+def _before(folder: Path, config: TrainConfig) -> str:
+    """Return the run to go on with after a restart, or ""; raises OutputError."""
+    run = run_before_restart(folder, config)
+    if run is None:
+        check_run(folder, config.out)
+    return str(run or "")
 
 
 @process_group
