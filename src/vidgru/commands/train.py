@@ -70,7 +70,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
 
 
 def _before(folder: Path, config: TrainConfig) -> str:
-    """Return the run to go on with after a restart, or ""; raises OutputError."""
+    """Return the run to resume after a restart, or ""; raises OutputError."""
     run = run_before_restart(folder, config)
     if run is None:
         check_run(folder, config.out)
