@@ -42,7 +42,7 @@ def test_json_and_csv(vidgru: Vidgru, network: Network, film: Path, tmp_path: Pa
     done = vidgru("scenes", film, broken, film, "--json", "--csv", table)
     assert done.code == 1
     sentence = f"Cannot read {broken}: not a video that can be opened."
-    assert done.err == f"Error: {sentence}\n"
+    assert done.err == f"Error: {sentence}\nSaved: {table}\n"
     first, failure = map(json.loads, done.out.splitlines())
     assert failure == {"source": str(broken), "error": sentence}
     assert [scene["start"] for scene in first["scenes"]] == [0, 20, 35]
@@ -262,7 +262,7 @@ def test_interrupted(
     table = tmp_path / "t.csv"
     done = vidgru("scenes", film, other, "--csv", table)
     assert done.code == 130
-    assert done.err == "\nStopped: Interrupted. 1 of 2 sources were finished.\n"
+    assert done.err == f"Saved: {table}\n\nStopped: Interrupted. 1 of 2 sources were finished.\n"
     assert len(table.read_text().splitlines()) == 4
 
 

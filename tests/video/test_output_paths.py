@@ -155,7 +155,7 @@ def test_a_video_that_cannot_be_written_costs_only_itself(
     # And a source that is given twice is saved once.
     assert err == (
         f"Saved: {out}/0.mp4\nError: Cannot write {out}/1.mp4: ffmpeg says: no.\n"
-        f"Saved: {out}/2.mp4\n"
+        f"Saved: {out}/2.mp4\nSaved: {tmp_path / 't.csv'}\n"
     )
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert {row.split(",")[0] for row in rows} == {str(clip) for clip in clips}
