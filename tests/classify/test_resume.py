@@ -88,6 +88,21 @@ def test_going_on_from_any_step_gives_the_same_bits(
     same(run, whole)
 
 
+@pytest.mark.parametrize("module", ["commands.train.read_clips", "data.dataset.decode_clips"])
+def test_broken_off_again_before_any_step(
+    vidgru: Vidgru, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    run = Path(shutil.copytree(whole, tmp_path / "a run"))
+    monkeypatch.setattr(f"vidgru.{module}", interrupted)
+    done = vidgru("train", "--resume", run)
+    sentence = "Interrupted; what was trained so far is kept. Resume with: vidgru train --resume"
+    assert done == (130, "", f"\nStopped: {sentence} '{run}'\n")
+    assert (run / "last.ckpt").is_file()
+
+
 def test_going_on_twice_and_after_the_end(
     vidgru: Vidgru,
     data: Path,

@@ -4,7 +4,10 @@ import contextlib
 import logging
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from vidgru.core.address import refuse_live
@@ -29,6 +32,8 @@ from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import AnyTask, Steps
 from vidgru.tasks.registry import find_task, load, train_config
 
+NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
+
 log = logging.getLogger("vidgru")
 
 
@@ -47,13 +52,14 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     folder = Path(folder)
     if before := text_from_main(lambda: _before(folder, config)):
         return (yield from resume_steps(before))
-    start = task.start(config)
-    clips = read_clips(folder, config)
-    sampling = task.sampling(clips, config, start)
-    settings = task.settings(config, sampling, start)
-    start.check(settings)
+    with _farewell():
+        start = task.start(config)
+        clips = read_clips(folder, config)
+        sampling = task.sampling(clips, config, start)
+        settings = task.settings(config, sampling, start)
+        start.check(settings)
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
-    with begin_run(run, folder, config, settings):
+    with _farewell(run), begin_run(run, folder, config, settings):
         try:
             start.save_copy(run)
             training = TrainRun(config, sampling, start, run, began)
@@ -77,6 +83,22 @@ def _before(folder: Path, config: TrainConfig) -> str:
     return str(run or "")
 
 
+@contextmanager
+def _farewell(run: Path | None = None, resumed: bool = False) -> Iterator[None]:
+    """Let Ctrl-C say what is kept, where the training has not said so itself."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if str(interrupt):
+            raise
+        if resumed or (run is not None and any(run.glob(f"**/{CHECKPOINT_NAME}"))):
+            raise KeyboardInterrupt(
+                "Interrupted; what was trained so far is kept. "
+                f"Resume with: vidgru train --resume {quote(str(run))}"
+            ) from interrupt
+        raise KeyboardInterrupt(NOTHING_KEPT) from interrupt
+
+
 @process_group
 def resume_steps(run: str | Path) -> Steps:
     """Resume an interrupted training; the result is the same to the bit as without interruption.
@@ -87,7 +109,7 @@ def resume_steps(run: str | Path) -> Steps:
     began = time.monotonic()
     refuse_live(run)
     run = Path(run)
-    with resume_run(run, train_config) as (folder, config):
+    with _farewell(run, True), resume_run(run, train_config) as (folder, config):
         check_processes(config)
         task = find_task(config.task)
         start = task.start(config, run)
