@@ -209,9 +209,11 @@ def test_other_clips(
 
 
 def test_nothing_to_resume(vidgru: Vidgru, tmp_path: Path) -> None:
-    done = vidgru("train", "--resume", tmp_path / "absent")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"Error: Nothing to resume in {tmp_path}/absent")
+    for words in ([], ["clips", "--epochs", 3]):
+        done = vidgru("train", *words, "--resume", tmp_path / "absent")
+        assert done == (1, "", f"Error: Nothing to resume: there is no run {tmp_path}/absent.\n")
+    with pytest.raises(ModelError, match="it is not a run folder of `vidgru train`"):
+        resume(tmp_path)
     (tmp_path / "config.json").write_text('{"folder": 3}')
     with pytest.raises(ModelError, match=r"its config\.json is damaged"):
         resume(tmp_path)

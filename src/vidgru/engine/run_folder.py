@@ -131,6 +131,8 @@ def resume_run(
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
+    if is_main() and not os.path.exists(run):
+        raise ModelError(f"Nothing to resume: there is no run {run}.")
     # path.is_file() fails on a folder without permission to read it.
     if is_main() and not os.path.isfile(path):
         raise ModelError(f"Nothing to resume in {run}: it is not a run folder of `vidgru train`.")
