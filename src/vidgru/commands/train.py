@@ -85,7 +85,7 @@ def _before(folder: Path, config: TrainConfig) -> str:
 
 @contextmanager
 def _farewell(run: Path | None = None, resumed: bool = False) -> Iterator[None]:
-    """Let Ctrl-C say what is kept, where the training has not said so itself."""
+    """Report on Ctrl-C what is kept, where the training itself has not done so."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
