@@ -114,3 +114,16 @@ def test_a_log_of_sources_and_of_frames(
         "b.avi: 1 frames",
         "b.avi: 3 frames",
     ]
+
+
+def test_the_time_left_is_that_of_the_last_round(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rounds() -> Iterator[Progress]:
+        for pace, steps in ((1, range(1, 56)), (10, range(1, 5))):
+            for done in steps:
+                yield Progress("checking", done, 60)
+                clock[0] += pace
+
+    progress.follow(rounds(), False)
+    assert capsys.readouterr().err == "checking: 3 %, 9:40 left\n"

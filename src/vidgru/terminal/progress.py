@@ -45,7 +45,7 @@ class _Lines:
     ) -> None:
         self.quiet, self.items = quiet, items
         self.n, self.desc, self.total, self.unit, self.note = initial, desc, total, unit, ""
-        self.began: tuple[float, float] | None = None  # time and n of the first update
+        self.began: tuple[float, float] | None = None  # time and n of the round's first update
 
     def __iter__(self) -> Iterator[Any]:
         for item in self.items:
@@ -68,7 +68,8 @@ class _Lines:
     def update(self, more: float) -> None:
         self.n += more
         now = time.monotonic()
-        self.began = self.began or (now, self.n)
+        if self.began is None or more < 0:  # some stages have several rounds
+            self.began = now, self.n
         if now >= _Due.time and not self.quiet:
             _Due.time = now + EVERY
             print(printable(self._line(now, *self.began)), file=sys.stderr, flush=True)
