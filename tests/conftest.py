@@ -64,7 +64,10 @@ def vidgru(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
         log.handlers[:] = before
         return Done(int(stop.value.code or 0), *capsys.readouterr())
 
-    yield run
+    with pytest.MonkeyPatch.context() as patch:
+        # On a busy machine a test may take a minute, and would find a line of progress.
+        patch.setattr("vidgru.terminal.progress.EVERY", 3600.0)
+        yield run
     signal.signal(signal.SIGTERM, handler)
 
 

@@ -1,5 +1,6 @@
 """README.md and the pages of docs/ name everything that there is, and nothing else."""
 
+import importlib
 import os
 import re
 import shlex
@@ -70,6 +71,23 @@ def examples(page: Path, prompt: str = r"(?:\$ )?") -> Iterator[tuple[list[str],
 def anchors(page: Path) -> set[str]:
     titles = re.findall(r"^#+ (.*)$", FENCE.sub("", text(page)), re.M)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    ("page", "module"),
+    [
+        ("motion", "tasks.motion.tables"),
+        ("motion", "tasks.motion.thing_tables"),
+        ("scenes", "tasks.scenes.tables"),
+        ("changes", "tools.changes.tables"),
+    ],
+    ids=str,
+)
+def test_every_column_of_a_table_stands_on_its_page(page: str, module: str) -> None:
+    columns = importlib.import_module(f"vidgru.{module}").COLUMNS
+    named = {re.sub(r"_(0\.5|1)s$", "_0.25s", column) for column in columns}  # one stands for all
+    cells = " ".join(row[0] for row in rows(text(DOCS / f"{page}.md")))
+    assert [column for column in named if f"`{column}`" not in cells] == []
 
 
 def test_the_readme_is_short_and_there_are_pages() -> None:

@@ -204,8 +204,9 @@ def __dir__() -> list[str]:
 def check(folder: str | Path, *, progress: OnProgress | None = None, **options: Any) -> Checked:
     """Check a folder of clips for problems, in `.findings`, before training on it.
 
-    `options` are `group_by` and those about annotations, as on the command line. Raises DataError
-    when the folder cannot be trained on, OptionError, OutputError.
+    `options` are `group_by` and those about annotations, as on the command line. Where `train`
+    refuses the folder, `.refused` is more than 0, and the first findings say why. Raises DataError
+    when there are no clips of two classes, OptionError, OutputError.
     """
     from vidgru.tasks.classify.check import check as run
     from vidgru.tasks.classify.check_options import CheckConfig

@@ -265,6 +265,41 @@ def test_a_folder_that_cannot_be_trained_on(folder: Path, vidgru: Run) -> None:
     assert done.err == (f"Error: {folder} has only one class ('left'); at least two are needed.\n")
 
 
+def test_all_that_train_refuses_is_told_at_once(folder: Path, vidgru: Run) -> None:
+    for label, seed in (("up", 60), ("down", 61)):
+        write_clip(folder / label / "0.mp4", scene(seed, 1.7), 10, "mp4v")
+    for label in ("one", "two"):
+        write_clip(folder / label / "0.mp4", scene(62, 1.7), 10, "mp4v").write_bytes(b"")
+        write_clip(folder / label / "1.mp4", scene(62, 1.7), 10, "mp4v").write_bytes(b"")
+    (folder / "left" / "clip_0.mp4").write_text("no video")
+    done = vidgru("check", folder)
+    lines = done.out.splitlines()
+    assert lines[0] == "19 clips in 4 classes, 1 to 9 each."
+    assert lines[2:6] == [
+        "error    2 classes ('down' and 'up') have only one clip each: at least two are needed, "
+        "one to train on and one to validate with. Add clips of them, or leave them out: "
+        "--labels=left,right.",
+        "error    No clip of 2 classes ('one' and 'two') can be read: repair or remove them, or "
+        "leave them out: --labels=down,left,right,up. The first problem: Cannot read "
+        f"{folder}/one/0.mp4: the file is empty.",
+        f"error    1 clip cannot be read: {folder}/left/clip_0.mp4.",
+        f"error    4 clips are empty files: {folder}/one/0.mp4, {folder}/one/1.mp4, "
+        f"{folder}/two/0.mp4 and 1 more.",
+    ]
+    assert done.err == f"Error: `vidgru train` refuses {folder}: mend the first 2 errors.\n"
+    done = vidgru("check", folder, "--labels=left,right", "--json")
+    assert (done.code, json.loads(done.out)["refused"]) == (0, 0)
+
+
+def test_nothing_that_can_be_read(tmp_path: Path, vidgru: Run) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "x.mp4").write_text("no video")
+    done = vidgru("check", tmp_path)
+    assert done.out.startswith("0 clips in 0 classes, 0 each.\nFound 2 files: 2 clips.\nerror ")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+
+
 def test_names_cannot_steer_a_terminal(folder: Path, vidgru: Run) -> None:
     name = "[bold]\x1b[31m.txt"
     (folder / "left" / name).write_text("x")

@@ -1,6 +1,7 @@
 """`vidgru evaluate`: the right numbers, and answers that may be `unsure`."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -286,3 +287,14 @@ def test_strips_show_the_surest_mistakes(run: Path, tmp_path: Path) -> None:
             10 * number + place for place in (0, 4, 8, 13, 17, 21)
         ]
         assert all(frame.min() == frame.max() for frame in strip)
+
+
+def test_the_page_names_what_is_printed(vidgru: Vidgru, run: Path, fresh: Path) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "evaluate.md").read_text("utf-8")
+    named = re.findall(r"^\| `([A-Z][^`]+)` \|", page, re.M)
+    done = vidgru("evaluate", fresh, "--model", run, "--explain", 1, *ONE)
+    printed = done.out.rpartition("mean of the classes")[2].splitlines()[1:]
+    begun = {name for name in named for line in printed if line.startswith(name)}
+    assert {*named} - begun <= {"Shortcuts"}
+    lines = [line for line in printed if line.strip() and not line.startswith(tuple(named))]
+    assert all(line.startswith("and ") for line in lines)  # more mistakes

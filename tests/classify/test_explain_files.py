@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from conftest import Done, Opened
 from helpers import moving_squares, noise
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from report_page import Page
 
 import vidgru
 from vidgru import TrainResult
+from vidgru.tasks.classify.explain import figure as figures
 from vidgru.tasks.classify.explain.figure import write_figure
 from vidgru.tasks.classify.explain.heat import stretched, with_heat
 from vidgru.tasks.classify.explain.report import shown_frames, write_page
@@ -110,6 +113,28 @@ def test_names_from_strangers_do_nothing(found: Explanation, tmp_path: Path) -> 
     assert re.search(r"default-src 'none'.*; script-src 'sha256-[\w+/=]+'$", policy)
     write_figure(tmp_path / "a.png", nasty(found), pictures[:3], [0, 1, 2])
     assert cv2.imread(str(tmp_path / "a.png")) is not None
+
+
+def test_names_of_a_figure_are_whole_and_hide_no_curve(
+    found: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("somebody hands a parcel to somebody else", "somebody takes a parcel from somebody")
+    drawn: list[Figure] = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure))
+    said = replace(found.prediction, labels=names)
+    long = replace(found, prediction=said, label=names[0], against=names[1])
+    write_figure(tmp_path / "a.png", long, [*noise(3, 48, 64)], [0, 1, 2])
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
+    assert [text.get_text() for text in legends[0].get_texts()][:2] == [*names]
+    assert len(legends) == 2
+    for text in (*figure.texts, *(text for legend in legends for text in legend.get_texts())):
+        whole = text.get_window_extent()
+        assert figure.bbox.x0 <= whole.x0 <= whole.x1 <= figure.bbox.x1
+    for legend in legends:
+        inside = [axes for axes in figure.axes if axes.bbox.overlaps(legend.get_window_extent())]
+        assert inside == []
 
 
 def test_a_page_of_a_long_clip_stays_small(found: Explanation, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_unsure(vidgru: Vidgru, trained: TrainResult, data: Path, tmp_path: Path
     path = trusted(trained, tmp_path, Confidence(3.0, ((0.1, False), *((limit, True),) * 9)))
     options = ("--model", path, "--max-error", 0.1, *ONE)
     table = tmp_path / "table.csv"
-    done = vidgru("predict", *sources, *options, "--json", "--csv", table)
+    done = vidgru("predict", *sources, *options, "--json", "--csv", table, "-q")
     assert (done.code, done.err) == (0, "")
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

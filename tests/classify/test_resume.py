@@ -88,6 +88,21 @@ def test_going_on_from_any_step_gives_the_same_bits(
     same(run, whole)
 
 
+@pytest.mark.parametrize("module", ["commands.train.read_clips", "data.dataset.decode_clips"])
+def test_broken_off_again_before_any_step(
+    vidgru: Vidgru, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    run = Path(shutil.copytree(whole, tmp_path / "a run"))
+    monkeypatch.setattr(f"vidgru.{module}", interrupted)
+    done = vidgru("train", "--resume", run)
+    sentence = "Interrupted; what was trained so far is kept. Resume with: vidgru train --resume"
+    assert done == (130, "", f"\nStopped: {sentence} '{run}'\n")
+    assert (run / "last.ckpt").is_file()
+
+
 def test_going_on_twice_and_after_the_end(
     vidgru: Vidgru,
     data: Path,
@@ -194,9 +209,11 @@ def test_other_clips(
 
 
 def test_nothing_to_resume(vidgru: Vidgru, tmp_path: Path) -> None:
-    done = vidgru("train", "--resume", tmp_path / "absent")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"Error: Nothing to resume in {tmp_path}/absent")
+    for words in ([], ["clips", "--epochs", 3]):
+        done = vidgru("train", *words, "--resume", tmp_path / "absent")
+        assert done == (1, "", f"Error: Nothing to resume: there is no run {tmp_path}/absent.\n")
+    with pytest.raises(ModelError, match="it is not a run folder of `vidgru train`"):
+        resume(tmp_path)
     (tmp_path / "config.json").write_text('{"folder": 3}')
     with pytest.raises(ModelError, match=r"its config\.json is damaged"):
         resume(tmp_path)

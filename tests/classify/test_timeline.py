@@ -151,9 +151,9 @@ def test_the_command_prints_segments(
     good: TrainResult, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
 ) -> None:
     video = joined(tmp_path / "two.avi", [2, -2])
-    done = vidgru("predict", video, "--timeline", "--model", good.run, "--csv", tmp_path / "t.csv")
-    code, out, err = done
-    assert (code, err) == (0, "")
+    table = tmp_path / "t.csv"
+    code, out, err = vidgru("predict", video, "--timeline", "--model", good.run, "--csv", table)
+    assert (code, err) == (0, f"Saved: {table}\n")
     rows = [line.split() for line in out.splitlines() if ":" in line and "all" not in line]
     assert [row[:3] for row in rows[:2]] == [
         ["0:00.00", "0:04.00", "right"],
@@ -285,7 +285,8 @@ def test_what_was_predicted_before_an_interruption_is_printed(
     code, out, err = vidgru("predict", *videos, *words)
     assert code == 130
     sentence = "Interrupted. 2 of 3 sources were predicted."
-    assert err == f"\nStopped: {sentence} Those in --out are kept: see --resume.\n"
+    saved = f"Saved: {tmp_path / 't.csv'}"
+    assert err == f"{saved}\n\nStopped: {sentence} Those in --out are kept: see --resume.\n"
     assert all(str(video) in out for video in videos[:2])
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert [row.split(",")[0] for row in rows] == [str(video) for video in videos[:2]]

@@ -31,6 +31,20 @@ def test_broken_off_before_a_validation(
     assert everything(tmp_path) == set()
 
 
+@pytest.mark.parametrize("module", ["commands.train.read_clips", "data.dataset.decode_clips"])
+def test_broken_off_while_clips_are_read(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"vidgru.{module}", interrupted)
+    done = vidgru("train", data, *QUICK, "--out", tmp_path / "run")
+    sentence = "Interrupted before the first checkpoint: nothing is kept."
+    assert done == (130, "", f"\nStopped: {sentence}\n")
+    assert everything(tmp_path) == set()
+
+
 def no_folder(place: Path) -> list[object]:
     return [place / "absent"]
 

@@ -228,9 +228,10 @@ def test_a_class_of_one_clip_is_refused_by_check_as_by_train(data: Path, tmp_pat
     shutil.copy(folder / "left" / "person0_0.avi", folder / "one" / "person0_9.avi")
     with pytest.raises(DataError, match="The class 'one' has only one clip") as refused:
         read_clips(folder, ClassifyTrainConfig())
-    with pytest.raises(DataError) as checked:
-        check(folder, CheckConfig())
-    assert str(checked.value) == str(refused.value)
+    checked = check(folder, CheckConfig())
+    assert (checked.refused, checked.findings[0].sentence) == (1, str(refused.value))
+    assert str(refused.value).endswith("leave it out: --labels=left,right.")
+    assert len(checked.findings) > 1
 
 
 def test_a_class_of_one_footage_is_reported(

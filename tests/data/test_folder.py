@@ -115,6 +115,9 @@ def test_a_class_of_single_images_next_to_videos(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/1.png")
     with pytest.raises(DataError, match=r"b holds no clips: .* Its images do not count, as other"):
         read_folder(tmp_path)
+    touch(tmp_path, "c/1.txt")
+    with pytest.raises(DataError, match=r"folders \S+b and \S+c hold no clips: .* Their images do"):
+        read_folder(tmp_path)
 
 
 def test_the_disk_is_not_asked_about_every_image(

@@ -8,7 +8,7 @@ import pytest
 from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
 from vidgru.data.sampling import choose_fps_and_window
-from vidgru.data.split import split_clips
+from vidgru.data.split import leave_out, split_clips
 
 
 def clips(counts: dict[str, int], groups: int | None = None) -> list[Clip]:
@@ -50,6 +50,15 @@ def test_groups_stay_together(seed: int) -> None:
 def test_a_class_with_one_clip() -> None:
     with pytest.raises(DataError, match="class 'b' has only one clip"):
         split_clips(clips({"a": 5, "b": 1}), 0.2, 0)
+
+
+def test_how_to_leave_classes_out() -> None:
+    assert leave_out("abc", ["a"]) == ", or leave it out: --labels=b,c"
+    assert leave_out(["a b", "c", "d"], ["d"]) == ", or leave it out: --labels='a b,c'"
+    assert leave_out("abc", ["a", "b"]) == ""  # one class is none
+    names = ", or leave {} out: give --labels the names of the others"
+    assert leave_out(["a,b", "c", "d"], ["d"]) == names.format("it")
+    assert leave_out("abcdefghijklm", "ab") == names.format("them")
 
 
 def test_a_class_within_one_group() -> None:

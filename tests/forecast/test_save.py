@@ -160,7 +160,8 @@ def test_a_late_second_keeps_the_curve_of_the_others(
 def test_a_full_disk(model: ForecastModel, square: Path, tmp_path: Path) -> None:
     (predicted,) = model.forecast(square)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"^Cannot write .*/file/frame_001\.png: File exists\.$"):
+    why = r"^Cannot write .*/file/frame_001\.png: .*/file is a file, not a folder\.$"
+    with pytest.raises(OutputError, match=why):
         save_forecast(predicted, tmp_path / "file")
 
 

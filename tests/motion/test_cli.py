@@ -225,7 +225,7 @@ def test_interrupted(vidgru: Vidgru, known: Path, monkeypatch: pytest.MonkeyPatc
     table = known.with_name("table.csv")
     done = vidgru("motion", known, other, "--csv", table)
     assert done.code == 130
-    assert done.err.strip() == "Stopped: Interrupted. 1 of 2 sources were finished."
+    assert done.err == f"Saved: {table}\n\nStopped: Interrupted. 1 of 2 sources were finished.\n"
     rows = [line for line in done.out.splitlines() if line.startswith("   0:0")]
     assert [row.split()[0] for row in rows] == ["0:00", "0:01", "0:02", "0:00"]
     assert len(table.read_text().splitlines()) == 5

@@ -1,14 +1,19 @@
-"""Bars: drawn for who looks, and not even imported for who does not."""
+"""Progress: bars for who looks, plain lines in a log, and nothing where it is to be quiet."""
 
 import contextlib
 import os
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers import noise, running, write_clip
+
+from vidgru.core.results import Failure, Progress
+from vidgru.terminal import progress
+from vidgru.terminal.source_loop import Output, print_sources
 
 CODE = (
     "import sys\n"
@@ -50,3 +55,75 @@ def test_in_a_terminal_the_bar_is_drawn_unless_quiet(
     assert process.returncode == 0
     assert printed.splitlines()[-1] == str(not words)
     assert (b"a.avi: : 6 frames" in drawn) == (not words)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the time, in seconds, as the bars see it; a command has just started."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(progress._Due, "time", 0.0)
+    progress.start_lines()
+    return now
+
+
+def job(clock: list[float]) -> Iterator[Progress]:
+    """Take 20 s for a first stage, and resume a second one of 200 s at 20 %."""
+    for done in range(2):
+        yield Progress("reading\nclips", done, 2)
+        clock[0] += 10
+    for done in range(20, 101, 5):
+        yield Progress("training", done, 100, "loss 1.000" if done < 50 else "")
+        clock[0] += 10
+
+
+def test_a_log_gets_a_line_a_minute(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    progress.follow(job(clock), False)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "training: 40 %, 2:00 left, loss 1.000",
+        "training: 70 %, 1:00 left",
+        "training: 100 %",
+    ]
+    progress.follow(job(clock), True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_of_sources_and_of_frames(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sources() -> Iterator[Progress | Failure]:
+        for second in (0, 30):
+            yield Progress("a.avi", second, 60, "2 x real time")
+            clock[0] += 60
+        yield Failure("a.avi", "Cannot read a.avi.")
+
+    for quiet in (False, True):
+        print_sources(sources(), 1, Output(), quiet=quiet, interrupted="")
+    assert capsys.readouterr().err.splitlines() == [
+        "50 %, 1:00 left, 0/1 sources, 2 x real time",
+        "100 %, 1/1 sources, 2 x real time",
+        "Error: Cannot read a.avi.",
+        "Error: Cannot read a.avi.",
+    ]
+    with progress.bar(False, "abc", unit=" frames") as shown:
+        shown.set_description("b.avi")
+        for _ in shown:
+            clock[0] += 30
+    assert capsys.readouterr().err.splitlines() == [
+        "b.avi: 1 frames",
+        "b.avi: 3 frames",
+    ]
+
+
+def test_the_time_left_is_that_of_the_last_round(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rounds() -> Iterator[Progress]:
+        for pace, steps in ((1, range(1, 56)), (10, range(1, 5))):
+            for done in steps:
+                yield Progress("checking", done, 60)
+                clock[0] += pace
+
+    progress.follow(rounds(), False)
+    assert capsys.readouterr().err == "checking: 3 %, 9:40 left\n"

@@ -30,7 +30,7 @@ def test_the_command_line_prints_and_writes(
     out, err = capsys.readouterr()
     assert "appeared" in out
     assert out.rstrip().endswith(f"{source}: 1 lasting change; 40 frames at 25/s.")
-    assert err == f"Saved: {heat}\nSaved: {images}\n"
+    assert err == f"Saved: {heat}\nSaved: {images}\nSaved: {table}\n"
     (row,) = csv.DictReader(table.read_text("utf-8").splitlines())
     assert tuple(row) == COLUMNS
     assert (row["frame"], row["seconds"], row["kind"]) == ("17", "0.680", "appeared")

@@ -129,7 +129,10 @@ def test_one_bad_source_among_many(vidgru: Cli, tmp_path: Path, clip: Path, out:
     other = write_clip(tmp_path / "other.avi", noise(3), 10)
     done = vidgru("extract", clip, tmp_path / "bad.mp4", other, "-o", out)
     assert done.code == 1
-    assert done.out == f"{clip}: 20 frames in {out}/clip\n{other}: 3 frames in {out}/other\n"
+    assert done.out == (
+        f"{clip}: 20 frames in {out}/clip\n{other}: 3 frames in {out}/other\n"
+        "23 frames of 2 sources, 1 failed\n"
+    )
     assert done.err.splitlines() == [
         f"Error: Cannot read {tmp_path / 'bad.mp4'}: not a video that can be opened."
     ]

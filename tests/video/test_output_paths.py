@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import noise, write_clip
+from helpers import needs_onnx, noise, write_clip
 from saving import left_in, read, timeline
 
 from vidgru import TrainResult
 from vidgru.core.errors import OptionError, OutputError
+from vidgru.core.files import check_file
 from vidgru.core.results import Failure, Progress
 from vidgru.tasks.classify.annotate import annotate, save_one
 from vidgru.tasks.classify.model import Model
@@ -154,7 +155,7 @@ def test_a_video_that_cannot_be_written_costs_only_itself(
     # And a source that is given twice is saved once.
     assert err == (
         f"Saved: {out}/0.mp4\nError: Cannot write {out}/1.mp4: ffmpeg says: no.\n"
-        f"Saved: {out}/2.mp4\n"
+        f"Saved: {out}/2.mp4\nSaved: {tmp_path / 't.csv'}\n"
     )
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert {row.split(",")[0] for row in rows} == {str(clip) for clip in clips}
@@ -193,3 +194,81 @@ def test_a_table_takes_nobodys_place(
     for name in ("", tmp_path):
         code, _, err = vidgru(*words, "--csv", name)
         assert (code, err) == (1, f"Error: Cannot write {name or '.'}: give the name of a file.\n")
+
+
+OUTPUTS = {
+    "predict": ("--csv t.csv", "--events t.tsv", "--save t.mp4", "--subtitles t.srt"),
+    "motion": ("--csv t.csv", "--save t.mp4", "--heatmap t.png"),
+    "scenes": ("--csv t.csv", "--edl t.edl", "--sheet t.png", "--images t", "--split t"),
+    "changes": ("--csv t.csv", "--heatmap t.png", "--images t"),
+    "extract": ("-o t",),
+    "explain": ("-o t", "-o t --summary"),
+}
+
+
+@pytest.mark.parametrize("verb", OUTPUTS)
+def test_no_work_for_what_cannot_be_written(
+    vidgru: Callable[..., tuple[int, str, str]],
+    trained: TrainResult,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+) -> None:
+    """Neither below a file, nor in a folder without the permission; tests may run as root."""
+    note, shut = tmp_path / "note", tmp_path / "shut"
+    note.touch()
+    shut.mkdir()
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: path != shut and allowed(path, mode))
+    monkeypatch.setattr("vidgru.video.read.open_video", None)  # nothing is read
+    words = [verb, data / "left" / "0.avi"]
+    words += ["--model", trained.run] if verb in ("predict", "explain") else []
+    for option in OUTPUTS[verb]:
+        flag, name, *more = option.split()
+        for place, why in (
+            (note / "x", f"{note} is a file, not a folder."),
+            (shut / "x", f"no permission to write into {shut}. Write elsewhere."),
+        ):
+            code, out, err = vidgru(*words, flag, place / name, *more)
+            assert (code, out) == (1, "")
+            assert err.startswith("Error: Cannot write ")
+            assert err.endswith(f"{place / name}: {why}\n")
+            assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["note", "shut"]
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").symlink_to(os.devnull)
+    with pytest.raises(OutputError, match=r"t\.csv: it is a device\. Give the name of a file\.$"):
+        check_file(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("verb", ["train", "compare", "evaluate"])
+def test_no_clip_is_read_for_what_cannot_be_written(
+    vidgru: Callable[..., tuple[int, str, str]],
+    trained: TrainResult,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+) -> None:
+    (tmp_path / "note").touch()
+    for module in ("commands.train.read_clips", "tasks.classify.compare.read_clips"):
+        monkeypatch.setattr(f"vidgru.{module}", None)
+    monkeypatch.setattr("vidgru.tasks.classify.evaluation.read_source", None)
+    words = ["--model", trained.run] if verb == "evaluate" else []
+    code, out, err = vidgru(verb, data, *words, "--out", tmp_path / "note" / "x")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.endswith((" is a file.\n", f"{tmp_path / 'note'} is a file, not a folder.\n"))
+
+
+@needs_onnx
+@pytest.mark.parametrize("option", ["--out", "--standalone"])
+def test_no_export_for_what_cannot_be_written(
+    vidgru: Callable[..., tuple[int, str, str]], trained: TrainResult, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "note").touch()
+    code, out, err = vidgru("export", trained.run, option, tmp_path / "note" / "x.onnx")
+    assert (code, out) == (1, "")
+    assert err.endswith(f"x.onnx: {tmp_path / 'note'} is a file, not a folder.\n")

@@ -17,7 +17,7 @@ from vidgru.core.address import masked_within
 from vidgru.core.errors import OptionError, VidgruError
 from vidgru.core.text import NOTE, printable
 from vidgru.tasks.registry import PACKAGES, command_of
-from vidgru.terminal.progress import room
+from vidgru.terminal.progress import room, start_lines
 
 # Each verb's module is imported only when called, so that help needs neither torch nor OpenCV.
 VERBS = {
@@ -119,6 +119,7 @@ def main(args: list[str] | None = None) -> None:
         if _is_other():
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     code = 1
+    start_lines()
     try:
         code = _run(words)
         sys.stdout.flush()

@@ -1,5 +1,6 @@
 """`vidgru train`: train on a folder of clips."""
 
+import os
 from typing import Any
 
 import click
@@ -56,7 +57,9 @@ def command(
 ) -> None:
     """Train a classifier on FOLDER/<class>/<clip>, or a model for another --task."""
     chosen = given(context, options)
-    if resume is not None and (folder is not None or preset is not None or chosen):
+    more = folder is not None or preset is not None or chosen
+    # Where there is no such run, that is what is wrong.
+    if resume is not None and more and os.path.exists(resume):
         raise OptionError(
             "--resume takes all settings from the run: give only --json and -q beside it."
         )
@@ -67,6 +70,6 @@ def command(
     from vidgru.terminal.progress import follow
     from vidgru.terminal.tables import print_result
 
-    steps = train_steps(folder, config) if folder is not None else resume_steps(str(resume))
+    steps = train_steps(str(folder), config) if resume is None else resume_steps(resume)
     result = follow(steps, quiet)
     print_result(result, as_json, find_task(result.task).show)

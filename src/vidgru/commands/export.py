@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidgru.commands.export_config import ExportConfig
 from vidgru.core.errors import DataError, OptionError
-from vidgru.core.files import write_bytes
+from vidgru.core.files import check_file, check_folder, write_bytes
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
@@ -64,8 +64,9 @@ def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
 
 
 def _place(model: str, path: Path, config: ExportConfig) -> Path:
-    """Return which file to write for the model at a path; raises OptionError."""
+    """Return which file to write for the model at a path; raises OptionError, OutputError."""
     if config.standalone is not None:
+        check_folder(Path(config.standalone))
         return Path(config.standalone) / ONNX_NAME
     name = INT8_NAME if config.int8 else ONNX_NAME
     if path.name != MODEL_NAME:
@@ -75,4 +76,5 @@ def _place(model: str, path: Path, config: ExportConfig) -> Path:
     out = folder / name if config.out is None else Path(config.out)
     if not is_onnx(out):
         raise OptionError(f"Cannot write {out}: the name must end with .onnx.")
+    check_file(out)
     return out

@@ -4,7 +4,10 @@ import contextlib
 import logging
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from vidgru.core.address import refuse_live
@@ -17,11 +20,19 @@ from vidgru.engine.distributed import is_main, main_first, process_group, text_f
 from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.engine.newest_run import MODEL_NAME, RUNS
 from vidgru.engine.onnx_file import ONNX_NAME, has_runtime
-from vidgru.engine.run_folder import begin_run, create_run, resume_run, run_before_restart
+from vidgru.engine.run_folder import (
+    begin_run,
+    check_run,
+    create_run,
+    resume_run,
+    run_before_restart,
+)
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import AnyTask, Steps
 from vidgru.tasks.registry import find_task, load, train_config
+
+NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
 
 log = logging.getLogger("vidgru")
 
@@ -39,15 +50,16 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     check_processes(config)
     refuse_live(folder)
     folder = Path(folder)
-    if before := text_from_main(lambda: str(run_before_restart(folder, config) or "")):
+    if before := text_from_main(lambda: _before(folder, config)):
         return (yield from resume_steps(before))
-    start = task.start(config)
-    clips = read_clips(folder, config)
-    sampling = task.sampling(clips, config, start)
-    settings = task.settings(config, sampling, start)
-    start.check(settings)
+    with _farewell():
+        start = task.start(config)
+        clips = read_clips(folder, config)
+        sampling = task.sampling(clips, config, start)
+        settings = task.settings(config, sampling, start)
+        start.check(settings)
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
-    with begin_run(run, folder, config, settings):
+    with _farewell(run), begin_run(run, folder, config, settings):
         try:
             start.save_copy(run)
             training = TrainRun(config, sampling, start, run, began)
@@ -63,6 +75,30 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
         return result
 
 
+def _before(folder: Path, config: TrainConfig) -> str:
+    """Return the run to resume after a restart, or ""; raises OutputError."""
+    run = run_before_restart(folder, config)
+    if run is None:
+        check_run(folder, config.out)
+    return str(run or "")
+
+
+@contextmanager
+def _farewell(run: Path | None = None, resumed: bool = False) -> Iterator[None]:
+    """Report on Ctrl-C what is kept, where the training itself has not done so."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if str(interrupt):
+            raise
+        if resumed or (run is not None and any(run.glob(f"**/{CHECKPOINT_NAME}"))):
+            raise KeyboardInterrupt(
+                "Interrupted; what was trained so far is kept. "
+                f"Resume with: vidgru train --resume {quote(str(run))}"
+            ) from interrupt
+        raise KeyboardInterrupt(NOTHING_KEPT) from interrupt
+
+
 @process_group
 def resume_steps(run: str | Path) -> Steps:
     """Resume an interrupted training; the result is the same to the bit as without interruption.
@@ -73,7 +109,7 @@ def resume_steps(run: str | Path) -> Steps:
     began = time.monotonic()
     refuse_live(run)
     run = Path(run)
-    with resume_run(run, train_config) as (folder, config):
+    with _farewell(run, True), resume_run(run, train_config) as (folder, config):
         check_processes(config)
         task = find_task(config.task)
         start = task.start(config, run)

@@ -21,9 +21,31 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # cells that start so are form
 
 
 def check_file(path: Path) -> None:
-    """Raise OutputError for a path that cannot be written as a file."""
-    if not path.name or path.is_dir():
+    """Raise OutputError for a path that cannot be written as a file; it need not exist yet.
+
+    Called before long work, so that this is not found at its end.
+    """
+    if not path.name or os.path.isdir(path):
         raise OutputError(f"Cannot write {path}: give the name of a file.")
+    if os.path.exists(path) and not os.path.isfile(path):  # it would be replaced by a file
+        raise OutputError(f"Cannot write {path}: it is a device. Give the name of a file.")
+    _check_place(path.parent, f"Cannot write {path}")
+
+
+def check_folder(path: Path) -> None:
+    """Raise OutputError for a folder that cannot be written into; it need not exist yet."""
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise OutputError(f"Cannot write to {path}: it is a file, not a folder.")
+    _check_place(path, f"Cannot write to {path}")
+
+
+def _check_place(folder: Path, start: str) -> None:
+    """Raise OutputError where a folder, or what would have to be made for it, is refused."""
+    there = next(path for path in (folder, *folder.parents, Path()) if os.path.lexists(path))
+    if not os.path.isdir(there):
+        raise OutputError(f"{start}: {there} is a file, not a folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{start}: no permission to write into {there}. Write elsewhere.")
 
 
 @contextlib.contextmanager

@@ -21,12 +21,19 @@ from vidgru.data.decode import (
     without_stills,
 )
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.folder import Clip, level_above
+from vidgru.data.folder import Clip
 from vidgru.data.groups import Grouping, noun_of, suggestions
+from vidgru.data.learnable import Parts, check_learnable, check_readable, split_by_part
 from vidgru.data.results import Finding, Split
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.sources import read_source
-from vidgru.data.split import Pair, Units, on_several, split_clips, split_folds, units_of
+from vidgru.data.split import (
+    Pair,
+    Units,
+    on_several,
+    split_folds,
+    units_of,
+)
 from vidgru.data.split_config import SplitConfig
 
 log = logging.getLogger("vidgru")
@@ -38,8 +45,6 @@ WARNED = frozenset(
     | {"unbalanced", "blank", "still", "shortcut"}
 )
 ABOUT_CLASSES = frozenset({"contradictory labels", "tiny class", "unbalanced", "shortcut"})
-
-Parts = dict[str, list[Clip]]
 
 
 @dataclass(frozen=True)
@@ -100,53 +105,6 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     return clips
 
 
-def check_learnable(clips: list[Clip], folder: Path, config: SplitConfig) -> None:
-    """Raise DataError when there are less than two classes, or no way to split the clips."""
-    if config.labelled:
-        labels = classes_of(clips, folder)
-        if strange := sorted({clip.label for clip in clips} - labels):
-            raise DataError(
-                f"The class {strange[0]!r} is validated or tested but has no training clips: "
-                "move some of its clips to those to learn from, or remove them."
-            )
-    elif all(clip.part not in (None, "train") for clip in clips):
-        raise DataError(f"{folder} has no clip to train on.")
-    if config.cross_validated and any(clip.part == "val" for clip in clips):
-        raise DataError(
-            f"{folder} is split into train and val, and --folds makes splits of its own: "
-            "leave out --folds, or put all clips into train."
-        )
-    _divide(clips, config, units_of(clips))
-
-
-def classes_of(clips: Sequence[Clip], folder: Path) -> set[str]:
-    """Return the classes to train on; raises DataError when there are fewer than two."""
-    labels = {clip.label for clip in clips if clip.part in (None, "train")}
-    if not labels:
-        raise DataError(f"{folder} has clips to validate or test with, but none to learn from.")
-    if len(labels) < 2:
-        raise DataError(
-            f"{folder} has only one class ({min(labels)!r}); at least two are needed."
-            + level_above(folder)
-        )
-    return labels
-
-
-def _divide(clips: list[Clip], config: SplitConfig, units: Units) -> Parts:
-    """Return the clips by part, as the folder defines them or else split now."""
-    learn = [clip for clip in clips if clip.part in (None, "train")]
-    held_out = [clip for clip in clips if clip.part == "val"]
-    if config.folds is not None and config.cross_validated:
-        split_folds(learn, config.folds, config.seed, units)  # raises now if impossible
-    elif not held_out:
-        learn, held_out = split_clips(learn, config.val, config.seed, units)
-    return {
-        "train": learn,
-        "val": held_out,
-        "test": [clip for clip in clips if clip.part == "test"],
-    }
-
-
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:
     """Decode clips; return readable and unreadable ones, in order."""
     results: list[Decoded] = []
@@ -179,17 +137,6 @@ def build_dataset(
     return dataset
 
 
-def check_readable(clips: Sequence[Clip], readings: Readings) -> None:
-    """Raise DataError when no clip of a class can be read."""
-    wanted = {clip.label for clip in clips if clip.part in (None, "train")}
-    if lost := wanted - {clip.label for clip in readings.frames if clip.part in (None, "train")}:
-        which = f" of the class {min(lost)!r}" if min(lost) else ""
-        raise DataError(
-            f"No clip{which} can be read: repair or remove them. "
-            f"The first problem: {readings.skipped[0].error}"
-        )
-
-
 def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: Path) -> Dataset:
     """Split clips as the folder or the config defines, or else so that scores are not inflated."""
     pairs = find_duplicates(list(readings.frames), readings.frames, readings.keys)
@@ -207,10 +154,10 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     by_video = config.group_by is None and all(clip.group == clip.listed for clip in clips)
     bound = free or by_video  # rather than grouped as somebody wished
     units = _bound(readings.videos, copies, config) if bound else units_of(clips)
-    parts = _divide(clips, config, units)
+    parts = split_by_part(clips, config, units)
     if not given and (few := len(parts["val"])) < FEW_TO_VALIDATE and config.open_to_folds:
         config = _with_folds(clips, config, units)
-        parts = _divide(clips, config, units)
+        parts = split_by_part(clips, config, units)
         if config.cross_validated:
             log.warning(
                 "Only %d validation clips: too few to measure accuracy, so %d folds are trained,"
@@ -275,7 +222,7 @@ def _with_folds(clips: list[Clip], config: SplitConfig, units: Units) -> SplitCo
     """Return the config with as many folds, up to four, as the clips allow."""
     for folds in range(FOLDS, 1, -1):
         try:
-            _divide(clips, tried := replace(config, folds=folds), units)
+            split_by_part(clips, tried := replace(config, folds=folds), units)
         except DataError:
             continue
         return tried
@@ -302,7 +249,7 @@ def _bound(
 def _why_not(units: Units, config: SplitConfig) -> DataError | None:
     """Return why clips cannot be split with such units kept whole, None where they can."""
     try:
-        parts = _divide(list(units), config, units)
+        parts = split_by_part(list(units), config, units)
     except DataError as error:
         return error
     count, held_out = len(parts["train"]) + len(parts["val"]), len(parts["val"])

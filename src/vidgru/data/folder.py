@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidgru.core.errors import DataError, OptionError
+from vidgru.data.results import some_of
 from vidgru.data.table import read_table
 from vidgru.video.find import (
     ROOT,
@@ -295,13 +296,16 @@ def _paths_by_class(folder: Path, folders: list[Path]) -> dict[Path, list[Path]]
     }
     if not any(found.values()):
         found, loose = loose, {}
-    for class_folder, paths in found.items():
-        if not paths:
-            note = " Its images do not count, as other classes hold videos or folders of images."
-            raise DataError(
-                f"The class folder {class_folder} holds no clips: add some or remove it."
-                + (note if loose.get(class_folder) else level_above(folder))
-            )
+    if empty := [class_folder for class_folder, paths in found.items() if not paths]:
+        which, end = f"folder {empty[0]} holds", "it"
+        if len(empty) > 1:
+            which, end = f"folders {some_of([str(path) for path in empty])} hold", "them"
+        whose = "Its" if len(empty) == 1 else "Their"
+        note = f" {whose} images do not count, as other classes hold videos or folders of images."
+        raise DataError(
+            f"The class {which} no clips: add some or remove {end}."
+            + (note if any(map(loose.get, empty)) else level_above(folder))
+        )
     return found
 
 

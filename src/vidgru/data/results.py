@@ -30,7 +30,7 @@ class Split(ToDict):
 
 
 NAMED = 3  # clips or files that a sentence names
-IRREGULAR = {"child": "children", "match": "matches", "mouse": "mice"}
+IRREGULAR = {"class": "classes", "child": "children", "match": "matches", "mouse": "mice"}
 
 
 def counted(count: int, noun: str) -> str:
@@ -73,6 +73,9 @@ class Finding(ToDict):
     clips: tuple[str, ...] = ()
 
 
+REFUSED = "refused"  # the kind of a finding for which `train` refuses a folder
+
+
 @dataclass(frozen=True)
 class LeftOut(ToDict):
     """Files or rows that give no clip, and why.
@@ -110,8 +113,10 @@ class Checked(ToDict):
 
     clips: readable clips by label; files: what became of all files; group_by: the `--group-by` to
     use, None where names and tables suggest none; groups: how many that makes; shortcuts: every cue
-    that was tried.
+    that was tried; refused: how many findings, the first ones, are why `train` refuses the folder.
     """
+
+    _keys = (..., "refused")
 
     folder: Path
     clips: dict[str, int]
@@ -120,3 +125,8 @@ class Checked(ToDict):
     group_by: str | None
     groups: int | None
     shortcuts: tuple[Shortcut, ...]
+
+    @property
+    def refused(self) -> int:
+        """Return for how many reasons `train` refuses the folder."""
+        return sum(finding.kind == REFUSED for finding in self.findings)

@@ -1,13 +1,18 @@
 """Split clips into training and validation: stratified, seeded, and never through a group."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from shlex import quote
 
 import numpy as np
 
 from vidgru.core.errors import DataError
 from vidgru.data.folder import Clip
-from vidgru.data.results import counted
+from vidgru.data.results import counted, some_of
+
+ADVICE = ", or leave"
+MAX_OTHERS = 8  # classes that advice lists
 
 Units = Mapping[Clip, str]
 Pair = tuple[Clip, Clip]
@@ -98,18 +103,29 @@ def on_several(members: Iterable[tuple[object, Clip]], sides: Mapping[Clip, str]
 
 def _count(clips: Sequence[Clip]) -> Counter[str]:
     labels = Counter(clip.label for clip in clips)
-    for label, count in labels.items():
-        if count < 2:
-            advice = " Add clips of it, or leave it out." if label else " Add clips."
-            raise DataError(
-                f"{_named(label)} has only one clip: at least two are needed, "
-                f"one to train on and one to validate with.{advice}"
-            )
+    if single := sorted(label for label, count in labels.items() if count < 2):
+        several = len(single) > 1
+        who = f"The class {single[0]!r} has" if single[0] else "The folder has"
+        if several:
+            who = f"{len(single)} classes ({some_of(list(map(repr, single)))}) have"
+        advice = f"Add clips of {'them' if several else 'it'}" if single[0] else "Add clips"
+        raise DataError(
+            f"{who} only one clip{' each' if several else ''}: at least two are needed, one to "
+            f"train on and one to validate with. {advice}{leave_out(labels, single)}."
+        )
     return labels
 
 
-def _named(label: str) -> str:
-    return f"The class {label!r}" if label else "The folder"
+def leave_out(labels: Iterable[str], classes: Collection[str]) -> str:
+    """Return advice to leave classes out of all labels, which may follow other advice; or ""."""
+    others = sorted(set(labels) - set(classes))
+    if len(others) < 2:
+        return ""
+    them = "it" if len(classes) == 1 else "them"
+    names = ",".join(others)
+    if len(others) > MAX_OTHERS or not re.fullmatch(r"[\w .,+-]+", names) or "," in "".join(others):
+        return f"{ADVICE} {them} out: give --labels the names of the others"
+    return f"{ADVICE} {them} out: --labels={quote(names)}"
 
 
 def _of(label: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vidgru.core.errors import ModelError, OptionError, OutputError
-from vidgru.core.files import lock, write_bytes
+from vidgru.core.files import check_folder, lock, write_bytes
 from vidgru.core.options import paths_of
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
@@ -30,15 +30,27 @@ METRICS_NAME = "metrics.csv"
 Config = TypeVar("Config")
 
 
+def check_run(folder: Path, out: str | None, kind: str = "") -> Path:
+    """Return the run folder that `create_run` makes if the name is free, without making it.
+
+    Raises OutputError where it cannot be made, which is known before the clips are read.
+    """
+    run = RUNS / f"{_name(folder)}{kind}-1" if out is None else Path(out)
+    if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
+        raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
+    if out is not None and os.path.lexists(run) and not (run.is_dir() and not os.listdir(run)):
+        raise OutputError(f"{run} exists already: give another --out, or remove it.")
+    check_folder(run)
+    return run
+
+
 def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     """Create and return a new run folder: `out`, or runs/<folder><kind>-<number>.
 
     Raises OutputError.
     """
-    run = RUNS / f"{_name(folder)}{kind}-1" if out is None else Path(out)
+    run = check_run(folder, out, kind)
     try:
-        if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
-            raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
         run.parent.mkdir(parents=True, exist_ok=True)
         if out is None:
             names = (f"{_name(folder)}{kind}-{number}" for number in itertools.count(1))
@@ -119,6 +131,8 @@ def resume_run(
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
     path = run / CONFIG_NAME
+    if is_main() and not os.path.exists(run):
+        raise ModelError(f"Nothing to resume: there is no run {run}.")
     # path.is_file() fails on a folder without permission to read it.
     if is_main() and not os.path.isfile(path):
         raise ModelError(f"Nothing to resume in {run}: it is not a run folder of `vidgru train`.")

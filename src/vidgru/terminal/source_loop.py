@@ -46,11 +46,14 @@ class Output:
     save: Mapping[type, Callable[[Any], bool]] = field(default_factory=dict)
 
 
-def print_items(items: Iterable[Any], output: Output) -> int:
-    """Print, keep and save items as they come; return how many failed. Raises OutputError."""
+def print_items(items: Iterable[Any], output: Output, quiet: bool = False) -> int:
+    """Print, keep and save items as they come; return how many failed. Raises OutputError.
+
+    quiet: does not report where the table was saved.
+    """
     failures = 0
     table = output.table
-    with _kept_rows(table.path, table.columns) as write:
+    with _kept_rows(table.path, table.columns, quiet) as write:
         for item in items:
             if isinstance(item, Failure):
                 write([item.source, *[""] * (len(table.columns) - 2), item.error])
@@ -105,7 +108,7 @@ def print_sources(
                 done = printed  # the loop requests the next item when this one is done
 
         try:
-            return print_items(counted(), output) > 0
+            return print_items(counted(), output, quiet) > 0
         except KeyboardInterrupt:
             sentence = interrupted.format(printed=printed, done=done, total=total)
             raise KeyboardInterrupt(f"Interrupted. {sentence}") from None
@@ -133,7 +136,9 @@ def _note(line: str) -> None:
 
 
 @contextmanager
-def _kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[list[str]], Any]]:
+def _kept_rows(
+    path: str | None, columns: Sequence[str], quiet: bool
+) -> Iterator[Callable[[list[str]], Any]]:
     """Give a function that adds a row to a .csv file, which is written at the end in any case.
 
     Without a path, rows are discarded. Raises OutputError.
@@ -150,3 +155,4 @@ def _kept_rows(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[l
             kept.seek(0)
             with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:
                 shutil.copyfileobj(kept, file)
+            print_saved([Path(path)], quiet)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vidgru.core.errors import OptionError, OutputError
-from vidgru.core.files import check_file
+from vidgru.core.files import check_file, check_folder
 from vidgru.core.results import Failure
 from vidgru.video.find import place
 
@@ -56,8 +56,8 @@ def plan_files(
     `target` is the file itself, or a folder: an existing one, a name without a suffix or with a
     slash at its end. There, files are named like their sources, with the first of the suffixes,
     in the same subfolders. Raises OptionError, also for another suffix, for a file where there are
-    several videos, and for one that is a source; and OutputError for a file that already exists in
-    the folder, if they must be `new`.
+    several videos, and for one that is a source; and OutputError for a file that cannot be
+    written, or that already exists in the folder, if they must be `new`.
     """
     if target is None:
         return {}
@@ -81,6 +81,8 @@ def plan_files(
     refuse_overwriting_sources(plan.values(), videos)
     if new and (there := [file for file in made if os.path.lexists(file)]):
         raise OutputError(f"{there[0]} exists. Give {option} another folder.")
+    for file in plan.values():
+        check_file(file)
     return plan
 
 
@@ -91,10 +93,11 @@ def plan_folders(
 
     `target` is the folder itself, or with several videos the parent of their folders, which are
     named like the sources, in the same subfolders. Without a target each is in the current folder,
-    named like the source with `ending`.
+    named like the source with `ending`. Raises OutputError for one that cannot be written into.
     """
     videos = list(dict.fromkeys(item for item in found if isinstance(item, Path)))
     if target is not None and len(videos) == 1:
+        check_folder(Path(target))
         return {videos[0]: Path(target)}
     taken: set[str] = set()
     plan = {}
@@ -103,6 +106,7 @@ def plan_folders(
         if target is None:
             name = Path(f"{name.name if keep else place(Path(name.name), set())}{ending}")
         plan[video] = Path(target or "") / place(name, taken, keep or target is None)
+        check_folder(plan[video])
     return plan
 
 

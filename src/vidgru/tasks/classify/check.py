@@ -1,8 +1,7 @@
 """Check a folder of clips for problems before training."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 
 from vidgru.core.address import refuse_live
@@ -10,19 +9,15 @@ from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.account import report_account, report_left_out
 from vidgru.data.checks import findings, report_shortcuts, worst_first
-from vidgru.data.dataset import (
-    check_learnable,
-    check_readable,
-    choose_groups,
-    grouped,
-    read_all,
-)
-from vidgru.data.decode import Decoded, readings_of, say_problems
+from vidgru.data.dataset import choose_groups, grouped, read_all
+from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.groups import suggest_groups
-from vidgru.data.results import Account, Checked
+from vidgru.data.learnable import classes_of, refusals, refusals_once_read
+from vidgru.data.results import REFUSED, Checked, Finding, Shortcut
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.sources import find_source
+from vidgru.data.split import ADVICE
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -34,39 +29,48 @@ Steps = Generator[Progress, None, Checked]
 def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     """Check every clip, yielding Progress and returning the findings.
 
-    Clips are decoded as `train` does by default, into the same cache. Raises DataError when the
-    folder cannot be trained on, OptionError when the groups are invalid, OutputError.
+    Clips are decoded as `train` does by default, into the same cache. For what `train` refuses
+    them, there are findings of the kind REFUSED, the first of all. Raises DataError when there
+    are no clips of two classes, OptionError when the groups are invalid, OutputError.
     """
     refuse_live(folder)
     folder = Path(folder)
     training = ClassifyTrainConfig(group_by=config.group_by)
     clips, account = find_source(folder, config.group_by, annotations=config)
-    with _reporting(account):
-        check_learnable(clips, folder, training)
+    try:
+        classes_of(clips, folder)
+    except DataError:  # probably another folder was meant, so nothing is decoded
+        report_account(account)
+        raise
+    refused = refusals(clips, folder, training)
     sampling = choose_sampling(clips, training, stored_side(training.side))
     results = yield from read_all(clips, sampling)
     data = readings_of(results)
-    with _reporting(account, results):
-        check_readable(clips, data)
-        check_learnable(list(data.frames), folder, training)
+    refused += refusals_once_read(clips, data, folder, training)
     yield Progress("comparing clips", 0, 3, "footage")
     pairs = find_duplicates(list(data.frames), data.frames, data.keys)
     yield Progress("comparing clips", 1, 3, "groups")
     grouping, finding = None, None
-    if config.group_by is None and all(clip.group is None for clip in clips):
-        if any(clip.part == "val" for clip in clips):
+    free = config.group_by is None and all(clip.group is None for clip in clips)
+    if free and data.frames:
+        if refused or any(clip.part == "val" for clip in clips):
             grouping = suggest_groups(list(data.frames), folder, data.frames)
         else:
             grouping, finding = choose_groups(data, training, folder)
     found = findings(data, sampling, pairs, grouping)
     if finding is not None:
         found.append(finding)
+    # Once clips are read, other classes may be left to advise.
+    reasons = {sentence.partition(ADVICE)[0]: sentence for sentence in refused}
+    found = [Finding(REFUSED, "error", why) for why in reasons.values()] + found
     found += report_left_out(account)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:
         data, _ = grouped(data, pairs, grouping)
-    shortcuts = find_shortcuts(list(data.frames), data.info, data.frames)
-    found += report_shortcuts(shortcuts)
+    shortcuts: tuple[Shortcut, ...] = ()
+    if len({clip.label for clip in data.frames}) > 1:
+        shortcuts = find_shortcuts(list(data.frames), data.info, data.frames)
+        found += report_shortcuts(shortcuts)
     yield Progress("comparing clips", 3, 3)
     groups = {clip.group for clip in data.frames} - {None}
     return Checked(
@@ -78,17 +82,6 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
         groups=len(groups) or None,
         shortcuts=shortcuts,
     )
-
-
-@contextmanager
-def _reporting(account: Account, results: Sequence[Decoded] = ()) -> Iterator[None]:
-    """Report what was found and what is wrong with clips, where training on them fails."""
-    try:
-        yield
-    except DataError:
-        report_account(account)
-        say_problems(results)
-        raise
 
 
 def check(folder: str | Path, config: CheckConfig, progress: OnProgress | None = None) -> Checked:

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from vidgru.core.errors import DataError
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.terminal.options import config_options, json_option, quiet_option
 
@@ -17,7 +18,7 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Check the clips in FOLDER before training on them.
 
     FOLDER is as for `train`, which then need not decode the clips again. The exit code is 0
-    whatever is found, unless nothing can be trained on the folder.
+    whatever is found, unless `train` would refuse the folder.
     """
     config = CheckConfig(**options)
     from vidgru.tasks.classify.check import check_steps
@@ -27,3 +28,6 @@ def command(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     result = follow(check_steps(folder, config), quiet)
     print_result(result, as_json, show_checked)
+    if result.refused:
+        which = "the first error" if result.refused == 1 else f"the first {result.refused} errors"
+        raise DataError(f"`vidgru train` refuses {folder}: mend {which}.")

@@ -4,16 +4,20 @@ from rich.text import Text
 
 from vidgru.core.text import printable
 from vidgru.data.account import sentence
-from vidgru.data.results import Checked
+from vidgru.data.results import Checked, counted
 from vidgru.terminal.tables import open_console
 
 
 def show_checked(checked: Checked) -> None:
     """Print how many clips there are, and a sentence for each kind of problem."""
     console = open_console()
-    counts = sorted(set(checked.clips.values()))
+    counts = sorted(set(checked.clips.values())) or [0]
     each = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    total = f"{sum(checked.clips.values())} clips in {len(checked.clips)} classes, {each} each"
+    clips, classes = (
+        counted(sum(checked.clips.values()), "clip"),
+        counted(len(checked.clips), "class"),
+    )
+    total = f"{clips} in {classes}, {each} each"
     if checked.groups is not None:
         total += f"; {checked.groups} groups"
     console.print(Text(f"{total}."))

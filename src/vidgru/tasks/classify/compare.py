@@ -14,7 +14,14 @@ from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.engine.device import choose_device
 from vidgru.engine.newest_run import RUNS
-from vidgru.engine.run_folder import METRICS_NAME, begin_run, create_run, read_numbers, write_json
+from vidgru.engine.run_folder import (
+    METRICS_NAME,
+    begin_run,
+    check_run,
+    create_run,
+    read_numbers,
+    write_json,
+)
 from vidgru.engine.trainer import TrainRun
 from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
 from vidgru.tasks.classify.encoders import NO_INIT, read_encoders
@@ -25,6 +32,8 @@ from vidgru.tasks.classify.plots import plot_comparison
 from vidgru.tasks.classify.results import TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Compared, Comparison
+
+COMPARED = "-compare"  # in the name of the folder of run folders
 
 Steps = Generator[Progress, None, Comparison]
 Finished = list[tuple[ClassifyTrainConfig, TrainResult]]
@@ -40,6 +49,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     choose_device(config.device)
     refuse_live(folder)
     folder = Path(folder)
+    check_run(folder, config.out, COMPARED)
     choice = fitting(config, choice)
     # Weights that fit one of the networks only would decide the comparison.
     config = replace(config, init=config.init or NO_INIT)
@@ -61,7 +71,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     )
     for one, _ in trainings:
         start.check(settings_of(one, sampling))
-    place = create_run(folder, config.out, "-compare")
+    place = create_run(folder, config.out, COMPARED)
     finished: Finished = []
     run: Path | None = None
     try:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidgru.core.errors import DataError, ModelError
-from vidgru.data.dataset import Parts
+from vidgru.data.learnable import Parts
 from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
 from vidgru.engine.model_file import CHECKPOINT_NAME, SHIPPED, Loaded, save_model

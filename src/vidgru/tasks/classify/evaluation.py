@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vidgru.core.errors import DataError, ModelError
+from vidgru.core.files import check_file
 from vidgru.core.results import Progress
 from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Sampling
@@ -52,10 +53,11 @@ def evaluate_classes_steps(
     DataError when nothing is left or a class is unknown to the model, OptionError, OutputError.
     Writes a report, too: see `report_path`.
     """
+    if (report := report_path(config)) is not None:
+        check_file(report)
     if config.timeline:
-        report = report_path(config)
         return (yield from evaluate_timelines_steps(folder, config, model, device, report))
-    explain_to = check_explainable(model, report_path(config)) if config.explain else None
+    explain_to = check_explainable(model, report) if config.explain else None
     encoder = open_looks(model.spec, model.path, config.looks)
     source = read_source(folder, config.group_by, annotations=config)
     part, clips = _part(source, folder, model)
@@ -78,9 +80,9 @@ def evaluate_classes_steps(
             evaluation, held_out, model, device, config.explain, explain_to
         )
         evaluation = replace(evaluation, explained=explained)
-    if (path := report_path(config)) is not None:
-        evaluation = replace(evaluation, report=path)
-        write_report(path, evaluation, _curves(model), mistake_strips(evaluation, held_out))
+    if report is not None:
+        evaluation = replace(evaluation, report=report)
+        write_report(report, evaluation, _curves(model), mistake_strips(evaluation, held_out))
     return evaluation
 
 

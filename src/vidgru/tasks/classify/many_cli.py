@@ -3,13 +3,13 @@
 import sys
 
 import click
-from tqdm import tqdm
 
 from vidgru.core.torchrun import process_rank, world_size
 from vidgru.tasks.classify.answers import open_answers
 from vidgru.tasks.classify.options import PredictConfig
 from vidgru.tasks.classify.tables import show_written
 from vidgru.terminal.options import report_model
+from vidgru.terminal.progress import bar
 from vidgru.terminal.source_loop import Output, print_items
 from vidgru.terminal.tables import print_result
 
@@ -23,13 +23,8 @@ def write(sources: tuple[str, ...], config: PredictConfig, as_json: bool, quiet:
     with open_answers(sources, config) as answers:
         report_model(answers.many.path, config, quiet or process_rank() > 0)
         total = answers.there + len(answers.left)
-        with tqdm(
-            answers,
-            total=total,
-            initial=answers.there,
-            unit=" sources",
-            disable=quiet or process_rank() > 0 or None,
-        ) as shown:
+        silent = quiet or process_rank() > 0
+        with bar(silent, answers, total=total, initial=answers.there, unit=" sources") as shown:
             print_items(shown, Output())
     written = answers.written()
     print_result(written, as_json, show_written)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidgru.core.errors import OptionError, OutputError
-from vidgru.core.files import write_bytes
+from vidgru.core.files import check_folder, write_bytes
 from vidgru.core.results import Failure, Progress
 from vidgru.engine.inference import each
 from vidgru.tasks.forecast.model import ForecastModel
@@ -65,8 +65,7 @@ def plan(
 
 
 def _check(folder: Path, sources: Sequence[Path], overwrite: bool) -> None:
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
+    check_folder(folder)
     real = os.path.realpath(folder)
     for source in sources:
         path = Path(os.path.realpath(source))

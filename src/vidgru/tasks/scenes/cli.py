@@ -30,9 +30,10 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
     """Find where scenes of videos begin and end.
 
     SOURCE is a video, a folder of images, or a folder to search for videos. Each scene has a row:
-    its start and end, its frames, its length, the transition that it begins with (cut, or dissolve,
-    fade or wipe with their length in frames), and the confidence. After a gradual transition, a
-    scene begins in the middle of it. Between two cuts a scene has 4 frames or more, else 8.
+    its start and end, its first and last frame, the transition that it begins with (cut, or
+    dissolve, fade or wipe with their length in frames), and the confidence. After a gradual
+    transition, a scene begins in the middle of it. Between two cuts a scene has 4 frames or more,
+    else 8. In the table of --csv, end_frame is the first frame after the scene.
     """
     config = ScenesConfig(**options)
     if config.objects:

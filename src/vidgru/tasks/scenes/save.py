@@ -90,8 +90,6 @@ def _folders(
         if name.fullmatch(path.name):
             read.setdefault(str(path.parent), []).append(source)
     for folder in planned.values():
-        if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
         if clash := read.get(os.path.realpath(folder)):
             raise OptionError(
                 f"{clash[0]} cannot be read and written at once: give another {option}."

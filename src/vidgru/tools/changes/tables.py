@@ -59,8 +59,6 @@ def _plan(
     if config.images is not None:
         folders = plan_folders(config.images, "", sources, found)
         for folder in folders.values():
-            if folder.exists() and not folder.is_dir():
-                raise OutputError(f"Cannot write to {folder}: it is a file, not a folder.")
             if not config.overwrite and (there := sorted(folder.glob("*-before.jpg"))):
                 raise OutputError(f"{there[0]} exists. Choose another folder, or give --overwrite.")
     check_csv(config.csv, found, maps.values())

@@ -1,7 +1,7 @@
 """`vidgru extract`: write frames of videos as images."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,6 +13,7 @@ import click
 from vidgru.core.errors import OptionError
 from vidgru.core.results import Failure
 from vidgru.core.text import printable
+from vidgru.data.results import counted
 from vidgru.terminal.options import config_options, json_option, quiet_option, source_arguments
 from vidgru.tools.extract.options import ExtractConfig
 from vidgru.tools.extract.results import ExtractedFrame
@@ -40,24 +41,24 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
 
     if as_json and world_size() > 1:
         raise OptionError("Under torchrun, leave out --json: each process writes a table.")
-    ends: list[_End] = []
+    ends, seen = list[_End](), set[str]()
     output = Output(as_json=as_json, json_types=(ExtractedFrame,), show={_End: _show})
     with (
         closing(extract(sources, out, config)) as results,
         bar(quiet or process_rank() > 0, results, unit=" frames") as shown,
     ):
-        failures = print_items(_with_ends(shown, ends), output)
+        failures = print_items(_with_ends(shown, ends, seen), output)
+    own = [failures, len(ends), sum(end.frames for end in ends)]
     if world_size() > 1:
         from vidgru.engine.distributed import exchange
 
-        own = [failures, len(ends), sum(end.frames for end in ends)]
         found = [json.loads(text) for text in exchange(json.dumps(own))]
-        failures, read, frames = map(sum, zip(*found, strict=True))
-        text = f"{frames} frames of {read} sources by {world_size()} processes"
-        print(f"{text}, {failures} failed" if failures else text, flush=True)
+        _show_total(map(sum, zip(*found, strict=True)), f" by {world_size()} processes")
         exchange("")  # all stay until the main process has printed
-    # On a failing exit code, torchrun would end the other processes and restart all of them.
-    elif failures:
+        return  # on a failing exit code, torchrun would end the others and restart all of them
+    if len(seen) > 1 and not as_json:
+        _show_total(own)
+    if failures:
         click.get_current_context().exit(1)
 
 
@@ -70,9 +71,15 @@ class _End:
     folder: Path
 
 
-def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failure | _End]:
-    """Yield the items of a bar, and after the frames of each source an _End, which is also kept."""
+def _with_ends(
+    shown: Any, ends: list[_End], seen: set[str]
+) -> Iterator[ExtractedFrame | Failure | _End]:
+    """Yield the items of a bar, and after the frames of each source an _End, which is also kept.
+
+    seen: gets the sources.
+    """
     for source, items in groupby(shown, key=lambda item: item.source):
+        seen.add(source)
         shown.set_description(printable(Path(source).name))
         frames, folder = 0, Path()
         for item in items:
@@ -84,5 +91,12 @@ def _with_ends(shown: Any, ends: list[_End]) -> Iterator[ExtractedFrame | Failur
             yield ends[-1]
 
 
+def _show_total(counts: Iterable[int], by: str = "") -> None:
+    """Print how many sources failed, how many had frames, and how many frames these are."""
+    failures, read, frames = counts
+    text = f"{counted(frames, 'frame')} of {counted(read, 'source')}{by}"
+    print(f"{text}, {failures} failed" if failures else text, flush=True)
+
+
 def _show(end: _End) -> None:
-    print(printable(f"{end.source}: {end.frames} frames in {end.folder}"))
+    print(printable(f"{end.source}: {counted(end.frames, 'frame')} in {end.folder}"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vidgru.core.address import refuse_live
 from vidgru.core.errors import OutputError, VideoError
-from vidgru.core.files import begin_table, write_bytes
+from vidgru.core.files import begin_table, check_folder, write_bytes
 from vidgru.core.results import Failure
 from vidgru.core.threads import ThreadPool
 from vidgru.core.torchrun import process_rank, shard, shared_name, world_size
@@ -94,9 +94,9 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
 
 
 def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise OutputError(f"Cannot write to {out}: it is a file, not a folder.")
+    check_folder(out)
     for job in jobs:
+        check_folder(out / job.folder)
         if os.path.realpath(job.source) == os.path.realpath(out / job.folder):
             raise OutputError(
                 f"{job.source} cannot be read and written at once: choose another -o."

@@ -38,6 +38,7 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     each. With --summary, summary.json and .png are of all of them.
     """
     config = ExplainConfig(**options)
+    from vidgru.core.files import check_folder
     from vidgru.engine.inference import each
     from vidgru.tasks.classify.classifier import find_model
     from vidgru.tasks.classify.explain.results import Explanation
@@ -52,6 +53,7 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     model = load(path, device=config.device, threads=config.threads)
     found = find_sources(sources, images=model.spec.frames == 1)
     if config.summary:
+        check_folder(Path(out))
         _summarize(model, found, Path(out), as_json, quiet)
         return
     folders = plan_folders(out, "", sources, found)

@@ -1,5 +1,6 @@
 """Draw an explanation as one figure, for a paper."""
 
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,11 @@ from vidgru.tasks.classify.explain.results import Explanation, Summary
 from vidgru.video.read import Image
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+LONGEST, ROW, TITLE = 80, 110, 26  # characters of a name, and in a line: of all, of one map
 
 
 def write_figure(
@@ -29,7 +34,7 @@ def write_figure(
     height, width = pictures[0].shape[:2]
     across = 12 / len(pictures)
     strip = min(max(across * height / width, 0.5), 4)
-    figure = Figure(figsize=(12, strip + 2 * (rows - 1) + 0.6), layout="constrained")
+    figure = Figure(figsize=(12, strip + 2.3 * (rows - 1) + 0.6), layout="constrained")
     heights = [strip, *[2.0] * (rows - 1)]
     grid = figure.add_gridspec(rows, len(pictures), height_ratios=heights)
     for column, (picture, number) in enumerate(zip(pictures, numbers, strict=True)):
@@ -39,16 +44,16 @@ def write_figure(
         axes.set_axis_off()
     first = found.seconds[0]
     added = figure.add_subplot(grid[1, :])
+    drawn: list[Artist] = []
     for label, color in ((found.label, "tab:blue"), (found.second, "tab:orange")):
-        # Class names are untrusted: shortened, and never read as mathematics.
-        (line,) = added.plot(found.seconds, found.curve(label), color=color)
-        line.set_label(_short(label))
+        drawn += added.plot(found.seconds, found.curve(label), color=color)
     added.set(ylabel="adds to the logit", xlim=(first, max(found.seconds[-1], first + 1e-3)))
-    for text in added.legend(frameon=False, loc="upper left").get_texts():
-        text.set_parse_math(False)
     shares = added.twinx()
-    shares.fill_between(found.seconds, found.relevance, color="tab:gray", alpha=0.3, linewidth=0)
+    area = shares.fill_between(found.seconds, found.relevance)
+    area.set(color="tab:gray", alpha=0.3, linewidth=0)
+    drawn.append(area)
     shares.set(ylabel="relevance", ylim=(0, None))
+    _legend(added, drawn, [_short(found.label), _short(found.second), "relevance of the frame"])
     if found.gates:
         gates = figure.add_subplot(grid[2, :], sharex=added)
         for name, values in found.gates.items():
@@ -58,13 +63,13 @@ def write_figure(
             if name == "kept":
                 line.set(linewidth=2.5, color="black")
         gates.set(ylabel="open", ylim=(0, 1))
-        gates.legend(frameon=False, loc="upper left", ncols=6)
+        _legend(gates, *gates.get_legend_handles_labels())
     figure.axes[-1 if found.gates else len(pictures)].set_xlabel("seconds")
     share = found.prediction.probabilities[found.labels.index(found.label)]
     title = f"{_short(found.label)}, {100 * share:.1f} %"
     if found.against is not None:
         title += f", against {_short(found.against)}"
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle("\n".join(textwrap.wrap(title, ROW)), parse_math=False)
     _save(figure, path)
 
 
@@ -79,7 +84,9 @@ def write_summary_figure(path: Path, found: Summary) -> None:
         axes = figure.add_subplot(rows, columns, number + 1)
         size = (200, 200)
         axes.imshow(colored(stretched(one.map, size, VIEW)).astype("uint8"))
-        axes.set_title(f"{_short(one.label)} ({one.videos})", fontsize="small", parse_math=False)
+        name = textwrap.wrap(_short(one.label), TITLE) or [""]
+        name[-1] += f" ({one.videos})"
+        axes.set_title("\n".join(name), fontsize="small", parse_math=False)
         axes.set(xticks=[], yticks=[])
     _save(figure, path)
 
@@ -91,8 +98,19 @@ def _save(figure: "Figure", path: Path) -> None:
         figure.savefig(temporary, dpi=120)
 
 
+def _legend(axes: "Axes", drawn: Sequence["Artist"], names: Sequence[str]) -> None:
+    """Write names above the axes, where they hide no curve; in a row if there is room."""
+    columns = len(names) if len("".join(names)) <= ROW else 1
+    legend = axes.legend(
+        drawn, names, frameon=False, ncols=columns, fontsize="small",
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # class names are untrusted
+
+
 def _short(label: str) -> str:
     text = printable(label)
+    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     # A leading underscore would keep a line out of the legend.
-    text = text if len(text) <= 24 else text[:23] + "…"
     return f" {text}" if text.startswith("_") else text

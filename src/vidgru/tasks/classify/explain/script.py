@@ -9,7 +9,7 @@ STYLE = """
 .controls{display:flex;gap:.8rem;align-items:center;max-width:40rem;flex-wrap:wrap}
 .controls input[type=range]{flex:1;min-width:9rem}
 .controls button{font:inherit;min-width:4.5rem}
-.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.6rem}
+.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13rem,45%),1fr));gap:.6rem}
 .near figure{margin:0}
 .near img{display:block;height:96px;max-width:100%;object-fit:contain}
 .strip.wide img{width:auto;height:96px;max-width:100%}
