@@ -50,7 +50,8 @@ log = logging.getLogger("vidgru")
 
 MIN_STEPS = 800
 DEFAULT_EPOCHS = 15
-VALIDATIONS, LEAST = 25, 5
+VALIDATIONS = 25
+MIN_VALIDATIONS = 5
 # Above the minimum loss for smoothed labels: less, on average since the last validation,
 # and every training clip is classified with certainty in all its views.
 LEARNED = 0.02
@@ -131,7 +132,8 @@ class ClassifyTrainer(Trainer[TrainResult]):
         held = sum(math.prod(segments.shape[:2]) for segments in self.val.segments) / 3
         learned = self.planned * self.config.batch_size * self.spec.frames
         share = 0.1 if self.chooses else 0.02
-        return max(1, min(VALIDATIONS, round(epochs), max(LEAST, round(share * learned / held))))
+        affordable = max(MIN_VALIDATIONS, round(share * learned / held))
+        return max(1, min(VALIDATIONS, round(epochs), affordable))
 
     def prepare(self) -> Generator[Progress, None, None]:
         """Check which classes allow mirrored and strongly rotated clips; unchecked, use none."""
