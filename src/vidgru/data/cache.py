@@ -257,6 +257,34 @@ def load(
     return segments, _moved(info, HERE, str(path))
 
 
+def load_numbers(path: Path, shape: tuple[int, ...], kind: type[Any]) -> NDArray[Any] | None:
+    """Return a stored array of a shape and kind of number, or None if absent or damaged.
+
+    All its numbers are finite. It is mapped from disk, unless small. Raises OutputError as `load`.
+    """
+    dtype = np.dtype(kind)
+    try:
+        with open(path, "rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                return None
+            header = npy.read_array_header_1_0(file)
+            start, length = file.tell(), os.fstat(file.fileno()).st_size
+        # Reading a mapped file beyond its end would kill the process.
+        if (*header, length) != (shape, False, dtype, start + dtype.itemsize * math.prod(shape)):
+            return None
+        small = np.fromfile(path, np.uint8) if length <= SMALL else None
+    except Exception:  # a damaged header fails in many ways
+        return None
+    content = map_file(path, length) if small is None else small
+    if content is None:
+        return None
+    with suppress(OSError):  # another process may have removed it, or own it
+        os.utime(path)  # marks it as recently used
+    numbers: NDArray[Any] = content[start:].view(dtype).reshape(shape)
+    numbers.flags.writeable = False
+    return numbers if np.isfinite(numbers).all() else None
+
+
 def _moved(info: VideoInfo, old: str, new: str) -> VideoInfo:
     """Return info whose sentences name another path."""
     warnings = tuple(text.replace(old, new) for text in info.warnings)

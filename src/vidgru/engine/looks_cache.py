@@ -2,25 +2,21 @@
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from vidgru.core.errors import DataError, ModelError, OptionError, OutputError
 from vidgru.core.results import Progress
 from vidgru.data.cache import (
-    SMALL,
     Sampling,
     Segments,
     cache_folder,
     content_of,
-    map_file,
+    load_numbers,
     trim,
     write_entry,
 )
@@ -120,30 +116,9 @@ def store(key: str, features: Features, folder: Path) -> None:
 def _load(
     folder: Path, one: LooksClip, looks: Looks, sampling: Sampling, every: int
 ) -> Features | None:
-    """Return stored features, mapped from disk unless small, or None if absent or damaged."""
+    """Return stored features, or None if they are absent or damaged."""
     stored = folder / f"{_key(one, looks, sampling, every)}.npy"
     segments, length = one.segments.shape[:2]
-    wanted = (segments, one.views, -(-length // every), looks.features)
-    try:
-        with open(stored, "rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                return None
-            shape, fortran, dtype = npy.read_array_header_1_0(file)
-            start, size = file.tell(), os.fstat(file.fileno()).st_size
-        if (
-            shape != wanted
-            or fortran
-            or dtype != np.float32
-            or size != start + 4 * math.prod(shape)
-        ):
-            return None
-        small = np.fromfile(stored, np.uint8) if size <= SMALL else None
-        os.utime(stored)  # marks it as recently used
-    except (OSError, ValueError, SyntaxError, TypeError):  # a damaged header fails in many ways
-        return None
-    content = map_file(stored, size) if small is None else small
-    if content is None:
-        return None
-    features: Features = content[start:].view(np.float32).reshape(shape)
-    features.flags.writeable = False
-    return features if np.isfinite(features).all() else None
+    return load_numbers(
+        stored, (segments, one.views, -(-length // every), looks.features), np.float32
+    )

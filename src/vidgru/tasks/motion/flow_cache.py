@@ -3,21 +3,17 @@
 A child of `data.pool` does that; run as a program, this module is one.
 """
 
-import math
-import os
 from collections.abc import Generator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vidgru.core.errors import OutputError, VidgruError
 from vidgru.core.files import replacing
 from vidgru.core.results import Progress
-from vidgru.data.cache import SMALL, Sampling, Segments, cache_folder, map_file, trim
+from vidgru.data.cache import Sampling, Segments, cache_folder, load_numbers, trim
 from vidgru.data.decode import SECONDS_PER_CLIP, Readings, crashed
 from vidgru.data.folder import Clip
 from vidgru.data.pool import Pool, cores, program
@@ -64,7 +60,7 @@ def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, 
     missing = []
     for clip, segments in data.frames.items():
         name, shape = _name(data.keys[clip]), _shape(segments)
-        if (stored := _load(folder / name, shape)) is not None:
+        if (stored := load_numbers(folder / name, shape, np.float16)) is not None:
             flows[clip] = stored
             yield Progress("measuring motion", len(flows), len(data.frames), "from the cache")
             continue
@@ -87,7 +83,7 @@ def flow_steps(data: Readings, sampling: Sampling) -> Generator[Progress, None, 
             if reply.get("gone"):  # from a cache that is too small; they are still mapped here
                 rate, aspect = requests[clip]["rate"], requests[clip]["aspect"]
                 _write(path, measure(data.frames[clip], rate, aspect))
-            stored = _load(path, _shape(data.frames[clip]))
+            stored = load_numbers(path, _shape(data.frames[clip]), np.float16)
             if stored is None:
                 raise OutputError(f"The cache in {folder} lost a file just written.")
             flows[clip] = stored
@@ -103,31 +99,6 @@ def _name(key: str) -> str:
 def _shape(segments: Segments) -> tuple[int, ...]:
     count, length, side = segments.shape[:3]
     return count, length, side // FINE, side // FINE, 3
-
-
-def _load(path: Path, shape: tuple[int, ...]) -> Flow | None:
-    """Return the stored flow of a shape, or None if it is absent or damaged."""
-    try:
-        with open(path, "rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                return None
-            header = npy.read_array_header_1_0(file)
-            start, length = file.tell(), os.fstat(file.fileno()).st_size
-        # Reading a mapped file beyond its end would kill the process.
-        wanted = shape, False, np.dtype(np.float16), start + 2 * math.prod(shape)
-        if (*header, length) != wanted:
-            return None
-        content = np.fromfile(path, np.uint8) if length <= SMALL else map_file(path, length)
-    except OutputError:
-        raise
-    except Exception:  # a damaged header fails in many ways
-        return None
-    with suppress(OSError):  # another process may have removed it, or own it
-        os.utime(path)  # marks it as recently used
-    if content is None:
-        return None
-    flow: Flow = content[start:].view(np.float16).reshape(shape)
-    return flow if np.isfinite(flow).all() else None
 
 
 def _write(path: Path, flow: Flow) -> None:
