@@ -117,7 +117,8 @@ def test_a_root_costs_no_other_source(
     done = vidgru("extract", ".", clip, "-o", tmp_path / "out", "--count", 1)
     assert done.code == 1
     assert done.err == f"Error: {SENTENCE.format('.')}\n"
-    assert done.out == f"{clip}: 1 frames in {tmp_path / 'out' / 'clip'}\n"
+    where = tmp_path / "out" / "clip"
+    assert done.out == f"{clip}: 1 frame in {where}\n1 frame of 1 source, 1 failed\n"
 
 
 ADDRESSES = [

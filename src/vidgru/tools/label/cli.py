@@ -41,12 +41,12 @@ def command(sources: tuple[str, ...], no_browser: bool, quiet: bool, **options: 
     from vidgru.tools.label.serve import serving
 
     with serving(find_videos(sources), config) as address:
-        print(address, flush=True)
-        if not quiet:
-            print("This address works once. Ctrl-C ends it.", file=sys.stderr)
-        if not no_browser:
-            webbrowser.open(address)
         try:
+            print(address, flush=True)
+            if not quiet:
+                print("This address works once. Ctrl-C ends it.", file=sys.stderr)
+            if not no_browser:
+                webbrowser.open(address)
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
