@@ -161,6 +161,14 @@ def test_a_moving_camera_is_reported_and_not_taken_for_objects(
     ]
 
 
+@pytest.mark.parametrize("lengths", [(30, 60, 30), (20, 20, 20), (30, 30, 30, 30, 30)])
+def test_each_move_of_the_camera_is_reported_however_far_apart(lengths: tuple[int, ...]) -> None:
+    # To and fro, so that one move is as large as the other: between them there is none.
+    frames = np.concatenate([still(count, n % 2) for n, count in enumerate(lengths)])
+    moves = np.cumsum(lengths)[:-1].tolist()
+    assert find(frames.astype(np.uint8)) == pytest.approx(moves, abs=1)
+
+
 def test_a_long_sequence_is_reported_as_it_runs_in_constant_memory() -> None:
     watch, items = ChangeDetector(), []
     moments = [100, 250, 400]

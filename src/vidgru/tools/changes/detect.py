@@ -289,8 +289,10 @@ def moves_of(maps: Maps, scored: Floats) -> list[int]:
         share[look] = elsewhere(*(median(maps, around(maps, look, side, 1)) for side in (-1, 1)))
     found = []
     while share.max(initial=0) > MOVED:
-        # The middle of the best ones, as medians change when half of their looks have.
+        # The middle of the best ones, as medians change when half of their looks have. Those far
+        # from the first are of another move.
         best = np.flatnonzero(share >= share.max() - 0.05)
+        best = best[best < best[0] + 2 * SPAN]
         best = best[changed[best] >= changed[best].max() - 0.01]
         found.append(int(np.median(best)))
         share[max(found[-1] - 2 * SPAN, 0) : found[-1] + 2 * SPAN] = 0
