@@ -1,6 +1,7 @@
 """Lists of clips, and splits given back."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,6 +185,25 @@ def test_cuts_of_one_video_stay_together(data: Path, tmp_path: Path) -> None:
     }
     assert len(sides["train"] | sides["val"]) == 12
     assert not sides["train"] & sides["val"]
+
+
+def test_what_is_cut_from_one_video_counts_as_one_group(
+    data: Path, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    def cuts_of(*names: int) -> Path:
+        labels, times = ("left", "right"), ("0,0.7", "0.7,")
+        rows = [f"{data}/{c}/{n}.avi,{c},{t}" for c in labels for n in names for t in times]
+        return write(tmp_path / f"cuts{names[0]}.csv", "path,label,start,end", *rows)
+
+    cuts = cuts_of(0, 1)
+    assert vidgru("check", cuts).out.startswith("8 clips in 2 classes, 4 each; 4 groups.")
+    options = ["--epochs", 1, "--size", 16, "--threads", 1]
+    done = vidgru("train", cuts, *options, "--out", tmp_path / "run")
+    assert "4 clips of 2 videos train, 4 clips of 2 validate." in done.out
+    done = vidgru("evaluate", cuts_of(2), "--model", tmp_path / "run", "--json")
+    assert json.loads(done.out)["groups"] == 2
+    done = vidgru("train", cuts, *options, "--group-by", "none", "--out", tmp_path / "none")
+    assert "(no groups)" in done.out
 
 
 def test_cuts_that_cannot_stay_together(

@@ -33,6 +33,7 @@ from vidgru.data.split import (
     on_several,
     split_folds,
     units_of,
+    videos_of,
 )
 from vidgru.data.split_config import SplitConfig
 
@@ -146,9 +147,12 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
     if free and not given:
         grouping, finding = choose_groups(readings, config, folder)
         if grouping is not None:
-            readings, pairs = grouped(readings, pairs, grouping)
-        elif finding is not None:
-            log.warning("%s", finding.sentence)
+            readings, pairs = grouped(readings, pairs, grouping.groups)
+        else:
+            if finding is not None:
+                log.warning("%s", finding.sentence)
+            if (cuts := apart_by_video(readings, config)) is not None:
+                readings, pairs = grouped(readings, pairs, cuts)
     clips = list(readings.frames)
     copies = [(pair.first, pair.second) for pair in pairs if is_copy(pair)]
     by_video = config.group_by is None and all(clip.group == clip.listed for clip in clips)
@@ -268,7 +272,7 @@ def choose_groups(
     finding, clips = None, list(readings.frames)
     hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
     for grouping in suggestions(clips, folder, readings.frames):
-        named, _ = grouped(readings, (), grouping)
+        named, _ = grouped(readings, (), grouping.groups)
         reason = _why_not(units_of(list(named.frames)), config)
         if reason is None or hopeless:
             return grouping, report_groups(grouping, None)
@@ -276,11 +280,20 @@ def choose_groups(
     return None, finding
 
 
+def apart_by_video(readings: Readings, config: SplitConfig) -> dict[str, str] | None:
+    """Return the video that each clip, by its name, is cut from, where these can be kept apart."""
+    videos = videos_of(list(readings.frames))
+    if videos is None:
+        return None
+    named, _ = grouped(readings, (), videos)
+    return videos if _why_not(units_of(list(named.frames)), config) is None else None
+
+
 def grouped(
-    readings: Readings, pairs: Sequence[Duplicate], grouping: Grouping
+    readings: Readings, pairs: Sequence[Duplicate], groups: Mapping[str, str]
 ) -> tuple[Readings, list[Duplicate]]:
-    """Return the same clips and pairs of them, with groups."""
-    named = {clip: replace(clip, group=grouping.groups[clip.name]) for clip in readings.frames}
+    """Return the same clips and pairs of them, with groups, which are given by clips' names."""
+    named = {clip: replace(clip, group=groups[clip.name]) for clip in readings.frames}
     return (
         Readings(
             {named[clip]: known for clip, known in readings.frames.items()},

@@ -39,6 +39,12 @@ def units_of(clips: Sequence[Clip], together: Iterable[Pair] = ()) -> dict[Clip,
     return {clip: root(unit) for clip, unit in own.items()}
 
 
+def videos_of(clips: Sequence[Clip]) -> dict[str, str] | None:
+    """Return the video of each clip, by its name; None where no two are cut from one."""
+    videos = {clip.name: clip.listed for clip in clips}
+    return videos if len(set(videos.values())) < len(videos) else None
+
+
 def split_clips(
     clips: Sequence[Clip], val: float, seed: int, units: Units | None = None
 ) -> tuple[list[Clip], list[Clip]]:

@@ -9,7 +9,7 @@ from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.account import report_account, report_left_out
 from vidgru.data.checks import findings, report_shortcuts, worst_first
-from vidgru.data.dataset import choose_groups, grouped, read_all
+from vidgru.data.dataset import apart_by_video, choose_groups, grouped, read_all
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.groups import suggest_groups
@@ -66,7 +66,9 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     found += report_left_out(account)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:
-        data, _ = grouped(data, pairs, grouping)
+        data, _ = grouped(data, pairs, grouping.groups)
+    elif free and (cuts := apart_by_video(data, training)) is not None:
+        data, _ = grouped(data, pairs, cuts)
     shortcuts: tuple[Shortcut, ...] = ()
     if len({clip.label for clip in data.frames}) > 1:
         shortcuts = find_shortcuts(list(data.frames), data.info, data.frames)

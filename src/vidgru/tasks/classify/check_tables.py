@@ -19,7 +19,7 @@ def show_checked(checked: Checked) -> None:
     )
     total = f"{clips} in {classes}, {each} each"
     if checked.groups is not None:
-        total += f"; {checked.groups} groups"
+        total += f"; {counted(checked.groups, 'group')}"
     console.print(Text(f"{total}."))
     console.print(Text(sentence(checked.files, names=False)))
     styles = {"error": "bold red", "warning": "yellow", "note": "dim"}

@@ -20,6 +20,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.groups import suggest_groups
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.sources import read_source
+from vidgru.data.split import videos_of
 from vidgru.engine.held_out import HeldOut, choose_part, decode_held_out
 from vidgru.engine.run_folder import METRICS_NAME, read_numbers
 from vidgru.tasks.classify import metrics as measure
@@ -118,13 +119,14 @@ def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, lis
 
 
 def _with_groups(held_out: HeldOut, folder: Path) -> HeldOut:
-    """Return the clips with groups from their names or a table, if any."""
+    """Return the clips with groups from their names, a table or the videos they are cut from."""
     known = readings_of(held_out.clips)
     grouping = suggest_groups(list(known.frames), folder, known.frames)
-    if grouping is None:
+    groups = videos_of(list(known.frames)) if grouping is None else grouping.groups
+    if groups is None:
         return held_out
     named = (
-        replace(result, clip=replace(result.clip, group=grouping.groups[result.clip.name]))
+        replace(result, clip=replace(result.clip, group=groups[result.clip.name]))
         for result in held_out.clips
     )
     return replace(held_out, clips=tuple(named))
