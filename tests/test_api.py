@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,14 +126,70 @@ def test_what_is_no_source(source: object, sentence: str) -> None:
             25,
             "rgb is (frames, height, width, 3), not (0, 4, 4, 3).",
         ),
-        (np.zeros((2, 4, 4, 3), np.uint8), 0, "fps is 0, not above 0."),
-        (np.zeros((2, 4, 4, 3), np.uint8), float("nan"), "fps is nan, not above 0."),
+        (np.zeros((2, 4, 4, 3), np.uint8), 0, "fps is 0, not a number above 0 and below 100000."),
+        (
+            np.zeros((2, 4, 4, 3), np.uint8),
+            float("nan"),
+            "fps is nan, not a number above 0 and below 100000.",
+        ),
+        (
+            np.zeros((2, 4, 4, 3), np.uint8),
+            "25",
+            "fps is 25, not a number above 0 and below 100000.",
+        ),
+        (
+            np.zeros((2, 4, 4, 3), np.uint8),
+            1e9,
+            "fps is 1000000000.0, not a number above 0 and below 100000.",
+        ),
     ],
 )
 def test_what_is_no_frames(rgb: object, fps: float, sentence: str) -> None:
     with pytest.raises(vidgru.VidgruError) as failed:
         vidgru.Frames(rgb, fps)  # type: ignore[arg-type]
     assert str(failed.value) == f"Cannot read frames in memory: {sentence}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        vidgru.check,
+        vidgru.train,
+        vidgru.load,
+        vidgru.compare,
+        lambda one: vidgru.evaluate(".", one),
+        lambda one: list(vidgru.load("motion").predict_many(one)),
+    ],
+)
+def test_what_is_no_path(call: Callable[[Any], object]) -> None:
+    for wrong in (None, 3, b"clips"):
+        with pytest.raises(vidgru.VidgruError) as failed:
+            call(wrong)
+        kind = type(wrong).__name__
+        assert str(failed.value) == f"A file or folder is given by its path, not by {kind}."
+    with pytest.raises(vidgru.VidgruError, match="A path is empty: give a file or folder"):
+        call("")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"device": "gpu"}, "Invalid device 'gpu'. Choose one of: auto, cpu, cuda, mps."),
+        ({"threads": 0}, "Invalid threads=0. It must be at least 1."),
+        ({"threads": "1"}, "Invalid threads. It must be a whole number, not str."),
+    ],
+)
+def test_how_a_model_cannot_be_loaded(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.load("motion", **options)
+    assert str(failed.value) == sentence
+
+
+def test_one_core_is_compared_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        vidgru.VidgruError, match="Nothing to compare: give core or input"
+    ):
+        vidgru.compare(tmp_path / "none", cores="gru")
 
 
 def test_many_sources(trained: vidgru.TrainResult, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from vidgru.core.address import refuse_live
 from vidgru.core.errors import VidgruError
 from vidgru.core.options import make, python_names
 from vidgru.nn.choices import CORES, SEEDS
@@ -270,7 +271,8 @@ def compare(
         config = make(
             ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
         )
-        return run(folder, config, CompareConfig(tuple(cores), tuple(inputs), seeds), progress)
+        named = [(some,) if isinstance(some, str) else tuple(some) for some in (cores, inputs)]
+        return run(folder, config, CompareConfig(named[0], named[1], seeds), progress)
 
 
 def resume(run: str | Path, *, progress: OnProgress | None = None) -> AnyTrainResult:
@@ -362,6 +364,7 @@ def evaluate(
     from vidgru.commands.evaluate import evaluate as run
 
     with python_names():
+        refuse_live(model)
         result: AnyEvaluation = run(folder, {**options, "model": str(model)}, progress)
     return result
 

@@ -1,5 +1,6 @@
 """Distinguish live sources from files, and hide the secrets in an address."""
 
+import os
 import re
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def masked_within(text: str) -> str:
 
 
 def refuse_live(path: str | Path) -> None:
-    """Raise OptionError for a live source where a file or folder is expected."""
+    """Raise OptionError for what is no path, empty or live, where a file or folder is expected."""
+    if not isinstance(path, str | os.PathLike):
+        raise OptionError(f"A file or folder is given by its path, not by {type(path).__name__}.")
+    if not os.fspath(path):  # which Path takes for the current folder
+        raise OptionError("A path is empty: give a file or folder, such as . for this one.")
     if isinstance(path, str) and is_live(path):
         raise OptionError(NO_FILE.format(masked(path)))

@@ -4,13 +4,12 @@ import time
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from vidgru.core.errors import VideoError
 from vidgru.core.options import python_names
 from vidgru.core.results import Failure, OnProgress, Progress, run_to_end
-from vidgru.video.find import find_sources
+from vidgru.video.find import find_sources, listed
 from vidgru.video.read import Frames, Source, Video
 
 Step = TypeVar("Step")
@@ -84,7 +83,7 @@ class VideoModel(ABC, Generic[Result]):
         A folder stands for the videos in it at any depth, or else for its images as one sequence.
         Raises OptionError for what is live.
         """
-        given = [sources] if isinstance(sources, str | Path | Frames) else sources
+        given = [sources] if isinstance(sources, Frames) else listed(cast(Any, sources))
         with python_names():
             found = [
                 part

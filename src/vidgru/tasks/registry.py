@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidgru.core.address import refuse_live
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.core.options import make
 
@@ -99,8 +100,11 @@ def open_model(
     `looks` are for classifiers. Raises ModelError, OptionError.
     """
     from vidgru.engine.device import prepare_inference
+    from vidgru.engine.model_config import ModelConfig
     from vidgru.engine.onnx_file import OnnxFile, is_onnx
 
+    refuse_live(path)
+    ModelConfig(device=device, threads=1 if threads is None else threads)
     found = locate(path)
     if is_onnx(found):
         if device not in ("auto", "cpu"):

@@ -30,8 +30,9 @@ class Frames:
             raise VideoError(
                 f"Cannot read {self.name}: rgb is (frames, height, width, 3), not {rgb.shape}."
             )
-        if not 0 < self.fps < 1e5:
-            raise VideoError(f"Cannot read {self.name}: fps is {self.fps}, not above 0.")
+        if not isinstance(self.fps, int | float | np.number) or not 0 < self.fps < 1e5:
+            wanted = "a number above 0 and below 100000"
+            raise VideoError(f"Cannot read {self.name}: fps is {self.fps}, not {wanted}.")
 
     def __str__(self) -> str:
         return self.name

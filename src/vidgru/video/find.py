@@ -30,7 +30,9 @@ SYSTEM = frozenset(
 
 def listed(sources: Sources) -> list[str | Path]:
     """Return sources as a list; a single path (a string is a sequence, too) counts as one."""
-    return [sources] if isinstance(sources, str | Path) else list(sources)
+    if isinstance(sources, str | bytes | Path) or not isinstance(sources, Iterable):
+        return [sources]
+    return list(sources)
 
 
 def is_root(folder: Path) -> bool:

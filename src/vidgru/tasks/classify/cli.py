@@ -60,7 +60,8 @@ def command(
     frame is predicted again and again until Ctrl-C, which prints a summary.
     """
     config = PredictConfig(**options)
-    refuse_live(table or "")
+    if table is not None:
+        refuse_live(table)
     if config.out is not None and table is not None:
         raise OptionError("Give only one of --out and --csv.")
     from vidgru.tasks.classify.live_cli import any_live, watch_live

@@ -46,7 +46,8 @@ def command(
     left (W). Speeds are in pixels of the source a second, and in widths of the picture.
     """
     config = MotionConfig(**options)
-    refuse_live(table or "")
+    if table is not None:
+        refuse_live(table)
     from vidgru.tasks.motion.model import analyse_each, load_motion
     from vidgru.terminal.source_loop import print_sources
     from vidgru.video.find import find_sources
