@@ -186,9 +186,7 @@ def test_how_a_model_cannot_be_loaded(options: dict[str, Any], sentence: str) ->
 
 
 def test_one_core_is_compared_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(
-        vidgru.VidgruError, match="Nothing to compare: give core or input"
-    ):
+    with pytest.raises(vidgru.VidgruError, match="Nothing to compare: give core or input"):
         vidgru.compare(tmp_path / "none", cores="gru")
 
 

@@ -280,7 +280,7 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
     )
     assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py", "classify.html"}
     text = (place / "classify.py").read_text()
-    assert len(text.splitlines()) < 120
+    assert len(text.splitlines()) < 130
     used = re.findall(r"^(?:import|from) (\w+)", text, re.M)
     assert {*used} - {*sys.stdlib_module_names} == {"cv2", "numpy", "onnxruntime"}
     odd = [moving_squares(tmp_path / f"{n}.avi", 2, n, count=n) for n in (1, 5, 33)]
@@ -296,6 +296,14 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
         assert tuple(answer["probabilities"]) == wanted.labels
         assert shares == pytest.approx(wanted.probabilities, abs=1e-5)
     assert len(answers) == 11
+    command = [sys.executable, "classify.py", "none.avi", str(clips[0])]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)) == (1, answers[0])
+    assert done.stderr.endswith("Cannot read none.avi: no frame can be decoded.\n")
+    for wrong in ([], ["--help"]):
+        done = subprocess.run(command[:2] + wrong, cwd=place, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "python classify.py VIDEO..." in done.stderr
 
 
 def test_the_program_for_elsewhere_is_of_classifiers(vidgru: Vidgru, tmp_path: Path) -> None:
