@@ -279,6 +279,8 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
         f"In a browser, open {place}/classify.html.\n"
     )
     assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py", "classify.html"}
+    wanted = f"`vidgru train`, or for `vidgru predict` {place / 'model.onnx'}."
+    assert vidgru("predict", place, "--model", place).err.endswith(wanted + "\n")
     text = (place / "classify.py").read_text()
     assert len(text.splitlines()) < 130
     used = re.findall(r"^(?:import|from) (\w+)", text, re.M)

@@ -218,8 +218,8 @@ def an_empty_run(place: Path, trained: TrainResult) -> Path:
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
-        (half_a_model, "Cannot read the model {path}: it is damaged or cut short."),
-        (a_text, "Cannot read the model {path}: it is damaged or cut short."),
+        (half_a_model, "Cannot read the model {path}: it is damaged, cut short or no model."),
+        (a_text, "Cannot read the model {path}: it is damaged, cut short or no model."),
         (an_empty_run, "No model at {path}/model.safetensors: give a run folder or a model file"),
         (lambda place, _: place / "absent", "No model at {path}: give a run folder or a model"),
     ],

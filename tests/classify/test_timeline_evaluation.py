@@ -141,6 +141,17 @@ def test_the_command_prints_and_draws_it(
     assert len(told["videos"][0]["true"]) == 2
 
 
+def test_of_one_video_there_are_no_intervals(
+    run: Path, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
+) -> None:
+    rows = [("0.avi", *span) for span in SPANS]
+    table, page = annotated(tmp_path / "a", rows), tmp_path / "page.html"
+    _, out, _ = vidgru("evaluate", table, "--timeline", "--model", run, "--out", page)
+    assert "\n1 video, too few for intervals.\n" in out
+    assert " on 1 video of " in re.sub("<[^>]*>", "", page.read_text("utf-8"))
+    assert "intervals over videos" not in page.read_text("utf-8")
+
+
 def test_a_shortest_bout_holds_for_predict(
     run: Path, tmp_path: Path, vidgru: Callable[..., tuple[int, str, str]]
 ) -> None:

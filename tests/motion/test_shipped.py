@@ -132,5 +132,5 @@ def test_evaluate_takes_it_by_name(
     # A file of that name comes first.
     (tmp_path / "motion").write_text("no model")
     done = vidgru("evaluate", "new", "--model", "motion", "--json", "-q")
-    wanted = "Error: Cannot read the model motion: it is damaged or cut short.\n"
+    wanted = "Error: Cannot read the model motion: it is damaged, cut short or no model.\n"
     assert (done.code, done.err) == (1, wanted)

@@ -19,7 +19,7 @@ from vidgru.core.errors import ModelError, OutputError, ProcessError
 from vidgru.core.files import replacing, write_bytes
 from vidgru.engine.distributed import from_main
 from vidgru.engine.newest_run import MODEL_NAME
-from vidgru.engine.onnx_file import is_onnx
+from vidgru.engine.onnx_file import ONNX_NAME, is_onnx
 
 CHECKPOINT_NAME = "last.ckpt"
 VERSION = 4
@@ -95,8 +95,10 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
     if os.path.isdir(path):
         path = path / MODEL_NAME
     if not os.path.isfile(path):
+        exported = path.with_name(ONNX_NAME)
+        other = f", or for `vidgru predict` {exported}" if os.path.isfile(exported) else ""
         raise ModelError(
-            f"No model at {path}: give a run folder or a model file of `vidgru train`."
+            f"No model at {path}: give a run folder or a model file of `vidgru train`{other}."
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -114,7 +116,9 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
                 raise ModelError(f"{path} is damaged: its weights do not fit its description.")
             weights = {name: file.get_tensor(stored[name]) for name in wanted}
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"Cannot read the model {path}: it is damaged or cut short.") from error
+        raise ModelError(
+            f"Cannot read the model {path}: it is damaged, cut short or no model."
+        ) from error
     for name, tensor in weights.items():
         if tensor.dtype != wanted[name].dtype or not torch.isfinite(tensor).all():
             raise ModelError(f"{path} is damaged: its weights are not finite numbers.")

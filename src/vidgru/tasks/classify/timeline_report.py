@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from vidgru.core.files import write_bytes
+from vidgru.data.results import counted
 from vidgru.tasks.classify.charts import Axis
 from vidgru.tasks.classify.page import as_section, as_table, named, visible, whole_page
 from vidgru.tasks.classify.timeline_scores import (
@@ -45,10 +46,12 @@ def write_timeline_report(path: Path, evaluation: TimelineEvaluation) -> None:
     heads = ["class", "true / predicted", "ratio", "in all", "ratio"]
     colours = {label: _colour(n) for n, label in enumerate(evaluation.labels)}
     title = f"Timelines of {evaluation.model}"
+    videos = counted(len(evaluation.videos), "video")
+    over = "; 95 % intervals over videos" if len(evaluation.videos) > 1 else ""
     sections = (
         f'<header id="headline">\n<h1>{percent(scores.accuracy)} of the frames right</h1>\n'
-        f"<p>Model {named(str(evaluation.model))} on {len(evaluation.videos)} videos of "
-        f"{named(str(evaluation.folder))}; 95 % intervals over videos.</p>\n</header>\n",
+        f"<p>Model {named(str(evaluation.model))} on {videos} of "
+        f"{named(str(evaluation.folder))}{over}.</p>\n</header>\n",
         as_section("scores", "In numbers", as_table("scores", ["", ""], measures)),
         as_section("bouts", "Bouts", as_table("bouts", heads, bouts)),
         as_section(

@@ -40,6 +40,7 @@ def show_timelines(result: TimelineEvaluation) -> None:
         console.print(Text(f"{name}: {text}"))
     how = ", each by the fold that did not learn from it" if result.folds else ""
     videos = f"{len(result.videos)} video{'' if len(result.videos) == 1 else 's'}"
-    console.print(Text(f"{videos}{how}; 95 % intervals over videos."))
+    over = "; 95 % intervals over videos" if len(result.videos) > 1 else ", too few for intervals"
+    console.print(Text(f"{videos}{how}{over}."))
     if result.report is not None:
         console.print(Text(f"Report: {printable(str(result.report))}", overflow="fold"))
