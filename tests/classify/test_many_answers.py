@@ -77,7 +77,7 @@ def test_a_folder_is_no_file_of_answers(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
-    sentence = f"--out {out} is a folder: give a file." if out else "--out is empty: give a file."
+    sentence = f"--out {out} is a folder: give a file." if out else "--out is empty: give a path."
     done = vidgru("predict", "clips", "--model", "m", "--out", out, *resume)
     assert done == (2, "", f"Error: {sentence}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]

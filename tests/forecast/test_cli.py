@@ -105,7 +105,7 @@ def test_json_and_one_bad_source(
         (["clip.avi", "--at", -1], 2, "Invalid --at -1.0. It must be at least 0."),
         (["clip.avi", "--at", 1, "--at", "nan"], 2, "Invalid --at nan. It must be a finite number"),
         (["clip.avi", "--threads", 0], 2, "Invalid --threads 0. It must be at least 1."),
-        (["clip.avi", "--out", ""], 2, "--out is empty: give a folder."),
+        (["clip.avi", "--out", ""], 2, "--out is empty: give a path."),
         (["clip.avi", "--out", "clip.avi"], 1, "Cannot write to clip.avi: it is a file, not a"),
         (["images", "--out", "images"], 2, "images cannot be read and written at once: give anot"),
         (["clip.avi", "--model", "nowhere"], 1, "No model at nowhere: give a run folder or a mod"),

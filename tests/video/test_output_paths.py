@@ -191,9 +191,10 @@ def test_a_table_takes_nobodys_place(
         2,
         f"Error: {both} would be written twice: give one of them another name.\n",
     )
-    for name in ("", tmp_path):
-        code, _, err = vidgru(*words, "--csv", name)
-        assert (code, err) == (1, f"Error: Cannot write {name or '.'}: give the name of a file.\n")
+    code, _, err = vidgru(*words, "--csv", tmp_path)
+    assert (code, err) == (1, f"Error: Cannot write {tmp_path}: give the name of a file.\n")
+    code, _, err = vidgru(*words, "--csv", "")
+    assert (code, err[:25]) == (2, "Error: A path is empty: g")
 
 
 OUTPUTS = {

@@ -112,6 +112,8 @@ def _check_value(name: str, value: Any, meta: Any) -> None:
     """Raise OptionError when a value, or one of several, is out of range or no valid choice."""
     choices = meta.get("choices")
     if _is_path(value, meta):
+        if value == "":  # which Path takes for the current folder
+            raise OptionError(f"{name} is empty: give a path.")
         refuse_live(value)
     if choices and value not in choices:
         raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")

@@ -105,8 +105,12 @@ class Trainer(ABC, Generic[Result]):
     def plan(self, train_step: TrainStep, min_steps: int, default_epochs: float) -> None:
         """Set the train step, and decide how long to train; a subclass calls this first."""
         self.train_step = train_step
-        epochs = self.config.epochs or max(default_epochs, min_steps / train_step.steps_per_epoch)
-        self.planned = self.total = max(1, round(epochs * train_step.steps_per_epoch))
+        epoch = train_step.steps_per_epoch
+        if self.config.epochs is None:
+            steps = round(max(default_epochs * epoch, min_steps))
+        else:  # no fewer than asked for, where a few clips are less than a batch
+            steps = math.ceil(self.config.epochs * epoch - 1e-9)
+        self.planned = self.total = max(1, steps)
         # The last step that followed the plan, and the share that was over then.
         self.bend, self.bend_done = 0, 0.0
 
@@ -167,8 +171,8 @@ class Trainer(ABC, Generic[Result]):
 
     @property
     def epochs(self) -> int:
-        """Passes over the clips so far, at least one."""
-        return max(1, round(self.train_step.steps / self.train_step.steps_per_epoch))
+        """Whole passes over the clips so far, at least one."""
+        return max(1, int(self.train_step.steps / self.train_step.steps_per_epoch + 1e-9))
 
     def steps(self) -> Generator[Progress, None, Result]:
         """Train to the end, from the run's checkpoint if there is one, yielding Progress.

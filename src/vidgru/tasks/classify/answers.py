@@ -152,8 +152,6 @@ def _take(done: Counter[str], source: Path | Failure) -> bool:
 def _place(given: str) -> Path:
     """Return the file of this process; raises OutputError if another number of them wrote here."""
     out = Path(given)
-    if not given:
-        raise OptionError("--out is empty: give a file.")
     if given.endswith((os.sep, "/")) or os.path.isdir(out):
         raise OptionError(f"--out {given} is a folder: give a file.")
     for other in _shares(out, None) if world_size() > 1 else []:

@@ -51,8 +51,6 @@ def plan(
     Raises OutputError for a folder that is a file, or is not empty, unless the config sets
     `overwrite`; OptionError for one that is the source.
     """
-    if config.out == "":
-        raise OptionError("--out is empty: give a folder.")
     planned = {}
     for source, folder in plan_folders(config.out, ENDING, sources, found).items():
         seconds, taken = sorted(set(config.at)), set[str]()
