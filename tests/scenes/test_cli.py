@@ -170,7 +170,7 @@ def test_nothing_is_overwritten_unless_requested(
     ("options", "sentence"),
     [
         (["--csv", "film.mkv"], "film.mkv cannot be read and written at once: write elsewhere."),
-        (["--images", ""], "--images is empty: give a folder."),
+        (["--images", ""], "--images is empty: give a path."),
         (["--edl", "t.txt"], "Cannot write t.txt: the name must end with .edl, or be a folder."),
         (["--sheet", "t.jpg"], "Cannot write t.jpg: the name must end with .png, or be a folder."),
         (["--csv", "t.edl", "--edl", "t.edl"], "t.edl would be written twice: give another name."),
