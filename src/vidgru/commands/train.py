@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from vidgru.core.address import refuse_live
@@ -24,6 +23,7 @@ from vidgru.engine.run_folder import (
     begin_run,
     check_run,
     create_run,
+    farewell,
     resume_run,
     run_before_restart,
 )
@@ -31,8 +31,6 @@ from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.contract import AnyTask, Steps
 from vidgru.tasks.registry import find_task, load, train_config
-
-NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
 
 log = logging.getLogger("vidgru")
 
@@ -91,12 +89,7 @@ def _farewell(run: Path | None = None, resumed: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         if str(interrupt):
             raise
-        if resumed or (run is not None and any(run.glob(f"**/{CHECKPOINT_NAME}"))):
-            raise KeyboardInterrupt(
-                "Interrupted; what was trained so far is kept. "
-                f"Resume with: vidgru train --resume {quote(str(run))}"
-            ) from interrupt
-        raise KeyboardInterrupt(NOTHING_KEPT) from interrupt
+        raise KeyboardInterrupt(farewell(run, resumed)) from interrupt
 
 
 @process_group

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,13 +22,27 @@ from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
+from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.engine.newest_run import CONFIG_NAME, RUNS
 from vidgru.engine.train_config import TrainConfig
 
 SPLIT_NAME = "split.csv"
 METRICS_NAME = "metrics.csv"
+NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
 
 Config = TypeVar("Config")
+
+
+def how_to_resume(run: Path) -> str:
+    """Return the command that goes on with an interrupted training, in a sentence."""
+    return f"Resume with: vidgru train --resume {shlex.quote(str(run))}"
+
+
+def farewell(run: Path | None, resumed: bool = False) -> str:
+    """Return what is kept of a training that was interrupted, perhaps one of several in a run."""
+    if run is not None and (resumed or any(run.glob(f"**/{CHECKPOINT_NAME}"))):
+        return f"Interrupted; what was trained so far is kept. {how_to_resume(run)}"
+    return NOTHING_KEPT
 
 
 def check_run(folder: Path, out: str | None, kind: str = "") -> Path:

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -27,7 +26,13 @@ from vidgru.engine.model_file import (
     save_model,
 )
 from vidgru.engine.newest_run import MODEL_NAME
-from vidgru.engine.run_folder import METRICS_NAME, write_split, write_table
+from vidgru.engine.run_folder import (
+    METRICS_NAME,
+    NOTHING_KEPT,
+    how_to_resume,
+    write_split,
+    write_table,
+)
 from vidgru.engine.state import matches_structure
 from vidgru.engine.train_config import TrainConfig
 from vidgru.engine.train_step import Settings, TrainStep
@@ -375,9 +380,6 @@ class Trainer(ABC, Generic[Result]):
     def farewell(self) -> str:
         """Return the message for an interrupted training."""
         if not (self.run / CHECKPOINT_NAME).exists():
-            return "Interrupted before the first checkpoint: nothing is kept."
+            return NOTHING_KEPT
         best = f" The best model so far is in {self.run}." if self.best_weights else ""
-        return (
-            f"Interrupted after {self.train_step.steps} steps.{best} "
-            f"Resume with: vidgru train --resume {shlex.quote(str(self.run))}"
-        )
+        return f"Interrupted after {self.train_step.steps} steps.{best} {how_to_resume(self.run)}"

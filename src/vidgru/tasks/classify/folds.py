@@ -1,6 +1,5 @@
 """Cross-validate, then train on all clips."""
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +12,7 @@ from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.model_file import CHECKPOINT_NAME
-from vidgru.engine.run_folder import METRICS_NAME, read_numbers
+from vidgru.engine.run_folder import METRICS_NAME, farewell, read_numbers
 from vidgru.engine.trainer import TrainRun
 from vidgru.tasks.classify.calibration import (
     calibration_of,
@@ -70,12 +68,7 @@ def fold_steps(
         run = replace(run, config=config, began=now, stage=stage)
         result = yield from learn_steps(run, data, known)
     except KeyboardInterrupt as interrupt:
-        if not any(run.run.glob(f"**/{CHECKPOINT_NAME}")):
-            raise
-        raise KeyboardInterrupt(
-            "Interrupted; what was trained so far is kept. "
-            f"Resume with: vidgru train --resume {shlex.quote(str(run.run))}"
-        ) from interrupt
+        raise KeyboardInterrupt(farewell(run.run)) from interrupt
     # Folds that were trained before an interruption count, too.
     learning = result.seconds + sum(fold.seconds for fold in rows)
     seconds = max(learning, time.monotonic() - began)
