@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -232,11 +232,7 @@ def load(
     stored = folder / f"{key}.npy"
     try:
         with open(stored, "rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                return None
-            shape, fortran, dtype = npy.read_array_header_1_0(file)
-            start, length = file.tell(), os.fstat(file.fileno()).st_size
-            # Reading a mapped file beyond its end would kill the process.
+            shape, fortran, dtype, start, length = _header(file)
             end = start + math.prod(shape)
             if min(shape) < 1 or not 0 < length - end <= MAX_INFO:
                 return None
@@ -244,17 +240,11 @@ def load(
             info = VideoInfo.from_dict(json.loads(file.read()))
         if fortran or dtype != np.uint8 or shape[2:] != (sampling.side, sampling.side, 3):
             return None
-        small = np.fromfile(stored, np.uint8) if length <= SMALL else None
     except Exception:  # a damaged header fails in many ways
         return None
-    content = map_file(stored, length) if small is None else small
-    if content is None:
+    if (content := _content(stored, length)) is None:
         return None
-    segments: Segments = content[start:end].reshape(shape)
-    segments.flags.writeable = False
-    with suppress(OSError):  # another process may have removed it, or own it
-        os.utime(stored)  # marks it as recently used
-    return segments, _moved(info, HERE, str(path))
+    return content[start:end].reshape(shape), _moved(info, HERE, str(path))
 
 
 def load_numbers(path: Path, shape: tuple[int, ...], kind: type[Any]) -> NDArray[Any] | None:
@@ -265,24 +255,41 @@ def load_numbers(path: Path, shape: tuple[int, ...], kind: type[Any]) -> NDArray
     dtype = np.dtype(kind)
     try:
         with open(path, "rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                return None
-            header = npy.read_array_header_1_0(file)
-            start, length = file.tell(), os.fstat(file.fileno()).st_size
-        # Reading a mapped file beyond its end would kill the process.
-        if (*header, length) != (shape, False, dtype, start + dtype.itemsize * math.prod(shape)):
-            return None
-        small = np.fromfile(path, np.uint8) if length <= SMALL else None
+            *header, start, length = _header(file)
     except Exception:  # a damaged header fails in many ways
         return None
-    content = map_file(path, length) if small is None else small
-    if content is None:
+    if (*header, length) != (shape, False, dtype, start + dtype.itemsize * math.prod(shape)):
+        return None
+    if (content := _content(path, length)) is None:
+        return None
+    numbers: NDArray[Any] = content[start:].view(dtype).reshape(shape)
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any], int, int]:
+    """Return shape, order and type of a stored array, where it starts, and the file's length."""
+    if npy.read_magic(file) != (1, 0):
+        raise ValueError("not as it is written here")
+    header = npy.read_array_header_1_0(file)
+    return *header, file.tell(), os.fstat(file.fileno()).st_size
+
+
+def _content(path: Path, length: int) -> NDArray[np.uint8] | None:
+    """Return a stored file's bytes, read-only, or None if it is gone or shorter by now.
+
+    Only for a length that the header agrees with: reading a mapped file beyond its end would kill
+    the process.
+    """
+    try:
+        content = np.fromfile(path, np.uint8) if length <= SMALL else map_file(path, length)
+    except OSError:
+        return None
+    if content is None or len(content) != length:
         return None
     with suppress(OSError):  # another process may have removed it, or own it
         os.utime(path)  # marks it as recently used
-    numbers: NDArray[Any] = content[start:].view(dtype).reshape(shape)
-    numbers.flags.writeable = False
-    return numbers if np.isfinite(numbers).all() else None
+    content.flags.writeable = False
+    return content
 
 
 def _moved(info: VideoInfo, old: str, new: str) -> VideoInfo:
