@@ -39,7 +39,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import VidgruError
 from vidgru.core.options import make, python_names
 from vidgru.nn.choices import CORES, SEEDS
@@ -364,7 +364,7 @@ def evaluate(
     from vidgru.commands.evaluate import evaluate as run
 
     with python_names():
-        refuse_live(model)
+        check_path(model)
         result: AnyEvaluation = run(folder, {**options, "model": str(model)}, progress)
     return result
 

@@ -194,7 +194,8 @@ def test_a_table_takes_nobodys_place(
     code, _, err = vidgru(*words, "--csv", tmp_path)
     assert (code, err) == (1, f"Error: Cannot write {tmp_path}: give the name of a file.\n")
     code, _, err = vidgru(*words, "--csv", "")
-    assert (code, err[:25]) == (2, "Error: A path is empty: g")
+    sentence = "A path is empty: give a file or folder, such as . for this one."
+    assert (code, err) == (2, f"Error: {sentence}\n")
 
 
 OUTPUTS = {

@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.options import check_names
 from vidgru.core.results import OnProgress, run_to_end
 from vidgru.engine.device import choose_device, prepare
@@ -22,7 +22,7 @@ def evaluate_steps(folder: str | Path, options: dict[str, Any]) -> Steps:
     names = [item.name for item in fields(ModelConfig)]
     check_names(options, options_of("evaluate_config"))
     given = ModelConfig(**{name: options[name] for name in names if name in options})
-    refuse_live(folder)
+    check_path(folder)
     device = choose_device(given.device)
     prepare(given.threads)
     model = load(newest_run(RUNS) if given.model is None else locate(given.model))

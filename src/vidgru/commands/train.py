@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.results import OnProgress, run_to_end
 from vidgru.data.dataset import read_clips
@@ -46,7 +46,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
     """
     began, task = time.monotonic(), find_task(config.task)
     check_processes(config)
-    refuse_live(folder)
+    check_path(folder)
     folder = Path(folder)
     if before := text_from_main(lambda: _before(folder, config)):
         return (yield from resume_steps(before))
@@ -100,7 +100,7 @@ def resume_steps(run: str | Path) -> Steps:
     the clips have changed, OutputError when another process trains there.
     """
     began = time.monotonic()
-    refuse_live(run)
+    check_path(run)
     run = Path(run)
     with _farewell(run, True), resume_run(run, train_config) as (folder, config):
         check_processes(config)

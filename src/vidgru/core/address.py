@@ -38,7 +38,7 @@ def masked_within(text: str) -> str:
     return WITHIN.sub(lambda found: masked(found[0]), text)
 
 
-def refuse_live(path: str | Path) -> None:
+def check_path(path: str | Path) -> None:
     """Raise OptionError for what is no path, empty or live, where a file or folder is expected."""
     if not isinstance(path, str | os.PathLike):
         raise OptionError(f"A file or folder is given by its path, not by {type(path).__name__}.")

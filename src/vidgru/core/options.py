@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, TypeVar
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import OptionError, VidgruError
 
 PLACES = {"DIR", "FILE", "FOLDER", "RUN"}  # metavars of paths
@@ -114,7 +114,7 @@ def _check_value(name: str, value: Any, meta: Any) -> None:
     if _is_path(value, meta):
         if value == "":  # which Path takes for the current folder
             raise OptionError(f"{name} is empty: give a path.")
-        refuse_live(value)
+        check_path(value)
     if choices and value not in choices:
         raise OptionError(f"Invalid {name} {value!r}. Choose one of: {', '.join(choices)}.")
     if isinstance(value, float) and not math.isfinite(value):

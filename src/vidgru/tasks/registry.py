@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.core.options import make
 
@@ -103,7 +103,7 @@ def open_model(
     from vidgru.engine.model_config import ModelConfig
     from vidgru.engine.onnx_file import OnnxFile, is_onnx
 
-    refuse_live(path)
+    check_path(path)
     ModelConfig(device=device, threads=1 if threads is None else threads)
     found = locate(path)
     if is_onnx(found):

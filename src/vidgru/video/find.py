@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from re import Pattern
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import DataError
 from vidgru.core.results import Failure
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, natural_key
@@ -250,7 +250,7 @@ def find_sources(
     """
     found: list[Path | Failure] = []
     for given in listed(sources):
-        refuse_live(given)
+        check_path(given)
         source = Path(given)
         if not os.path.isdir(source):
             found.append(source)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import OptionError, VideoError
 from vidgru.video.arrays import ArrayVideo, Frames, Source
 from vidgru.video.file import VideoFile
@@ -132,7 +132,7 @@ def open_video(source: Source) -> Iterator[Video]:
         kind = type(source).__name__
         raise OptionError(f"A source is a path or vidgru.Frames(rgb, fps), not {kind}.")
     else:
-        refuse_live(source)
+        check_path(source)
         video = _open(Path(source))
     try:
         yield video

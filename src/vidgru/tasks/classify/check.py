@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.account import report_account, report_left_out
@@ -33,7 +33,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     them, there are findings of the kind REFUSED, the first of all. Raises DataError when there
     are no clips of two classes, OptionError when the groups are invalid, OutputError.
     """
-    refuse_live(folder)
+    check_path(folder)
     folder = Path(folder)
     training = ClassifyTrainConfig(group_by=config.group_by)
     clips, account = find_source(folder, config.group_by, annotations=config)

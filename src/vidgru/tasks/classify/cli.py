@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import OptionError
 from vidgru.core.results import Failure
 from vidgru.tasks.classify.options import PredictConfig
@@ -61,7 +61,7 @@ def command(
     """
     config = PredictConfig(**options)
     if table is not None:
-        refuse_live(table)
+        check_path(table)
     if config.out is not None and table is not None:
         raise OptionError("Give only one of --out and --csv.")
     from vidgru.tasks.classify.live_cli import any_live, watch_live

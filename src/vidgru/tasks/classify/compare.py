@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.engine.device import choose_device
@@ -47,7 +47,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     comparison.json compares them.
     """
     choose_device(config.device)
-    refuse_live(folder)
+    check_path(folder)
     folder = Path(folder)
     check_run(folder, config.out, COMPARED)
     choice = fitting(config, choice)

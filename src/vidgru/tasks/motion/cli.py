@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.results import Failure, Progress
 from vidgru.tasks.motion.options import MotionConfig
 from vidgru.tasks.motion.results import FrameThings, Motion, MotionSecond
@@ -47,7 +47,7 @@ def command(
     """
     config = MotionConfig(**options)
     if table is not None:
-        refuse_live(table)
+        check_path(table)
     from vidgru.tasks.motion.model import analyse_each, load_motion
     from vidgru.terminal.source_loop import print_sources
     from vidgru.video.find import find_sources

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidgru.core.address import refuse_live
+from vidgru.core.address import check_path
 from vidgru.core.errors import OutputError, VideoError
 from vidgru.core.files import begin_table, check_folder, write_bytes
 from vidgru.core.results import Failure
@@ -52,7 +52,7 @@ def extract(
     """
     sources = listed(sources)
     for path in (*sources, out):
-        refuse_live(path)
+        check_path(path)
     out = Path(out)
     jobs = list(_jobs([Path(source) for source in sources]))
     _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
