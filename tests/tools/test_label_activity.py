@@ -76,6 +76,21 @@ def test_two_videos_give_way_to_each_other_and_nothing_is_lost(
     assert energy(source, 0, 60) == energy(source, 1, 60)
 
 
+def test_videos_that_nobody_asks_for_any_more_are_read_to_the_end(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "LEFT", 0.0)
+    reading, tracks = activity.Activity(), [Track(video, FrameIndex(video)) for _ in range(2)]
+    for track in tracks:
+        reading.ask(track)
+    until = time.monotonic() + 30
+    while not all(track.complete for track in tracks):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    reading.close()
+    assert [len(track.energy) for track in tracks] == [60, 60]
+
+
 def test_reading_resumes_where_it_was_left(video: Path) -> None:
     whole, parts = (Track(video, FrameIndex(video)) for _ in range(2))
     for _ in whole.read():

@@ -133,5 +133,6 @@ class Activity:
         with self._changed:
             if self._closed or track not in self._tracks:
                 return True
-            others = any(one is not track for one in self._tracks)
+            # Only to one that `_next` would choose: each new start reads again what is known.
+            others = any(one.asked > track.asked for one in self._tracks)
         return others and monotonic() - track.asked > LEFT
