@@ -76,6 +76,7 @@ def test_the_command_writes_all(
         (("--class", "up"), 2, "does not know the class 'up'"),
         (("--summary", "--class", "left"), 2, "--summary is of all classes: leave out --class"),
         (("--method", "magic"), 2, "is not one of"),
+        (("-o", "why.png"), 2, "--out why.png looks like a file: give a folder, for several"),
     ],
 )
 def test_wrong_usage(

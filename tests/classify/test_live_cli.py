@@ -106,6 +106,10 @@ def test_whatever_option_gets_an_address_hides_its_secrets(
         (["camera:100"], "Invalid source camera:100. Cameras are camera:0 to camera:99."),
         (["http://me:secret@host/a b"], "Invalid source http://***@host/a b. An address holds "
          "neither blanks nor control characters."),
+        (["rtsp://"], "Invalid source rtsp://. There is no host in this address."),
+        (["http:///a?pwd=secret"], "Invalid source http:///a?***. There is no host in this "
+         "address."),
+        (["http://[host/a"], "Invalid source http://[host/a. There is no host in this address."),
         (["http://host/a\0b"], "Invalid source http://host/a\\x00b. An address holds neither "
          "blanks nor control characters."),
         (["clip.mp4", "rtsp://me:secret@host/a"],

@@ -67,8 +67,12 @@ def test_over_http_with_the_server_killed_and_restarted(
     assert [t * 10 for t in times] == pytest.approx([round(t * 10) for t in times])
     assert after[0].wall - before[0].wall == pytest.approx(after[0].time, abs=0.3)
     sentences = [record.getMessage() for record in caplog.records]
-    again = sentences[sentences.index(f"Connected to {server.url}.") + 1 :]
-    assert again[0] == f"Lost {server.url}: it broke off. Trying again in 0.2 s."
+    tries = sentences.index(f"Connected to {server.url}.")
+    again = sentences[tries + 1 :]
+    # After many tries, what was seen before it broke off may have lasted no longer than the last.
+    pause = "0.2" if tries < 2 else "[0-9.]+"
+    broken = rf"Lost {re.escape(server.url)}: it broke off\. Trying again in {pause} s\."
+    assert re.fullmatch(broken, again[0])
     assert again[-1] == f"Connected to {server.url}."
     # The first time, too, it may have been there before its server.
     assert all(
@@ -147,7 +151,6 @@ class Refusing(Quiet):
         ("127.0.0.1:{server}/200", "what comes from there is no video, but perhaps a web page"),
         ("127.0.0.1:{free}/a", "nobody answers there: the connection is refused"),
         ("nobody.invalid/a", "there is no such host, or no network"),
-        ("/a", "there is no host in this address"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("quick_retries")

@@ -215,12 +215,18 @@ def an_empty_run(place: Path, trained: TrainResult) -> Path:
     return place / "run"
 
 
+def a_run_in_it(place: Path, made: TrainResult) -> Path:
+    shutil.copytree(made.run, place / "run")
+    return place
+
+
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
         (half_a_model, "Cannot read the model {path}: it is damaged, cut short or no model."),
         (a_text, "Cannot read the model {path}: it is damaged, cut short or no model."),
         (an_empty_run, "No model at {path}/model.safetensors: give a run folder or a model file"),
+        (a_run_in_it, "{path} holds runs and is none itself: give one, such as {path}/run."),
         (lambda place, _: place / "absent", "No model at {path}: give a run folder or a model"),
     ],
 )

@@ -286,7 +286,7 @@ def test_what_was_predicted_before_an_interruption_is_printed(
     assert code == 130
     sentence = "Interrupted. 2 of 3 sources were predicted."
     saved = f"Saved: {tmp_path / 't.csv'}"
-    assert err == f"{saved}\n\nStopped: {sentence} Those in --out are kept: see --resume.\n"
+    assert err == f"{saved}\n\nStopped: {sentence} With --out they could be resumed.\n"
     assert all(str(video) in out for video in videos[:2])
     rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert [row.split(",")[0] for row in rows] == [str(video) for video in videos[:2]]

@@ -18,7 +18,7 @@ from torch import nn
 from vidgru.core.errors import ModelError, OutputError, ProcessError
 from vidgru.core.files import replacing, write_bytes
 from vidgru.engine.distributed import from_main
-from vidgru.engine.newest_run import MODEL_NAME
+from vidgru.engine.newest_run import MODEL_NAME, newest_runs
 from vidgru.engine.onnx_file import ONNX_NAME, is_onnx
 
 CHECKPOINT_NAME = "last.ckpt"
@@ -92,9 +92,15 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
     if is_onnx(path):
         raise ModelError(f"{path} is an ONNX file, which only `vidgru predict` reads.")
     # Not path.is_dir(), which fails on too long a name.
-    if os.path.isdir(path):
-        path = path / MODEL_NAME
+    folder = path if os.path.isdir(path) else None
+    if folder is not None:
+        path = folder / MODEL_NAME
     if not os.path.isfile(path):
+        runs = newest_runs(folder) if folder is not None else []
+        if runs:
+            raise ModelError(
+                f"{folder} holds runs and is none itself: give one, such as {runs[0]}."
+            )
         exported = path.with_name(ONNX_NAME)
         other = f", or for `vidgru predict` {exported}" if os.path.isfile(exported) else ""
         raise ModelError(

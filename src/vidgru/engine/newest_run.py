@@ -17,15 +17,20 @@ def newest_run(folder: Path, task: str | None = None, noun: str = "trained model
 
     Raises ModelError if there is none; `noun` names what is missing.
     """
-    models = sorted(folder.glob(f"*/{MODEL_NAME}"), key=lambda path: -path.stat().st_mtime_ns)
-    for path in models:
-        if task is None or _task_of(path) in (None, task):
-            return path.parent
+    for run in newest_runs(folder):
+        if task is None or _task_of(run / MODEL_NAME) in (None, task):
+            return run
     option = f" --task {task}" if noun != "trained model" else ""
     raise ModelError(
         f"No {noun} in {folder.absolute()}: give --model, or train one first "
         f"with `vidgru train FOLDER{option}`."
     )
+
+
+def newest_runs(folder: Path) -> list[Path]:
+    """Return the runs in a folder that have a model, the newest first."""
+    models = folder.glob(f"*/{MODEL_NAME}")
+    return [path.parent for path in sorted(models, key=lambda path: -path.stat().st_mtime_ns)]
 
 
 def _task_of(path: Path) -> str | None:

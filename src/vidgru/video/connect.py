@@ -8,6 +8,14 @@ from urllib.parse import urlsplit
 NO_VIDEO = "what comes from there is no video, but perhaps a web page"
 
 
+def host(address: str) -> str:
+    """Return the name of the computer in an address, empty where there is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def why_not(address: str, open_seconds: float, read_seconds: float) -> str | None:
     """Return why an address gives no video, or None where nothing is wrong with it.
 
@@ -16,13 +24,7 @@ def why_not(address: str, open_seconds: float, read_seconds: float) -> str | Non
     import av  # costs a third of a second
 
     try:
-        host = urlsplit(address).hostname
-    except ValueError:
-        host = None
-    if not host:
-        return "there is no host in this address"
-    try:
-        socket.getaddrinfo(host, None)
+        socket.getaddrinfo(host(address), None)
     except (OSError, UnicodeError):
         return "there is no such host, or no network"
     began, seconds = time.monotonic(), max(open_seconds, read_seconds)

@@ -11,7 +11,7 @@ import cv2
 
 from vidgru.core.address import CAMERA, masked
 from vidgru.core.errors import OptionError, VideoError
-from vidgru.video.connect import why_not
+from vidgru.video.connect import host, why_not
 from vidgru.video.read import MAX_PIXELS, Frame, Image, shrink
 from vidgru.video.results import LiveEvent
 
@@ -60,6 +60,8 @@ def check_live(source: str) -> None:
     if not source.isprintable() or " " in source:
         raise OptionError(f"Invalid source {masked(source)}. An address holds neither blanks nor"
                           " control characters.")  # fmt: skip
+    if not host(source):
+        raise OptionError(f"Invalid source {masked(source)}. There is no host in this address.")
 
 
 def live_frames(

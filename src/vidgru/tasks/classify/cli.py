@@ -115,9 +115,7 @@ def _print(
         ),
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
-    interrupted = (
-        "{printed} of {total} sources were predicted. Those in --out are kept: see --resume."
-    )
+    interrupted = "{printed} of {total} sources were predicted. With --out they could be resumed."
     try:
         return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
     finally:

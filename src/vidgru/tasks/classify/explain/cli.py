@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgru.core.errors import OptionError
 from vidgru.tasks.classify.explain.options import ExplainConfig
 from vidgru.terminal.options import (
     config_options,
@@ -14,6 +15,8 @@ from vidgru.terminal.options import (
     report_model,
     source_arguments,
 )
+
+FILES = (".html", ".png", ".mp4", ".json")  # which are written into a folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +41,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     each. With --summary, summary.json and .png are of all of them.
     """
     config = ExplainConfig(**options)
+    if Path(out).suffix.lower() in FILES and not Path(out).is_dir():
+        raise OptionError(f"--out {out} looks like a file: give a folder, for several files.")
     from vidgru.core.files import check_folder
     from vidgru.engine.inference import each
     from vidgru.tasks.classify.classifier import find_model
