@@ -5,7 +5,7 @@ import torch
 from forecast_clips import clip_of
 
 from vidgru.tasks.forecast.metrics import loss
-from vidgru.tasks.forecast.network import WAYS, ForecastNetwork
+from vidgru.tasks.forecast.network import KNOWN, WAYS, ForecastNetwork
 
 
 def network(channels: int = 3, size: int = 32) -> ForecastNetwork:
@@ -112,3 +112,16 @@ def test_every_parameter_learns(channels: int) -> None:
     for name, weights in net.named_parameters():
         assert weights.grad is not None, name
         assert weights.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 6])
+def test_context_frames_are_forecast_from_those_before(frames: int) -> None:
+    net, clip, true = network(), clip_of(2, frames), clip_of(2, 3)
+    shown = torch.tensor([[True, False, True], [False, True, False]])
+    with torch.no_grad():
+        predicted, within = net.learn(clip, 3, true, shown)
+        assert torch.allclose(predicted, net(clip, 3, true, shown), atol=1e-5)
+        assert within.shape == (2, max(0, frames - KNOWN), 3, 32, 32)
+        for number in range(within.shape[1]):
+            one = net(clip[:, : KNOWN + number], 1)[:, 0]
+            assert torch.allclose(within[:, number], one, atol=1e-5)

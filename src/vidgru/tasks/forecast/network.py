@@ -1,5 +1,6 @@
 """The forecasting network: encoders, two recurrences over maps, the next frame."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,14 @@ from vidgru.nn.convolution import Conv2d, ConvTranspose2d
 from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder
 from vidgru.nn.inputs import MEAN, STD, changes
 from vidgru.nn.unroll import unroll
+from vidgru.tasks.forecast.matching import MATCHES, matches
 from vidgru.tasks.forecast.spec import FORECAST_CELL
 
 WAYS = 2  # copies of the last frame, each moved in its own way; one more is not moved
 STILL_LOGIT = 1.0  # initial logit of the copy that is not moved
 DETAIL = 8  # maps at full size that determine which copy shows where
+MATCH_GAIN = 4.0  # a probability among dozens is small
+KNOWN = 2  # frames before any in which motion shows
 PART = 16  # frames that are read together
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
@@ -35,8 +39,10 @@ class ForecastNetwork(nn.Module):
 
     Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
     a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
-    3), and of a newly painted one. `forward(clip, ahead)` gives the same numbers as repeated
-    `observe(frame, state)` and then repeated `predict(state)` and `observe` of its result.
+    3), and of a newly painted one. Where each part of a frame came from is matched without weights
+    (`matches`), which is quicker than to learn that, too. `forward(clip, ahead)` gives the same
+    numbers as repeated `observe(frame, state)` and then repeated `predict(state)` and `observe` of
+    its result.
     """
 
     grid: Tensor
@@ -49,7 +55,7 @@ class ForecastNetwork(nn.Module):
         self.main = FrameEncoder(6, MAIN_WIDTHS)
         self.side = FrameEncoder(3, SIDE_WIDTHS)
         context = [main + side for main, side in zip(MAIN_WIDTHS, SIDE_WIDTHS, strict=True)]
-        self.fine = ConvGRUCell(context[1], hidden, size // FORECAST_CELL)
+        self.fine = ConvGRUCell(context[1] + MATCHES, hidden, size // FORECAST_CELL)
         self.down = _convolve(hidden, coarse, 2)
         self.coarse = ConvGRUCell(
             coarse + context[2] + context[3], coarse, size // (2 * FORECAST_CELL)
@@ -85,6 +91,10 @@ class ForecastNetwork(nn.Module):
 
     def read(self, clip: Tensor, state: ForecastState | None = None) -> ForecastState:
         """Return the state after the frames of a clip (B, T, C, S, S)."""
+        return _state([part[:, -1] for part in _tensors(self._read(clip, state))])
+
+    def _read(self, clip: Tensor, state: ForecastState | None) -> ForecastState:
+        """Return the states after each frame of a clip, all of them (B, T, ...)."""
         if state is None:
             state = self.initial_state(clip[:, 0])
         batch, steps = clip.shape[:2]
@@ -94,12 +104,13 @@ class ForecastNetwork(nn.Module):
         if steps:
             moved[:, 0, 3:] = state.change
         fine, coarse = self._look(moved.flatten(0, 1), shown.flatten(0, 1))
-        fines, last_fine = unroll(self.fine, fine.view(batch, steps, *fine.shape[1:]), state.fine)
+        previous = torch.cat([state.frame[:, None], clip[:, :-1]], dim=1)
+        matched = matches(previous.flatten(0, 1), clip.flatten(0, 1)).to(fine.dtype)
+        fine = torch.cat([fine, MATCH_GAIN * matched], dim=1)
+        fines, _ = unroll(self.fine, fine.view(batch, steps, *fine.shape[1:]), state.fine)
         coarse = torch.cat([self.down(fines.flatten(0, 1)), coarse], dim=1)
-        _, last_coarse = unroll(
-            self.coarse, coarse.view(batch, steps, *coarse.shape[1:]), state.coarse
-        )
-        return ForecastState(clip[:, -1], moved[:, -1, :3], last_fine, last_coarse)
+        coarses, _ = unroll(self.coarse, coarse.view(batch, steps, *coarse.shape[1:]), state.coarse)
+        return ForecastState(clip, moved[:, :, :3], (fines,), (coarses,))
 
     def _look(self, moved: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Return the input of the recurrences from frames (N, 6, S, S) and (N, 3, S, S)."""
@@ -150,12 +161,34 @@ class ForecastNetwork(nn.Module):
         next is forecast from the frame of `truth` (B, ahead, C, S, S) instead.
         """
         # Training reads all frames together; prediction a bounded number at a time.
-        state, predicted = None, list[Tensor]()
+        state = None
         most = clip.shape[1] if self.training else PART
         for start in range(0, clip.shape[1], max(most, 1)):
             state = self.read(clip[:, start : start + most], state)
         if state is None:
             raise ValueError("A clip without frames.")
+        return self._continue(state, ahead, truth, shown)
+
+    def learn(
+        self, clip: Tensor, ahead: int, truth: Tensor, shown: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the frames of `forward`, and a clip's own from frame KNOWN on.
+
+        The latter, (B, T - KNOWN, C, S, S), are each forecast from the true frames before it.
+        """
+        states = self._read(clip, None)
+        within = clip[:, KNOWN:]
+        if within.shape[1]:
+            before = [part[:, KNOWN - 1 : -1].flatten(0, 1) for part in _tensors(states)]
+            within = self.predict(_state(before)).view(within.shape)
+        last = _state([part[:, -1] for part in _tensors(states)])
+        return self._continue(last, ahead, truth, shown), within
+
+    def _continue(
+        self, state: ForecastState, ahead: int, truth: Tensor | None, shown: Tensor | None
+    ) -> Tensor:
+        """Return the `ahead` frames (B, ahead, C, S, S) after a state; see `forward`."""
+        predicted = list[Tensor]()
         # In training, too, norms use the statistics of context frames, as in prediction.
         self.main.eval()
         self.side.eval()
@@ -177,6 +210,15 @@ class ForecastNetwork(nn.Module):
         """Return the next frame, and the state, after one more frame (B, C, S, S)."""
         state = self.observe(frame, state)
         return self.predict(state), state
+
+
+def _tensors(state: ForecastState) -> tuple[Tensor, ...]:
+    return state.frame, state.change, *state.fine, *state.coarse
+
+
+def _state(tensors: Sequence[Tensor]) -> ForecastState:
+    frame, change, fine, coarse = tensors
+    return ForecastState(frame, change, (fine,), (coarse,))
 
 
 def _convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

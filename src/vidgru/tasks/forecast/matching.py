@@ -1,0 +1,32 @@
+"""Where each part of a frame was in the frame before: a correlation layer without weights."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+REACH = 3  # pixels at half size that are searched to each side
+MATCHES = (2 * REACH + 1) ** 2
+WINDOW = 6  # side of what is compared, in pixels at half size
+SHARPNESS = 8.0
+NOISE = 1e-4  # mean squared difference of what counts as equal: 2.5 of 255 grey levels
+
+
+@torch.no_grad()
+def matches(before: Tensor, now: Tensor) -> Tensor:
+    """Return by which displacement each cell probably came, float32 (N, MATCHES, S / 4, S / 4).
+
+    before, now: frames (N, C, S, S), pixels from 0 to 1. Displacements are ordered as the pixels of
+    a picture, from REACH up and left to REACH down and right. Probabilities are a softmax of mean
+    squared differences relative to their mean over displacements. It is the correlation layer of
+    Dosovitskiy et al. 2015 (section 3, eq. 1) with differences in place of products, since what is
+    bright would match everything. No gradient passes.
+    """
+    # In float32, also where the network computes in bfloat16, which would round differences away.
+    halves = [functional.avg_pool2d(one.float().mean(1, keepdim=True), 2) for one in (before, now)]
+    side = halves[0].shape[-1]
+    padded = functional.pad(halves[0], (REACH,) * 4, mode="replicate")
+    starts = range(2 * REACH, -1, -1)
+    moved = [padded[..., y : y + side, x : x + side] for y in starts for x in starts]
+    squares = (torch.cat(moved, dim=1) - halves[1]).square()  # (N, MATCHES, S / 2, S / 2)
+    apart = functional.avg_pool2d(squares, WINDOW, 2, (WINDOW - 2) // 2)
+    return (-SHARPNESS * apart / (apart.mean(1, keepdim=True) + NOISE)).softmax(1)
