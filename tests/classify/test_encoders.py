@@ -283,7 +283,12 @@ def test_trainings_without_encoders(
         ("absent", [], "No model at {}: give a run folder or a model file of `vidgru train`."),
         ("junk", [], "Cannot read the model {}: it is damaged, cut short or no model."),
         ("short", [], "Cannot read the model {}: it is damaged, cut short or no model."),
-        ("foreign", [], "{} is damaged: its weights do not fit its description."),
+        (
+            "foreign",
+            [],
+            "{} is damaged, or of another version of vidgru: its weights do not fit its "
+            "description. Train it anew.",
+        ),
     ],
     ids=str,
 )

@@ -64,7 +64,10 @@ def test_a_description_of_another_network(tmp_path: Path) -> None:
     save_model(path, build(SPEC).state_dict(), replace(SPEC, hidden=32), {})
     with pytest.raises(ModelError) as caught:
         load_any(path)
-    assert str(caught.value) == f"{path} is damaged: its weights do not fit its description."
+    assert str(caught.value) == (
+        f"{path} is damaged, or of another version of vidgru: its weights do not fit its "
+        "description. Train it anew."
+    )
 
 
 @pytest.mark.parametrize("part", ["early", "late"])

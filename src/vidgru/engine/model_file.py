@@ -119,7 +119,10 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
             stored = current_names(network, {name: name for name in file.keys()})  # noqa: SIM118
             shapes = {new: tuple(file.get_slice(old).get_shape()) for new, old in stored.items()}
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
-                raise ModelError(f"{path} is damaged: its weights do not fit its description.")
+                raise ModelError(
+                    f"{path} is damaged, or of another version of vidgru: its weights do not fit "
+                    "its description. Train it anew."
+                )
             weights = {name: file.get_tensor(stored[name]) for name in wanted}
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
