@@ -1,8 +1,17 @@
 """Lists and annotations that nobody would write by hand: one sentence each, and soon."""
 
+from pathlib import Path
+
+from vidgru.data.csv_list import read_list
 from vidgru.video.read import natural_key
 
 
 def test_a_number_of_thousands_of_digits_is_a_text() -> None:
     names = ["1" * 5000, "b", "2", "10", "1" * 5000 + "b"]
     assert sorted(names, key=natural_key) == ["2", "10", "1" * 5000, "1" * 5000 + "b", "b"]
+
+
+def test_a_path_that_no_file_can_have_beside_latin_1(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"path,label\n" + 300 * b"a" + b"\xe9.mp4,x\nb.mp4,y\n")
+    assert [clip.label for clip in read_list(path)] == ["x", "y"]
