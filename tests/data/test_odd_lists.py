@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from vidgru.data.csv_list import read_list
+from helpers import touch
+
+from vidgru.data.csv_list import read_list, search_list
 from vidgru.video.read import natural_key
 
 
@@ -15,3 +17,11 @@ def test_a_path_that_no_file_can_have_beside_latin_1(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(b"path,label\n" + 300 * b"a" + b"\xe9.mp4,x\nb.mp4,y\n")
     assert [clip.label for clip in read_list(path)] == ["x", "y"]
+
+
+def test_slashes_that_say_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "videos/a.mp4", "videos/sub/b.mp4")
+    path = tmp_path / "lists/list.csv"
+    path.parent.mkdir()
+    path.write_text("path,label\n./a.mp4,x\nsub" + 20 * "/" + "b.mp4,y\n")
+    assert search_list(path).places == {tmp_path / "videos": 2}
