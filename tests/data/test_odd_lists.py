@@ -1,9 +1,13 @@
 """Lists and annotations that nobody would write by hand: one sentence each, and soon."""
 
+import json
 from pathlib import Path
+from time import process_time
 
+import pytest
 from helpers import touch
 
+from vidgru.core.errors import DataError
 from vidgru.data.csv_list import read_list, search_list
 from vidgru.video.read import natural_key
 
@@ -25,3 +29,12 @@ def test_slashes_that_say_nothing(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text("path,label\n./a.mp4,x\nsub" + 20 * "/" + "b.mp4,y\n")
     assert search_list(path).places == {tmp_path / "videos": 2}
+
+
+def test_json_with_a_name_for_each_row_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([{f"video{number}": "run"} for number in range(20_000)]))
+    began = process_time()
+    with pytest.raises(DataError, match=r"20000 different names.*path,label"):
+        read_list(path)
+    assert process_time() - began < 10

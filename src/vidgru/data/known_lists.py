@@ -22,6 +22,7 @@ CLASS_FILES = re.compile(
 )
 SPLIT_FILE = re.compile(r"(.+)_test_split(\d+)\.txt")  # of HMDB51, one for each class
 SPLIT_PARTS = {"1": "train", "2": "test"}
+MAX_NAMES = 1000  # of the columns of a list in JSON
 UNUSED = "given as unused in this split (0)"
 ROLES = {"path": "path", "label": "label", "split": "split"}
 
@@ -38,6 +39,11 @@ def read_json(path: Path, needed: Sequence[str]) -> Listing:
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise DataError(f"Cannot read {path}: a list in JSON is [{{...}}, ...], with {COLUMNS}.")
     names = list(dict.fromkeys(str(name).strip().lower() for item in content for name in item))
+    if len(names) > MAX_NAMES:  # each row would have a cell for each of them
+        raise DataError(
+            f"Cannot read {path}: its objects have {len(names)} different names, the first of them "
+            f"{short(names[0])!r}. All need the same few: {COLUMNS}."
+        )
     rows = []
     for number, item in enumerate(content, 1):
         cells = {str(name).strip().lower(): _text(value) for name, value in item.items()}
