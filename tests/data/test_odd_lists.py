@@ -38,3 +38,13 @@ def test_json_with_a_name_for_each_row_is_refused_at_once(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"20000 different names.*path,label"):
         read_list(path)
     assert process_time() - began < 10
+
+
+@pytest.mark.parametrize("behind", [50_000 * " " + "b", 25_000 * " 1" + " b"])
+def test_a_line_that_is_no_path_is_refused_at_once(tmp_path: Path, behind: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(f"a{behind}\n")
+    began = process_time()
+    with pytest.raises(DataError, match="has no column 'path'"):
+        read_list(path)
+    assert process_time() - began < 5

@@ -73,14 +73,14 @@ def read_splits(path: Path) -> Listing | None:
         if one is None or one[2] != named[2]:
             continue
         for number, line in _lines(file):
-            match = re.fullmatch(r"(.+?)\s+([012])", line)
-            if match is None:
+            name, *use = line.rsplit(None, 1)
+            if use not in (["0"], ["1"], ["2"]):
                 raise DataError(f"{file}, line {number}: no name with 0, 1 or 2 behind it.")
-            if part := SPLIT_PARTS.get(match[2]):
-                row = {"path": f"{one[1]}/{match[1]}", "label": one[1], "split": part}
+            if part := SPLIT_PARTS.get(use[0]):
+                row = {"path": f"{one[1]}/{name}", "label": one[1], "split": part}
                 rows.append((number, row))
             else:
-                unused.append(f"{one[1]}/{match[1]}")
+                unused.append(f"{one[1]}/{name}")
     return Listing([], decoded(path, rows), ROLES, {UNUSED: unused} if unused else {})
 
 
@@ -151,8 +151,12 @@ def _is_separator_line(path: Path) -> bool:
 
 def _split_line(path: Path, number: int, line: str) -> list[str]:
     """Return the path and the label, if any, of a line without delimiters; frames are left out."""
-    if match := re.fullmatch(r"(.+?)((?:\s+\d+)+)", line):
-        name, numbers = match[1], match[2].split()
+    # Not by a regular expression, which takes the square of the time for many blanks or numbers.
+    name, numbers = line, list[str]()
+    while len(parts := name.rsplit(None, 1)) == 2 and parts[1].isdecimal():
+        name, number_behind = parts
+        numbers.insert(0, number_behind)
+    if numbers:
         frames = 0 if _has_suffix(name) else 1
         if len(numbers) > 1 + frames:
             raise DataError(
