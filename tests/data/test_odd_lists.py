@@ -8,6 +8,8 @@ import pytest
 from helpers import touch
 
 from vidgru.core.errors import DataError
+from vidgru.data.annotations.reader import Document
+from vidgru.data.annotations.subtitles import Subtitles
 from vidgru.data.csv_list import read_list, search_list
 from vidgru.video.read import natural_key
 
@@ -48,3 +50,14 @@ def test_a_line_that_is_no_path_is_refused_at_once(tmp_path: Path, behind: str) 
     with pytest.raises(DataError, match="has no column 'path'"):
         read_list(path)
     assert process_time() - began < 5
+
+
+def test_subtitles_by_the_thousand(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    cue = "00:00:01,000 --> 00:00:02,000\nrun\nfast\n\n"
+    path.write_text(30_000 * cue)
+    began = process_time()
+    events = Subtitles().read(Document(path)).events
+    assert process_time() - began < 10
+    assert len(events) == 30_000
+    assert {event.label for event in events} == {"run fast"}
