@@ -8,6 +8,7 @@ import pytest
 from helpers import touch
 
 from vidgru.core.errors import DataError
+from vidgru.data.annotations.boris import Aggregated
 from vidgru.data.annotations.reader import Document
 from vidgru.data.annotations.subtitles import Subtitles
 from vidgru.data.csv_list import read_list, search_list
@@ -61,3 +62,14 @@ def test_subtitles_by_the_thousand(tmp_path: Path) -> None:
     assert process_time() - began < 10
     assert len(events) == 30_000
     assert {event.label for event in events} == {"run fast"}
+
+
+def test_a_table_of_thousands_of_videos(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    head = "Observation id,Media file name,Behavior,Behavior type,Start (s),Stop (s)\n"
+    rows = [f"o{n},v{n}.mp4,run,STATE,1,2\n" for n in range(10_000)]
+    path.write_text(head + "".join(rows))
+    began = process_time()
+    videos = Aggregated().read(Document(path)).videos
+    assert process_time() - began < 10
+    assert [video.name for video in videos] == [f"v{n}.mp4" for n in range(10_000)]
