@@ -98,6 +98,8 @@ def content_hash(path: Path) -> bytes:
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
+        if path != file and not file.is_file():
+            continue  # a pipe beside pictures, which is no picture either
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

@@ -161,6 +161,8 @@ def image_files(folder: Path) -> list[Path]:
 def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
     """Return the times that `vidgru extract` wrote, or nothing unless all images have one."""
     try:
+        if not (folder / "frames.csv").is_file():  # opening a pipe would block for ever
+            return {}
         with open(
             folder / "frames.csv", newline="", encoding="utf-8", errors="surrogateescape"
         ) as file:

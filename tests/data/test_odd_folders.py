@@ -1,0 +1,54 @@
+"""Folders that nobody would make by hand: one sentence each, and soon."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from helpers import noise, touch, write_images
+
+from vidgru.core.errors import DataError
+from vidgru.data.cache import content_hash
+from vidgru.data.folder import read_folder
+from vidgru.video.read import open_video
+
+
+def first_time(folder: Path) -> None:
+    with open_video(folder) as video:
+        assert video.grab() == 0
+
+
+def in_groups(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"Cannot read .*groups\.csv: not a regular file"):
+        read_folder(folder.parent.parent, "person")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes.")
+@pytest.mark.parametrize(
+    ("pipe", "read"),
+    [
+        ("9.png", content_hash),
+        ("frames.csv", first_time),
+        ("../../groups.csv", in_groups),
+    ],
+)
+def test_a_pipe_is_not_waited_for(
+    tmp_path: Path, pipe: str, read: Callable[[Path], object]
+) -> None:
+    folder = write_images(tmp_path / "a/one", noise(3), [f"{n}.png" for n in range(3)])
+    touch(tmp_path, "b/two.mp4")
+    os.mkfifo(folder / pipe)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            read(folder)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not failed
