@@ -9,8 +9,10 @@ import pytest
 from helpers import noise, touch, write_images
 
 from vidgru.core.errors import DataError
+from vidgru.data.account import find_clips
 from vidgru.data.cache import content_hash
 from vidgru.data.folder import read_folder
+from vidgru.video.find import find_videos
 from vidgru.video.read import open_video
 
 
@@ -52,3 +54,19 @@ def test_a_pipe_is_not_waited_for(
     thread.join(20)
     assert not thread.is_alive()
     assert not failed
+
+
+def test_folders_in_folders_without_end(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.mp4", "b/x.mp4")
+    inside = tmp_path / "a" / "/".join(200 * "d")
+    inside.mkdir(parents=True)
+    touch(inside, "y.mp4")
+    with pytest.raises(DataError, match=r"lies 100 folders deep"):
+        find_clips(tmp_path)
+    found = find_videos([tmp_path])
+    assert [isinstance(item, Path) for item in found] == [False, True, True]
+    (inside / "y.mp4").unlink()
+    hidden = tmp_path / "a" / ".h"
+    (tmp_path / "a/d").rename(hidden)
+    _, account = find_clips(tmp_path)
+    assert account.clips == {"": 2}

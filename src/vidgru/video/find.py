@@ -20,6 +20,7 @@ ROOT = (
     "Give the folder that holds the videos."
 )
 
+MAX_DEPTH = 100  # folders in each other; a thousand are more than Python can recurse into
 RUN_FILES = frozenset({"model.safetensors", "comparison.json"})  # runs hold pictures, too
 # What systems and programs leave in folders; names in lower case.
 SYSTEM = frozenset(
@@ -160,7 +161,15 @@ def clip_paths(folder: Path, failures: list[Failure] | None = None) -> Iterator[
             failures.append(Failure(str(link), ROOT.format(link)))
 
 
-def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Iterator[Path]:
+def _clips_in(
+    folder: Path, links: Links, failures: list[Failure] | None, depth: int = 0
+) -> Iterator[Path]:
+    if depth == MAX_DEPTH:
+        sentence = f"Cannot read {folder}: it lies {MAX_DEPTH} folders deep. Move it up."
+        if failures is None:
+            raise DataError(sentence)
+        failures.append(Failure(str(folder), sentence))
+        return
     links.searched(folder)
     try:
         entries = shown(folder)
@@ -178,7 +187,7 @@ def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Ite
             elif entry.is_symlink():
                 links.add(path)
             elif not is_run(path):
-                yield from _clips_in(path, links, failures)
+                yield from _clips_in(path, links, failures, depth + 1)
         elif is_video(entry.name):
             yield path
         elif not path.suffix and os.path.islink(path) and not os.path.exists(path):
