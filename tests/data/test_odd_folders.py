@@ -10,6 +10,9 @@ from helpers import noise, touch, write_images
 
 from vidgru.core.errors import DataError
 from vidgru.data.account import find_clips
+from vidgru.data.annotations import videos
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.annotations.read import annotated_videos
 from vidgru.data.cache import content_hash
 from vidgru.data.folder import read_folder
 from vidgru.video.find import find_videos
@@ -70,3 +73,23 @@ def test_folders_in_folders_without_end(tmp_path: Path) -> None:
     (tmp_path / "a/d").rename(hidden)
     _, account = find_clips(tmp_path)
     assert account.clips == {"": 2}
+
+
+def test_videos_below_are_searched_once_for_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"v{n}.mp4" for n in range(3)), *(f"v{n}.srt" for n in range(3)))
+    for n in range(3):
+        (tmp_path / f"v{n}.srt").write_text("00:00:01,000 --> 00:00:02,000\nrun\n")
+    searched: list[Path] = []
+    find_files = videos.find_files
+
+    def counted(folder: Path, suffixes: frozenset[str]) -> object:
+        searched.append(folder)
+        return find_files(folder, suffixes)
+
+    monkeypatch.setattr(videos, "find_files", counted)
+    files = [tmp_path / f"v{n}.srt" for n in range(3)]
+    clips = annotated_videos(files, AnnotationConfig(), None)
+    assert [clip.name for clip in clips] == ["v0.mp4", "v1.mp4", "v2.mp4"]
+    assert searched == [tmp_path]
