@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from time import process_time
 
+import numpy as np
 import pytest
 from helpers import noise, touch, write_images
 
@@ -14,7 +16,8 @@ from vidgru.data.annotations import videos
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.annotations.read import annotated_videos
 from vidgru.data.cache import content_hash
-from vidgru.data.folder import read_folder
+from vidgru.data.decode import Readings, without_stills
+from vidgru.data.folder import Clip, read_folder
 from vidgru.video.find import find_videos
 from vidgru.video.read import open_video
 
@@ -93,3 +96,13 @@ def test_videos_below_are_searched_once_for_all_files(
     clips = annotated_videos(files, AnnotationConfig(), None)
     assert [clip.name for clip in clips] == ["v0.mp4", "v1.mp4", "v2.mp4"]
     assert searched == [tmp_path]
+
+
+def test_thousands_of_stills_are_left_out_soon() -> None:
+    clips = [Clip(Path(f"{n}.png"), f"{n}.png", "") for n in range(5000)]
+    still = np.zeros((1, 1, 2, 2, 3), np.uint8)
+    began = process_time()
+    left = without_stills(Readings(dict.fromkeys(clips, still), {}, {}, {}, ()))
+    assert process_time() - began < 5
+    assert not left.frames
+    assert len(left.skipped) == 5000
