@@ -303,9 +303,24 @@ def place(
     name = source.name if keep else source.stem
     # A video may be called `...mp4`: its stem is the parent folder's name.
     name = "source" if name in ("", ".", "..") else name
-    found, number = source.parent / name, 2
-    # Some file systems treat X and x as the same.
-    while str(found).casefold() in taken or (avoid and avoid.fullmatch(found.name.casefold())):
-        found, number = source.parent / f"{name}-{number}", number + 1
+
+    def numbered(number: int) -> Path:
+        return source.parent / (name if number == 1 else f"{name}-{number}")
+
+    def free(number: int) -> bool:
+        found = numbered(number)
+        # Some file systems treat X and x as the same.
+        return str(found).casefold() not in taken and not (
+            avoid and avoid.fullmatch(found.name.casefold())
+        )
+
+    # Not one by one: thousands of videos may have one name.
+    low, high = 0, 1
+    while not free(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if free(middle) else (middle, high)
+    found = numbered(high)
     taken.add(str(found).casefold())
     return found
