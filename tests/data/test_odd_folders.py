@@ -16,7 +16,9 @@ from vidgru.data.annotations import videos
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.annotations.read import annotated_videos
 from vidgru.data.cache import content_hash
+from vidgru.data.checks import _findings_by_pairs
 from vidgru.data.decode import Readings, without_stills
+from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip, read_folder
 from vidgru.video.find import find_videos
 from vidgru.video.read import open_video
@@ -106,3 +108,14 @@ def test_thousands_of_stills_are_left_out_soon() -> None:
     assert process_time() - began < 5
     assert not left.frames
     assert len(left.skipped) == 5000
+
+
+def test_thousands_of_copies_are_told_soon() -> None:
+    clips = [Clip(Path(f"{n}.mp4"), f"{n}.mp4", "a") for n in range(6001)]
+    pairs = [Duplicate(clips[0], other, exact=True, certain=True) for other in clips[1:]]
+    sides = {clip: "val" if n > 3000 else "train" for n, clip in enumerate(clips)}
+    began = process_time()
+    found = {one.kind: one.sentence for one in _findings_by_pairs(pairs, sides)}
+    assert process_time() - began < 5
+    assert found["leak"].startswith("3000 pairs show the same in different parts")
+    assert found["duplicate"].startswith("3000 pairs hold the same file twice")
