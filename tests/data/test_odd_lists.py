@@ -1,6 +1,7 @@
 """Lists and annotations that nobody would write by hand: one sentence each, and soon."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from time import process_time
 
@@ -73,3 +74,20 @@ def test_a_table_of_thousands_of_videos(tmp_path: Path) -> None:
     videos = Aggregated().read(Document(path)).videos
     assert process_time() - began < 10
     assert [video.name for video in videos] == [f"v{n}.mp4" for n in range(10_000)]
+
+
+def test_a_folder_above_that_nobody_may_list_holds_no_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "home/user/a.mp4")
+    path = tmp_path / "home/user/list.txt"
+    path.write_text("a.mp4 1\n")
+    iterdir = Path.iterdir
+
+    def refused(folder: Path) -> Iterator[Path]:
+        if folder.name == "..":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert [clip.label for clip in read_list(path)] == ["1"]
