@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
@@ -373,3 +374,12 @@ def test_a_cache_that_loses_what_was_written_is_named(
     monkeypatch.setattr(decode, "load", lambda *args: None)
     with pytest.raises(OutputError, match="lost a file just written"):
         run(clip)
+
+
+def test_what_a_killed_process_left_half_written_is_removed_a_day_later(tmp_path: Path) -> None:
+    old, new = tmp_path / "a.part", tmp_path / "b.part"
+    for path, age in ((old, 2 * 86_400), (new, 60)):
+        path.write_bytes(b"half")
+        os.utime(path, (time() - age, time() - age))
+    trim(tmp_path)
+    assert [old.exists(), new.exists()] == [False, True]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -119,3 +120,12 @@ def test_given_rate_and_window_stay() -> None:
     assert choose_fps_and_window([30.0], [0.5], 7.0, None) == (7.0, 4)
     assert choose_fps_and_window([30.0], [3.0], None, 24) == (15.0, 24)
     assert choose_fps_and_window([30.0], [0.1], 5.0, 12) == (5.0, 12)
+
+
+def test_a_thousand_classes_are_split_soon() -> None:
+    clips = [Clip(Path(f"{n}"), f"{n}", f"c{n % 1000}") for n in range(20_000)]
+    began = process_time()
+    train, val = split_clips(clips, 0.2, 0)
+    assert process_time() - began < 5
+    assert (len(train), len(val)) == (16_000, 4_000)
+    assert set(Counter(clip.label for clip in val).values()) == {4}

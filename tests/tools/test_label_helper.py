@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -78,3 +79,20 @@ def test_a_training_leaves_half_of_the_cores_to_the_page(
     assert [job["options"] for job in jobs if "options" in job] == [
         {"threads": threads}, {"threads": threads, "epochs": 1},
     ]  # fmt: skip
+
+
+def test_a_process_that_cannot_be_started_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(*arguments: Any, **options: Any) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(helper.subprocess, "Popen", refused)
+    video = touch(tmp_path, "a.mp4") / "a.mp4"
+    busy = helper.Helper([video], Store(tmp_path / "labels.csv", [video]))
+    busy.learn()
+    until = monotonic() + 20
+    while busy.job()["running"] and monotonic() < until:
+        sleep(0.01)
+    assert busy.job()["error"] == "A process cannot be run: Cannot allocate memory."

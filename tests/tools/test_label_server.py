@@ -270,3 +270,10 @@ def test_the_command_names_no_list_where_nothing_was_labelled(tmp_path: Path) ->
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "Nothing was labelled.\n")
+
+
+def test_what_is_no_text_is_answered() -> None:
+    from vidgru.tools.label.app import _sentence
+
+    answer = _sentence(422, "Cannot read \udcff.mp4: rename it, the name is not UTF-8.")
+    assert json.loads(bytes(answer.body))["error"].startswith("Cannot read \udcff.mp4: rename")

@@ -1,10 +1,12 @@
 """The info about a source after reading it."""
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 from helpers import noise, retime, turn, write_clip, write_images
 
+from vidgru.video.headers import may_interlace
 from vidgru.video.info import Gaps, VideoInfo
 from vidgru.video.read import open_video
 
@@ -104,3 +106,9 @@ def test_warnings_are_bounded(tmp_path: Path) -> None:
     warnings = facts_of(tmp_path).warnings
     assert len(warnings) == 101
     assert warnings[-1] == f"{tmp_path}: 51 more of such warnings."
+
+
+def test_a_header_without_end_is_not_read_to_its_end() -> None:
+    began = process_time()
+    assert not may_interlace("h264", b"\0\0\1\x67\x42" + bytes(100_000))
+    assert process_time() - began < 5

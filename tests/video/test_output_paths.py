@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 
 import pytest
 from helpers import needs_onnx, noise, write_clip
@@ -274,3 +275,13 @@ def test_no_export_for_what_cannot_be_written(
     code, out, err = vidgru("export", trained.run, option, tmp_path / "note" / "x.onnx")
     assert (code, out) == (1, "")
     assert err.endswith(f"x.onnx: {tmp_path / 'note'} is a file, not a folder.\n")
+
+
+def test_thousands_of_videos_have_their_places_soon(tmp_path: Path) -> None:
+    sources = [str(tmp_path / f"{number}" / "video.mp4") for number in range(1000)]
+    began = process_time()
+    plan = plan_files("--save", f"{tmp_path}/out/", (".mp4",), sources, [*map(Path, sources)])
+    assert process_time() - began < 5
+    assert [path.stem for path in plan.values()] == [
+        "video", *(f"video-{number}" for number in range(2, 1001))
+    ]  # fmt: skip

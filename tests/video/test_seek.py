@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from vidgru.core.errors import VideoError
 from vidgru.video.read import open_video
 from vidgru.video.seek import FrameIndex, open_frames
+from vidgru.video.seekable_file import SeekableFile
+from vidgru.video.streams import open_container
 
 COUNT, BITS = 130, 8
 Frames = NDArray[np.uint8]
@@ -134,3 +136,28 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "no.mp4").write_text("no")
     with pytest.raises(VideoError, match="Cannot read "):
         FrameIndex(tmp_path / "no.mp4")
+
+
+def test_a_frame_that_cannot_be_decoded_is_not_sought_from_every_key_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_film(tmp_path / "m.mov", numbered(), codec="mjpeg", pixels="yuvj420p")
+    with open_container(path) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    with path.open("r+b") as file:
+        file.seek(packets[COUNT - 5][0])
+        file.write(bytes(packets[COUNT - 5][1]))
+    index = FrameIndex(path)
+    for _ in index.read():
+        pass
+    reader, decoded = open_frames(index), list[None]()
+    next_frame = SeekableFile.next_frame
+
+    def counted(file: SeekableFile, whole: int | None = None) -> object:
+        decoded.append(None)
+        return next_frame(file, whole)
+
+    monkeypatch.setattr(SeekableFile, "next_frame", counted)
+    reader.image(COUNT - 5)
+    assert 0 < len(decoded) < 5 * COUNT  # not the square of them
+    reader.close()

@@ -24,7 +24,7 @@ from vidgru.data.folder import (
 from vidgru.data.groups import is_group_name, looks_like_group
 from vidgru.data.known_lists import refuse_splits
 from vidgru.data.results import Account, Finding, LeftOut, counted, some_of
-from vidgru.video.find import RUN_FILES, is_image, is_video, kept_by_system
+from vidgru.video.find import MAX_DEPTH, RUN_FILES, is_image, is_video, kept_by_system
 from vidgru.video.read import natural_key
 
 log = logging.getLogger("vidgru")
@@ -56,7 +56,7 @@ REASONS = {
     "below": ("warning", "below a folder of pictures that is one clip", ""),
     "not searched": ("warning", "not searched", ""),
     "unread": ("warning", "kind of video that is not read", "Convert them, to .mp4 say."),
-    "unreadable folder": ("warning", "folder that nobody may look into", ""),
+    "unreadable folder": ("warning", "folder that cannot be looked into", ""),
     "link": ("note", "link that leads nowhere, or to what is searched anyway", ""),
     "cover": ("note", "cover or thumbnail", ""),
     "ignored": ("note", "neither video nor picture", ""),
@@ -195,12 +195,14 @@ class _Search:
         self.used: Counter[str] = Counter()
         self.left_out: dict[str, list[str]] = defaultdict(list)
 
-    def walk(self, folder: str, area: str) -> None:
+    def walk(self, folder: str, area: str, depth: int = 0) -> None:
         """Sort the files in a folder; `area` is why all of them are left out, "" if they are not.
 
         Areas: "hidden", "system", "run", "sequence", "below", "outside", "no classes", "class".
         """
         try:
+            if depth > MAX_DEPTH:
+                raise OSError("too deep to recurse into")
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: natural_key(entry.name))
         except OSError:
@@ -216,10 +218,10 @@ class _Search:
         stems = {os.path.splitext(e.name)[0] for e in entries if e.path in self._clips}
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                self.walk(entry.path, self._inner(entry, area))
+                self.walk(entry.path, self._inner(entry, area), depth + 1)
             elif entry.is_symlink() and os.path.isdir(entry.path):
                 if entry.path in self._clips or entry.path in self._above:
-                    self.walk(entry.path, self._inner(entry, area))
+                    self.walk(entry.path, self._inner(entry, area), depth + 1)
                 else:
                     self._leave("link", entry.path)
             else:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import time
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,6 +33,7 @@ MAX_FRAMES = 512  # of one clip: 14 MB at 96x96
 MAX_BYTES = 8 << 30  # of all clips; the least recently used are removed first
 
 MAX_INFO = 1 << 20  # bytes of JSON
+STALE = 86_400.0  # seconds after which nobody writes a file any more
 HERE = "\0"  # in stored warnings, for the clip's path: it may have moved
 
 Segments = NDArray[np.uint8]
@@ -98,6 +100,8 @@ def content_hash(path: Path) -> bytes:
     extra = [path / "frames.csv"] if (path / "frames.csv").is_file() else []
     for file in [*image_files(path), *extra] if path.is_dir() else [path]:
         digest.update(file.name.encode(errors="surrogateescape") if path.is_dir() else b"")
+        if path != file and not file.is_file():
+            continue  # a pipe beside pictures, which is no picture either
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
@@ -322,7 +326,14 @@ def _map(path: Path, length: int) -> NDArray[np.uint8]:
 
 
 def trim(folder: Path, limit: int = MAX_BYTES) -> None:
-    """Remove the least recently used files until the rest fits into `limit` bytes."""
+    """Remove the least recently used files until the rest fits into `limit` bytes.
+
+    And what processes that were killed left half written, a day later.
+    """
+    for path in folder.glob("*.part"):
+        with suppress(OSError):  # another process may have removed it, or own it
+            if path.stat().st_mtime < time() - STALE:
+                path.unlink()
     found: list[tuple[float, int, Path]] = []
     for path in folder.glob("*.npy"):
         with suppress(OSError):  # another process may have removed it

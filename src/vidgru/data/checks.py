@@ -69,8 +69,9 @@ def _clips(
 
 
 def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
-    empty = [failure.source for failure in skipped if _is_empty(failure.source)]
-    rest = [failure.source for failure in skipped if failure.source not in empty]
+    hollow = {source for source in {failure.source for failure in skipped} if _is_empty(source)}
+    empty = [failure.source for failure in skipped if failure.source in hollow]
+    rest = [failure.source for failure in skipped if failure.source not in hollow]
     if rest:
         names = list(dict.fromkeys(rest))  # many clips may be cut from one video
         text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {some_of(names)}."
@@ -163,9 +164,14 @@ def _findings_by_pairs(
     duplicates: Sequence[Duplicate], sides: Mapping[Clip, str | None]
 ) -> Iterator[Finding]:
     copies = [pair for pair in duplicates if is_copy(pair)]
-    contradict = [pair for pair in copies if pair.first.label != pair.second.label]
-    leak = [pair for pair in copies if sides[pair.first] != sides[pair.second]]
-    harmless = [pair for pair in copies if pair not in contradict and pair not in leak]
+    contradict, leak, harmless = list[Duplicate](), list[Duplicate](), list[Duplicate]()
+    for pair in copies:
+        if other_class := pair.first.label != pair.second.label:
+            contradict.append(pair)
+        if other_side := sides[pair.first] != sides[pair.second]:
+            leak.append(pair)
+        if not other_class and not other_side:
+            harmless.append(pair)
     exact = [pair for pair in harmless if pair.exact]
     near = [pair for pair in harmless if not pair.exact]
     alike = [pair for pair in duplicates if not is_copy(pair)]

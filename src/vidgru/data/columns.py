@@ -1,6 +1,7 @@
 """What the columns of lists mean: usual names, times, and which rows there are."""
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,7 +108,8 @@ def check_cell(path: Path, number: int, role: str, text: str) -> None:
 def decoded(path: Path, rows: Sequence[tuple[int, Row]]) -> Sequence[tuple[int, Row]]:
     """Return rows in which bytes that are no UTF-8 are Latin-1, unless files are called by them."""
     odd = [row for _, row in rows if any(map(is_escaped, row.values()))]
-    if not odd or any(is_escaped(r["path"]) and (path.parent / r["path"]).exists() for r in odd):
+    paths = [path.parent / row["path"] for row in odd if is_escaped(row["path"])]
+    if not odd or any(map(os.path.exists, paths)):  # path.exists() fails on too long a name
         return rows
     return [(number, {k: from_latin(cell) for k, cell in row.items()}) for number, row in rows]
 

@@ -194,7 +194,7 @@ ONE_FRAME = "{} has only one frame, and so no motion."
 
 def without_stills(data: Readings) -> Readings:
     """Return clips of at least two frames; the others become failures."""
-    single = [clip for clip, segments in data.frames.items() if segments.shape[1] < 2]
+    single = {clip: None for clip, segments in data.frames.items() if segments.shape[1] < 2}
     left_out = tuple(Failure(str(clip.path), ONE_FRAME.format(clip.path)) for clip in single)
     for failure in left_out:
         log.warning("Skipped: %s", failure.error)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError, OptionError
 from vidgru.data.results import some_of
-from vidgru.data.table import read_table
+from vidgru.data.table import Table, read_table
 from vidgru.video.find import (
     ROOT,
     clip_paths,
@@ -340,12 +340,19 @@ def groups_from_names(clips: Sequence[Clip], pattern: str) -> dict[str, str]:
     }
 
 
+def read_groups(path: Path) -> Table:
+    """Return the table of groups of a folder; raises DataError."""
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would block for ever
+        raise DataError(f"Cannot read {path}: not a regular file.")
+    return read_table(path)
+
+
 def _groups_from_column(folder: Path, column: str) -> dict[str, str] | None:
     """Return {clip name: group} if groups.csv has such a column; its first column names clips."""
     path = folder / GROUPS_FILE
     if not os.path.lexists(path):
         return None
-    table = read_table(path)
+    table = read_groups(path)
     if column not in table.names[1:]:
         return None
     place = table.names.index(column)

@@ -12,8 +12,7 @@ import numpy as np
 from vidgru.core.errors import DataError, VidgruError
 from vidgru.data.cache import Segments
 from vidgru.data.csv_list import list_columns, read_list
-from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, with_groups
-from vidgru.data.table import read_table
+from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, read_groups, with_groups
 from vidgru.data.thumbnails import Array, thumbnails
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -242,7 +241,7 @@ def _fits(clips: Sequence[Clip], partition: Sequence[int], candidate: _Candidate
 def _columns(clips: Sequence[Clip], folder: Path) -> Iterator[_Candidate]:
     listed = folder.is_file()
     try:
-        names = list_columns(folder) if listed else read_table(folder / GROUPS_FILE).names
+        names = list_columns(folder) if listed else read_groups(folder / GROUPS_FILE).names
     except DataError:
         return
     for column in names[0 if listed else 1 :]:

@@ -46,7 +46,7 @@ class PathResolver:
                 if len(found) > 1:
                     return None
                 if found:
-                    place = found[0].parents[name.count("/")]
+                    place = found[0].parents[len(Path(name).parts) - 1]
                     if place != self._own:
                         self.used[place] += 1
                     return found[0]

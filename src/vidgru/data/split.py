@@ -195,8 +195,18 @@ def _choose(
         return sum(abs(counts[label] - want) / want for label, want in wanted.items())
 
     def free(unit: str) -> bool:
-        counts = taken + holds[unit]
-        return all(counts[label] < total for label, total in labels.items())
+        return all(taken[label] + more < labels[label] for label, more in holds[unit].items())
+
+    def nearer(unit: str) -> bool:
+        # Only its own classes, as there may be a thousand.
+        return (
+            sum(
+                (abs(taken[label] + more - wanted[label]) - abs(taken[label] - wanted[label]))
+                / wanted[label]
+                for label, more in holds[unit].items()
+            )
+            < -1e-9
+        )
 
     while cover and (lacking := [label for label in labels if not taken[label]]):
         ways = {label: [u for u in order if holds[u][label] and free(u)] for label in lacking}
@@ -206,7 +216,7 @@ def _choose(
         unit = min(least, key=lambda unit: off(taken + holds[unit]))
         taken, chosen = taken + holds[unit], chosen | {unit}
     for unit in order:
-        counts = taken + holds[unit]
-        if unit not in chosen and free(unit) and off(counts) < off(taken) - 1e-9:
-            taken, chosen = counts, chosen | {unit}
+        if unit not in chosen and free(unit) and nearer(unit):
+            taken.update(holds[unit])
+            chosen.add(unit)
     return chosen

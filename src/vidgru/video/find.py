@@ -20,6 +20,7 @@ ROOT = (
     "Give the folder that holds the videos."
 )
 
+MAX_DEPTH = 100  # folders in each other; a thousand are more than Python can recurse into
 RUN_FILES = frozenset({"model.safetensors", "comparison.json"})  # runs hold pictures, too
 # What systems and programs leave in folders; names in lower case.
 SYSTEM = frozenset(
@@ -160,7 +161,15 @@ def clip_paths(folder: Path, failures: list[Failure] | None = None) -> Iterator[
             failures.append(Failure(str(link), ROOT.format(link)))
 
 
-def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Iterator[Path]:
+def _clips_in(
+    folder: Path, links: Links, failures: list[Failure] | None, depth: int = 0
+) -> Iterator[Path]:
+    if depth == MAX_DEPTH:
+        sentence = f"Cannot read {folder}: it lies {MAX_DEPTH} folders deep. Move it up."
+        if failures is None:
+            raise DataError(sentence)
+        failures.append(Failure(str(folder), sentence))
+        return
     links.searched(folder)
     try:
         entries = shown(folder)
@@ -178,7 +187,7 @@ def _clips_in(folder: Path, links: Links, failures: list[Failure] | None) -> Ite
             elif entry.is_symlink():
                 links.add(path)
             elif not is_run(path):
-                yield from _clips_in(path, links, failures)
+                yield from _clips_in(path, links, failures, depth + 1)
         elif is_video(entry.name):
             yield path
         elif not path.suffix and os.path.islink(path) and not os.path.exists(path):
@@ -294,9 +303,24 @@ def place(
     name = source.name if keep else source.stem
     # A video may be called `...mp4`: its stem is the parent folder's name.
     name = "source" if name in ("", ".", "..") else name
-    found, number = source.parent / name, 2
-    # Some file systems treat X and x as the same.
-    while str(found).casefold() in taken or (avoid and avoid.fullmatch(found.name.casefold())):
-        found, number = source.parent / f"{name}-{number}", number + 1
+
+    def numbered(number: int) -> Path:
+        return source.parent / (name if number == 1 else f"{name}-{number}")
+
+    def free(number: int) -> bool:
+        found = numbered(number)
+        # Some file systems treat X and x as the same.
+        return str(found).casefold() not in taken and not (
+            avoid and avoid.fullmatch(found.name.casefold())
+        )
+
+    # Not one by one: thousands of videos may have one name.
+    low, high = 0, 1
+    while not free(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if free(middle) else (middle, high)
+    found = numbered(high)
     taken.add(str(found).casefold())
     return found

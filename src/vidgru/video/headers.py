@@ -2,6 +2,7 @@
 
 HIGH_PROFILES = frozenset((44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244))
 SEQUENCE = 7  # type of H.264 unit
+MAX_HEADER = 4096  # bytes that are looked at; a file may have as many as it likes
 
 
 class _Bits:
@@ -49,7 +50,7 @@ def _h264_may(header: bytes) -> bool:
     if len(unit) < 4:
         return False
     # A 3 after two zeros prevents false start codes.
-    bits = _Bits(unit.replace(b"\0\0\3", b"\0\0")[1:])
+    bits = _Bits(unit[:MAX_HEADER].replace(b"\0\0\3", b"\0\0")[1:])
     profile = bits.take(8)
     bits.take(16)
     bits.golomb()

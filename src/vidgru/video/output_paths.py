@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vidgru.core.errors import OptionError, OutputError
@@ -68,7 +68,8 @@ def plan_files(
     made: list[Path] = []  # names that the user did not give
     if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
         taken: set[str] = set()
-        names = {video: place(*_name(video, sources, taken)) for video in videos}
+        places = _places(sources)
+        names = {video: place(*_name(video, places, taken)) for video in videos}
         plan = {v: path / name.parent / f"{name.name}{suffixes[0]}" for v, name in names.items()}
         made = list(plan.values())
     elif path.suffix.lower() not in suffixes:
@@ -100,9 +101,9 @@ def plan_folders(
         check_folder(Path(target))
         return {videos[0]: Path(target)}
     taken: set[str] = set()
-    plan = {}
+    plan, places = {}, _places(sources)
     for video in videos:
-        name, _, keep = _name(video, sources, taken)
+        name, _, keep = _name(video, places, taken)
         if target is None:
             name = Path(f"{name.name if keep else place(Path(name.name), set())}{ending}")
         plan[video] = Path(target or "") / place(name, taken, keep or target is None)
@@ -110,11 +111,14 @@ def plan_folders(
     return plan
 
 
-def _name(
-    video: Path, sources: Sequence[str | Path], taken: set[str]
-) -> tuple[Path, set[str], bool]:
+def _places(sources: Sequence[str | Path]) -> dict[Path, int]:
+    """Return which of the sources a path is."""
+    return {path: number for number, path in reversed([*enumerate(map(Path, sources))])}
+
+
+def _name(video: Path, places: Mapping[Path, int], taken: set[str]) -> tuple[Path, set[str], bool]:
     """Return the arguments of `place` for a video: its path relative to its source."""
-    for source in map(Path, sources):
-        if video != source and video.is_relative_to(source):
-            return video.relative_to(source), taken, False
+    # There may be thousands of sources; folders above a video are few.
+    if above := [folder for folder in video.parents if folder in places]:
+        return video.relative_to(min(above, key=lambda folder: places[folder])), taken, False
     return Path(os.path.basename(os.path.abspath(video))), taken, video.is_dir()

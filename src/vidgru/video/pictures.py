@@ -18,6 +18,7 @@ from vidgru.video.source import MAX_IMAGE_BYTES, Image, Video
 # ruff: noqa: SIM905
 IMAGE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 IMAGE_FOLDER_FPS = 25.0  # for pictures without times
+MAX_DIGITS = 1000  # of a number in a name; Python converts no more than 4300
 PEEKED = 8  # pictures of a folder whose depth is measured before the first is shown
 
 
@@ -144,8 +145,10 @@ class Pictures(Video):
 
 def natural_key(name: str) -> list[Any]:
     """Return a sort key that puts img2 before img10."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower())
-            for part in re.split(r"(\d+)", name) if part]  # fmt: skip
+    return [
+        (0, int(part), "") if len(part) <= MAX_DIGITS and part.isdecimal() else (1, 0, part.lower())
+        for part in re.split(r"(\d+)", name) if part
+    ]  # fmt: skip
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -158,6 +161,8 @@ def image_files(folder: Path) -> list[Path]:
 def _extracted_times(folder: Path, paths: list[Path]) -> dict[str, float]:
     """Return the times that `vidgru extract` wrote, or nothing unless all images have one."""
     try:
+        if not (folder / "frames.csv").is_file():  # opening a pipe would block for ever
+            return {}
         with open(
             folder / "frames.csv", newline="", encoding="utf-8", errors="surrogateescape"
         ) as file:

@@ -320,6 +320,7 @@ class _SeekingFile(FrameReader):
         whole = self.index.stamps[max(number - MARGIN, 0)]
         last = self._last
         behind = last is None or last >= number
+        back = 1  # key frames; twice as many each time, or a lost frame would cost their square
         if last is not None and key >= 0 and number > last + NEAR:
             behind = behind or self.index.keys[key] > self.index.stamps[last]
         if behind:
@@ -342,7 +343,8 @@ class _SeekingFile(FrameReader):
                 self._last = None
                 if key < 0:
                     return None
-                key -= 1
+                key = max(key - back, 0) if key else -1
+                back *= 2
                 self._seek(key)
 
     def _seek(self, key: int) -> None:

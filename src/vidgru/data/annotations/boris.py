@@ -182,7 +182,7 @@ class Tabular(Reader):
         found = Annotations()
         columns: dict[str, int] = {}
         running: dict[tuple[str, ...], tuple[float, int, PurePath]] = {}
-        offset, files = "", dict[str, PurePath]()
+        offset, files, videos = "", dict[str, PurePath](), dict[PurePath, None]()
         for line, cells in document.rows():
             if _is_head(cells, "Time"):
                 # Older versions write each observation below lines about it.
@@ -197,8 +197,7 @@ class Tabular(Reader):
             row.setdefault("Time offset (s)", offset)
             video = _file(document, row, line)
             _check_alone(document, row, video, files, line)
-            if video not in found.videos:
-                found.videos.append(video)
+            videos[video] = None
             label = document.label(row["Behavior"], line)
             time = document.seconds(row.get("Time", ""), "Time", line)
             (time,) = _by_media(document, row, time, line=line)
@@ -220,6 +219,7 @@ class Tabular(Reader):
             else:
                 raise document.wrong(f"{status!r} is not START, STOP or POINT.", line)
         _check_stopped(document, running)
+        found.videos = list(videos)
         return found
 
 
@@ -234,7 +234,7 @@ class Aggregated(Reader):
 
     def read(self, document: Document) -> Annotations:
         """See `Reader`."""
-        found, files = Annotations(), dict[str, PurePath]()
+        found, files, videos = Annotations(), dict[str, PurePath](), dict[PurePath, None]()
         columns = {name: place for place, name in enumerate(document.header)}
         for line, cells in document.rows():
             row = _row(columns, cells)
@@ -242,13 +242,13 @@ class Aggregated(Reader):
                 continue
             video = _file(document, row, line)
             _check_alone(document, row, video, files, line)
-            if video not in found.videos:
-                found.videos.append(video)
+            videos[video] = None
             label = document.label(row["Behavior"], line)
             start, end = document.span(row.get("Start (s)"), row.get("Stop (s)"), line)
             point = end is None or row.get("Behavior type", "").upper() == "POINT"
             times = _by_media(document, row, start, start if end is None else end, line=line)
             found.events.append(Event(video, label, times[0], None if point else times[1]))
+        found.videos = list(videos)
         return found
 
 

@@ -11,7 +11,7 @@ from statistics import median
 
 from vidgru.core.errors import VideoError
 from vidgru.data.annotations.reader import Annotations, Event
-from vidgru.data.annotations.videos import Videos
+from vidgru.data.annotations.videos import Searched, Videos
 from vidgru.data.folder import Clip, clip_name
 from vidgru.video.file_clock import file_clock
 from vidgru.video.read import open_video
@@ -36,7 +36,9 @@ class Annotated:
     closed: Mapping[Path, list[Span]]
 
 
-def read_events(annotations: Annotations, source: Path, folder: Path | None) -> Annotated:
+def read_events(
+    annotations: Annotations, source: Path, folder: Path | None, searched: Searched | None = None
+) -> Annotated:
     """Return a clip for each event, in the order of the file, with its video as its group.
 
     Warns of what is left out. Raises DataError when no video is found.
@@ -44,7 +46,7 @@ def read_events(annotations: Annotations, source: Path, folder: Path | None) -> 
     for text in annotations.warnings:
         log.warning("Left out of %s: %s.", source, text)
     _warn_of_points(annotations.events, source)
-    where = Videos(source, folder)
+    where = Videos(source, folder, searched)
     paths = where.find_all(annotations.videos, source)
     clocks: dict[Path, _Clock] = {}
     clips, closed = list[Clip](), defaultdict[Path, list[Span]](list)

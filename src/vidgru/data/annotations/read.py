@@ -30,7 +30,7 @@ from vidgru.data.annotations.subtitles import Subtitles
 from vidgru.data.annotations.tables import Frames, Segments
 from vidgru.data.annotations.via import Project as ViaProject
 from vidgru.data.annotations.via import Table as ViaTable
-from vidgru.data.annotations.videos import Videos
+from vidgru.data.annotations.videos import Searched, Videos
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
 from vidgru.data.results import counted
@@ -99,8 +99,9 @@ def read_annotations(
     """
     folder = None if config.videos is None else Path(config.videos)
     clips, videos, closed = list[Clip](), dict[Path, str](), dict[Path, list[tuple[float, float]]]()
+    searched: Searched = {}
     for path in files:
-        found = read_events(_read(path), path, folder)
+        found = read_events(_read(path), path, folder, searched)
         clips += found.clips
         videos |= found.videos
         for video, spans in found.closed.items():
@@ -123,8 +124,9 @@ def annotated_videos(
     """Return the whole videos that files of annotations are about, all with the label ""."""
     folder = None if config.videos is None else Path(config.videos)
     found: dict[Path, str] = {}
+    searched: Searched = {}
     for path in files:
-        where = Videos(path, folder)
+        where = Videos(path, folder, searched)
         for video in where.find_all(_read(path).videos, path).values():
             found.setdefault(video, where.listed(video))
     clips = [Clip(path, listed, "") for path, listed in found.items()]

@@ -25,11 +25,9 @@ class Subtitles(Reader):
             if not (match := ARROW.fullmatch(line)):
                 continue
             start, end = document.span(match[1], match[2], number)
-            words = []
-            for text in lines[number:]:
-                if not text.strip():
-                    break
-                words.append(text)
-            label = without_markup(" ".join(words))
+            end_of_text = number
+            while end_of_text < len(lines) and lines[end_of_text].strip():
+                end_of_text += 1
+            label = without_markup(" ".join(lines[number:end_of_text]))
             found.events.append(Event(video, document.label(label, number), start, end))
         return found

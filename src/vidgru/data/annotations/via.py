@@ -71,7 +71,7 @@ class Table(Reader):
             raise document.wrong("its attributes are damaged.")
         # So that lines keep their numbers.
         rest = "".join("\n" if line.startswith("#") else line for line in lines)
-        found, others = Annotations(), 0
+        found, others, videos = Annotations(), 0, dict[PurePath, None]()
         for line_number, cells in document.table(rest, ","):
             if len(cells) != 6:
                 raise document.wrong(f"{len(cells)} cells instead of 6.", line_number)
@@ -81,11 +81,11 @@ class Table(Reader):
             if not isinstance(files, list) or len(files) != 1:
                 raise document.wrong("it is not about one file.", line_number)
             video = document.video(files[0], line_number)
-            if video not in found.videos:
-                found.videos.append(video)
+            videos[video] = None
             event = _event(document, video, times, place, said, attributes, line_number)
             others += event is None
             found.events += [event] if event else []
+        found.videos = list(videos)
         return _with_others(found, others)
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path, PurePath
 
 from vidgru.core.errors import DataError
@@ -14,6 +13,7 @@ from vidgru.video.read import VIDEO_SUFFIXES, image_files
 
 log = logging.getLogger("vidgru")
 
+Searched = dict[Path, dict[str, list[Path]]]  # folder, and name of videos in it
 # What tools put behind the name of a video to make that of its annotations.
 ENDINGS = ("_labels", "_predictions", ".labels")
 
@@ -21,24 +21,31 @@ ENDINGS = ("_labels", "_predictions", ".labels")
 class Videos:
     """The videos that may be meant: those below `folder`, or else beside and below the file.
 
-    annotations: the file of annotations. Raises DataError where the folder is none.
+    annotations: the file of annotations; searched: the videos of folders that were searched for
+    other files. Raises DataError where the folder is none.
     """
 
-    def __init__(self, annotations: Path, folder: Path | None) -> None:
+    def __init__(
+        self, annotations: Path, folder: Path | None, searched: Searched | None = None
+    ) -> None:
         self.home, self.given = annotations.parent, folder
+        self._searched = {} if searched is None else searched
         if folder is not None and not folder.is_dir():
             raise DataError(f"--videos {folder} is not a folder.")
         if is_root(folder or self.home):
             raise DataError(ROOT.format(folder or self.home))
 
-    @cached_property
+    @property
     def _below(self) -> dict[str, list[Path]]:
         """All videos below the folder by their names, and by those without a suffix."""
-        found = defaultdict(list)
-        for path in find_files(self.given or self.home, VIDEO_SUFFIXES)[0]:
-            found[path.name.casefold()].append(path)
-            found[path.stem.casefold()].append(path)
-        return found
+        top = self.given or self.home
+        if top not in self._searched:
+            found = defaultdict(list)
+            for path in find_files(top, VIDEO_SUFFIXES)[0]:
+                found[path.name.casefold()].append(path)
+                found[path.stem.casefold()].append(path)
+            self._searched[top] = found
+        return self._searched[top]
 
     def find_all(self, named: Iterable[PurePath], source: Path) -> dict[PurePath, Path]:
         """Return the videos that were found of those that a source names.

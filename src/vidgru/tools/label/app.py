@@ -32,6 +32,13 @@ class Wrong(Exception):  # noqa: N818
     """A request that the page never sends."""
 
 
+class _Json(JSONResponse):
+    """JSON in ASCII: names of files may be no text that UTF-8 could hold."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
 class LabelApp:
     """The application, over the videos and their labels."""
 
@@ -111,7 +118,7 @@ class LabelApp:
         known = _number(request, "revision", -1), _number(request, "suggested", -1)
         if known != (self.store.revision, self.helper.version) or _number(request, "all", 0):
             state |= self._labels(_number(request, "video", 0))
-        return JSONResponse(state)
+        return _Json(state)
 
     def _labels(self, video: int) -> dict[str, Any]:
         store, rows = self.store, self.store.rows
@@ -138,7 +145,7 @@ class LabelApp:
         }
 
     def _described(self, request: Request) -> Response:
-        return JSONResponse(self.frames.describe(self._video(request)))
+        return _Json(self.frames.describe(self._video(request)))
 
     def _numbers(self, give: Callable[[int, int], bytes]) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
@@ -197,7 +204,7 @@ class LabelApp:
             if not isinstance(body, dict):
                 return _sentence(400, "Send an object.")
             result = await run_in_threadpool(run, body)
-            return JSONResponse({"result": result, "revision": self.store.revision})
+            return _Json({"result": result, "revision": self.store.revision})
         except ClientDisconnect:
             return _sentence(413, "The request is too large.")
         except (ValueError, RecursionError):
@@ -247,7 +254,7 @@ class LabelApp:
 
 
 def _sentence(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
+    return _Json({"error": text}, status)
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -129,6 +129,8 @@ class Helper:
                 work()
             except VidgruError as error:
                 self._error = "" if self._cancelled else str(error)
+            except OSError as error:  # memory or the disk is full
+                self._error = f"A process cannot be run: {error.strerror or error}."
             finally:
                 self._running = False
 

@@ -1,0 +1,121 @@
+"""Folders that nobody would make by hand: one sentence each, and soon."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from time import process_time
+
+import numpy as np
+import pytest
+from helpers import noise, touch, write_images
+
+from vidgru.core.errors import DataError
+from vidgru.data.account import find_clips
+from vidgru.data.annotations import videos
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.annotations.read import annotated_videos
+from vidgru.data.cache import content_hash
+from vidgru.data.checks import _findings_by_pairs
+from vidgru.data.decode import Readings, without_stills
+from vidgru.data.duplicates import Duplicate
+from vidgru.data.folder import Clip, read_folder
+from vidgru.video.find import find_videos
+from vidgru.video.read import open_video
+
+
+def first_time(folder: Path) -> None:
+    with open_video(folder) as video:
+        assert video.grab() == 0
+
+
+def in_groups(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"Cannot read .*groups\.csv: not a regular file"):
+        read_folder(folder.parent.parent, "person")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes.")
+@pytest.mark.parametrize(
+    ("pipe", "read"),
+    [
+        ("9.png", content_hash),
+        ("frames.csv", first_time),
+        ("../../groups.csv", in_groups),
+    ],
+)
+def test_a_pipe_is_not_waited_for(
+    tmp_path: Path, pipe: str, read: Callable[[Path], object]
+) -> None:
+    folder = write_images(tmp_path / "a/one", noise(3), [f"{n}.png" for n in range(3)])
+    touch(tmp_path, "b/two.mp4")
+    os.mkfifo(folder / pipe)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            read(folder)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not failed
+
+
+def test_folders_in_folders_without_end(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.mp4", "b/x.mp4")
+    inside = tmp_path / "a" / "/".join(200 * "d")
+    inside.mkdir(parents=True)
+    touch(inside, "y.mp4")
+    with pytest.raises(DataError, match=r"lies 100 folders deep"):
+        find_clips(tmp_path)
+    found = find_videos([tmp_path])
+    assert [isinstance(item, Path) for item in found] == [False, True, True]
+    (inside / "y.mp4").unlink()
+    hidden = tmp_path / "a" / ".h"
+    (tmp_path / "a/d").rename(hidden)
+    _, account = find_clips(tmp_path)
+    assert account.clips == {"": 2}
+
+
+def test_videos_below_are_searched_once_for_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"v{n}.mp4" for n in range(3)), *(f"v{n}.srt" for n in range(3)))
+    for n in range(3):
+        (tmp_path / f"v{n}.srt").write_text("00:00:01,000 --> 00:00:02,000\nrun\n")
+    searched: list[Path] = []
+    find_files = videos.find_files
+
+    def counted(folder: Path, suffixes: frozenset[str]) -> object:
+        searched.append(folder)
+        return find_files(folder, suffixes)
+
+    monkeypatch.setattr(videos, "find_files", counted)
+    files = [tmp_path / f"v{n}.srt" for n in range(3)]
+    clips = annotated_videos(files, AnnotationConfig(), None)
+    assert [clip.name for clip in clips] == ["v0.mp4", "v1.mp4", "v2.mp4"]
+    assert searched == [tmp_path]
+
+
+def test_thousands_of_stills_are_left_out_soon() -> None:
+    clips = [Clip(Path(f"{n}.png"), f"{n}.png", "") for n in range(5000)]
+    still = np.zeros((1, 1, 2, 2, 3), np.uint8)
+    began = process_time()
+    left = without_stills(Readings(dict.fromkeys(clips, still), {}, {}, {}, ()))
+    assert process_time() - began < 5
+    assert not left.frames
+    assert len(left.skipped) == 5000
+
+
+def test_thousands_of_copies_are_told_soon() -> None:
+    clips = [Clip(Path(f"{n}.mp4"), f"{n}.mp4", "a") for n in range(6001)]
+    pairs = [Duplicate(clips[0], other, exact=True, certain=True) for other in clips[1:]]
+    sides = {clip: "val" if n > 3000 else "train" for n, clip in enumerate(clips)}
+    began = process_time()
+    found = {one.kind: one.sentence for one in _findings_by_pairs(pairs, sides)}
+    assert process_time() - began < 5
+    assert found["leak"].startswith("3000 pairs show the same in different parts")
+    assert found["duplicate"].startswith("3000 pairs hold the same file twice")
