@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vidgru.core.errors import ModelError, OptionError, OutputError
-from vidgru.core.files import check_folder, lock, write_bytes
+from vidgru.core.files import UnixLines, check_folder, lock, write_bytes
 from vidgru.core.options import paths_of
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
@@ -189,7 +189,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows of the same keys as CSV; raises OutputError."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table = csv.DictWriter(UnixLines(text), list(rows[0]))
     table.writeheader()
     table.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
