@@ -1,5 +1,6 @@
 """The run folder: the files of one training."""
 
+import contextlib
 import csv
 import glob
 import io
@@ -9,6 +10,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -78,6 +80,16 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     except OSError as error:
         raise OutputError(f"Cannot make the run folder {run}: {error.strerror}.") from error
     return run
+
+
+def discard_run(run: Path) -> None:
+    """Remove a run folder, and RUNS if nothing else is in it, as far as the system allows."""
+    # A link to a folder, or one where a disk is mounted, stays: then only what is in it goes.
+    for path in (*(run.iterdir() if run.is_dir() else ()), run):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with contextlib.suppress(OSError):
+        RUNS.rmdir()
 
 
 def _name(folder: Path) -> str:

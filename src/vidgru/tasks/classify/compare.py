@@ -1,7 +1,5 @@
 """Train several networks on the same clips, and compare them."""
 
-import contextlib
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable
@@ -13,12 +11,12 @@ from vidgru.core.address import check_path
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.engine.device import choose_device
-from vidgru.engine.newest_run import RUNS
 from vidgru.engine.run_folder import (
     METRICS_NAME,
     begin_run,
     check_run,
     create_run,
+    discard_run,
     read_numbers,
     write_json,
 )
@@ -92,11 +90,9 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
         raise KeyboardInterrupt(_farewell(place, len(finished), len(trainings))) from None
     finally:
         if run is not None and all(run != result.run for _, result in finished):
-            shutil.rmtree(run)
+            discard_run(run)
         if not finished:
-            shutil.rmtree(place)
-            with contextlib.suppress(OSError):
-                RUNS.rmdir()  # only if nothing else is in it
+            discard_run(place)
 
 
 def compare(
