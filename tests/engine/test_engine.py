@@ -186,6 +186,7 @@ def test_a_model_file_cut_short(tmp_path: Path, share: float) -> None:
         {"labels": ["a"]},
         {"labels": ["a", "a"]},
         {"labels": ["a", 3]},
+        {"labels": ["a", "\ud83d"]},
         {"labels": ["a", "b", "c"]},
         {"fps": float("nan")},
         {"fps": "10"},
