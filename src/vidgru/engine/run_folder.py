@@ -32,6 +32,9 @@ SPLIT_NAME = "split.csv"
 METRICS_NAME = "metrics.csv"
 NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
 
+# What `data_of` raises where files beside a model are missing, or not what they are called.
+NO_DATA = (OSError, ValueError, TypeError, KeyError, StopIteration, RecursionError, csv.Error)
+
 Config = TypeVar("Config")
 
 
