@@ -25,7 +25,7 @@ from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
 from vidgru.tasks.classify.encoders import NO_INIT, read_encoders
 from vidgru.tasks.classify.learn import learn_steps, settings_of
 from vidgru.tasks.classify.looks import looks_dataset
-from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig, without_folds
 from vidgru.tasks.classify.plots import plot_comparison
 from vidgru.tasks.classify.results import TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
@@ -73,7 +73,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     finished: Finished = []
     run: Path | None = None
     try:
-        data = yield from looks_dataset(clips, sampling, config, folder)
+        data = yield from looks_dataset(clips, sampling, without_folds(config), folder)
         for one, number in trainings:
             name = [one.core or CORE, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
