@@ -123,9 +123,10 @@ def measure(videos: Sequence[Counts], labels: Sequence[str], seed: int = 0) -> T
         found: Numbers = np.tensordot(draws, np.stack([part(video) for video in videos]), 1)
         return found
 
-    confusion = over(lambda video: video.confusion)  # (draws, K, K + 1)
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    there, said = confusion.sum(2), confusion.sum(1)[:, :-1]
+    # (draws, K): whole matrices of all draws would take gigabytes where there are many classes.
+    right = over(lambda video: np.diagonal(video.confusion))
+    there = over(lambda video: video.confusion.sum(1))
+    said = over(lambda video: video.confusion.sum(0)[:-1])
     hits, extra, missed = np.moveaxis(over(lambda video: video.segments), 2, 0)
     found = 2 * hits
     edits = over(lambda video: np.array([video.edit or 0.0, video.edit is not None], float))
