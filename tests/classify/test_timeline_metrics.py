@@ -1,6 +1,7 @@
 """Measures of timelines, against an independent count in float64."""
 
 import itertools
+import time
 import tracemalloc
 
 import numpy as np
@@ -127,3 +128,12 @@ def test_many_classes_take_little_memory() -> None:
     tracemalloc.stop()
     assert (scores.accuracy.value, scores.balanced.value) == (1, 1)
     assert peak < 100e6
+
+
+def test_a_day_of_short_bouts_is_counted_soon() -> None:
+    true = [n // 2 % 5 for n in range(12_000)]
+    began = time.process_time()
+    found = count(true, [*true[1:], 0], 5, 0.1, -1)
+    assert time.process_time() - began < 5  # 26 s where each bout is compared with each
+    assert found.segments[:, 0] == pytest.approx([6000, 6000, 0], abs=2)
+    assert found.edit == pytest.approx(1, abs=1e-3)

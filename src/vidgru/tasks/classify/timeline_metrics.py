@@ -1,5 +1,6 @@
 """Measures of timelines against annotations: by frames, by segments and by bouts."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -52,27 +53,33 @@ def match(true: Sequence[Span], predicted: Sequence[Span], overlap: float) -> li
     earlier span found it (Lea et al. 2017).
     """
     used, found = set[int](), list[int | None]()
+    starts, ends = [span[0] for span in true], [span[1] for span in true]
     for start, end, label in predicted:
-        shares = [
-            (min(end, b) - max(start, a)) / (max(end, b) - min(start, a)) if own == label else 0.0
-            for a, b, own in true
-        ]
-        best = int(np.argmax(shares)) if shares else 0
-        good = bool(shares) and shares[best] >= overlap - 1e-9 and best not in used
-        used |= {best} if good else set()
-        found.append(best if good else None)
+        # Both are in order, so only a few overlap.
+        shares = {
+            n: (min(end, b) - max(start, a)) / (max(end, b) - min(start, a))
+            for n in range(bisect_right(ends, start), bisect_left(starts, end))
+            for a, b, own in [true[n]]
+            if own == label
+        }
+        best = max(shares, key=shares.__getitem__, default=None)
+        if best in used or best is None or shares[best] < overlap - 1e-9:
+            best = None
+        else:
+            used.add(best)
+        found.append(best)
     return found
 
 
 def edit_score(true: Sequence[int], predicted: Sequence[int]) -> float:
     """Return 1 - the edit distance of two sequences of classes, by the length of the longer one."""
-    before = list(range(len(predicted) + 1))
+    others, steps = np.array(predicted), np.arange(len(predicted) + 1)
+    before = steps
     for n, label in enumerate(true, 1):
-        row = [n]
-        for k, other in enumerate(predicted, 1):
-            row.append(min(before[k] + 1, row[-1] + 1, before[k - 1] + (label != other)))
-        before = row
-    return 1 - before[-1] / max(len(true), len(predicted), 1)
+        row = np.minimum(before[1:] + 1, before[:-1] + (others != label))
+        # Then from left to right, each at most one more than the one before.
+        before = np.minimum.accumulate(np.append(n, row) - steps) + steps
+    return 1 - int(before[-1]) / max(len(true), len(predicted), 1)
 
 
 def count(
