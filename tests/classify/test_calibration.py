@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -181,6 +182,11 @@ def test_thresholds_by_hand() -> None:
     assert choose_threshold(sure, [*[True] * 15, False, *[True] * 8], 0.05) is None
     assert choose_threshold([0.9] * 24, [False] + [True] * 23, 0.05) is None
     assert choose_threshold([], [], 0.05) is None
+
+
+@pytest.mark.parametrize("max_error", [3e-30, 1e-100, 1e-310, 5e-324])
+def test_a_limit_that_no_number_of_clips_allows_ends(max_error: float) -> None:
+    assert Fraction(1, 2) / (min_answers(max_error) + 1) <= Fraction(max_error)
 
 
 @pytest.mark.parametrize("max_error", [0.001, 0.01, 0.03, 0.05, 1 / 3, 0.5, 0.99])

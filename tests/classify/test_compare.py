@@ -20,7 +20,7 @@ from vidgru.nn.choices import CORES
 from vidgru.tasks.classify import compare as verb
 from vidgru.tasks.classify.compare import best_first
 from vidgru.tasks.classify.model_file import load_model
-from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig, without_folds
 from vidgru.tasks.classify.scores import Compared
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
 
@@ -54,6 +54,25 @@ def compared(watched: tuple[Comparison, list[str]]) -> Comparison:
 def row(core: str, *accuracies: float, parameters: int = 1) -> Compared:
     seeds = tuple(range(len(accuracies)))
     return Compared(core, "both", parameters, 0.1, seeds, accuracies, accuracies, ())
+
+
+def test_few_clips_are_split_once(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidgru.tasks.classify.training.MIN_STEPS", 2)
+    monkeypatch.setattr("vidgru.tasks.classify.training.DEFAULT_EPOCHS", 0.1)
+    few = ["--seeds", 1, "--batch-size", 4, "--threads", 1, "--json"]
+    done = vidgru("compare", data, *PAIR, *few, "--out", tmp_path / "out")
+    assert (done.code, "folds" in done.err) == (0, False)
+    result = json.loads(done.out)
+    assert (result["measured"], len(result["rows"])) == ("validation", 2)
+    assert result["clips"] > 0
+
+
+@pytest.mark.parametrize("given", [{"val_folder": "x"}, {"split": "x.csv"}, {"folds": 3}])
+def test_a_split_that_is_given_stays(given: dict[str, Any]) -> None:
+    config = ClassifyTrainConfig(**given)
+    assert without_folds(config) == config
 
 
 def test_all_learn_from_the_same_clips_and_each_from_its_seed(compared: Comparison) -> None:

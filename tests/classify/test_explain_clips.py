@@ -66,6 +66,8 @@ def test_a_run_without_an_index(
     content = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]
     strange = json.loads(content["vidgru"])
     save_file(tensors, other / "strange", {"vidgru": json.dumps({**strange, "weights": "00"})})
+    wide = {**tensors, "states": np.tile(tensors["states"], 2)}
+    save_file(wide, other / "wide", {"vidgru": json.dumps(strange)})
     save_file(tensors, other / "few", {"vidgru": json.dumps({**strange, "labels": ["a"]})})
     for content, sentence in (
         (None, f"there is no {path}, which `vidgru train` now writes."),
@@ -74,6 +76,7 @@ def test_a_run_without_an_index(
         ((other / "cut").read_bytes(), f"{path} is damaged."),
         ((other / "few").read_bytes(), f"{path} is damaged."),
         ((other / "strange").read_bytes(), f"{path} is of another model."),
+        ((other / "wide").read_bytes(), f"{path} is of another model."),
     ):
         path.unlink(missing_ok=True)
         if content is not None:

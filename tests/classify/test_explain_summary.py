@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Done
+from helpers import noise, write_clip
 from numpy.typing import NDArray
 
 import vidgru
@@ -124,3 +125,14 @@ def test_the_command(
     broken = vidgru("explain", tmp_path / "no.mp4", *words[2:], "-o", tmp_path / "c")
     assert (broken.code, broken.out) == (1, "")
     assert broken.err.startswith("Error: No video can be read. The first problem: Cannot read ")
+
+
+def test_too_long_a_video_is_not_to_be_cut_by_options_that_are_refused(
+    trained: TrainResult, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    path = write_clip(tmp_path / "a.avi", noise(30), 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidgru.tasks.classify.explain.explain.MAX_FRAMES", 10)
+        done = vidgru("explain", path, "--summary", "--model", trained.run, "-o", tmp_path / "out")
+    assert done.code == 1
+    assert done.err.endswith("the most that can be explained at once: cut it, or leave it out.\n")

@@ -21,7 +21,7 @@ import vidgru as library
 from vidgru.commands import export as export_command
 from vidgru.core.errors import ModelError, OptionError
 from vidgru.data.augment import straight_view, warp
-from vidgru.engine.onnx_export import LENGTHS, write_onnx
+from vidgru.engine.onnx_export import LENGTHS, _pictures, write_onnx
 from vidgru.engine.onnx_file import OnnxFile
 from vidgru.nn.choices import CORES, MAP_CORE
 from vidgru.tasks.classify import backend
@@ -341,3 +341,19 @@ def test_8_bits_are_refused_where_accuracy_cannot_be_measured(
     (run / "split.csv").write_text((run / "split.csv").read_text().replace(",val,", ",train,"))
     assert vidgru("export", run, "--int8").err == done.err.replace(str(tmp_path), str(run))
     assert not list(tmp_path.rglob("*int8*"))
+
+
+@pytest.mark.parametrize("config", ["[]", '{"folder": null}', '{"folder": "x", "val_folder": 3}'])
+@pytest.mark.parametrize(
+    "split", ["split,path\nval,a.avi\n", "path,split\na.avi\n", "split\nval\n"]
+)
+def test_files_beside_a_model_that_are_of_something_else(
+    config: str, split: str, vidgru: Vidgru, tmp_path: Path
+) -> None:
+    path = made(tmp_path)
+    (path.parent / "config.json").write_text(config)
+    (path.parent / "split.csv").write_text(split)
+    done = vidgru("export", path, "--int8")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("Error: --int8 needs clips that the model did not learn from, and ")
+    assert _pictures(path, 10.0, 32)[0] is None

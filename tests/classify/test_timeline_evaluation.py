@@ -88,6 +88,12 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
     table = annotated(tmp_path / "a", both(SPANS))
     short = {"epochs": 1, "size": 16, "batch_size": 4, "augment": "none", "threads": 1}
     own = train(table, out=str(tmp_path / "own"), folds=2, **short).run
+    # A new video is judged by the model itself.
+    moving_squares(tmp_path / "fresh.avi", 2, 99, 40)
+    new = tmp_path / "fresh.csv"
+    new.write_text("path,label,start,end\nfresh.avi,right,0,4\n")
+    found = evaluate(new, own, timeline=True, threads=1)
+    assert (found.folds, found.trained_on, len(found.videos)) == (False, 0, 1)
     # By its folds, each video is judged by the one that did not learn from it.
     found = evaluate(table, own, timeline=True, threads=1)
     assert (found.folds, found.trained_on, len(found.videos)) == (True, 0, 2)

@@ -1,6 +1,8 @@
 """Measures of timelines, against an independent count in float64."""
 
 import itertools
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -115,3 +117,23 @@ def test_intervals_are_over_videos_and_the_same_each_time() -> None:
     assert few.accuracy.low < many.accuracy.low  # type: ignore[operator]
     # The bootstrap's spread is that of a mean of as many coins.
     assert many.accuracy.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
+
+
+def test_many_classes_take_little_memory() -> None:
+    classes = 300
+    one = count(range(classes), range(classes), classes, 0.1, -1)
+    tracemalloc.start()
+    scores = measure([one] * 2, [str(k) for k in range(classes)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (scores.accuracy.value, scores.balanced.value) == (1, 1)
+    assert peak < 100e6
+
+
+def test_a_day_of_short_bouts_is_counted_soon() -> None:
+    true = [n // 2 % 5 for n in range(12_000)]
+    began = time.process_time()
+    found = count(true, [*true[1:], 0], 5, 0.1, -1)
+    assert time.process_time() - began < 5  # 26 s where each bout is compared with each
+    assert found.segments[:, 0] == pytest.approx([6000, 6000, 0], abs=2)
+    assert found.edit == pytest.approx(1, abs=1e-3)

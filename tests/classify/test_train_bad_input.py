@@ -31,6 +31,20 @@ def test_broken_off_before_a_validation(
     assert everything(tmp_path) == set()
 
 
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_broken_off_in_a_folder_behind_a_link(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to("disk")
+    stop_after(1, monkeypatch)
+    more = ["--core", "gru", "--core", "rnn"] if verb == "compare" else []
+    done = vidgru(verb, data, *QUICK, *more, "--out", tmp_path / "run")
+    assert (done.code, done.out) == (130, "")
+    assert "nothing is kept." in done.err
+    assert everything(tmp_path) == {tmp_path / "disk", tmp_path / "run"}
+
+
 @pytest.mark.parametrize("module", ["commands.train.read_clips", "data.dataset.decode_clips"])
 def test_broken_off_while_clips_are_read(
     vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str

@@ -202,6 +202,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("l.json", label_studio(annotations=[{}, {}]), "task 1 has 2 annotations: keep one"),
     ("l.json", label_studio(annotations=[{}]), "the annotation of task 1 is damaged"),
     ("l.json", FILES["label_studio.json"].replace('["walk"]', '["walk", "x"]'), "has 2 labels"),
+    ("l.json", FILES["label_studio.json"].replace("walk", r"\ud83d", 1), "is no text"),
     ("v.json", FILES["via.json"].replace('"2": ""', '"2": "x"'), "has values of 'what', 'note'"),
     ("v.csv", FILES["via.csv"].replace("[2.0, 3.2]", "[2.0, 3.2, 4]"), "line 5: an entry has more"),
     ("v.csv", FILES["via.csv"].replace("[2.0, 3.2]", "[2.0,"), "line 5: what stands there is"),

@@ -15,9 +15,13 @@ from safetensors.torch import save
 
 from vidgru.core.errors import ModelError
 from vidgru.data.augment import AUGMENTATIONS, Augmentation, warp
+from vidgru.data.cache import content_of
+from vidgru.data.decode import Readings
+from vidgru.data.folder import Clip
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.model_file import load_checkpoint, save_checkpoint
 from vidgru.engine.newest_run import newest_run
+from vidgru.engine.run_folder import read_split, write_split
 from vidgru.engine.train_step import learning_rate
 from vidgru.tasks.classify import train_step as loop
 from vidgru.tasks.classify.classes import Classify
@@ -182,6 +186,7 @@ def test_a_model_file_cut_short(tmp_path: Path, share: float) -> None:
         {"labels": ["a"]},
         {"labels": ["a", "a"]},
         {"labels": ["a", 3]},
+        {"labels": ["a", "\ud83d"]},
         {"labels": ["a", "b", "c"]},
         {"fps": float("nan")},
         {"fps": "10"},
@@ -263,6 +268,18 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     save_model(tmp_path / "model.safetensors", state, SPEC, {})
     with pytest.raises(ModelError, match="not finite"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["x", "x\r", "x\ry", "x\ny", 'x,"y'])
+def test_what_was_trained_on_is_known_whatever_its_name(tmp_path: Path, label: str) -> None:
+    clips = [Clip(Path("a.mp4"), "a.mp4", label), Clip(Path("b.mp4"), "b.mp4", label)]
+    keys = dict(zip(clips, ("one-1", "two-1"), strict=True))
+    readings = Readings({}, {}, keys, dict(zip(clips, ("v", "w"), strict=True)), ())
+    write_split(tmp_path, {"train": clips[:1], "val": clips[1:]}, readings)
+    known = read_split(tmp_path)
+    assert known is not None
+    assert known.clips == {content_of(keys[clips[0]]): "train", content_of(keys[clips[1]]): "val"}
+    assert known.parts("v") == {"train"}
 
 
 def test_the_newest_run(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from motion_fields import HEIGHT, RATE, WIDTH, Path, fields, scene, straight
+from motion_fields import HEIGHT, RATE, WIDTH, Path, fields, scene, shape, straight
 from motion_models import Known
 
 from vidgru.tasks.motion.results import AHEAD, FrameThings, MotionField, MovingThing
@@ -33,8 +33,8 @@ def stopping(start: float, end: float, x: float, y: float, speed: float) -> Path
     return way
 
 
-def follow(seen: Iterable[MotionField]) -> Frames:
-    tracker = Tracker(WIDTH, HEIGHT, RATE)
+def follow(seen: Iterable[MotionField], rate: float = RATE) -> Frames:
+    tracker = Tracker(WIDTH, HEIGHT, rate)
     return [tracker.next(field).things or () for field in seen]
 
 
@@ -62,6 +62,17 @@ def test_one_thing() -> None:
         for place, seconds in zip(thing.ahead, AHEAD, strict=True):
             expected = x + vx * seconds, y + vy * seconds
             assert place == pytest.approx(expected, abs=20 + 30 * seconds)
+
+
+@pytest.mark.parametrize(("rate", "speed"), [(4, 200), (2, 150), (0.5, 45)])
+def test_few_fields_a_second_say_how_fast_it_is(rate: float, speed: float) -> None:
+    way = straight(150, 300, speed, 0)
+    times = [number / rate for number in range(1, 11)]
+    frames = follow((scene([shape(way, time)], time=time) for time in times), rate)
+    (thing,) = frames[-1]
+    assert thing.time == thing.last_seen
+    assert thing.heading.speed == pytest.approx(speed, rel=0.1)
+    assert thing.ahead[1] == pytest.approx(way(times[-1] + 0.5)[:2], abs=15)
 
 
 def test_a_turning_thing_is_predicted_on_its_circle() -> None:

@@ -1,6 +1,7 @@
 """Progress: bars for who looks, plain lines in a log, and nothing where it is to be quiet."""
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -55,6 +56,21 @@ def test_in_a_terminal_the_bar_is_drawn_unless_quiet(
     assert process.returncode == 0
     assert printed.splitlines()[-1] == str(not words)
     assert (b"a.avi: : 6 frames" in drawn) == (not words)
+
+
+def test_names_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps() -> Iterator[Progress]:
+        yield Progress("a\x1b[31m\u202e.mp4", 1, 2, "of b\x1b[2J")
+
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    progress.follow(steps(), quiet=False)
+    print_sources(steps(), 1, Output(), quiet=False, interrupted="")
+    drawn = screen.getvalue()
+    assert r"a\x1b[31m\u202e.mp4: " in drawn
+    assert r"of b\x1b[2J" in drawn
+    assert not any(part in drawn for part in ("\x1b[31m", "\x1b[2J", "\u202e"))
 
 
 @pytest.fixture

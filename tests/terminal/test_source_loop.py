@@ -1,5 +1,6 @@
 """The loop over sources that all commands have in common."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from vidgru.core.results import Failure, Progress
-from vidgru.terminal.source_loop import CsvFile, Output, print_sources
+from vidgru.terminal.source_loop import CsvFile, Output, print_items, print_sources
 from vidgru.tools.extract.results import ExtractedFrame
 
 
@@ -39,6 +40,19 @@ def test_interrupted_while_saving(capsys: pytest.CaptureFixture[str], tmp_path: 
         print_sources(items, 3, output, quiet=True, interrupted=words)
     assert capsys.readouterr() == ("a\nb\n", "")
     assert table.read_text() == "source,file,error\na,a.png,\nb,b.png,\n"
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\r", "\r", "a\nb", 'a"b,c', "a"])
+def test_a_name_stays_in_its_cell(name: str, tmp_path: Path) -> None:
+    table = CsvFile(
+        str(tmp_path / "t.csv"),
+        ("source", "text", "error"),
+        {ExtractedFrame: lambda item: [[item.source, f"x{item.source}", ""]]},
+    )
+    assert print_items([frame(name), frame("b")], Output(table=table), quiet=True) == 0
+    with open(tmp_path / "t.csv", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert rows == [[name if name[0] == "a" else f"./{name}", f"x{name}", ""], ["b", "xb", ""]]
 
 
 @pytest.mark.parametrize("wrong", ["source", "save"])

@@ -1,6 +1,5 @@
 """Export a model of any task as an ONNX file."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from vidgru.core.files import check_file, check_folder, write_bytes
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
-from vidgru.engine.run_folder import data_of
+from vidgru.engine.run_folder import NO_DATA, data_of
 from vidgru.tasks.contract import AnyTask
 from vidgru.tasks.registry import find_task, is_shipped, load, locate
 
@@ -53,7 +52,7 @@ def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
     """Return what measures accuracy on clips that a model did not learn from; raises DataError."""
     try:
         part, folder, _ = data_of(model.path.parent)
-    except (OSError, ValueError, KeyError, StopIteration, csv.Error):
+    except NO_DATA:
         part, folder = "train", model.path.parent
     if part == "train":
         raise DataError(

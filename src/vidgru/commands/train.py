@@ -1,8 +1,6 @@
 """Train a network on a folder of clips, or resume an interrupted training."""
 
-import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +15,13 @@ from vidgru.data.folder import Clip
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import is_main, main_first, process_group, text_from_main, world
 from vidgru.engine.model_file import CHECKPOINT_NAME
-from vidgru.engine.newest_run import MODEL_NAME, RUNS
+from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import ONNX_NAME, has_runtime
 from vidgru.engine.run_folder import (
     begin_run,
     check_run,
     create_run,
+    discard_run,
     farewell,
     resume_run,
     run_before_restart,
@@ -66,9 +65,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
             if is_main() and not any(
                 any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
             ):
-                shutil.rmtree(run)
-                with contextlib.suppress(OSError):
-                    RUNS.rmdir()  # only if nothing else is in it
+                discard_run(run)
         _write_onnx(run, task)
         return result
 

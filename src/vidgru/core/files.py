@@ -74,6 +74,21 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         temporary.write_bytes(data)
 
 
+class UnixLines:
+    r"""Takes the rows of a csv.writer and ends them with \n only.
+
+    The writer itself must end them with \r\n: else it does not quote a \r, at which readers would
+    divide the row.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        r"""Write a row that ends with \r\n."""
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 PATHS = ("source", "file", "Media file name")  # columns of paths
 
 
@@ -86,7 +101,7 @@ def begin_table(
     and `Media file name`, get a ./ and stay paths of the same files; other text gets an apostrophe.
     Numbers stay.
     """
-    table = csv.writer(file, lineterminator="\n", delimiter=delimiter)
+    table = csv.writer(UnixLines(file), delimiter=delimiter)
 
     def add(row: Sequence[str]) -> None:
         cells = zip(row, columns, strict=True)

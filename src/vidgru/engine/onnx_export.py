@@ -1,6 +1,5 @@
 """Write an ONNX file of one step, after it was run and gave the same numbers as torch."""
 
-import csv
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from vidgru.core.errors import ModelError, VideoError
 from vidgru.core.files import replacing
 from vidgru.core.results import ToDict
 from vidgru.engine.onnx_file import FORMAT, KEY, Arrays, OnnxFile, hash_of, header_text
-from vidgru.engine.run_folder import data_of
+from vidgru.engine.run_folder import NO_DATA, data_of
 from vidgru.video.sample import sample_frames
 
 LENGTHS = (1, 2, 16, 17, 200)  # frames
@@ -170,7 +169,7 @@ def _pictures(model: Path, fps: float, side: int) -> tuple[str | None, list[Pixe
         frames = islice(sample_frames(clip, fps, size=(side, side), report=lambda info: None), most)
         pictures: list[Pixels] = [frame.rgb for frame in frames]
         name = str(clip) if pictures else None
-    except (OSError, ValueError, KeyError, StopIteration, csv.Error, VideoError):
+    except (*NO_DATA, VideoError):
         pictures, name = [], None
     return name, list(islice(cycle(pictures or _drawn(side, most)), most))
 

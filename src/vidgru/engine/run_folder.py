@@ -1,5 +1,6 @@
 """The run folder: the files of one training."""
 
+import contextlib
 import csv
 import glob
 import io
@@ -9,6 +10,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vidgru.core.errors import ModelError, OptionError, OutputError
-from vidgru.core.files import check_folder, lock, write_bytes
+from vidgru.core.files import UnixLines, check_folder, lock, write_bytes
 from vidgru.core.options import paths_of
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
@@ -29,6 +31,9 @@ from vidgru.engine.train_config import TrainConfig
 SPLIT_NAME = "split.csv"
 METRICS_NAME = "metrics.csv"
 NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
+
+# What `data_of` raises where files beside a model are missing, or not what they are called.
+NO_DATA = (OSError, ValueError, TypeError, KeyError, StopIteration, RecursionError, csv.Error)
 
 Config = TypeVar("Config")
 
@@ -78,6 +83,16 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     except OSError as error:
         raise OutputError(f"Cannot make the run folder {run}: {error.strerror}.") from error
     return run
+
+
+def discard_run(run: Path) -> None:
+    """Remove a run folder, and RUNS if nothing else is in it, as far as the system allows."""
+    # A link to a folder, or one where a disk is mounted, stays: then only what is in it goes.
+    for path in (*(run.iterdir() if run.is_dir() else ()), run):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with contextlib.suppress(OSError):
+        RUNS.rmdir()
 
 
 def _name(folder: Path) -> str:
@@ -189,7 +204,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows of the same keys as CSV; raises OutputError."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table = csv.DictWriter(UnixLines(text), list(rows[0]))
     table.writeheader()
     table.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

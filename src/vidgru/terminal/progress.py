@@ -121,13 +121,13 @@ def follow(steps: Generator[Progress, None, Result], quiet: bool) -> Result:
                 stage = progress.stage
                 drawn = bar(
                     quiet,
-                    desc=stage,
+                    desc=printable(stage),  # perhaps the name of a file
                     total=progress.total,
                     bar_format=f"{{desc}}: {BAR}",
                     dynamic_ncols=True,
                 )
             drawn.total = progress.total
-            drawn.set_postfix_str(progress.note, refresh=False)
+            drawn.set_postfix_str(printable(progress.note), refresh=False)
             drawn.update(progress.done - drawn.n)
     except KeyboardInterrupt as interrupt:
         # If it came while the bar was drawn, the job must get it, to report how to resume.

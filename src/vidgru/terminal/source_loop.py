@@ -98,7 +98,7 @@ def print_sources(
                 share = 0.0
                 if isinstance(item, Progress):
                     share = min(item.done / max(item.total, 1), 1)
-                    note = f", {item.note}" if item.note else ""
+                    note = f", {printable(item.note)}" if item.note else ""
                 elif not isinstance(item, parts):
                     printed += 1
                 if not isinstance(item, parts):

@@ -16,6 +16,7 @@ from typing import Any
 
 from vidgru.core.errors import DataError
 from vidgru.core.files import FORMULA
+from vidgru.core.text import short
 
 MAX_BYTES = 1 << 28
 LONGEST = 1e7  # seconds
@@ -149,6 +150,10 @@ class Document:
             raise self.wrong("there is no label.", line)
         if len(label) > LONGEST_LABEL:
             raise self.wrong(f"a label of {len(label)} characters is none.", line)
+        try:
+            label.encode()
+        except UnicodeEncodeError:  # JSON may hold half a letter, which no table can
+            raise self.wrong(f"the label '{short(label)}' is no text.", line) from None
         return label
 
     def video(self, value: object, line: int | None = None) -> PurePath:

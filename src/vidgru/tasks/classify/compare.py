@@ -1,7 +1,5 @@
 """Train several networks on the same clips, and compare them."""
 
-import contextlib
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable
@@ -13,12 +11,12 @@ from vidgru.core.address import check_path
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.dataset import read_clips
 from vidgru.engine.device import choose_device
-from vidgru.engine.newest_run import RUNS
 from vidgru.engine.run_folder import (
     METRICS_NAME,
     begin_run,
     check_run,
     create_run,
+    discard_run,
     read_numbers,
     write_json,
 )
@@ -27,7 +25,7 @@ from vidgru.nn.choices import CORE, CORES, MAP_CORE, stored_side
 from vidgru.tasks.classify.encoders import NO_INIT, read_encoders
 from vidgru.tasks.classify.learn import learn_steps, settings_of
 from vidgru.tasks.classify.looks import looks_dataset
-from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
+from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig, without_folds
 from vidgru.tasks.classify.plots import plot_comparison
 from vidgru.tasks.classify.results import TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
@@ -75,7 +73,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     finished: Finished = []
     run: Path | None = None
     try:
-        data = yield from looks_dataset(clips, sampling, config, folder)
+        data = yield from looks_dataset(clips, sampling, without_folds(config), folder)
         for one, number in trainings:
             name = [one.core or CORE, *([one.input] if one.input else [])]
             run = create_run(folder, str(place / "-".join([*name, f"seed{one.seed}"])))
@@ -92,11 +90,9 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
         raise KeyboardInterrupt(_farewell(place, len(finished), len(trainings))) from None
     finally:
         if run is not None and all(run != result.run for _, result in finished):
-            shutil.rmtree(run)
+            discard_run(run)
         if not finished:
-            shutil.rmtree(place)
-            with contextlib.suppress(OSError):
-                RUNS.rmdir()  # only if nothing else is in it
+            discard_run(place)
 
 
 def compare(

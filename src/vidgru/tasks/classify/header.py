@@ -36,7 +36,7 @@ def _is_classifier(spec: ModelSpec) -> bool:
         and spec.core in CORES
         and spec.encoder in ENCODERS
         and spec.gated_update in GATED_UPDATES
-        and all(isinstance(label, str) for label in spec.labels)
+        and all(isinstance(label, str) and _can_be_written(label) for label in spec.labels)
         and 2 <= len(set(spec.labels)) == len(spec.labels) <= 100_000
         and are_whole(spec.hidden, spec.frames, spec.size)
         and 1 <= spec.hidden <= 4096
@@ -48,6 +48,15 @@ def _is_classifier(spec: ModelSpec) -> bool:
         and (spec.core != MAP_CORE or _has_maps(spec))
         and (spec.bout is None or is_number(spec.bout, 1e-6, 1e7))
     )
+
+
+def _can_be_written(label: str) -> bool:
+    """Return whether a label is text, or the bytes of a name; half a letter of JSON is neither."""
+    try:
+        label.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_looks(spec: ModelSpec) -> bool:

@@ -126,11 +126,16 @@ class Model(Classifier):
         return read_index(self.path, self.network)
 
     def views_steps(
-        self, source: Source, start: float = 0.0, end: float | None = None
+        self,
+        source: Source,
+        start: float = 0.0,
+        end: float | None = None,
+        advice: str = "give --start and --end",
     ) -> Steps[Image]:
         """Return what the network gets of all frames, uint8 (N, size, size, 3); raises VideoError.
 
-        There may be some 2,000 sampled frames from `start` to `end`, in seconds.
+        There may be some 2,000 sampled frames from `start` to `end`, in seconds; `advice` says what
+        to do where there are more.
         """
         from vidgru.tasks.classify.explain.explain import max_frames
 
@@ -142,7 +147,7 @@ class Model(Classifier):
             if reading.frames > most:
                 raise VideoError(
                     f"{source} is longer than {most / self.spec.fps:.0f} s, the most that can be "
-                    "explained at once: give --start and --end."
+                    f"explained at once: {advice}."
                 )
         if not views:
             raise VideoError(f"{source} shows nothing from {start:g} s on: it is shorter.")

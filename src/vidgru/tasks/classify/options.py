@@ -1,7 +1,7 @@
 """Options of classification: defaults and help texts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vidgru.core.errors import OptionError
@@ -153,6 +153,11 @@ class ClassifyTrainConfig(TrainConfig):
     def side(self) -> int:
         """Side of a classifier's square input picture, in pixels."""
         return self.size or SIZE
+
+
+def without_folds(config: ClassifyTrainConfig) -> ClassifyTrainConfig:
+    """Return a config with which few clips are split once, too, unless folds are requested."""
+    return replace(config, folds=1) if config.open_to_folds else config
 
 
 @dataclass(frozen=True)

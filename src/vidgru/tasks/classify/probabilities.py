@@ -5,6 +5,7 @@ So models that run without torch give the same numbers.
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from vidgru.tasks.classify.results import Prediction, Window
 
 TINY = 1e-12  # smallest probability to take a logarithm of
+LARGEST = 2**50  # count of answers that is compared as a float
 
 Numbers = NDArray[np.float64]
 Logits = NDArray[np.float64] | NDArray[np.float32]
@@ -84,7 +86,10 @@ def choose_threshold(
 
 def min_answers(max_error: float) -> int:
     """Return how many answers, all correct, `choose_threshold` needs at least."""
-    count = max(1, math.floor(0.5 / max_error) - 2)
+    exact = Fraction(1, 2) / Fraction(max_error)
+    if exact > LARGEST:  # there, the next larger number is the same float
+        return math.ceil(exact) - 1
+    count = max(1, math.floor(exact) - 2)
     while 0.5 / (count + 1) > max_error:
         count += 1
     return count

@@ -20,6 +20,7 @@ MIN_WINDOWS, MIN_ODDS = 1.75, 2.0  # below, flickers become events
 SMOOTHED = 0.7  # temperature of windows that undoes label smoothing, where none was fitted
 NEVER = -1e3  # nats
 SETTLE = 256  # frames between looks at what is settled
+LONGEST = 2.0**53  # frames: more than any video has, and no float that may be infinite
 
 Numbers = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ class Smoothing:
     def viterbi(self, labels: int, fps: float) -> Viterbi:
         """Return what finds the likeliest sequence of labels, and of `unsure` as the last one."""
         neutral = self.threshold is not None
-        shortest = max(1, math.ceil(self.shortest * fps - 1e-6))
+        shortest = max(1, math.ceil(min(self.shortest * fps, LONGEST) - 1e-6))
         return Viterbi(labels + neutral, self.price, neutral=neutral, shortest=shortest)
 
     def worth(self, logits: Numbers, shares: Numbers, window: int) -> tuple[Numbers, bool]:

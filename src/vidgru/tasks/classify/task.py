@@ -41,6 +41,7 @@ from vidgru.tasks.classify.options import (
     AnswerConfig,
     ClassifyEvaluateConfig,
     ClassifyTrainConfig,
+    without_folds,
 )
 from vidgru.tasks.classify.results import Prediction, TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
@@ -97,9 +98,8 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         self, clips: list[Clip], sampling: Sampling, config: ClassifyTrainConfig, folder: Path
     ) -> Generator[Progress, None, Dataset]:
         """Decode and split clips; automatic folds only in a single process."""
-        if world() > 1 and config.folds is None:
-            config = replace(config, folds=1)
-        return looks_dataset(clips, sampling, config, folder)
+        own = without_folds(config) if world() > 1 else config
+        return looks_dataset(clips, sampling, own, folder)
 
     def spec(self, run: Run, data: Dataset) -> ModelSpec:
         """Return the spec of the network that is to be trained."""

@@ -50,7 +50,7 @@ def evaluate_timelines_steps(
             "There is no split.csv beside %s: videos that it learned from count.", model.path
         )
     labels = model.spec.labels
-    trained_on, validated_on = 0, 0
+    trained_on, validated_on, by_fold = 0, 0, 0
     skipped, counts, measured = list[Failure](), list[Counts](), list[JudgedVideo]()
     for video, segments in videos.items():
         try:
@@ -83,6 +83,7 @@ def evaluate_timelines_steps(
             )
         )
         measured.append(_measured(segments, timeline))
+        by_fold += held[0] < len(folds)
     if not counts:
         first = f" The first problem: {skipped[0].error}" if skipped else ""
         raise DataError(
@@ -103,7 +104,7 @@ def evaluate_timelines_steps(
         skipped=tuple(skipped),
         labels=labels,
         background=config.background,
-        folds=bool(folds),
+        folds=by_fold == len(measured),
         scores=measure(counts, labels),
         videos=tuple(measured),
         report=report,

@@ -1,5 +1,6 @@
 """Measures of timelines against annotations: by frames, by segments and by bouts."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -52,27 +53,33 @@ def match(true: Sequence[Span], predicted: Sequence[Span], overlap: float) -> li
     earlier span found it (Lea et al. 2017).
     """
     used, found = set[int](), list[int | None]()
+    starts, ends = [span[0] for span in true], [span[1] for span in true]
     for start, end, label in predicted:
-        shares = [
-            (min(end, b) - max(start, a)) / (max(end, b) - min(start, a)) if own == label else 0.0
-            for a, b, own in true
-        ]
-        best = int(np.argmax(shares)) if shares else 0
-        good = bool(shares) and shares[best] >= overlap - 1e-9 and best not in used
-        used |= {best} if good else set()
-        found.append(best if good else None)
+        # Both are in order, so only a few overlap.
+        shares = {
+            n: (min(end, b) - max(start, a)) / (max(end, b) - min(start, a))
+            for n in range(bisect_right(ends, start), bisect_left(starts, end))
+            for a, b, own in [true[n]]
+            if own == label
+        }
+        best = max(shares, key=shares.__getitem__, default=None)
+        if best in used or best is None or shares[best] < overlap - 1e-9:
+            best = None
+        else:
+            used.add(best)
+        found.append(best)
     return found
 
 
 def edit_score(true: Sequence[int], predicted: Sequence[int]) -> float:
     """Return 1 - the edit distance of two sequences of classes, by the length of the longer one."""
-    before = list(range(len(predicted) + 1))
+    others, steps = np.array(predicted), np.arange(len(predicted) + 1)
+    before = steps
     for n, label in enumerate(true, 1):
-        row = [n]
-        for k, other in enumerate(predicted, 1):
-            row.append(min(before[k] + 1, row[-1] + 1, before[k - 1] + (label != other)))
-        before = row
-    return 1 - before[-1] / max(len(true), len(predicted), 1)
+        row = np.minimum(before[1:] + 1, before[:-1] + (others != label))
+        # Then from left to right, each at most one more than the one before.
+        before = np.minimum.accumulate(np.append(n, row) - steps) + steps
+    return 1 - int(before[-1]) / max(len(true), len(predicted), 1)
 
 
 def count(
@@ -123,9 +130,10 @@ def measure(videos: Sequence[Counts], labels: Sequence[str], seed: int = 0) -> T
         found: Numbers = np.tensordot(draws, np.stack([part(video) for video in videos]), 1)
         return found
 
-    confusion = over(lambda video: video.confusion)  # (draws, K, K + 1)
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    there, said = confusion.sum(2), confusion.sum(1)[:, :-1]
+    # (draws, K): whole matrices of all draws would take gigabytes where there are many classes.
+    right = over(lambda video: np.diagonal(video.confusion))
+    there = over(lambda video: video.confusion.sum(1))
+    said = over(lambda video: video.confusion.sum(0)[:-1])
     hits, extra, missed = np.moveaxis(over(lambda video: video.segments), 2, 0)
     found = 2 * hits
     edits = over(lambda video: np.array([video.edit or 0.0, video.edit is not None], float))

@@ -85,7 +85,8 @@ class Tracker:
         """Move a track to where it is expected now."""
         unseen = self._time - track.seen_at
         # Not seen for longer, in fields that would show it, it has stopped.
-        track.stopped = unseen > (GONE if flow.clear else COASTS) and not self._leaves(track)
+        longest = max(GONE if flow.clear else COASTS, 1.5 * self.step)  # in the last field, it was
+        track.stopped = unseen > longest and not self._leaves(track)
         if track.stopped:
             track.move(track.carried * self.step)
             return

@@ -97,7 +97,7 @@ class Track:
         self.carried = complex(flow.camera[at])
         self.promised += (part.velocity + self.carried) * step
         self.history.append(Seen(time - step / 2, part.velocity))
-        while self.history[0].time < time - MEMORY:
+        while len(self.history) > 1 and self.history[0].time < time - MEMORY:
             self.history.popleft()
         velocity, self.turn = _turning(self.history, time)
         if not covered and not cut:

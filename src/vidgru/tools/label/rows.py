@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidgru.core.errors import DataError
+from vidgru.core.files import UnixLines
 from vidgru.core.text import short
 
 COLUMNS = ("path", "label", "start", "end")
@@ -118,7 +119,7 @@ class Format:
     def write(self, table: Table) -> bytes:
         """Return a list as it stands in its file."""
         file = io.StringIO(newline="")
-        out = csv.writer(file, lineterminator="\n")
+        out = csv.writer(UnixLines(file))
         out.writerow(table.columns)
         for row in table.rows:
             cells = list(row.cells) or [""] * len(table.columns)

@@ -130,7 +130,11 @@ def read_index(model: Path, network: AnyNetwork) -> ClipIndex | None:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError):
         log.warning("The nearest training clips are not shown: %s is damaged.", path)
         return None
-    if not isinstance(network, Network) or fingerprint != _fingerprint(network):
+    if (
+        not isinstance(network, Network)
+        or fingerprint != _fingerprint(network)
+        or index.states.shape[1] != network.head.in_features
+    ):
         log.warning("The nearest training clips are not shown: %s is of another model.", path)
         return None
     return index

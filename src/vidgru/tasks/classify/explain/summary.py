@@ -61,7 +61,7 @@ def summary_steps(
         try:
             if isinstance(source, Failure):
                 raise VideoError(source.error)
-            views = run_to_end(model.views_steps(source))
+            views = run_to_end(model.views_steps(source, advice="cut it, or leave it out"))
         except VideoError as error:
             failures.append(Failure(str(source), str(error)))
             continue
