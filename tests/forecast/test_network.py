@@ -54,7 +54,7 @@ def test_true_frames_replace_forecast_ones() -> None:
     shown = torch.zeros(2, 4, dtype=torch.bool)
     shown[1] = True
     with torch.no_grad():
-        predicted, free = net(context, 4, true, shown), net(context, 4)
+        predicted, free = net.learn(context, 4, true, shown)[0], net(context, 4)
         assert torch.allclose(predicted[0], free[0], atol=1e-6)
         for ahead in range(4):
             one = net(clip[1:, : 4 + ahead], 1)[:, 0]
@@ -119,8 +119,7 @@ def test_context_frames_are_forecast_from_those_before(frames: int) -> None:
     net, clip, true = network(), clip_of(2, frames), clip_of(2, 3)
     shown = torch.tensor([[True, False, True], [False, True, False]])
     with torch.no_grad():
-        predicted, within = net.learn(clip, 3, true, shown)
-        assert torch.allclose(predicted, net(clip, 3, true, shown), atol=1e-5)
+        _, within = net.learn(clip, 3, true, shown)
         assert within.shape == (2, max(0, frames - KNOWN), 3, 32, 32)
         for number in range(within.shape[1]):
             one = net(clip[:, : KNOWN + number], 1)[:, 0]

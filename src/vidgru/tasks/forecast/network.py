@@ -21,7 +21,7 @@ STILL_LOGIT = 1.0  # initial logit of the copy that is not moved
 DETAIL = 8  # maps at full size that determine which copy shows where
 MATCH_GAIN = 4.0  # a probability among dozens is small
 KNOWN = 2  # frames before any in which motion shows
-PART = 16  # frames that are read together
+PART = 16  # frames that are read together, but in training
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
 
@@ -152,29 +152,26 @@ class ForecastNetwork(nn.Module):
         blend: Tensor = (share[:, :-1] * copies).sum(1) + share[:, -1] * paint
         return blend
 
-    def forward(
-        self, clip: Tensor, ahead: int, truth: Tensor | None = None, shown: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, clip: Tensor, ahead: int) -> Tensor:
         """Return the `ahead` frames (B, ahead, C, S, S) after a clip (B, T, C, S, S).
 
-        Each is forecast from the previous forecasts; where `shown`, bool (B, ahead), is set, the
-        next is forecast from the frame of `truth` (B, ahead, C, S, S) instead.
+        Each is forecast from the previous forecasts.
         """
-        # Training reads all frames together; prediction a bounded number at a time.
         state = None
-        most = clip.shape[1] if self.training else PART
-        for start in range(0, clip.shape[1], max(most, 1)):
-            state = self.read(clip[:, start : start + most], state)
+        for start in range(0, clip.shape[1], PART):
+            state = self.read(clip[:, start : start + PART], state)
         if state is None:
             raise ValueError("A clip without frames.")
-        return self._continue(state, ahead, truth, shown)
+        return self._continue(state, ahead)
 
     def learn(
         self, clip: Tensor, ahead: int, truth: Tensor, shown: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the frames of `forward`, and a clip's own from frame KNOWN on.
+        """Return the `ahead` frames after a clip, and the clip's own from frame KNOWN on.
 
-        The latter, (B, T - KNOWN, C, S, S), are each forecast from the true frames before it.
+        Where `shown`, bool (B, ahead), is set, the next frame is forecast from the frame of `truth`
+        (B, ahead, C, S, S) instead of the forecast one. The clip's own, (B, T - KNOWN, C, S, S),
+        are each forecast from the frames before it.
         """
         states = self._read(clip, None)
         within = clip[:, KNOWN:]
@@ -185,9 +182,13 @@ class ForecastNetwork(nn.Module):
         return self._continue(last, ahead, truth, shown), within
 
     def _continue(
-        self, state: ForecastState, ahead: int, truth: Tensor | None, shown: Tensor | None
+        self,
+        state: ForecastState,
+        ahead: int,
+        truth: Tensor | None = None,
+        shown: Tensor | None = None,
     ) -> Tensor:
-        """Return the `ahead` frames (B, ahead, C, S, S) after a state; see `forward`."""
+        """Return the `ahead` frames (B, ahead, C, S, S) after a state; see `learn`."""
         predicted = list[Tensor]()
         # In training, too, norms use the statistics of context frames, as in prediction.
         self.main.eval()

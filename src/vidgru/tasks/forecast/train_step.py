@@ -17,9 +17,7 @@ from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 
 # Share of the training in which true frames are fed in ever less often, and then never.
 TEACHER_FORCING_SHARE = 0.3
-# Share of the training in which context frames, too, are forecast, each from the true ones before
-# it; and their weight in the loss. They teach the most as long as little is known.
-WITHIN_SHARE, WITHIN = 0.4, 0.5
+WITHIN = 0.5  # weight in the loss of context frames, each forecast from the true ones before it
 EVAL_BATCH = 32  # windows that are forecast together, of the default size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
@@ -29,7 +27,7 @@ class ForecastTrainStep(TrainStep):
 
     Windows lie anywhere in the pieces, of which each comes once before any comes again; half of
     them are mirrored. Forecast frames are fed back, or at first sometimes the true ones
-    (scheduled sampling, Bengio et al. 2015, linear). At first context frames are forecast, too.
+    (scheduled sampling, Bengio et al. 2015, linear). Context frames are forecast, too.
     """
 
     def __init__(
@@ -52,12 +50,9 @@ class ForecastTrainStep(TrainStep):
         self._begin(done)
         context, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            if done < WITHIN_SHARE:
-                predicted, within = self.network.learn(context, self.spec.ahead, true, shown)
-            else:
-                predicted, within = self.network(context, self.spec.ahead, true, shown), None
+            predicted, within = self.network.learn(context, self.spec.ahead, true, shown)
         total = loss(predicted.float(), true)
-        if within is not None and within.shape[1]:
+        if within.shape[1]:
             total = total + WITHIN * loss(within.float(), context[:, KNOWN:])
         return self._follow(len(clip) / self.batch_size * total)
 
