@@ -130,7 +130,7 @@ class Model(Classifier):
         source: Source,
         start: float = 0.0,
         end: float | None = None,
-        advice: str = "give --start and --end",
+        advice: str = "give `vidgru explain` a --start and --end",
     ) -> Steps[Image]:
         """Return what the network gets of all frames, uint8 (N, size, size, 3); raises VideoError.
 

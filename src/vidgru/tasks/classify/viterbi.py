@@ -99,10 +99,13 @@ class Viterbi:
 
         They begin where those of the call before ended with one that went on.
         """
+        # First: with a shortest bout longer than the video, each frame has an entry.
+        if any(entry.frame == 0 for entry in self._entries):
+            return []
         ends = {(self.frames, int(k)) for k in np.flatnonzero(np.isfinite(self._score))}
         for entry in self._entries:
             ends |= {(entry.frame, int(k)) for k in set(entry.before.tolist()) if k >= 0}
-        if not ends or any(entry.frame == 0 for entry in self._entries):
+        if not ends:
             return []
         paths = [self._path(*end) for end in ends]
         same = paths[0]
