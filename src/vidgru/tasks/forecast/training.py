@@ -21,8 +21,8 @@ from vidgru.tasks.forecast.spec import ForecastSpec
 from vidgru.tasks.forecast.train_step import ForecastTrainStep
 from vidgru.video.sample import even_rate
 
-MIN_STEPS = 600  # one takes about a third of a second
-DEFAULT_EPOCHS = 10
+MIN_STEPS = 350  # one takes about a second
+DEFAULT_EPOCHS = 6
 VALIDATIONS = 10
 MAX_VALIDATED, MAX_MEASURED = 128, 1000  # windows that are forecast on the way, and at the end
 
