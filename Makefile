@@ -21,7 +21,7 @@ test: lint
 lint: .venv/test-installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 clean:
 	rm -rf .venv build runs src/vidgru.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -355,7 +355,7 @@ class TestTransforms:
 
 def test_adam_is_adamw_without_decay() -> None:
     decays = [
-        {group["weight_decay"] for group in trainer(optimizer=name).optimizer.param_groups}
+        {decay for _, decay in trainer(optimizer=name).optimizer.groups}
         for name in ("adam", "adamw")
     ]
     assert decays == [{0.0}, {0.0, 0.05}]

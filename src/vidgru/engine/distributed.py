@@ -6,7 +6,6 @@ bits. Only the main process (rank 0) writes and prints.
 """
 
 import functools
-import importlib
 import itertools
 import logging
 import os
@@ -72,9 +71,6 @@ def process_group(job: Callable[Params, Job[Result]]) -> Callable[Params, Job[Re
     def joined(*args: Params.args, **kwargs: Params.kwargs) -> Job[Result]:
         if world_size() == 1 or world() > 1:
             return (yield from job(*args, **kwargs))
-        # An optimizer imports this, and its defaults would keep an existing group alive: its
-        # threads would outlive it, and could end the process with SIGABRT at its exit.
-        importlib.import_module("torch.distributed.nn")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         try:
             # Each job has its own names, or it would find the addresses of the previous one.

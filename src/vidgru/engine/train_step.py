@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
+from vidgru.engine.adamw import AdamW
 from vidgru.engine.device import convolution_dtype
 from vidgru.engine.distributed import all_reduce_gradients, world
 from vidgru.engine.model_file import current_names
@@ -58,17 +59,8 @@ class TrainStep(ABC):
             join_parts(self._module, self.batch_size)
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.dtype = convolution_dtype(self.device)
-        # Weight decay applies to matrices and kernels, not to biases and norms.
         decay = WEIGHT_DECAY if settings.get("optimizer", "adamw") == "adamw" else 0.0
-        parameters = list(network.parameters())
-        self.optimizer = torch.optim.AdamW(  # without decay it is Adam
-            [
-                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=self.lr,
-            fused=True,
-        )
+        self.optimizer = AdamW(network.parameters(), decay)
         self.steps = 0
         self._order: list[int] = []
 
@@ -95,16 +87,15 @@ class TrainStep(ABC):
     def _begin(self, done: float) -> None:
         """Prepare a step when the share `done` of the training is over."""
         self._module.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.lr, done)
+        self._lr = learning_rate(self.lr, done)
 
     def _follow(self, loss: Tensor) -> float:
         """Take one optimizer step for the loss of this process's part; return the whole loss."""
-        self.optimizer.zero_grad()
+        self._module.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         loss = all_reduce_gradients(loss, self._module.parameters())
         nn.utils.clip_grad_norm_(self._module.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
+        self.optimizer.step(self._lr)
         self.steps += 1
         return loss.item()
 
@@ -142,25 +133,19 @@ class TrainStep(ABC):
         Raises one of Python's errors for anything but a state of this very training.
         """
         own = {**self.state_dict(), "order": [0]}
-        optimizer, moments = own.pop("optimizer"), dict(state["optimizer"])["state"]
+        del own["optimizer"]
         devices = own.pop("cuda_generators")
-        weights = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
-        template = {
-            number: {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
-            for number, weight in enumerate(weights)
-        }
         clips = range(self.clips)
         if not (
             all(matches_structure(state[name], value) for name, value in own.items())
-            and all(matches_structure(kept, template[number]) for number, kept in moments.items())
             and all(clip in clips for clip in state["order"])
             and self._sane(state)
             and state["steps"] >= 0
         ):
             raise ValueError("Not a state of this training.")
+        # Its settings come from the config; only the learning rate changes, every step.
+        self.optimizer.load_state_dict(state["optimizer"])
         self._module.load_state_dict(state["network"])
-        # The groups' settings come from the config; only the learning rate changes, every step.
-        self.optimizer.load_state_dict({**optimizer, "state": moments})
         self.steps, self._order = state["steps"], list(state["order"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
