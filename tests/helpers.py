@@ -17,8 +17,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from vidgru.commands.train import run_to_end
+from vidgru.data.dataset import Dataset, build_dataset, read_clips
 from vidgru.engine import model_file
 from vidgru.engine.onnx_file import has_runtime
+from vidgru.tasks.classify.options import ClassifyTrainConfig
+from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
 from vidgru.tasks.registry import find_task
@@ -175,3 +179,10 @@ def verbs_that_work(out: str, vidgru: Callable[..., Any]) -> list[str]:
         done = vidgru(*words)
         assert done.code == 0, done.err
     return [verb for verb, *_ in commands]
+
+
+def gathered(folder: Path, **options: object) -> Dataset:
+    """Return what a training on a folder would read and split."""
+    config = ClassifyTrainConfig(**{"folds": 1, **options})
+    clips = read_clips(folder, config)
+    return run_to_end(build_dataset(clips, choose_sampling(clips, config, 96), config, folder))

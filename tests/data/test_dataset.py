@@ -8,28 +8,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers import write_clip
+from helpers import gathered, write_clip
 
-from vidgru.commands.train import run_to_end
 from vidgru.core.errors import DataError
 from vidgru.data import dataset as gather_module
-from vidgru.data.dataset import Dataset, build_dataset, read_clips
+from vidgru.data.dataset import Dataset, read_clips
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.folder import Clip
-from vidgru.data.split import units_of
 from vidgru.tasks.classify import check as check_module
 from vidgru.tasks.classify.check import check
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig
-from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.terminal.results import splitting
 from vidgru.video.read import open_video
-
-
-def gathered(folder: Path, **options: object) -> Dataset:
-    config = ClassifyTrainConfig(**{"folds": 1, **options})
-    clips = read_clips(folder, config)
-    return run_to_end(build_dataset(clips, choose_sampling(clips, config, 96), config, folder))
 
 
 def encode_anew(path: Path, copy: Path) -> Path:
@@ -299,98 +289,3 @@ def test_suggested_groups_stay_when_copies_would_join_them_all(
     # Where they join but two of three, they are kept together.
     (folder / "left" / "person2_7.avi").unlink()
     assert all(gathered(folder, seed=seed).split.apart == 0 for seed in range(6))
-
-
-def table(folder: Path, **columns: dict[str, str]) -> Path:
-    """Write groups.csv: of each column the value for a clip's number."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.avi"))
-    rows = [",".join([name, *(c[name[-5]] for c in columns.values())]) for name in names]
-    (folder / "groups.csv").write_text("\n".join([",".join(["clip", *columns]), *rows]))
-    return folder
-
-
-def test_a_column_named_for_its_sense_is_taken_and_named(data: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(data, tmp_path / "folder"))
-    table(
-        folder,
-        day_or_night=dict(zip("012345", "dndnde", strict=True)),
-        batch=dict(zip("012345", "xyzxyz", strict=True)),
-        subject=dict(zip("012345", "aabbcc", strict=True)),
-        camera=dict(zip("012345", "lrlrlr", strict=True)),
-    )
-    split = gathered(folder).split
-    assert split.clips == {"train": 8, "val": 4, "test": 0}
-    assert (split.group_by, split.noun, split.mixed) == ("subject", "subject", ("camera",))
-    assert splitting(split) == (
-        "8 clips of 2 subjects train, 4 clips of 1 subject validate (column subject). Change: "
-        "--group-by COLUMN, or none. Groups of --group-by camera are on both sides."
-    )
-    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
-    assert found["groups"].sentence == (
-        "Clips seem to be of 3 subjects; train keeps each on one side of the split, as with "
-        "--group-by subject. Groups of --group-by camera are then on both sides."
-    )
-
-
-def test_of_two_columns_that_is_taken_which_can_be_kept_apart(data: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(data, tmp_path / "folder"))
-    rows = [
-        f"{label}/{n}.avi,{'anna' if label == 'left' else f'bob{n % 2}'},{n // 2}"
-        for label in ("left", "right")
-        for n in range(6)
-    ]
-    (folder / "groups.csv").write_text("\n".join(["clip,subject,session", *rows]))
-    split = gathered(folder).split
-    assert (split.group_by, split.mixed) == ("session", ("subject",))
-    found = {finding.kind: finding for finding in check(folder, CheckConfig()).findings}
-    assert found["groups"].severity == "note"
-    assert "as with --group-by session. Groups of" in found["groups"].sentence
-
-
-def test_two_groups_do(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = Path(shutil.copytree(data, tmp_path / "folder"))
-    table(folder, group=dict(zip("012345", "xxxxyy", strict=True)))
-    split = gathered(folder).split
-    assert (split.clips["val"], split.noun) == (4, "group")
-    assert not caplog.records
-
-
-def test_groups_are_not_suggested_if_most_clips_would_be_held_out() -> None:
-    sizes = {("a", "x"): 60, ("a", "y"): 40, ("b", "x"): 1, ("b", "y"): 9}
-    clips = [
-        Clip(Path(f"{label}{group}{n}"), f"{label}{group}{n}", label, group=group)
-        for (label, group), count in sizes.items()
-        for n in range(count)
-    ]
-    reason = gather_module._why_not(units_of(clips), ClassifyTrainConfig())
-    assert str(reason) == "Of 110 clips, 61 would be kept for validation."
-    # Whoever wants that, gets it.
-    assert gather_module._why_not(units_of(clips), ClassifyTrainConfig(val=0.4)) is None
-
-
-def test_suggested_groups_that_cannot_be_kept_apart(
-    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for label, who in (("left", "person1"), ("right", "person2")):
-        for number in range(6):
-            whose = "person3" if label == "right" and number > 2 else who
-            copy = tmp_path / "named" / label / f"{whose}_{number}.avi"
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(data / label / f"{number}.avi", copy)
-    split = gathered(tmp_path / "named").split
-    assert (split.groups, split.suggested) == (None, False)
-    told = (
-        r"Clips seem to be of 3 persons (--group-by 'person(\d+)_'), but are split clip by clip: "
-        "scores may be too optimistic. Cannot keep 3 groups apart: no clip of the class 'left' is "
-        "left to validate with, as its 6 clips are of 1 group. To split clip by clip: --group-by "
-        "none. Or give other groups."
-    )
-    assert [record.getMessage() for record in caplog.records] == [told]
-    assert splitting(split) == "10 clips train, 2 clips validate (no groups)."
-    (finding,) = check(tmp_path / "named", CheckConfig()).findings
-    assert (finding.kind, finding.severity, finding.sentence) == ("groups", "warning", told)
-    with pytest.raises(DataError, match=r"Cannot keep 3 groups apart: .*: --group-by none"):
-        gathered(tmp_path / "named", group_by=r"person(\d+)_")
-    caplog.clear()
-    gathered(tmp_path / "named", group_by="none")
-    assert not caplog.records

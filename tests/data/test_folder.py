@@ -226,6 +226,22 @@ def test_bad_groups(tmp_path: Path, group_by: str, error: type[Exception], words
         read_folder(tmp_path, group_by)
 
 
+def test_a_clip_of_two_groups_and_one_without(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.mp4", "b/2.mp4")
+    table = tmp_path / "groups.csv"
+    table.write_text("clip,day\na/1.mp4,mon\na/1.mp4,mon\na/1.mp4,\nb/2.mp4,tue\n")
+    assert [c.group for c in read_folder(tmp_path, "day")] == ["mon", "tue"]
+    table.write_text("clip,day\na/1.mp4,mon\nb/2.mp4,tue\na/1.mp4,wed\n")
+    with pytest.raises(DataError) as found:
+        read_folder(tmp_path, "day")
+    assert str(found.value) == (
+        f"{table}, line 4: a/1.mp4 has the group 'wed' there, but 'mon' further up."
+    )
+    table.write_text("clip,day\na/1.mp4,mon\nb/2.mp4,\n")
+    with pytest.raises(DataError, match=r"gives no group for 1 of 2 clips, .* b/2\.mp4"):
+        read_folder(tmp_path, "day")
+
+
 def test_a_groups_file_that_is_no_text(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/2.mp4")
     (tmp_path / "groups.csv").write_bytes(b"\xff\xfe\x00clip,day")

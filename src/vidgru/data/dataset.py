@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from vidgru.data.decode import (
     without_stills,
 )
 from vidgru.data.duplicates import Duplicate, find_duplicates
-from vidgru.data.folder import Clip
-from vidgru.data.groups import Grouping, noun_of, suggestions
+from vidgru.data.folder import GROUPS_FILE, Clip, read_groups, with_groups
+from vidgru.data.groups import Grouping, is_group_name, noun_of, suggestions
 from vidgru.data.learnable import Parts, check_learnable, check_readable, split_by_part
 from vidgru.data.results import Finding, Split
 from vidgru.data.shortcuts import find_shortcuts
@@ -267,9 +267,12 @@ def choose_groups(
 ) -> tuple[Grouping | None, Finding | None]:
     """Return the best groups that names or tables suggest and that can be kept apart, if any.
 
-    Also the finding about them, or about those that cannot be kept apart.
+    Also the finding about them, or about those that cannot be kept apart. Tables that cannot be
+    used are logged as warnings.
     """
     finding, clips = None, list(readings.frames)
+    for why in _unused_columns(clips, folder):
+        log.warning("Groups of groups.csv are not used. %s", why)
     hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
     for grouping in suggestions(clips, folder, readings.frames):
         named, _ = grouped(readings, (), grouping.groups)
@@ -278,6 +281,22 @@ def choose_groups(
             return grouping, report_groups(grouping, None)
         finding = finding or report_groups(grouping, reason)
     return None, finding
+
+
+def _unused_columns(clips: Sequence[Clip], folder: Path) -> Iterator[str]:
+    """Yield why a column of FOLDER/groups.csv gives no groups, where its name means such."""
+    if folder.is_file() or not (folder / GROUPS_FILE).is_file():
+        return
+    try:
+        names = read_groups(folder / GROUPS_FILE).names
+    except DataError as error:
+        yield str(error)
+        return
+    for column in filter(is_group_name, names[1:]):
+        try:
+            with_groups(list(clips), folder, column)
+        except DataError as error:
+            yield str(error)
 
 
 def apart_by_video(readings: Readings, config: SplitConfig) -> dict[str, str] | None:

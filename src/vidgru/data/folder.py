@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidgru.core.errors import DataError, OptionError
+from vidgru.core.text import short
 from vidgru.data.results import some_of
 from vidgru.data.table import Table, read_table
 from vidgru.video.find import (
@@ -348,7 +349,10 @@ def read_groups(path: Path) -> Table:
 
 
 def _groups_from_column(folder: Path, column: str) -> dict[str, str] | None:
-    """Return {clip name: group} if groups.csv has such a column; its first column names clips."""
+    """Return {clip name: group} if groups.csv has such a column; its first column names clips.
+
+    An empty cell gives no group. Raises DataError where one clip has two.
+    """
     path = folder / GROUPS_FILE
     if not os.path.lexists(path):
         return None
@@ -356,4 +360,12 @@ def _groups_from_column(folder: Path, column: str) -> dict[str, str] | None:
     if column not in table.names[1:]:
         return None
     place = table.names.index(column)
-    return {row[0]: row[place] for _, row in table.rows if len(row) > place}
+    groups: dict[str, str] = {}
+    for number, row in table.rows:
+        group = row[place] if len(row) > place else ""
+        if group and groups.setdefault(row[0], group) != group:
+            raise DataError(
+                f"{path}, line {number}: {short(row[0])} has the group {short(group)!r} there, but "
+                f"{short(groups[row[0]])!r} further up."
+            )
+    return groups
