@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidgru.tasks.forecast.matching import MATCHES, NOISE, REACH, SHARPNESS, matches
+from vidgru.tasks.forecast.matching import MATCHES, NOISE, REACH, SHARPNESS, displacements, matches
 
 
 def reference(before: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,6 +49,19 @@ def test_what_moved_is_found_where_it_came_to(down: int, right: int, brightness:
     assert (found[0, :, 3:-3, 3:-3].argmax(0) == number).all()
 
 
+def test_a_displacement_is_the_mean_of_the_probable_ones() -> None:
+    chances = torch.zeros(1, MATCHES, 2, 3)
+    chances[0, 0] = 1  # up and left
+    chances[0, :, 1, 2] = 0
+    last, first = (2 * REACH + 1) ** 2 - 1, 2 * REACH  # down and right; up and right
+    chances[0, last, 1, 2], chances[0, first, 1, 2] = 0.75, 0.25
+    found = displacements(chances)
+    assert found.shape == (1, 2, 2, 3)
+    assert found[0, :, 0, 0].tolist() == [-6, -6]
+    assert found[0, :, 1, 2].tolist() == [6, 3]
+
+
 def test_a_plain_picture_tells_nothing() -> None:
     found = matches(torch.full((1, 1, 32, 32), 0.5), torch.full((1, 1, 32, 32), 0.5))
     assert torch.allclose(found, torch.tensor(1 / MATCHES))
+    assert displacements(found).abs().max() < 1e-5

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from forecast_clips import clip_of
+from torch.nn import functional
 
 from vidgru.tasks.forecast.metrics import loss
 from vidgru.tasks.forecast.network import KNOWN, WAYS, ForecastNetwork
@@ -37,6 +38,37 @@ def test_reading_continues_where_it_stopped() -> None:
         strict=True,
     ):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_states_move_along_with_what_moves() -> None:
+    net, side = network(), 8  # a cell is 4 pixels
+    states, xs = torch.rand(2, 8, side, side), torch.rand(2, net.fine.input_size, side, side)
+    right, still = torch.zeros(2, 2, side, side), torch.zeros(2, 2, side, side)
+    right[:, 0] = 2 / side  # by one cell
+    shifted = torch.cat([states[..., :1], states[..., :-1]], dim=-1)
+    with torch.no_grad():
+        found = net._recur(net.fine, xs, (states,), right)
+        assert torch.allclose(found, net._recur(net.fine, xs, (shifted,), still), atol=1e-6)
+        assert torch.allclose(found[:, 0], net.fine(xs, (shifted,))[0], atol=1e-6)
+
+
+def test_what_moves_to_the_right_takes_its_state_along() -> None:
+    net = network(1)
+    texture = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    seen: list[torch.Tensor] = []
+    recur = net._recur
+    net._recur = lambda cell, xs, state, shifts: (  # type: ignore[method-assign]
+        seen.append(shifts),
+        recur(cell, xs, state, shifts),
+    )[1]
+    with torch.no_grad():
+        net.read(torch.stack([texture, texture.roll(2, 3)], dim=1))
+    fine, coarse = seen
+    # Nothing moves before the first frame, then two pixels of the 32 that are 2 wide.
+    for frame, right in ((0, 0.0), (1, 2 * 2 / 32)):
+        apart = fine[frame, :, 2:-2, 2:-2] - torch.tensor([right, 0.0]).view(2, 1, 1)
+        assert apart.abs().max() < 0.02
+    assert torch.allclose(coarse, functional.avg_pool2d(fine, 2))
 
 
 def test_a_step_predicts_the_next_frame() -> None:

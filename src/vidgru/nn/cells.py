@@ -224,12 +224,16 @@ class ConvGRUCell(Cell):
         n = torch.tanh(x_n + r * h_n)
         return {"reset": r, "update": z, "candidate": n}, ((1 - z) * n + z * h,)
 
+    def update(self, from_x: Tensor, h: Tensor) -> State:
+        """Return the state after a step, for what `from_input` makes of its input."""
+        return self._gates(from_x, h)[1]
+
     def sequence(self, xs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over xs (B, T, input_size, side, side), all inputs' shares at once."""
         from_x = self.from_input(xs.flatten(0, 1)).unflatten(0, xs.shape[:2])
         ys = []
         for x in from_x.unbind(1):
-            _, state = self._gates(x, state[0])
+            state = self.update(x, state[0])
             ys.append(state[0])
         return torch.stack(ys, dim=1), state
 

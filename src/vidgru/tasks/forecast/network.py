@@ -12,8 +12,7 @@ from vidgru.nn.cells import ConvGRUCell, State
 from vidgru.nn.convolution import Conv2d, ConvTranspose2d
 from vidgru.nn.encoders import MAIN_WIDTHS, SIDE_WIDTHS, FrameEncoder
 from vidgru.nn.inputs import MEAN, STD, changes
-from vidgru.nn.unroll import unroll
-from vidgru.tasks.forecast.matching import MATCHES, matches
+from vidgru.tasks.forecast.matching import MATCHES, displacements, matches
 from vidgru.tasks.forecast.spec import FORECAST_CELL
 
 WAYS = 2  # copies of the last frame, each moved in its own way; one more is not moved
@@ -40,9 +39,10 @@ class ForecastNetwork(nn.Module):
     Pixels are floats from 0 to 1, frames (B, C, S, S) with one or three channels. The next frame is
     a blend of the last one, of copies of it, each moved by its own field (Finn et al. 2016, section
     3), and of a newly painted one. Where each part of a frame came from is matched without weights
-    (`matches`), which is quicker than to learn that, too. `forward(clip, ahead)` gives the same
-    numbers as repeated `observe(frame, state)` and then repeated `predict(state)` and `observe` of
-    its result.
+    (`matches`), which is quicker than to learn that, too. Before each update, states move along
+    with what they are about, as in TrajGRU (Shi et al. 2017, section 3.3), which learns where to.
+    `forward(clip, ahead)` gives the same numbers as repeated `observe(frame, state)` and then
+    repeated `predict(state)` and `observe` of its result.
     """
 
     grid: Tensor
@@ -97,7 +97,7 @@ class ForecastNetwork(nn.Module):
         """Return the states after each frame of a clip, all of them (B, T, ...)."""
         if state is None:
             state = self.initial_state(clip[:, 0])
-        batch, steps = clip.shape[:2]
+        steps = clip.shape[1]
         shown = (clip.expand(-1, -1, 3, -1, -1) - MEAN) / STD
         before = (state.frame.expand(-1, 3, -1, -1) - MEAN) / STD
         moved = changes(torch.cat([before[:, None], shown], dim=1))[:, 1:]
@@ -105,12 +105,34 @@ class ForecastNetwork(nn.Module):
             moved[:, 0, 3:] = state.change
         fine, coarse = self._look(moved.flatten(0, 1), shown.flatten(0, 1))
         previous = torch.cat([state.frame[:, None], clip[:, :-1]], dim=1)
-        matched = matches(previous.flatten(0, 1), clip.flatten(0, 1)).to(fine.dtype)
-        fine = torch.cat([fine, MATCH_GAIN * matched], dim=1)
-        fines, _ = unroll(self.fine, fine.view(batch, steps, *fine.shape[1:]), state.fine)
+        matched = matches(previous.flatten(0, 1), clip.flatten(0, 1))
+        shifts = displacements(matched) * (2 / self.size)
+        fine = torch.cat([fine, MATCH_GAIN * matched.to(fine.dtype)], dim=1)
+        fines = self._recur(self.fine, fine, state.fine, shifts)
         coarse = torch.cat([self.down(fines.flatten(0, 1)), coarse], dim=1)
-        coarses, _ = unroll(self.coarse, coarse.view(batch, steps, *coarse.shape[1:]), state.coarse)
+        coarses = self._recur(self.coarse, coarse, state.coarse, functional.avg_pool2d(shifts, 2))
         return ForecastState(clip, moved[:, :, :3], (fines,), (coarses,))
+
+    def _recur(self, cell: ConvGRUCell, xs: Tensor, state: State, shifts: Tensor) -> Tensor:
+        """Return the states of a cell (B, T, hidden, h, w), each moved before it is updated.
+
+        xs: (B T, input, h, w). shifts: from frame to frame, to the right and down (B T, 2, h, w);
+        the width of a picture is 2.
+        """
+        (h,) = state
+        steps = xs.shape[0] // h.shape[0]
+        places = functional.avg_pool2d(self.grid, self.size // cell.side)
+        sources = (places - shifts).permute(0, 2, 3, 1)
+        states = []
+        for x, at in zip(
+            torch.unflatten(cell.from_input(xs), 0, (-1, steps)).unbind(1),
+            torch.unflatten(sources, 0, (-1, steps)).unbind(1),
+            strict=True,
+        ):
+            h = functional.grid_sample(h.float(), at, padding_mode="border", align_corners=False)
+            (h,) = cell.update(x, h.to(x.dtype))
+            states.append(h)
+        return torch.stack(states, dim=1)
 
     def _look(self, moved: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Return the input of the recurrences from frames (N, 6, S, S) and (N, 3, S, S)."""
