@@ -6,7 +6,7 @@ from forecast_clips import clip_of
 from torch.nn import functional
 
 from vidgru.tasks.forecast.metrics import loss
-from vidgru.tasks.forecast.network import KNOWN, WAYS, ForecastNetwork
+from vidgru.tasks.forecast.network import KNOWN, WAYS, ForecastNetwork, without_traces
 
 
 def network(channels: int = 3, size: int = 32) -> ForecastNetwork:
@@ -71,6 +71,19 @@ def test_what_moves_to_the_right_takes_its_state_along() -> None:
     assert torch.allclose(coarse, functional.avg_pool2d(fine, 2))
 
 
+def test_what_stands_still_is_forecast_to_the_bit() -> None:
+    frame = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    trace, change = torch.full_like(frame, 0.45 / 255), torch.zeros_like(frame)
+    change[:, 1, :8, :8] = 0.1
+    shown = without_traces(frame, frame + trace + change)
+    assert torch.equal(shown[..., 12:, 12:], frame[..., 12:, 12:])
+    assert torch.allclose(shown[0, 1, :4, :4], (frame + trace + change)[0, 1, :4, :4], atol=1e-4)
+    assert torch.equal(without_traces(frame, frame), frame)
+    for step in (0.2, 0.5, 0.6, 1.0, 20.0):  # grey levels
+        expected = frame + step / 255 * max(0, 1 - 0.25 / step**2)
+        assert torch.allclose(without_traces(frame, frame + step / 255), expected, atol=1e-6)
+
+
 def test_a_step_predicts_the_next_frame() -> None:
     net, clip = network(), clip_of(1, 3)
     state = None
@@ -112,8 +125,8 @@ def test_copies_move_where_their_fields_say() -> None:
         net.choose[2].weight.zero_()  # type: ignore[operator, union-attr]
         net.choose[2].bias.copy_(torch.tensor([-50.0] + [50.0] * WAYS + [-50.0]))  # type: ignore[operator, union-attr]
         predicted = net(frame, 1)[0, 0, 0]
-    assert torch.allclose(predicted[:, :28], frame[0, 0, 0, :, 4:], atol=1e-5)
-    assert torch.allclose(predicted[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-5)
+    assert torch.allclose(predicted[:, :28], frame[0, 0, 0, :, 4:], atol=1e-4)
+    assert torch.allclose(predicted[:, 28:], frame[0, 0, 0, :, 31:].expand(-1, 4), atol=1e-4)
 
 
 def test_norms_are_trained_on_context_frames_alone() -> None:

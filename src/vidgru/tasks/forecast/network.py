@@ -20,6 +20,7 @@ STILL_LOGIT = 1.0  # initial logit of the copy that is not moved
 DETAIL = 8  # maps at full size that determine which copy shows where
 MATCH_GAIN = 4.0  # a probability among dozens is small
 KNOWN = 2  # frames before any in which motion shows
+TRACE, AROUND = 0.5 / 255, 9  # half a grey level; pixels
 PART = 16  # frames that are read together, but in training
 FINE, COARSE = 3, 5  # layers of the encoders whose maps are read, at a quarter and an eighth
 
@@ -172,7 +173,8 @@ class ForecastNetwork(nn.Module):
         share = share.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
         copies = copies.view(batch, WAYS + 1, *frame.shape[1:])
         blend: Tensor = (share[:, :-1] * copies).sum(1) + share[:, -1] * paint
-        return blend
+        # In training, what is not shown would have no gradient.
+        return blend if self.training else without_traces(frame, blend)
 
     def forward(self, clip: Tensor, ahead: int) -> Tensor:
         """Return the `ahead` frames (B, ahead, C, S, S) after a clip (B, T, C, S, S).
@@ -233,6 +235,20 @@ class ForecastNetwork(nn.Module):
         """Return the next frame, and the state, after one more frame (B, C, S, S)."""
         state = self.observe(frame, state)
         return self.predict(state), state
+
+
+def without_traces(frame: Tensor, after: Tensor) -> Tensor:
+    """Return the next frame without changes too small to be shown: there it equals `frame`.
+
+    frame, after: pixels from 0 to 1, (B, C, S, S). A change d is multiplied by max(0, 1 - TRACE^2 /
+    mean d^2), like James and Stein's estimator (1961, its positive part). The mean is over windows
+    of AROUND pixels, in the channel that changes most.
+    """
+    change = after - frame
+    around = functional.avg_pool2d(
+        change.square(), AROUND, 1, AROUND // 2, count_include_pad=False
+    ).amax(1, keepdim=True)
+    return frame + change * (1 - TRACE**2 / around.clamp_min(TRACE**2))
 
 
 def _tensors(state: ForecastState) -> tuple[Tensor, ...]:

@@ -16,7 +16,7 @@ from vidgru.tasks.forecast.scores import ForecastScores
 from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 
 # Share of the training in which true frames are fed in ever less often, and then never.
-TEACHER_FORCING_SHARE = 0.3
+TEACHER_FORCING_SHARE = 0.6
 WITHIN = 0.5  # weight in the loss of context frames, each forecast from the true ones before it
 EVAL_BATCH = 32  # windows that are forecast together, of the default size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
