@@ -1,5 +1,6 @@
 """Fixtures that several test files use."""
 
+import itertools
 import logging
 import os
 import shutil
@@ -19,6 +20,8 @@ from vidgru.cli.main import main
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+CACHES = itertools.count()
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that tests start to send
 # it to.
@@ -138,7 +141,9 @@ def clip(tmp_path: Path, frames: NDArray[np.uint8]) -> Path:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep decoded frames of a test apart from the user's and from other tests'."""
-    monkeypatch.setenv("VIDGRU_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # Not mktemp, which looks through the folders of all earlier tests.
+    place = tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))
+    monkeypatch.setenv("VIDGRU_CACHE", str(place))
 
 
 @pytest.fixture(scope="session", autouse=True)
