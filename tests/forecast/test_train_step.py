@@ -1,5 +1,7 @@
 """The windows that forecasting is trained on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,19 @@ def test_losses_of_parts_of_a_batch_add_up(monkeypatch: pytest.MonkeyPatch, done
         monkeypatch.setattr("vidgru.tasks.forecast.train_step.part", lambda size, own=own: own)
         found.append(trainer.step(done))
     assert found[0] == pytest.approx(found[1] + found[2], rel=1e-4)
+
+
+def test_context_frames_are_forecast_at_first_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(pieces_of([9, 7]))
+    network, counts = trainer.network, list[int]()
+    learn = network.learn
+
+    def counted(*args: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        predicted, within = learn(*args, **options)
+        counts.append(within.shape[1])
+        return predicted, within
+
+    monkeypatch.setattr(network, "learn", counted)
+    for done in (0.0, 0.39, 0.41, 1.0):
+        assert np.isfinite(trainer.step(done))
+    assert counts == [2, 2, 0, 0]  # of 4

@@ -189,16 +189,16 @@ class ForecastNetwork(nn.Module):
         return self._continue(state, ahead)
 
     def learn(
-        self, clip: Tensor, ahead: int, truth: Tensor, shown: Tensor
+        self, clip: Tensor, ahead: int, truth: Tensor, shown: Tensor, *, context: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Return the `ahead` frames after a clip, and the clip's own from frame KNOWN on.
 
         Where `shown`, bool (B, ahead), is set, the next frame is forecast from the frame of `truth`
         (B, ahead, C, S, S) instead of the forecast one. The clip's own, (B, T - KNOWN, C, S, S),
-        are each forecast from the frames before it.
+        are each forecast from the frames before it; without `context`, there are none of these.
         """
         states = self._read(clip, None)
-        within = clip[:, KNOWN:]
+        within = clip[:, KNOWN:] if context else clip[:, :0]
         if within.shape[1]:
             before = [part[:, KNOWN - 1 : -1].flatten(0, 1) for part in _tensors(states)]
             within = self.predict(_state(before)).view(within.shape)

@@ -18,6 +18,9 @@ from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 # Share of the training in which true frames are fed in ever less often, and then never.
 TEACHER_FORCING_SHARE = 0.6
 WITHIN = 0.5  # weight in the loss of context frames, each forecast from the true ones before it
+# Share of the training in which they are. Where little moves from frame to frame, as in films of
+# people, a network that has to forecast them to the end learns to copy, and nothing else.
+WITHIN_SHARE = 0.4
 EVAL_BATCH = 32  # windows that are forecast together, of the default size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
@@ -50,7 +53,9 @@ class ForecastTrainStep(TrainStep):
         self._begin(done)
         context, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            predicted, within = self.network.learn(context, self.spec.ahead, true, shown)
+            predicted, within = self.network.learn(
+                context, self.spec.ahead, true, shown, context=done < WITHIN_SHARE
+            )
         total = loss(predicted.float(), true)
         if within.shape[1]:
             total = total + WITHIN * loss(within.float(), context[:, KNOWN:])
