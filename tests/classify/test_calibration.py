@@ -16,6 +16,7 @@ from vidgru.tasks.classify.calibration import (
     calibration_error,
     choose_temperature,
     clip_probabilities,
+    confidence_of_others,
     fit_confidence,
     fit_temperature,
 )
@@ -336,3 +337,15 @@ def test_what_is_left_above_a_threshold() -> None:
     nothing = answered(confidence, right, None, 0.05)
     assert (nothing.answered, nothing.share, nothing.error) == (0, 0.0, None)
     assert answered(confidence, right, 0.9, 0.05).error is None
+
+
+def test_each_fold_gets_what_the_others_fitted() -> None:
+    one = Confidence(1.0, ((0.9, True),), 2.0)
+    two = Confidence(4.0, ((0.5, False), (0.7, True)), None)
+    three = Confidence(9.0, ((0.6, True),), 8.0)
+    first, second, third = confidence_of_others([one, two, three])
+    assert (first.temperature, first.windows) == (pytest.approx(6), pytest.approx(8))
+    assert first.answers == ((0.5, False), (0.6, True), (0.7, True))
+    assert (second.temperature, second.windows) == (pytest.approx(3), pytest.approx(4))
+    assert third.answers == ((0.5, False), (0.7, True), (0.9, True))
+    assert confidence_of_others([three]) == [Confidence()]

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from helpers import make_folder, moving_squares, write_clip
 
 from vidgru import evaluate, load, train
 from vidgru.core.errors import DataError, OptionError
+from vidgru.tasks.classify.model_file import load_model, save_model
 from vidgru.video.read import open_video
 
 SPANS = [("right", 0.0, 4.0), ("left", 4.0, 8.0)]
@@ -101,6 +103,16 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
         part = evaluate(table, own / f"fold-{fold}", timeline=True, threads=1)
         assert (part.folds, part.trained_on, len(part.videos)) == (False, 1, 1)
     assert load(own).spec.bout == 4
+    # What a fold fitted on its held-out video is no part of how that video is judged.
+    judge = load_model(own / "fold-1")
+    (by_it,) = evaluate(table, own / "fold-1", timeline=True, threads=1).videos
+    held = [one.video for one in found.videos].index(by_it.video)
+    hot = replace(judge.confidence, temperature=20.0, windows=20.0)
+    weights = judge.network.state_dict()
+    save_model(own / "fold-1" / "model.safetensors", weights, judge.spec, judge.metrics, hot)
+    again = evaluate(table, own, timeline=True, threads=1)
+    assert again.videos[held] == found.videos[held]
+    assert again.videos[1 - held] != found.videos[1 - held]
     # A video is known by its content, whatever it is called and at whatever times it has labels.
     for number in range(2):
         (tmp_path / "a" / f"{number}.avi").rename(tmp_path / "a" / f"new{number}.avi")

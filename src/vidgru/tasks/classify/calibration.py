@@ -106,6 +106,32 @@ def fit_confidence(outputs: Sequence[Tensor], targets: Tensor) -> Confidence:
     return Confidence(temperature, answers, fit_windows(outputs, targets))
 
 
+def confidence_of_others(folds: Sequence[Confidence]) -> list[Confidence]:
+    """Return for each fold what the others fitted, each on its own clips; see `Confidence`.
+
+    Temperatures are geometric means. A single fold has no others: nothing is known of it.
+    """
+    found = []
+    for part in range(len(folds)):
+        others = [fold for other, fold in enumerate(folds) if other != part]
+        windows = [fold.windows for fold in others if fold.windows is not None]
+        answers = sorted(answer for fold in others for answer in fold.answers)
+        found.append(
+            Confidence(
+                _mean_temperature([fold.temperature for fold in others]),
+                tuple(answers),
+                _mean_temperature(windows) if windows else None,
+            )
+        )
+    return found
+
+
+def _mean_temperature(temperatures: Sequence[float]) -> float:
+    if not temperatures:
+        return 1.0
+    return math.exp(sum(map(math.log, temperatures)) / len(temperatures))
+
+
 def fit_windows(outputs: Sequence[Tensor], targets: Tensor) -> float:
     """Return the temperature of single windows, arguments as for `fit_temperature`."""
     windows = [window[None] for clip in outputs for window in clip]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from vidgru.data.sources import read_source
 from vidgru.engine.held_out import choose_part
 from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.run_folder import KnownClips, read_split
+from vidgru.tasks.classify.calibration import confidence_of_others
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.model_file import LoadedModel, load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
@@ -38,11 +40,12 @@ def evaluate_timelines_steps(
 
     Takes the part of a list that `evaluate` takes, but no video of which the model learned a
     segment. If the run has folds, each video is measured by the fold that did not learn from
-    it. Raises ModelError, DataError when nothing is left or a class is unknown, OutputError.
+    it, with the confidence that the others fitted. Raises ModelError, DataError when nothing is
+    left or a class is unknown, OutputError.
     """
     part, clips = choose_part(read_source(path, config.group_by, annotations=config))
     videos = _by_video(path, clips, model, config.background)
-    folds = [load_model(p.parent) for p in sorted(model.path.parent.glob(f"fold-*/{MODEL_NAME}"))]
+    folds = _folds(model.path.parent)
     models = [Model(one, device, looks=config.looks) for one in [*folds, model]]
     splits = [read_split(one.path.parent) for one in models]
     if splits[-1] is None:
@@ -112,6 +115,13 @@ def evaluate_timelines_steps(
     if report is not None:
         write_timeline_report(report, evaluation)
     return evaluation
+
+
+def _folds(run: Path) -> list[LoadedModel]:
+    """Return the models of a run's folds, each with what the other folds say of confidence."""
+    folds = [load_model(path.parent) for path in sorted(run.glob(f"fold-*/{MODEL_NAME}"))]
+    confidences = confidence_of_others([fold.confidence for fold in folds])
+    return [replace(fold, confidence=one) for fold, one in zip(folds, confidences, strict=True)]
 
 
 def _by_video(
