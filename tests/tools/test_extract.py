@@ -140,6 +140,13 @@ def test_one_bad_source_among_many(vidgru: Cli, tmp_path: Path, clip: Path, out:
     assert not (out / "bad").exists()
 
 
+def test_one_source_twice_counts_twice(vidgru: Cli, clip: Path, out: Path) -> None:
+    assert vidgru("extract", clip, clip, "-o", out).out == (
+        f"{clip}: 20 frames in {out}/clip\n{clip}: 20 frames in {out}/clip-2\n"
+        "40 frames of 2 sources\n"
+    )
+
+
 def test_a_folder_of_videos_is_mirrored(vidgru: Cli, tmp_path: Path, out: Path) -> None:
     videos = tmp_path / "videos"
     for name in (

@@ -143,4 +143,7 @@ class OnnxFile:
             raise ModelError(f"{self.path} is damaged: it cannot be computed.") from error
         found = dict(zip(self.outputs, values, strict=True))
         after = {name: found.pop(NEXT + name) for name in state}
+        for name, value in state.items():
+            if (after[name].shape, after[name].dtype) != (value.shape, value.dtype):
+                raise ModelError(f"{self.path} is damaged: its state takes another shape.")
         return found, after

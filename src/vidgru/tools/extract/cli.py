@@ -56,7 +56,7 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         _show_total(map(sum, zip(*found, strict=True)), f" by {world_size()} processes")
         exchange("")  # all stay until the main process has printed
         return  # on a failing exit code, torchrun would end the others and restart all of them
-    if len(seen) > 1 and not as_json:
+    if max(len(seen), len(ends)) > 1 and not as_json:
         _show_total(own)
     if failures:
         click.get_current_context().exit(1)
@@ -78,17 +78,21 @@ def _with_ends(
 
     seen: gets the sources.
     """
-    for source, items in groupby(shown, key=lambda item: item.source):
+    for (source, folder), items in groupby(shown, key=_place):
         seen.add(source)
         shown.set_description(printable(Path(source).name))
-        frames, folder = 0, Path()
+        frames = 0
         for item in items:
-            if isinstance(item, ExtractedFrame):
-                frames, folder = frames + 1, item.file.parent
+            frames += 1
             yield item
-        if frames:
+        if folder is not None:
             ends.append(_End(source, frames, folder))
             yield ends[-1]
+
+
+def _place(item: ExtractedFrame | Failure) -> tuple[str, Path | None]:
+    """Return the source of an item, and the folder of its frames: another if it is given twice."""
+    return item.source, item.file.parent if isinstance(item, ExtractedFrame) else None
 
 
 def _show_total(counts: Iterable[int], by: str = "") -> None:
