@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import pytest
 import torch
+from conftest import Done
 from helpers import build, noise, save_model, write_clip, write_images
 from safetensors.torch import load_file
 
@@ -345,3 +346,15 @@ def test_opencv_running_out_of_memory(clip: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cv2, "resize", fail)
     with pytest.raises(VideoError, match=r"clip\.avi: OpenCV fails on frame 0\.$"):
         list(sample_frames(clip, 10.0, size=8))
+
+
+def test_a_file_named_like_an_option_gets_advice(
+    vidgru: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-a.mp4").touch()
+    done = vidgru("predict", "-a.mp4")
+    assert done.err.splitlines()[1:] == [
+        "Error: No such option '-a'. For the file -a.mp4, write ./-a.mp4."
+    ]
+    assert done.code == 2

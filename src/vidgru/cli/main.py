@@ -159,7 +159,9 @@ def _run(words: list[str]) -> Any:
     except click.ClickException as wrong:
         if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
             print(wrong.ctx.get_usage(), file=sys.stderr)
-        _say("Error", wrong.format_message())
+        named = [word for word in words if word.startswith("-") and os.path.lexists(word)]
+        advice = f" For the file {named[0]}, write ./{named[0]}." if named else ""
+        _say("Error", wrong.format_message() + advice)
         return wrong.exit_code
 
 
