@@ -2,8 +2,11 @@
 
 import csv
 import logging
+import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from vidgru import TrainResult, resume, train
 from vidgru.commands.train import train_steps
 from vidgru.core.results import run_to_end
 from vidgru.data.dataset import build_dataset, read_clips
+from vidgru.engine import trainer
 from vidgru.engine.model_file import load_checkpoint
 from vidgru.tasks.classify import training
 from vidgru.tasks.classify.model_file import load_model
@@ -189,3 +193,30 @@ def test_checks_leave_most_of_the_minutes_for_training(
     assert "checking mirrored clips" not in stages
     assert not seen[-1]
     assert "unchecked, they are not used. Give more --minutes, or --flip or" in caplog.text
+
+
+def test_validations_that_take_long_leave_most_of_the_minutes_for_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, seconds = time.monotonic(), 0.0
+
+    def slowed(owner: type, name: str, takes: float) -> None:
+        plain = getattr(owner, name)
+
+        def take(self: object, *given: float) -> object:
+            nonlocal seconds
+            seconds += takes
+            return plain(self, *given)
+
+        monkeypatch.setattr(owner, name, take)
+
+    slowed(training.ClassifyTrainStep, "step", 1.0)
+    slowed(training.ClassifyTrainer, "measure", 10.0)
+    clock = SimpleNamespace(monotonic=lambda: begun + seconds, perf_counter=lambda: seconds)
+    monkeypatch.setattr(trainer, "time", clock)
+    result = learn(data, tmp_path / "run", minutes=2.0, flip=True, folds=1)
+    steps = [int(row["step"]) for row in metrics(result.run)]
+    # The first after a twenty-fifth of the time, each further one after 40 steps, the last in time.
+    assert steps[0] == pytest.approx(5, abs=2)
+    assert [after - before for before, after in pairwise(steps[:-1])] == [40, 40]
+    assert steps[-1] == pytest.approx(90, abs=6)

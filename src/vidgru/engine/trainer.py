@@ -40,6 +40,7 @@ from vidgru.engine.train_step import Settings, TrainStep
 # Seconds between checkpoints: at the end of an epoch at the earliest and latest.
 SOONEST, LATEST = 5.0, 60.0
 VALIDATIONS = 10
+TRAINED = 4.0  # with --minutes, seconds of steps before a validation, for each that the last took
 ENDING = 0.4  # share of the remaining steps that are taken once all is learned
 
 OTHER_CLIPS = "The clips are no longer those that {} began with: restore them, or train again."
@@ -94,6 +95,7 @@ class Trainer(ABC, Generic[Result]):
         # Validations, smoothed loss, losses since a validation.
         self.passed, self.loss = 0, 0.0
         self.since: list[float] = []
+        self.trained = self.validated = 0.0  # seconds: of steps since a validation, and of that
         self.saved = self.started
         self.more: dict[str, Any] = {}  # extra content of the model file
 
@@ -195,19 +197,28 @@ class Trainer(ABC, Generic[Result]):
                 began = time.perf_counter()
                 loss = self.train_step.step(min(self.done(), 1.0))
                 self.step_seconds.append(time.perf_counter() - began)
+                self.trained += self.step_seconds[-1]
                 if not math.isfinite(loss):
                     raise DataError(self.breakdown(loss))
                 self.since.append(loss)
                 self.loss = 0.95 * self.loss + 0.05 * loss if self.train_step.steps > 1 else loss
-                if self.done() >= (self.passed + 1) / times - 1e-9:
-                    self.passed = int(self.done() * times + 1e-9)
+                done = self.done()
+                if done >= (self.passed + 1) / times - 1e-9 and self.affords(done):
+                    self.passed = int(done * times + 1e-9)
+                    began = time.perf_counter()
                     self.validate()
+                    self.trained, self.validated = 0.0, time.perf_counter() - began
                 elif self.due():
                     self.write_checkpoint()
                 yield self.progress(self.loss)
             return self.finish()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self.farewell()) from None
+
+    def affords(self, done: float) -> bool:
+        """Return whether there is time to validate, when the share `done` of it is over."""
+        limited = self.config.minutes is not None and done < 1
+        return not limited or broadcast(self.trained - TRAINED * self.validated) >= 0
 
     def write_split(self) -> None:
         """Write which clips are trained on, validated on and tested on."""
