@@ -148,6 +148,25 @@ def test_what_is_still_stays_to_the_bit() -> None:
         assert torch.equal(net(frame, 4), frame.expand(-1, 4, -1, -1, -1))
 
 
+def test_at_first_the_next_frame_is_nearly_the_last() -> None:
+    net, clip = network(), torch.nn.functional.avg_pool2d(clip_of(1, 6).flatten(0, 1), 5, 1, 2)
+    with torch.no_grad():
+        logits = net._blend(net.read(clip.view(1, 6, 3, 32, 32)))[1].softmax(1).mean((0, 2, 3))
+        # About 1, 0, 0 and -2: what the network does not see yet has little to say.
+        assert torch.allclose(logits, torch.tensor([1.0, 0, 0, -2]).softmax(0), atol=0.15)
+        assert net.move.bias.abs().max() < 0.4  # cells
+
+
+def test_the_size_is_that_of_all_logits() -> None:
+    net, clip, true = network(), clip_of(2, 5), clip_of(2, 3)
+    kept = list[torch.Tensor]()
+    net.choose.register_forward_hook(lambda module, given, found: kept.append(found.double()))
+    with torch.no_grad():
+        size = net.learn(clip, 3, true, torch.zeros(2, 3, dtype=torch.bool))[2]
+    assert [len(one) for one in kept] == [6, 2, 2, 2]  # of context frames, then of those ahead
+    assert size == pytest.approx(float(sum((one**2).mean() for one in kept) / 4), rel=1e-5)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_parameter_learns(channels: int) -> None:
     net = network(channels).train()
@@ -164,7 +183,7 @@ def test_context_frames_are_forecast_from_those_before(frames: int) -> None:
     net, clip, true = network(), clip_of(2, frames), clip_of(2, 3)
     shown = torch.tensor([[True, False, True], [False, True, False]])
     with torch.no_grad():
-        _, within = net.learn(clip, 3, true, shown)
+        within = net.learn(clip, 3, true, shown)[1]
         assert within.shape == (2, max(0, frames - KNOWN), 3, 32, 32)
         for number in range(within.shape[1]):
             one = net(clip[:, : KNOWN + number], 1)[:, 0]

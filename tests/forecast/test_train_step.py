@@ -87,12 +87,22 @@ def test_context_frames_are_forecast_at_first_only(monkeypatch: pytest.MonkeyPat
     network, counts = trainer.network, list[int]()
     learn = network.learn
 
-    def counted(*args: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        predicted, within = learn(*args, **options)
+    def counted(*args: Any, **options: Any) -> tuple[torch.Tensor, ...]:
+        predicted, within, logits = learn(*args, **options)
         counts.append(within.shape[1])
-        return predicted, within
+        return predicted, within, logits
 
     monkeypatch.setattr(network, "learn", counted)
     for done in (0.0, 0.39, 0.41, 1.0):
         assert np.isfinite(trainer.step(done))
     assert counts == [2, 2, 0, 0]  # of 4
+
+
+def test_a_network_that_only_copies_still_has_a_gradient() -> None:
+    trainer = make_trainer(pieces_of([20, 20]))
+    last = trainer.network.choose[2]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([70.0, -30.0, -30.0, -30.0]))
+    trainer.step(0.25)
+    assert last.bias.grad.tolist() == pytest.approx([0.0035, -0.0015, -0.0015, -0.0015], rel=1e-3)

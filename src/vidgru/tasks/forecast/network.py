@@ -16,7 +16,9 @@ from vidgru.tasks.forecast.matching import MATCHES, displacements, matches
 from vidgru.tasks.forecast.spec import FORECAST_CELL
 
 WAYS = 2  # copies of the last frame, each moved in its own way; one more is not moved
-STILL_LOGIT = 1.0  # initial logit of the copy that is not moved
+# At first the copy that is not moved shows most, the painted frame least, and the moved copies are
+# near: what a network gets wrong everywhere, it learns to leave out for good.
+STILL_LOGIT, PAINT_LOGIT, NEAR = 1.0, -2.0, 0.1  # initial logits; deviation of fields, in cells
 DETAIL = 8  # maps at full size that determine which copy shows where
 MATCH_GAIN = 4.0  # a probability among dozens is small
 KNOWN = 2  # frames before any in which motion shows
@@ -69,6 +71,7 @@ class ForecastNetwork(nn.Module):
         shares = Conv2d(16, WAYS + 2, 3, padding=1)
         with torch.no_grad():
             shares.bias[0] += STILL_LOGIT  # type: ignore[index]
+            shares.bias[-1] += PAINT_LOGIT  # type: ignore[index]
         self.choose = nn.Sequential(
             Conv2d(DETAIL + (WAYS + 1) * channels, 16, 3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
@@ -76,7 +79,7 @@ class ForecastNetwork(nn.Module):
         )
         # At first the copies are close to the original, but distinct.
         nn.init.zeros_(self.move.weight)
-        nn.init.normal_(self.move.bias, std=0.3)  # type: ignore[arg-type]
+        nn.init.normal_(self.move.bias, std=NEAR)  # type: ignore[arg-type]
         # Not torch.linspace: for a model on the meta device, that imports a second's worth of code.
         middles = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
         places = np.stack(np.meshgrid(middles, middles, indexing="xy"))  # x, then y: (2, S, S)
@@ -153,6 +156,10 @@ class ForecastNetwork(nn.Module):
 
     def predict(self, state: ForecastState) -> Tensor:
         """Return the next frame (B, C, S, S)."""
+        return self._blend(state)[0]
+
+    def _blend(self, state: ForecastState) -> tuple[Tensor, Tensor]:
+        """Return the next frame, and the logits by which its parts are blended."""
         fine, coarse = state.fine[0], state.coarse[0]
         known = self.mix(torch.cat([fine, functional.leaky_relu(self.up(coarse), 0.1)], dim=1))
         detail = self.show(functional.leaky_relu(self.grow(known), 0.1))
@@ -169,12 +176,12 @@ class ForecastNetwork(nn.Module):
         )
         # Without a field, static parts stay sharp.
         copies = torch.cat([frame, moved.view(batch, -1, *frame.shape[2:])], dim=1)
-        share = self.choose(torch.cat([detail, copies.to(detail.dtype)], dim=1)).float()
-        share = share.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
+        logits = self.choose(torch.cat([detail, copies.to(detail.dtype)], dim=1)).float()
+        share = logits.softmax(1)[:, :, None]  # (B, WAYS + 2, 1, S, S)
         copies = copies.view(batch, WAYS + 1, *frame.shape[1:])
         blend: Tensor = (share[:, :-1] * copies).sum(1) + share[:, -1] * paint
         # In training, what is not shown would have no gradient.
-        return blend if self.training else without_traces(frame, blend)
+        return (blend if self.training else without_traces(frame, blend)), logits
 
     def forward(self, clip: Tensor, ahead: int) -> Tensor:
         """Return the `ahead` frames (B, ahead, C, S, S) after a clip (B, T, C, S, S).
@@ -186,24 +193,28 @@ class ForecastNetwork(nn.Module):
             state = self.read(clip[:, start : start + PART], state)
         if state is None:
             raise ValueError("A clip without frames.")
-        return self._continue(state, ahead)
+        return self._continue(state, ahead)[0]
 
     def learn(
         self, clip: Tensor, ahead: int, truth: Tensor, shown: Tensor, *, context: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Return the `ahead` frames after a clip, and the clip's own from frame KNOWN on.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the `ahead` frames after a clip, the clip's own from frame KNOWN on, and a size.
 
         Where `shown`, bool (B, ahead), is set, the next frame is forecast from the frame of `truth`
         (B, ahead, C, S, S) instead of the forecast one. The clip's own, (B, T - KNOWN, C, S, S),
-        are each forecast from the frames before it; without `context`, there are none of these.
+        are each forecast from the frames before it; without `context`, there are none of these. The
+        size is the mean square of the logits by which all these are blended.
         """
         states = self._read(clip, None)
-        within = clip[:, KNOWN:] if context else clip[:, :0]
+        within, own = clip[:, KNOWN:] if context else clip[:, :0], []
         if within.shape[1]:
             before = [part[:, KNOWN - 1 : -1].flatten(0, 1) for part in _tensors(states)]
-            within = self.predict(_state(before)).view(within.shape)
+            frames, logits = self._blend(_state(before))
+            within = frames.view(within.shape)
+            own.append(logits.square().mean())
         last = _state([part[:, -1] for part in _tensors(states)])
-        return self._continue(last, ahead, truth, shown), within
+        predicted, sizes = self._continue(last, ahead, truth, shown)
+        return predicted, within, torch.stack(own + sizes).mean()
 
     def _continue(
         self,
@@ -211,9 +222,9 @@ class ForecastNetwork(nn.Module):
         ahead: int,
         truth: Tensor | None = None,
         shown: Tensor | None = None,
-    ) -> Tensor:
-        """Return the `ahead` frames (B, ahead, C, S, S) after a state; see `learn`."""
-        predicted = list[Tensor]()
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the `ahead` frames (B, ahead, C, S, S) after a state, and sizes; see `learn`."""
+        predicted, sizes = list[Tensor](), list[Tensor]()
         # In training, too, norms use the statistics of context frames, as in prediction.
         self.main.eval()
         self.side.eval()
@@ -224,10 +235,12 @@ class ForecastNetwork(nn.Module):
                     real = shown[:, step - 1].view(-1, 1, 1, 1)
                     frame = torch.where(real, truth[:, step - 1], frame)
                 state = self.observe(frame, state)
-            predicted.append(self.predict(state))
+            frame, logits = self._blend(state)
+            predicted.append(frame)
+            sizes.append(logits.square().mean())
         self.main.train(self.training)
         self.side.train(self.training)
-        return torch.stack(predicted, dim=1)
+        return torch.stack(predicted, dim=1), sizes
 
     def step(
         self, frame: Tensor, state: ForecastState | None = None

@@ -21,6 +21,9 @@ WITHIN = 0.5  # weight in the loss of context frames, each forecast from the tru
 # Share of the training in which they are. Where little moves from frame to frame, as in films of
 # people, a network that has to forecast them to the end learns to copy, and nothing else.
 WITHIN_SHARE = 0.4
+# Weight in the loss of the squared logits by which copies of the last frame are blended. Where a
+# frame is nearly the last one, they would grow until no gradient passes, and only copying is left.
+EVEN = 1e-4
 EVAL_BATCH = 32  # windows that are forecast together, of the default size
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a shade of grey (Rec. 601)
 
@@ -53,10 +56,10 @@ class ForecastTrainStep(TrainStep):
         self._begin(done)
         context, true = clip[:, : self.spec.frames], clip[:, self.spec.frames :]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            predicted, within = self.network.learn(
+            predicted, within, logits = self.network.learn(
                 context, self.spec.ahead, true, shown, context=done < WITHIN_SHARE
             )
-        total = loss(predicted.float(), true)
+        total = loss(predicted.float(), true) + EVEN * logits
         if within.shape[1]:
             total = total + WITHIN * loss(within.float(), context[:, KNOWN:])
         return self._follow(len(clip) / self.batch_size * total)
