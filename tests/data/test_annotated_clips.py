@@ -16,6 +16,7 @@ from vidgru.data.annotations.clips import first_only, merged, overlapping, with_
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.dataset import build_dataset, read_clips
 from vidgru.data.folder import Clip, clip_name
+from vidgru.data.groups import suggest_groups
 from vidgru.data.sources import read_source
 from vidgru.tasks.classify.check import check
 from vidgru.tasks.classify.check_options import CheckConfig
@@ -273,6 +274,8 @@ def test_videos_of_annotations_need_no_labels_for_other_tasks(place: Path) -> No
     clips = read_source(place / "times.csv", labelled=False)
     assert told(clips)[0] == ("one/p1_a.avi", "", None, None)
     assert len(clips) == 4
+    # A table of annotations is no list of them, in which groups could be found.
+    assert suggest_groups(clips, place / "times.csv", None) is None
 
 
 def test_annotations_are_checked_trained_and_evaluated_on(

@@ -256,6 +256,9 @@ def _groups(clips: Sequence[Clip], folder: Path, group_by: str) -> tuple[str, ..
     """Return each clip's group by a column or pattern, as in training on a folder or list."""
     if folder.is_file():
         known = {c.name: c.group or "" for c in read_list(folder, group_by, labelled=False)}
+        if any(clip.name not in known for clip in clips):
+            # A table of annotations, whose whole videos a task without classes learns from.
+            raise DataError(f"{folder} is not the list of these clips.")
         return tuple(known[clip.name] for clip in clips)
     return tuple(clip.group or "" for clip in with_groups(list(clips), folder, group_by))
 
