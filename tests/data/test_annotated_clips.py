@@ -1,5 +1,6 @@
 """What annotations of videos become: clips with groups, and what time they leave to background."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from annotation_files import EVENTS, FILES, told, write
 from conftest import Done
-from helpers import noise, write_clip, write_images
+from helpers import noise, verbs_that_work, write_clip, write_images
 
 from vidgru import train
 from vidgru.core.errors import DataError, OptionError
@@ -276,6 +277,24 @@ def test_videos_of_annotations_need_no_labels_for_other_tasks(place: Path) -> No
     assert len(clips) == 4
     # A table of annotations is no list of them, in which groups could be found.
     assert suggest_groups(clips, place / "times.csv", None) is None
+
+
+def test_what_is_typed_next_has_the_options_of_annotations(
+    place: Path, tmp_path: Path, vidgru: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes").mkdir()
+    notes = (place / "times.csv").rename(tmp_path / "notes" / "times.csv")
+    write(notes, notes.read_text() + f"{FILMS[0]},run,0,0.5\n")
+    monkeypatch.chdir(tmp_path)
+    words = ("--videos", "films", "--labels", "walk,rest", "--overlap", "first", "--folds", "1")
+    options = ("--epochs", "1", "--size", "16", "--threads", "1", "--out", "run", "-q")
+    done: Done = vidgru("train", "notes/times.csv", *words, *options)
+    assert done.code == 0, done.err
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "predict"]
+    assert " --videos films --labels walk,rest --overlap first\n" in done.out
+    done = vidgru("export", "run", "--int8", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["int8"]["clips"] > 0
 
 
 def test_annotations_are_checked_trained_and_evaluated_on(

@@ -13,13 +13,14 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.files import UnixLines, check_folder, lock, write_bytes
 from vidgru.core.options import paths_of
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
@@ -295,13 +296,32 @@ def data_of(run: Path) -> tuple[str, Path, Path]:
 
     The part is "test" if there is one, or else "val"; "train" where no clip was held out.
     """
-    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    config = _written(run)
     text: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with open(run / SPLIT_NAME, **text) as file:
         first = {row["split"]: row["path"] for row in reversed(list(csv.DictReader(file)))}
     part = next(part for part in ("test", "val", "train") if part in first)
     source = Path((part == "val" and config["val_folder"]) or config["folder"])
-    return part, source, (source.parent if source.is_file() else source) / first[part]
+    beside = source.parent if source.is_file() else source
+    return part, source, Path(config.get("videos") or beside) / first[part]
+
+
+def annotations_of(run: Path) -> AnnotationConfig:
+    """Return how annotations became the clips of a part of a run, that of `data_of`.
+
+    Raises as `data_of`.
+    """
+    config = _written(run)
+    found = {item.name: config.get(item.name) for item in fields(AnnotationConfig)}
+    if config["val_folder"] and data_of(run)[0] == "val":
+        found["background_videos"] = None  # which are to learn from
+    return AnnotationConfig(**found)
+
+
+def _written(run: Path) -> dict[str, Any]:
+    """Return the settings of a run as they are written."""
+    content = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    return dict(content)
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:

@@ -2,25 +2,36 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sized
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
 
+from vidgru.core.options import paths_of
 from vidgru.core.text import printable
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.results import Split, counted
 from vidgru.engine.results import Trained
-from vidgru.engine.run_folder import data_of
+from vidgru.engine.run_folder import annotations_of, data_of
 from vidgru.terminal.tables import open_console
 
 Scores = TypeVar("Scores")
 
 
-def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: int = 1) -> None:
+def print_end(
+    sentences: Iterable[str],
+    result: Trained,
+    verb: str,
+    min_clips: int = 1,
+    *,
+    annotated: bool = False,
+) -> None:
     """Print notes on a training below its tables, and the next commands to type.
 
-    min_clips: as many held-out clips `evaluate` needs.
+    min_clips: as many held-out clips `evaluate` needs; annotated: whether it takes the options of
+    annotations.
     """
     console = open_console()
     for sentence in sentences:
@@ -30,8 +41,14 @@ def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: i
     pictures = [path.name for path in sorted(result.run.glob("*.png"), reverse=True)]
     run = f"--model {quoted(as_typed(result.run))}"
     commands = []
-    if part != "train" and result.split.clips[part] >= min_clips:
-        commands.append(f"vidgru evaluate {quoted(as_typed(data))} {run}")
+    options = annotations_of(result.run)
+    if (
+        part != "train"
+        and result.split.clips[part] >= min_clips
+        and (annotated or options.videos is None)
+    ):
+        more = _flags(options) if annotated else ""
+        commands.append(f"vidgru evaluate {quoted(as_typed(data))} {run}{more}")
     commands.append(f"vidgru {verb} {quoted(as_typed(clip))} {run}")
     lines = [f"Model:    {result.model}"]
     if pictures:
@@ -39,6 +56,16 @@ def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: i
     lines += [f"{start:<9} {line}" for start, line in zip(("Next:", ""), commands, strict=False)]
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)  # what is to be typed stays whole
+
+
+def _flags(options: AnnotationConfig) -> str:
+    """Return options of annotations as they are typed, each with a space before it."""
+    paths = paths_of(options)
+    given = [(name, value) for name, value in asdict(options).items() if value is not None]
+    return "".join(
+        f" --{name.replace('_', '-')} {quoted(as_typed(Path(value)) if name in paths else value)}"
+        for name, value in given
+    )
 
 
 def trained(result: Trained, how: str) -> str:
