@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -126,6 +127,30 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
 def list_columns(path: Path) -> list[str]:
     """Return the names of the columns of a list, in lower case; raises DataError."""
     return list(_listing(path, ("path",), PathResolver(path)).names)
+
+
+def listed_groups(path: Path, group_by: str, clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Return the groups that a list gives its clips by a column or pattern.
+
+    --overlap and --background make clips that are no rows: the one that holds all of their time
+    counts, or else the first of their video. Raises DataError, OptionError.
+    """
+    by_name, by_video = dict[str, Clip](), defaultdict[str, list[Clip]](list)
+    for row in read_list(path, group_by, labelled=False):
+        by_name[row.name] = row
+        by_video[row.listed].append(row)
+
+    def group(clip: Clip) -> str:
+        rows = [by_name[clip.name]] if clip.name in by_name else by_video[clip.listed]
+        return next((row for row in rows if _holds(row, clip)), rows[0]).group or ""
+
+    return tuple(map(group, clips))
+
+
+def _holds(row: Clip, clip: Clip) -> bool:
+    """Return whether all the time of a clip is in a row of the same video."""
+    ends = row.end is None or (clip.end is not None and clip.end <= row.end)
+    return ends and (row.start or 0.0) <= (clip.start or 0.0)
 
 
 def apply_split(
