@@ -153,3 +153,22 @@ def test_background_and_first_labels_of_a_list_are_of_the_groups_of_its_rows(
     path.write_text("\n".join(rows))
     split = gathered(path, **options).split
     assert (split.group_by, split.groups) == ("subject", {"train": 2, "val": 1, "test": 0})
+
+
+def test_background_videos_leave_the_groups_of_all_others_as_they_are(
+    data: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    table(folder, subject=dict(zip("012345", "aabbcc", strict=True)))
+    for number in range(4):
+        write_clip(tmp_path / "hall" / f"{number}.avi", noise(14, seed=number), 10)
+    options = {"background": "none", "background_videos": str(tmp_path / "hall")}
+    data_ = gathered(folder, **options)
+    assert (data_.split.group_by, data_.split.noun) == ("subject", "subject")
+    own = [clip for part in data_.parts.values() for clip in part if clip.label == "none"]
+    assert [clip.group for clip in own] == [None] * 4
+    found = {finding.kind: finding for finding in check(folder, CheckConfig(**options)).findings}
+    assert found["groups"].sentence.startswith("Clips seem to be of 3 subjects; train keeps each")
+    (folder / "groups.csv").unlink()
+    split = gathered(folder, **options).split
+    assert (split.group_by, split.groups) == (None, None)

@@ -211,3 +211,11 @@ def more_background(config: AnnotationConfig) -> list[Clip]:
         Clip(path, name, config.background, None, name)
         for path, name in zip(found, names, strict=True)
     ]
+
+
+def is_more_background(clip: Clip, config: AnnotationConfig) -> bool:
+    """Return whether a clip is one of those videos, each of which is a group by itself."""
+    folder = config.background_videos
+    return (
+        folder is not None and clip.label == config.background and clip.path.is_relative_to(folder)
+    )
