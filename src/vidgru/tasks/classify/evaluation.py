@@ -62,7 +62,7 @@ def evaluate_classes_steps(
     explain_to = check_explainable(model, report) if config.explain else None
     encoder = open_looks(model.spec, model.path, config.looks)
     source = read_source(folder, config.group_by, annotations=config)
-    part, clips = _part(source, folder, model)
+    part, clips = _part(source, folder, model, config)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)
     held_out = yield from decode_held_out(part, clips, folder, model.path, sampling)
@@ -106,9 +106,11 @@ def _curves(model: LoadedModel) -> list[dict[str, float]]:
         return []
 
 
-def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
+def _part(
+    clips: list[Clip], folder: Path, model: LoadedModel, config: ClassifyEvaluateConfig
+) -> tuple[str, list[Clip]]:
     """Return the part of a folder to evaluate on, and its clips."""
-    part, chosen = choose_part(clips)
+    part, chosen = choose_part(clips, config)
     if strange := sorted({clip.label for clip in chosen} - set(model.spec.labels)):
         known = ", ".join(map(repr, model.spec.labels[:10]))
         more = ", ..." if len(model.spec.labels) > 10 else ""
