@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -154,9 +154,15 @@ def _holds(row: Clip, clip: Clip) -> bool:
 
 
 def apply_split(
-    clips: Sequence[Clip], path: Path, *, labelled: bool = True
+    clips: Sequence[Clip],
+    path: Path,
+    *,
+    labelled: bool = True,
+    labels: Collection[str] | None = None,
 ) -> tuple[list[Clip], list[Clip]]:
     """Return clips with the parts that a split file gives them, and those that it omits.
+
+    Rows of other `labels`, if these are given, are passed over.
 
     The file has the columns path,label,split[,group][,start,end], like split.csv of a run. Its
     groups count where the clips have none. Raises DataError where clips and file disagree.
@@ -169,6 +175,8 @@ def apply_split(
         name = clip_name(row["path"], start, end)
         part = part_in(path, number, row["split"])
         clip = known.get(name)
+        if clip is None and labelled and labels is not None and row["label"] not in labels:
+            continue
         if clip is None:
             raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
         if labelled and clip.label.strip() != row["label"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
-from vidgru.data.annotations.read import is_more_background
+from vidgru.data.annotations.read import is_more_background, labels_wanted
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, report_groups, report_shortcuts
 from vidgru.data.csv_list import apply_split
@@ -87,7 +87,11 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     labelled = config.labelled
     clips = read_source(folder, config.group_by, labelled=labelled, annotations=config)
     if config.split is not None:
-        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
+        # What --labels leaves out stands in the table of a run without that option.
+        labels = labels_wanted(config)
+        if labels is not None and config.background is not None:
+            labels |= {config.background}
+        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled, labels=labels)
         if unnamed:
             log.warning(
                 "Clips left out, as %s does not list them: %d; the first is %s.",

@@ -160,16 +160,24 @@ def _grouped(clips: list[Clip], folder: Path, group_by: str | None) -> list[Clip
     return [replace(clip, group=groups[clip.listed]) for clip in clips]
 
 
-def only(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
-    """Return the clips of the labels that --labels names; raises DataError for one without any."""
+def labels_wanted(config: AnnotationConfig) -> set[str] | None:
+    """Return the names that --labels gives, None where all are wanted. Raises OptionError."""
     if config.labels is None:
-        return clips
+        return None
     try:
         wanted = {name.strip() for name in next(csv.reader([config.labels], strict=True), [])}
     except csv.Error:
         wanted = set()
     if not wanted - {""}:
         raise OptionError(f"Invalid --labels {config.labels!r}. Give names, separated by commas.")
+    return wanted
+
+
+def only(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
+    """Return the clips of the labels that --labels names; raises DataError for one without any."""
+    wanted = labels_wanted(config)
+    if wanted is None:
+        return clips
     there = Counter(clip.label for clip in clips)
     if strange := sorted(wanted - there.keys()):
         known = ", ".join(repr(label) for label, _ in there.most_common(MAX_NAMED))
