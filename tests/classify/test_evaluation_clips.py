@@ -121,6 +121,18 @@ def test_a_damaged_split(run: Path, fresh: Path) -> None:
         )
 
 
+def test_background_videos_are_measured_beside_whatever_part_is_chosen(
+    run: Path, fresh: Path, tmp_path: Path
+) -> None:
+    for label in ("left", "right"):
+        shutil.copytree(fresh / label, tmp_path / "parts" / "test" / label)
+    moving_squares(tmp_path / "hall" / "a.avi", -2, 77)
+    options = {"background": "left", "background_videos": str(tmp_path / "hall")}
+    said = library.evaluate(tmp_path / "parts", run, threads=1, **options)
+    assert (said.part, len(said.answers)) == ("test", len([*fresh.glob("*/*.avi")]) + 1)
+    assert [a.label for a in said.answers if a.clip == "hall/a.avi"] == ["left"]
+
+
 @pytest.mark.parametrize(("parts", "chosen"), [(("val", "test"), "test"), (("val",), "val")])
 def test_of_a_folder_with_parts(
     run: Path, fresh: Path, data: Path, tmp_path: Path, parts: tuple[str, ...], chosen: str

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from vidgru import TrainResult, train
 from vidgru.core.errors import DataError, VideoError
 from vidgru.data.cache import Sampling, decode_clip
 from vidgru.data.csv_list import apply_split, read_list
+from vidgru.data.dataset import read_clips
 from vidgru.data.folder import read_folder
+from vidgru.tasks.classify.options import ClassifyTrainConfig
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -172,6 +176,23 @@ def test_a_split_without_training_clips(data: Path, tmp_path: Path) -> None:
     split = write(tmp_path / "split.csv", "path,label,split", "left/0.avi,left,val")
     with pytest.raises(DataError, match="has no clip to train on"):
         apply_split(read_folder(data), split)
+
+
+def test_a_split_of_more_labels_than_are_wanted(data: Path, tmp_path: Path) -> None:
+    rows = [f"{path.parent.name}/{path.name},{path.parent.name}" for path in data.glob("*/*.avi")]
+    rows = [f"{row},{'val' if '/5' in row else 'train'}" for row in rows]
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    shutil.copytree(data / "left", folder / "up")
+    rows += [f"up/{number}.avi,up,train" for number in range(6)]
+    split = write(tmp_path / "split.csv", "path,label,split", *rows)
+    clips = read_clips(folder, ClassifyTrainConfig(split=str(split), labels="left,right"))
+    assert Counter((clip.label, clip.part) for clip in clips) == {
+        **{(label, "train"): 5 for label in ("left", "right")},
+        **{(label, "val"): 1 for label in ("left", "right")},
+    }
+    write(tmp_path / "split.csv", "path,label,split", *rows, "left/6.avi,left,train")
+    with pytest.raises(DataError, match=r"line 20: there is no clip left/6\.avi any more"):
+        read_clips(folder, ClassifyTrainConfig(split=str(split), labels="left,right"))
 
 
 def test_cuts_of_one_video_stay_together(data: Path, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers import gathered
+from helpers import gathered, noise, write_clip
 
 from vidgru.core.errors import DataError
 from vidgru.data import dataset as gather_module
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.csv_list import listed_groups
 from vidgru.data.folder import Clip
+from vidgru.data.sources import read_source
 from vidgru.data.split import units_of
 from vidgru.tasks.classify.check import check
 from vidgru.tasks.classify.check_options import CheckConfig
@@ -131,3 +134,41 @@ def test_suggested_groups_that_cannot_be_kept_apart(
     caplog.clear()
     gathered(tmp_path / "named", group_by="none")
     assert not caplog.records
+
+
+def test_background_and_first_labels_of_a_list_are_of_the_groups_of_its_rows(
+    tmp_path: Path,
+) -> None:
+    rows = ["path,label,subject,start,end"]
+    for number in range(6):
+        write_clip(tmp_path / f"{number}.avi", noise(30, seed=number), 10)
+        rows += [f"{number}.avi,walk,s{number // 2},0,1", f"{number}.avi,rest,t,0.5,2"]
+    path, options = tmp_path / "list.csv", {"background": "none", "overlap": "first"}
+    path.write_text("\n".join(rows))
+    clips = read_source(path, annotations=AnnotationConfig(**options))
+    assert clips[1].name == "0.avi [1-2 s]"  # which is no row
+    found = listed_groups(path, "subject", clips)
+    assert (found[:2], found[12:]) == (("s0", "t"), ("s0", "s0", "s1", "s1", "s2", "s2"))
+    rows[2::2] = [row.replace("rest,t", f"rest,s{n // 2}") for n, row in enumerate(rows[2::2])]
+    path.write_text("\n".join(rows))
+    split = gathered(path, **options).split
+    assert (split.group_by, split.groups) == ("subject", {"train": 2, "val": 1, "test": 0})
+
+
+def test_background_videos_leave_the_groups_of_all_others_as_they_are(
+    data: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "folder"))
+    table(folder, subject=dict(zip("012345", "aabbcc", strict=True)))
+    for number in range(4):
+        write_clip(tmp_path / "hall" / f"{number}.avi", noise(14, seed=number), 10)
+    options = {"background": "none", "background_videos": str(tmp_path / "hall")}
+    data_ = gathered(folder, **options)
+    assert (data_.split.group_by, data_.split.noun) == ("subject", "subject")
+    own = [clip for part in data_.parts.values() for clip in part if clip.label == "none"]
+    assert [clip.group for clip in own] == [None] * 4
+    found = {finding.kind: finding for finding in check(folder, CheckConfig(**options)).findings}
+    assert found["groups"].sentence.startswith("Clips seem to be of 3 subjects; train keeps each")
+    (folder / "groups.csv").unlink()
+    split = gathered(folder, **options).split
+    assert (split.group_by, split.groups) == (None, None)

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -128,10 +129,42 @@ def list_columns(path: Path) -> list[str]:
     return list(_listing(path, ("path",), PathResolver(path)).names)
 
 
+def listed_groups(path: Path, group_by: str, clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Return the groups that a list gives its clips by a column or pattern.
+
+    --overlap and --background make clips that are no rows: the one that holds all of their time
+    counts, or else the first of their video. Raises DataError, OptionError.
+    """
+    by_name, by_video = dict[str, Clip](), defaultdict[str, list[Clip]](list)
+    for row in read_list(path, group_by, labelled=False):
+        by_name[row.name] = row
+        by_video[row.listed].append(row)
+
+    def group(clip: Clip) -> str:
+        rows = [by_name[clip.name]] if clip.name in by_name else by_video[clip.listed]
+        if not rows:
+            raise DataError(f"{path} is not the list of these clips.")
+        return next((row for row in rows if _holds(row, clip)), rows[0]).group or ""
+
+    return tuple(map(group, clips))
+
+
+def _holds(row: Clip, clip: Clip) -> bool:
+    """Return whether all the time of a clip is in a row of the same video."""
+    ends = row.end is None or (clip.end is not None and clip.end <= row.end)
+    return ends and (row.start or 0.0) <= (clip.start or 0.0)
+
+
 def apply_split(
-    clips: Sequence[Clip], path: Path, *, labelled: bool = True
+    clips: Sequence[Clip],
+    path: Path,
+    *,
+    labelled: bool = True,
+    labels: Collection[str] | None = None,
 ) -> tuple[list[Clip], list[Clip]]:
     """Return clips with the parts that a split file gives them, and those that it omits.
+
+    Rows of other `labels`, if these are given, are passed over.
 
     The file has the columns path,label,split[,group][,start,end], like split.csv of a run. Its
     groups count where the clips have none. Raises DataError where clips and file disagree.
@@ -144,6 +177,8 @@ def apply_split(
         name = clip_name(row["path"], start, end)
         part = part_in(path, number, row["split"])
         clip = known.get(name)
+        if clip is None and labelled and labels is not None and row["label"] not in labels:
+            continue
         if clip is None:
             raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
         if labelled and clip.label.strip() != row["label"]:

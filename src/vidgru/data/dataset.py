@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
+from vidgru.data.annotations.read import is_more_background, labels_wanted
 from vidgru.data.cache import Sampling
 from vidgru.data.checks import findings, is_copy, report_groups, report_shortcuts
 from vidgru.data.csv_list import apply_split
@@ -86,7 +87,11 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
     labelled = config.labelled
     clips = read_source(folder, config.group_by, labelled=labelled, annotations=config)
     if config.split is not None:
-        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled)
+        # What --labels leaves out stands in the table of a run without that option.
+        labels = labels_wanted(config)
+        if labels is not None and config.background is not None:
+            labels |= {config.background}
+        clips, unnamed = apply_split(clips, Path(config.split), labelled=labelled, labels=labels)
         if unnamed:
             log.warning(
                 "Clips left out, as %s does not list them: %d; the first is %s.",
@@ -215,7 +220,9 @@ def _split(readings: Readings, sampling: Sampling, config: SplitConfig, folder: 
         mixed=tuple(
             other.group_by
             for other in (grouping.others if grouping is not None else ())
-            if on_several(((other.groups[clip.name], clip) for clip in clips), sides)
+            if on_several(
+                ((other.groups[c.name], c) for c in clips if c.name in other.groups), sides
+            )
         ),
     )
     count = config.folds if config.cross_validated else None
@@ -270,10 +277,11 @@ def choose_groups(
     Also the finding about them, or about those that cannot be kept apart. Tables that cannot be
     used are logged as warnings.
     """
-    finding, clips = None, list(readings.frames)
+    finding, clips = None, [c for c in readings.frames if not is_more_background(c, config)]
     for why in _unused_columns(clips, folder):
         log.warning("Groups of groups.csv are not used. %s", why)
-    hopeless = _why_not(units_of(clips), config) is not None  # whatever the groups
+    # Whatever the groups.
+    hopeless = _why_not(units_of(list(readings.frames)), config) is not None
     for grouping in suggestions(clips, folder, readings.frames):
         named, _ = grouped(readings, (), grouping.groups)
         reason = _why_not(units_of(list(named.frames)), config)
@@ -312,7 +320,7 @@ def grouped(
     readings: Readings, pairs: Sequence[Duplicate], groups: Mapping[str, str]
 ) -> tuple[Readings, list[Duplicate]]:
     """Return the same clips and pairs of them, with groups, which are given by clips' names."""
-    named = {clip: replace(clip, group=groups[clip.name]) for clip in readings.frames}
+    named = {clip: replace(clip, group=groups.get(clip.name)) for clip in readings.frames}
     return (
         Readings(
             {named[clip]: known for clip, known in readings.frames.items()},

@@ -11,7 +11,7 @@ import numpy as np
 
 from vidgru.core.errors import DataError, VidgruError
 from vidgru.data.cache import Segments
-from vidgru.data.csv_list import list_columns, read_list
+from vidgru.data.csv_list import list_columns, listed_groups
 from vidgru.data.folder import GROUPS_FILE, PARTS, Clip, read_groups, with_groups
 from vidgru.data.thumbnails import Array, thumbnails
 from vidgru.video.read import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -255,11 +255,7 @@ def _columns(clips: Sequence[Clip], folder: Path) -> Iterator[_Candidate]:
 def _groups(clips: Sequence[Clip], folder: Path, group_by: str) -> tuple[str, ...]:
     """Return each clip's group by a column or pattern, as in training on a folder or list."""
     if folder.is_file():
-        known = {c.name: c.group or "" for c in read_list(folder, group_by, labelled=False)}
-        if any(clip.name not in known for clip in clips):
-            # A table of annotations, whose whole videos a task without classes learns from.
-            raise DataError(f"{folder} is not the list of these clips.")
-        return tuple(known[clip.name] for clip in clips)
+        return listed_groups(folder, group_by, clips)
     return tuple(clip.group or "" for clip in with_groups(list(clips), folder, group_by))
 
 

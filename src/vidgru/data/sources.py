@@ -48,6 +48,8 @@ def find_source(
             clips = [replace(clip, group=None) for clip in clips]
         clips = with_options(clips, source, annotations)
     more = more_background(annotations)
+    if all(clip.group is None for clip in clips):  # each is by itself anyway
+        more = [replace(clip, group=None) for clip in more]
     if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):
         raise DataError(f"{source} has no time without a label for --background.")
     return clips + more, account

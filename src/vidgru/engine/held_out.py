@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Failure, Progress
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.annotations.read import is_more_background
 from vidgru.data.cache import Sampling, content_of
 from vidgru.data.dataset import read_all
 from vidgru.data.decode import Decoded, readings_of, say_problems
@@ -29,10 +31,17 @@ class HeldOut:
     skipped: tuple[Failure, ...]
 
 
-def choose_part(clips: Sequence[Clip]) -> tuple[str, list[Clip]]:
-    """Return the part of a folder to evaluate on, "all" if it has none, and its clips."""
+def choose_part(
+    clips: Sequence[Clip],
+    config: AnnotationConfig = AnnotationConfig(),  # noqa: B008
+) -> tuple[str, list[Clip]]:
+    """Return the part of a folder to evaluate on, "all" if it has none, and its clips.
+
+    The videos of --background-videos, which lie elsewhere, are always among them.
+    """
     part = next((p for p in ("test", "val") if any(clip.part == p for clip in clips)), None)
-    return part or "all", [clip for clip in clips if part is None or clip.part == part]
+    chosen = [c for c in clips if part in (None, c.part) or is_more_background(c, config)]
+    return part or "all", chosen
 
 
 def decode_held_out(

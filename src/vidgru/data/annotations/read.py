@@ -160,16 +160,24 @@ def _grouped(clips: list[Clip], folder: Path, group_by: str | None) -> list[Clip
     return [replace(clip, group=groups[clip.listed]) for clip in clips]
 
 
-def only(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
-    """Return the clips of the labels that --labels names; raises DataError for one without any."""
+def labels_wanted(config: AnnotationConfig) -> set[str] | None:
+    """Return the names that --labels gives, None where all are wanted. Raises OptionError."""
     if config.labels is None:
-        return clips
+        return None
     try:
         wanted = {name.strip() for name in next(csv.reader([config.labels], strict=True), [])}
     except csv.Error:
         wanted = set()
     if not wanted - {""}:
         raise OptionError(f"Invalid --labels {config.labels!r}. Give names, separated by commas.")
+    return wanted
+
+
+def only(clips: list[Clip], source: Path, config: AnnotationConfig) -> list[Clip]:
+    """Return the clips of the labels that --labels names; raises DataError for one without any."""
+    wanted = labels_wanted(config)
+    if wanted is None:
+        return clips
     there = Counter(clip.label for clip in clips)
     if strange := sorted(wanted - there.keys()):
         known = ", ".join(repr(label) for label, _ in there.most_common(MAX_NAMED))
@@ -211,3 +219,11 @@ def more_background(config: AnnotationConfig) -> list[Clip]:
         Clip(path, name, config.background, None, name)
         for path, name in zip(found, names, strict=True)
     ]
+
+
+def is_more_background(clip: Clip, config: AnnotationConfig) -> bool:
+    """Return whether a clip is one of those videos, each of which is a group by itself."""
+    folder = config.background_videos
+    return (
+        folder is not None and clip.label == config.background and clip.path.is_relative_to(folder)
+    )

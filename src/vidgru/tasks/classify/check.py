@@ -8,6 +8,7 @@ from vidgru.core.address import check_path
 from vidgru.core.errors import DataError
 from vidgru.core.results import OnProgress, Progress, run_to_end
 from vidgru.data.account import report_account, report_left_out
+from vidgru.data.annotations.read import is_more_background
 from vidgru.data.checks import findings, report_shortcuts, worst_first
 from vidgru.data.dataset import apart_by_video, choose_groups, grouped, read_all
 from vidgru.data.decode import readings_of
@@ -35,7 +36,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     """
     check_path(folder)
     folder = Path(folder)
-    training = ClassifyTrainConfig(group_by=config.group_by)
+    training = ClassifyTrainConfig(**vars(config))
     clips, account = find_source(folder, config.group_by, annotations=config)
     try:
         classes_of(clips, folder)
@@ -52,9 +53,10 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     yield Progress("comparing clips", 1, 3, "groups")
     grouping, finding = None, None
     free = config.group_by is None and all(clip.group is None for clip in clips)
-    if free and data.frames:
+    asked = [clip for clip in data.frames if not is_more_background(clip, config)]
+    if free and asked:
         if refused or any(clip.part == "val" for clip in clips):
-            grouping = suggest_groups(list(data.frames), folder, data.frames)
+            grouping = suggest_groups(asked, folder, data.frames)
         else:
             grouping, finding = choose_groups(data, training, folder)
     found = findings(data, sampling, pairs, grouping)

@@ -13,6 +13,7 @@ from torch import Tensor
 from vidgru.core.errors import DataError, ModelError
 from vidgru.core.files import check_file
 from vidgru.core.results import Progress
+from vidgru.data.annotations.read import is_more_background
 from vidgru.data.augment import Frames, warp
 from vidgru.data.cache import Sampling
 from vidgru.data.decode import readings_of
@@ -61,12 +62,12 @@ def evaluate_classes_steps(
     explain_to = check_explainable(model, report) if config.explain else None
     encoder = open_looks(model.spec, model.path, config.looks)
     source = read_source(folder, config.group_by, annotations=config)
-    part, clips = _part(source, folder, model)
+    part, clips = _part(source, folder, model, config)
     spec = model.spec
     sampling = Sampling(spec.fps, spec.side, spec.frames)
     held_out = yield from decode_held_out(part, clips, folder, model.path, sampling)
     if config.group_by is None and all(clip.group is None for clip in clips):
-        held_out = _with_groups(held_out, folder)
+        held_out = _with_groups(held_out, folder, config)
     known = yield from held_out_features(held_out.clips, spec, encoder)
     network, outputs = model.network.to(device), list[Tensor]()
     for result in held_out.clips:
@@ -105,9 +106,11 @@ def _curves(model: LoadedModel) -> list[dict[str, float]]:
         return []
 
 
-def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, list[Clip]]:
+def _part(
+    clips: list[Clip], folder: Path, model: LoadedModel, config: ClassifyEvaluateConfig
+) -> tuple[str, list[Clip]]:
     """Return the part of a folder to evaluate on, and its clips."""
-    part, chosen = choose_part(clips)
+    part, chosen = choose_part(clips, config)
     if strange := sorted({clip.label for clip in chosen} - set(model.spec.labels)):
         known = ", ".join(map(repr, model.spec.labels[:10]))
         more = ", ..." if len(model.spec.labels) > 10 else ""
@@ -118,15 +121,16 @@ def _part(clips: list[Clip], folder: Path, model: LoadedModel) -> tuple[str, lis
     return part, chosen
 
 
-def _with_groups(held_out: HeldOut, folder: Path) -> HeldOut:
+def _with_groups(held_out: HeldOut, folder: Path, config: ClassifyEvaluateConfig) -> HeldOut:
     """Return the clips with groups from their names, a table or the videos they are cut from."""
     known = readings_of(held_out.clips)
-    grouping = suggest_groups(list(known.frames), folder, known.frames)
+    asked = [clip for clip in known.frames if not is_more_background(clip, config)]
+    grouping = suggest_groups(asked, folder, known.frames) if asked else None
     groups = videos_of(list(known.frames)) if grouping is None else grouping.groups
     if groups is None:
         return held_out
     named = (
-        replace(result, clip=replace(result.clip, group=groups[result.clip.name]))
+        replace(result, clip=replace(result.clip, group=groups.get(result.clip.name)))
         for result in held_out.clips
     )
     return replace(held_out, clips=tuple(named))

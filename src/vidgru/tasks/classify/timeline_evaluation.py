@@ -43,7 +43,8 @@ def evaluate_timelines_steps(
     it, with the confidence that the others fitted. Raises ModelError, DataError when nothing is
     left or a class is unknown, OutputError.
     """
-    part, clips = choose_part(read_source(path, config.group_by, annotations=config))
+    source = read_source(path, config.group_by, annotations=config)
+    part, clips = choose_part(source, config)
     videos = _by_video(path, clips, model, config.background)
     folds = _folds(model.path.parent)
     models = [Model(one, device, looks=config.looks) for one in [*folds, model]]
