@@ -326,6 +326,9 @@ def test_in_8_bits_it_is_smaller_and_its_accuracy_is_measured(vidgru: Vidgru, ru
     assert result["int8"] == {"clips": 2, "before": 0.5, "after": pytest.approx(0.5, abs=0.5)}
     assert result["size"] < 0.8 * len(before)
     assert (run / "model.onnx").read_bytes() == before
+    other = shutil.copy(run / "model.safetensors", run / "other.safetensors")
+    done = vidgru("export", other, "--int8", "--json")
+    assert json.loads(done.out)["path"] == str(run / "other-int8.onnx")
     shutil.copy(run / "model-int8.onnx", run / "model.onnx")
     assert isinstance(open_classifier(run), Model)  # what it says differs a little
     assert isinstance(open_classifier(run / "model.onnx"), OnnxModel)

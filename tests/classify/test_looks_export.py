@@ -87,7 +87,13 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, vidgru: Vidgru) -> None
     write_encoder(tmp_path / "out" / "looks.onnx", seed=1)
     done = vidgru("export", path, "--out", tmp_path / "out" / "model.onnx")
     assert (done.code, "is another picture encoder" in done.err) == (1, True)
-    (tmp_path / "looks.onnx").unlink()
+    encoder = tmp_path / "looks.onnx"
+    before = encoder.read_bytes()
+    for out in (encoder, tmp_path / "out" / "looks.onnx"):
+        done = vidgru("export", path, "--out", out)
+        assert (done.code, f"{out} is the place of the picture encoder" in done.err) == (1, True)
+    assert encoder.read_bytes() == before
+    encoder.unlink()
     done = vidgru("export", path)
     assert (done.code, "put it beside the model as looks.onnx" in done.err) == (1, True)
     with pytest.raises(ModelError, match="needs the picture encoder"):

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from vidgru.core.errors import OutputError
 from vidgru.tasks.forecast.model import ForecastModel
-from vidgru.tasks.forecast.save import picture_size, save_forecast
+from vidgru.tasks.forecast.options import ForecastConfig
+from vidgru.tasks.forecast.save import picture_size, plan, save_forecast
 
 Vidgru = Callable[..., Done]
 Frames = NDArray[np.uint8]
@@ -145,6 +147,25 @@ def test_a_source_among_the_files_to_write(
         f"Error: {source} cannot be read and written at once: give another --out.\n"
     )
     assert source.read_bytes() == before
+
+
+def test_a_source_that_an_earlier_forecast_wrote(
+    vidgru: Vidgru, model_file: Path, square: Path, tmp_path: Path
+) -> None:
+    words = "--model", model_file, "--out", tmp_path / "out", "--overwrite"
+    assert vidgru("forecast", square, *words, "--at", 0.5, "--at", 0.6).code == 0
+    source = tmp_path / "out" / "at-0.50s" / "forecast.mp4"
+    done = vidgru("forecast", source, *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"Error: {source} cannot be read and written at once")
+    assert source.exists()
+
+
+def test_many_sources_are_planned_at_once(tmp_path: Path) -> None:
+    found = [tmp_path / f"{number}.avi" for number in range(1000)]
+    began = process_time()
+    planned = plan([str(tmp_path)], found, ForecastConfig(out=str(tmp_path / "out")))
+    assert (len(planned), process_time() - began < 5) == (1000, True)
 
 
 def test_a_late_second_keeps_the_curve_of_the_others(

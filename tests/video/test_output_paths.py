@@ -8,7 +8,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
-from helpers import needs_onnx, noise, write_clip
+from helpers import needs_onnx, noise, write_clip, write_images
 from saving import left_in, read, timeline
 
 from vidgru import TrainResult
@@ -67,6 +67,10 @@ def test_a_source_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(OptionError):
         list(annotate(clip, timeline(0.3), tmp_path / "hard.mp4"))
     assert clip.read_bytes() == before
+    pictures = write_images(tmp_path / "pictures", noise(2), ["0.png", "1.png"])
+    with pytest.raises(OptionError, match=r"pictures cannot be read and written at once"):
+        plan_files("--heatmap", str(pictures / "1.png"), (".png",), [pictures], [pictures])
+    plan_files("--heatmap", str(pictures / "heat.png"), (".png",), [pictures], [pictures])
 
 
 def test_a_source_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:

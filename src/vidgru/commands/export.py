@@ -69,7 +69,7 @@ def _place(model: str, path: Path, config: ExportConfig) -> Path:
         return Path(config.standalone) / ONNX_NAME
     name = INT8_NAME if config.int8 else ONNX_NAME
     if path.name != MODEL_NAME:
-        name = f"{path.stem}.onnx"
+        name = f"{path.stem}-int8.onnx" if config.int8 else f"{path.stem}.onnx"
     # A model that comes with vidgru lies among its sources.
     folder = Path() if is_shipped(model) else path.parent
     out = folder / name if config.out is None else Path(config.out)

@@ -1,5 +1,6 @@
 """How the ONNX graph of a classifier is made and checked."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -102,6 +103,8 @@ def write_beside(loaded: LoadedModel, out: Path, standalone: bool) -> tuple[Path
             "leave it out."
         )
     copy = out.with_name(LOOKS_NAME)
+    if os.path.realpath(out) in (os.path.realpath(copy), os.path.realpath(encoder.path)):
+        raise OutputError(f"{out} is the place of the picture encoder: give another --out.")
     if copy.exists() and hash_of(copy) == loaded.spec.looks:
         return (copy,)
     if copy.exists():

@@ -29,6 +29,7 @@ from vidgru.video.write import write_image
 
 VIDEO, STRIP, TABLE, CURVE = "forecast.mp4", "filmstrip.png", "frames.csv", "errors.png"
 PICTURE = re.compile(r"frame_\d{3,}\.png")
+OF_SECOND = re.compile(r"at-\d+\.\d\ds(-\d+)?")
 ENDING = "-forecast"
 LARGEST, SMALLEST = 512, 16  # sides of pictures, in pixels
 MIN_FPS, MAX_FPS = 1, 240  # frames/s of the video
@@ -51,24 +52,33 @@ def plan(
     Raises OutputError for a folder that is a file, or is not empty, unless the config sets
     `overwrite`; OptionError for one that is the source.
     """
-    planned = {}
+    planned, read = {}, _places([item for item in found if isinstance(item, Path)])
     for source, folder in plan_folders(config.out, ENDING, sources, found).items():
         seconds, taken = sorted(set(config.at)), set[str]()
         names = [Path(f"at-{second:.2f}s") for second in seconds] if len(seconds) > 1 else [Path()]
         each = [folder / place(name, taken, True) if name.name else folder for name in names]
         planned[source] = OutputPaths(folder, tuple(each))
         for one in dict.fromkeys((folder, *each)):
-            _check(one, [item for item in found if isinstance(item, Path)], config.overwrite)
+            _check(one, read, config.overwrite)
     return planned
 
 
-def _check(folder: Path, sources: Sequence[Path], overwrite: bool) -> None:
-    check_folder(folder)
-    real = os.path.realpath(folder)
+def _places(sources: Sequence[Path]) -> dict[str, Path]:
+    """Return the sources by the folders whose forecasts would replace or remove them."""
+    places: dict[str, Path] = {}
     for source in sources:
         path = Path(os.path.realpath(source))
-        if str(path) == real or (str(path.parent) == real and _is_written(path.name)):
-            raise OptionError(f"{source} cannot be read and written at once: give another --out.")
+        for folder in (path, path.parent) if _is_written(path.name) else (path,):
+            places.setdefault(str(folder), source)
+            if OF_SECOND.fullmatch(folder.name):  # an earlier forecast in a folder of its own
+                places.setdefault(str(folder.parent), source)
+    return places
+
+
+def _check(folder: Path, read: Mapping[str, Path], overwrite: bool) -> None:
+    check_folder(folder)
+    if source := read.get(os.path.realpath(folder)):
+        raise OptionError(f"{source} cannot be read and written at once: give another --out.")
     if not overwrite and os.path.isdir(folder) and os.listdir(folder):
         raise OutputError(
             f"{folder} exists and is not empty: choose another --out, or give --overwrite."
