@@ -13,16 +13,18 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.files import UnixLines, check_folder, lock, write_bytes
 from vidgru.core.options import paths_of
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
+from vidgru.data.path_resolver import PathResolver
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.engine.newest_run import CONFIG_NAME, RUNS
@@ -298,10 +300,35 @@ def data_of(run: Path) -> tuple[str, Path, Path]:
     config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
     text: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with open(run / SPLIT_NAME, **text) as file:
-        first = {row["split"]: row["path"] for row in reversed(list(csv.DictReader(file)))}
+        first = {row["split"]: row for row in reversed(list(csv.DictReader(file)))}
     part = next(part for part in ("test", "val", "train") if part in first)
     source = Path((part == "val" and config["val_folder"]) or config["folder"])
-    return part, source, (source.parent if source.is_file() else source) / first[part]
+    return part, source, _file_of(first[part], source, annotations_of(run, part))
+
+
+def _file_of(row: Mapping[str, str], source: Path, config: AnnotationConfig) -> Path:
+    """Return the path of a clip that is listed so, as it was found when it was read."""
+    home = source.parent if source.is_file() else source
+    folders = [home, *([Path(config.videos)] if config.videos else [])]
+    if config.background_videos:
+        folders.append(Path(config.background_videos).parent)
+    for folder in folders:
+        if os.path.lexists(folder / row["path"]):
+            return folder / row["path"]
+    names = [row["path"], f"{row['label']}/{row['path']}"]
+    found = PathResolver(source).find(names) if source.is_file() else None
+    return home / row["path"] if found is None else found
+
+
+def annotations_of(run: Path, part: str) -> AnnotationConfig:
+    """Return how annotations became the clips of the part of `data_of`; raises as that does."""
+    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    given = {field.name: config.get(field.name) for field in fields(AnnotationConfig)}
+    if not all(value is None or isinstance(value, str) for value in given.values()):
+        raise ValueError(f"{run / CONFIG_NAME} is damaged.")
+    if part == "val" and config["val_folder"]:
+        given["background_videos"] = None  # which are to learn from
+    return AnnotationConfig(**given)
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:

@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sized
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
 
+from vidgru.core.options import paths_of
 from vidgru.core.text import printable
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.results import Split, counted
 from vidgru.engine.results import Trained
-from vidgru.engine.run_folder import data_of
+from vidgru.engine.run_folder import annotations_of, data_of
 from vidgru.terminal.tables import open_console
 
 Scores = TypeVar("Scores")
@@ -30,8 +33,11 @@ def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: i
     pictures = [path.name for path in sorted(result.run.glob("*.png"), reverse=True)]
     run = f"--model {quoted(as_typed(result.run))}"
     commands = []
-    if part != "train" and result.split.clips[part] >= min_clips:
-        commands.append(f"vidgru evaluate {quoted(as_typed(data))} {run}")
+    options = _as_given(annotations_of(result.run, part))
+    # Other models than classifiers are not evaluated on annotations whose videos lie elsewhere.
+    possible = verb == "predict" or not options
+    if part != "train" and result.split.clips[part] >= min_clips and possible:
+        commands.append(" ".join([f"vidgru evaluate {quoted(as_typed(data))} {run}", *options]))
     commands.append(f"vidgru {verb} {quoted(as_typed(clip))} {run}")
     lines = [f"Model:    {result.model}"]
     if pictures:
@@ -39,6 +45,16 @@ def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: i
     lines += [f"{start:<9} {line}" for start, line in zip(("Next:", ""), commands, strict=False)]
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)  # what is to be typed stays whole
+
+
+def _as_given(config: AnnotationConfig) -> list[str]:
+    """Return the options of annotations as they are typed, without which clips are others."""
+    found = []
+    for name, value in asdict(config).items():
+        if value is not None:
+            value = as_typed(Path(value)) if name in paths_of(config) else value
+            found.append(f"--{name.replace('_', '-')} {quoted(value)}")
+    return found
 
 
 def trained(result: Trained, how: str) -> str:
