@@ -315,6 +315,29 @@ def test_annotations_are_checked_trained_and_evaluated_on(
     assert "Left out 12 of 16 clips: the model was trained on them." in done.err
 
 
+def test_the_commands_that_a_training_leads_to_find_the_same_clips(
+    place: Path, tmp_path: Path, vidgru: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--epochs", "1", "--size", "16", "--folds", "1", "--threads", "1", "-q")
+    (tmp_path / "notes").mkdir()
+    text = (place / "times.csv").read_text() + "one/p1_a.avi,sneeze,0,1\n"
+    write(tmp_path / "notes" / "times.csv", text)
+    for number in range(5):
+        write_clip(tmp_path / "hall" / f"{number}.avi", noise(20, seed=90 + number), 10)
+    more = ("--videos", "films", "--background", "none", "--background-videos", "hall")
+    words = ("notes/times.csv", *more, "--overlap", "first", "--labels", "walk,rest")
+    done: Done = vidgru("train", *words, *options)
+    assert done.code == 0, done.err
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "predict"]
+    # The clips of a list that lie elsewhere.
+    rows = [f"{video},{video[:3]}" for video in FILMS]
+    write(tmp_path / "notes" / "list.csv", "\n".join(["path,label", *rows]) + "\n")
+    done = vidgru("train", "notes/list.csv", *options, "--group-by", "none")
+    assert done.code == 0, done.err
+    assert verbs_that_work(done.out, vidgru) == ["evaluate", "predict"]
+
+
 def test_equal_videos_are_one_whatever_their_names_and_times(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

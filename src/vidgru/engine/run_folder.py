@@ -24,6 +24,7 @@ from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.cache import content_of
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip
+from vidgru.data.path_resolver import PathResolver
 from vidgru.engine.distributed import from_main, is_main, launch, restarted
 from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.engine.newest_run import CONFIG_NAME, RUNS
@@ -296,32 +297,38 @@ def data_of(run: Path) -> tuple[str, Path, Path]:
 
     The part is "test" if there is one, or else "val"; "train" where no clip was held out.
     """
-    config = _written(run)
+    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
     text: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with open(run / SPLIT_NAME, **text) as file:
-        first = {row["split"]: row["path"] for row in reversed(list(csv.DictReader(file)))}
+        first = {row["split"]: row for row in reversed(list(csv.DictReader(file)))}
     part = next(part for part in ("test", "val", "train") if part in first)
     source = Path((part == "val" and config["val_folder"]) or config["folder"])
-    beside = source.parent if source.is_file() else source
-    return part, source, Path(config.get("videos") or beside) / first[part]
+    return part, source, _file_of(first[part], source, annotations_of(run, part))
 
 
-def annotations_of(run: Path) -> AnnotationConfig:
-    """Return how annotations became the clips of a part of a run, that of `data_of`.
+def _file_of(row: Mapping[str, str], source: Path, config: AnnotationConfig) -> Path:
+    """Return the path of a clip that is listed so, as it was found when it was read."""
+    home = source.parent if source.is_file() else source
+    folders = [home, *([Path(config.videos)] if config.videos else [])]
+    if config.background_videos:
+        folders.append(Path(config.background_videos).parent)
+    for folder in folders:
+        if os.path.lexists(folder / row["path"]):
+            return folder / row["path"]
+    names = [row["path"], f"{row['label']}/{row['path']}"]
+    found = PathResolver(source).find(names) if source.is_file() else None
+    return home / row["path"] if found is None else found
 
-    Raises as `data_of`.
-    """
-    config = _written(run)
-    found = {item.name: config.get(item.name) for item in fields(AnnotationConfig)}
-    if config["val_folder"] and data_of(run)[0] == "val":
-        found["background_videos"] = None  # which are to learn from
-    return AnnotationConfig(**found)
 
-
-def _written(run: Path) -> dict[str, Any]:
-    """Return the settings of a run as they are written."""
-    content = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
-    return dict(content)
+def annotations_of(run: Path, part: str) -> AnnotationConfig:
+    """Return how annotations became the clips of the part of `data_of`; raises as that does."""
+    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    given = {field.name: config.get(field.name) for field in fields(AnnotationConfig)}
+    if not all(value is None or isinstance(value, str) for value in given.values()):
+        raise ValueError(f"{run / CONFIG_NAME} is damaged.")
+    if part == "val" and config["val_folder"]:
+        given["background_videos"] = None  # which are to learn from
+    return AnnotationConfig(**given)
 
 
 def read_numbers(path: Path) -> list[dict[str, float]]:

@@ -20,18 +20,10 @@ from vidgru.terminal.tables import open_console
 Scores = TypeVar("Scores")
 
 
-def print_end(
-    sentences: Iterable[str],
-    result: Trained,
-    verb: str,
-    min_clips: int = 1,
-    *,
-    annotated: bool = False,
-) -> None:
+def print_end(sentences: Iterable[str], result: Trained, verb: str, min_clips: int = 1) -> None:
     """Print notes on a training below its tables, and the next commands to type.
 
-    min_clips: as many held-out clips `evaluate` needs; annotated: whether it takes the options of
-    annotations.
+    min_clips: as many held-out clips `evaluate` needs.
     """
     console = open_console()
     for sentence in sentences:
@@ -41,14 +33,11 @@ def print_end(
     pictures = [path.name for path in sorted(result.run.glob("*.png"), reverse=True)]
     run = f"--model {quoted(as_typed(result.run))}"
     commands = []
-    options = annotations_of(result.run)
-    if (
-        part != "train"
-        and result.split.clips[part] >= min_clips
-        and (annotated or options.videos is None)
-    ):
-        more = _flags(options) if annotated else ""
-        commands.append(f"vidgru evaluate {quoted(as_typed(data))} {run}{more}")
+    options = _as_given(annotations_of(result.run, part))
+    # Other models than classifiers are not evaluated on annotations whose videos lie elsewhere.
+    possible = verb == "predict" or not options
+    if part != "train" and result.split.clips[part] >= min_clips and possible:
+        commands.append(" ".join([f"vidgru evaluate {quoted(as_typed(data))} {run}", *options]))
     commands.append(f"vidgru {verb} {quoted(as_typed(clip))} {run}")
     lines = [f"Model:    {result.model}"]
     if pictures:
@@ -58,14 +47,14 @@ def print_end(
         console.print(Text(printable(line)), soft_wrap=True)  # what is to be typed stays whole
 
 
-def _flags(options: AnnotationConfig) -> str:
-    """Return options of annotations as they are typed, each with a space before it."""
-    paths = paths_of(options)
-    given = [(name, value) for name, value in asdict(options).items() if value is not None]
-    return "".join(
-        f" --{name.replace('_', '-')} {quoted(as_typed(Path(value)) if name in paths else value)}"
-        for name, value in given
-    )
+def _as_given(config: AnnotationConfig) -> list[str]:
+    """Return the options of annotations as they are typed, without which clips are others."""
+    found = []
+    for name, value in asdict(config).items():
+        if value is not None:
+            value = as_typed(Path(value)) if name in paths_of(config) else value
+            found.append(f"--{name.replace('_', '-')} {quoted(value)}")
+    return found
 
 
 def trained(result: Trained, how: str) -> str:

@@ -19,7 +19,7 @@ from vidgru.engine.held_out import part_of
 from vidgru.engine.looks import Features, LooksEncoder
 from vidgru.engine.onnx_export import Measure, OnnxStep
 from vidgru.engine.onnx_file import Arrays, OnnxFile, hash_of
-from vidgru.engine.run_folder import annotations_of, read_split
+from vidgru.engine.run_folder import annotations_of, data_of, read_split
 from vidgru.tasks.classify.looks import held_out_features
 from vidgru.tasks.classify.looks_file import LOOKS_NAME, open_looks
 from vidgru.tasks.classify.model import Model
@@ -132,13 +132,12 @@ def measure_onnx(loaded: LoadedModel, folder: Path) -> tuple[Measure, int]:
     They are those of the folder's test part, or its validation part, that the model did not learn
     from. Raises DataError where there are none.
     """
-    spec = loaded.spec
-    run = loaded.path.parent
+    spec, run = loaded.spec, loaded.path.parent
     split = read_split(run)
-    clips = read_source(folder, annotations=annotations_of(run))
+    source = read_source(folder, annotations=annotations_of(run, data_of(run)[0]))
     results = run_to_end(
         read_all(
-            [clip for clip in clips if clip.label in spec.labels],
+            [clip for clip in source if clip.label in spec.labels],
             Sampling(spec.fps, spec.side, spec.frames),
         ),
         None,

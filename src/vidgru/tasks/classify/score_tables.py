@@ -83,7 +83,7 @@ def show_training(result: TrainResult) -> None:
         f"{ended}{kept}{begun}; "
         f"{result.parameters:,} parameters; {result.seconds:.0f} s in all.",
     )
-    print_end(sentences, result, "predict", annotated=True)
+    print_end(sentences, result, "predict")
 
 
 def _folds(result: TrainResult) -> Table:
