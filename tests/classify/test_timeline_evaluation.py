@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from helpers import make_folder, moving_squares, write_clip
 from vidgru import evaluate, load, train
 from vidgru.core.errors import DataError, OptionError
 from vidgru.tasks.classify.model_file import load_model, save_model
+from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.video.read import open_video
 
 SPANS = [("right", 0.0, 4.0), ("left", 4.0, 8.0)]
@@ -84,6 +86,14 @@ def test_the_label_that_is_named_first_counts_and_that_is_said(
     found = evaluate(table, run, timeline=True, threads=1)
     assert found.scores.accuracy.value == 1
     assert "has two labels at once for 2.0 s: the one that is listed first counts." in caplog.text
+
+
+@pytest.mark.parametrize("options", [{"max_error": 0.1}, {"group_by": "none"}, {"explain": 3}])
+def test_options_about_clips_are_refused(options: dict[str, Any]) -> None:
+    name = next(iter(options)).replace("_", "-")
+    with pytest.raises(OptionError, match=f"--{name} is for clips: leave out --timeline"):
+        ClassifyEvaluateConfig(timeline=True, **options)
+    ClassifyEvaluateConfig(**options)
 
 
 def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None:

@@ -220,6 +220,10 @@ def test_time_without_a_label_may_be_a_class_of_its_own(place: Path, tmp_path: P
     assert told(own)[:2] == [("one/p1_a.avi", "none", 0, 0.5), ("one/p1_a.avi", "none", 3.2, 4)]
     assert told(own)[-1] == ("house/x/c.avi", "none", None, None)
     assert (len(own), {c.group for c in own[:2]}) == (9, {"one/p1_a.avi"})
+    # Names are told apart.
+    text = "path,label\nhouse/x/c.avi,walk\none/p1_a.avi,rest\n"
+    clips = read_source(write(place / "same.csv", text), annotations=config)
+    assert [c.name for c in clips[1:]] == ["one/p1_a.avi", (tmp_path / "house/x/c.avi").as_posix()]
     # So do lists with times, where the rest of a video has the parts of its clips.
     text = "path,label,start,end,split\none/p1_a.avi,walk,0,1,val\none/p1_a.avi,rest,1,3,val\n"
     path = write(place / "list.csv", text)

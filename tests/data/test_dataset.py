@@ -289,3 +289,27 @@ def test_suggested_groups_stay_when_copies_would_join_them_all(
     # Where they join but two of three, they are kept together.
     (folder / "left" / "person2_7.avi").unlink()
     assert all(gathered(folder, seed=seed).split.apart == 0 for seed in range(6))
+
+
+def test_given_groups_are_those_of_a_validation_folder_too(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, part in enumerate("0123452"):
+        for label in ("left", "right"):
+            place = tmp_path / ("val" if number > 2 else "train") / label
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(data / label / f"{number % 6}.avi", place / f"p{part}_{number}.avi")
+    val = str(tmp_path / "val")
+    split = gathered(tmp_path / "train", folds=None, val_folder=val, group_by=r"p(\d)_").split
+    assert split.groups == {"train": 3, "val": 4, "test": 0}
+    (said,) = [text for text in caplog.messages if "in several parts" in text]
+    assert said.endswith("are trained and tested on: 2 (train, val).")
+    names = [path.relative_to(tmp_path / "train") for path in tmp_path.glob("train/*/*")]
+    rows = [f"{name},x{name.stem[1]}" for name in names]
+    (tmp_path / "train" / "groups.csv").write_text("\n".join(["clip,who", *rows]))
+    caplog.clear()
+    split = gathered(tmp_path / "train", folds=None, val_folder=val, group_by="who").split
+    assert split.groups == {"train": 3, "val": 8, "test": 0}
+    assert caplog.messages[0].startswith(
+        f"The clips of {val} have no groups. --group-by 'who' gives no group for 8 of 8 clips"
+    )

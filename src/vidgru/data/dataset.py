@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidgru.core.errors import DataError
+from vidgru.core.errors import DataError, OptionError
 from vidgru.core.results import Progress
 from vidgru.data.annotations.read import is_more_background, labels_wanted
 from vidgru.data.cache import Sampling
@@ -101,7 +101,7 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
             )
     if config.val_folder is not None:
         own = replace(config, background_videos=None)  # which are to learn from
-        held_out = read_source(Path(config.val_folder), labelled=labelled, annotations=own)
+        held_out = _read_held_out(Path(config.val_folder), own)
         clips = [c if c.part == "test" else replace(c, part="train") for c in clips]
         held_out = [replace(clip, part="val") for clip in held_out if clip.part in (None, "val")]
         if not held_out:
@@ -109,6 +109,19 @@ def read_clips(folder: Path, config: SplitConfig) -> list[Clip]:
         clips += held_out
     check_learnable(clips, folder, config)
     return clips
+
+
+def _read_held_out(folder: Path, config: SplitConfig) -> list[Clip]:
+    """Return the clips of a validation folder, with groups if `config` gives them any."""
+    try:
+        return read_source(folder, config.group_by, labelled=config.labelled, annotations=config)
+    except (DataError, OptionError) as error:
+        if config.group_by is None:
+            raise
+        # It need not have the table or names of the folder to learn from.
+        clips = read_source(folder, labelled=config.labelled, annotations=config)
+        log.warning("The clips of %s have no groups. %s", folder, error)
+        return clips
 
 
 def read_all(clips: Sequence[Clip], sampling: Sampling) -> Generator[Progress, None, list[Decoded]]:

@@ -47,7 +47,7 @@ def find_source(
         if group_by == UNGROUPED:
             clips = [replace(clip, group=None) for clip in clips]
         clips = with_options(clips, source, annotations)
-    more = more_background(annotations)
+    more = more_background(annotations, {clip.listed for clip in clips})
     if all(clip.group is None for clip in clips):  # each is by itself anyway
         more = [replace(clip, group=None) for clip in more]
     if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):

@@ -4,7 +4,7 @@ import csv
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -202,8 +202,11 @@ def with_options(clips: list[Clip], source: Path, config: AnnotationConfig) -> l
     return clips
 
 
-def more_background(config: AnnotationConfig) -> list[Clip]:
-    """Return the videos of --background-videos, a clip and a group each. Raises DataError."""
+def more_background(config: AnnotationConfig, taken: Collection[str] = ()) -> list[Clip]:
+    """Return the videos of --background-videos, a clip and a group each. Raises DataError.
+
+    Their names begin with that of the folder; where these are `taken`, they are whole paths.
+    """
     if config.background_videos is None:
         return []
     if config.background is None:
@@ -215,6 +218,8 @@ def more_background(config: AnnotationConfig) -> list[Clip]:
     if not found:
         raise DataError(f"--background-videos {folder} holds no videos.")
     names = [f"{folder.name}/{path.relative_to(folder).as_posix()}" for path in found]
+    if not {*taken}.isdisjoint(names):
+        names = [path.absolute().as_posix() for path in found]
     return [
         Clip(path, name, config.background, None, name)
         for path, name in zip(found, names, strict=True)

@@ -319,8 +319,11 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.explain is not None and self.timeline:
-            raise OptionError("--explain is for clips: leave out --timeline.")
+        defaults = {"explain": None, "group_by": None, "max_error": type(self).max_error}
+        for name, default in defaults.items() if self.timeline else ():
+            if getattr(self, name) != default:
+                flag = name.replace("_", "-")
+                raise OptionError(f"--{flag} is for clips: leave out --timeline.")
         if self.min_seconds is not None and not self.timeline:
             raise OptionError("--min-seconds needs --timeline.")
 
