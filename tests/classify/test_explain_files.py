@@ -25,6 +25,7 @@ from vidgru.tasks.classify.explain.report import shown_frames, write_page
 from vidgru.tasks.classify.explain.results import Explanation
 from vidgru.tasks.classify.page import visible
 from vidgru.video.read import open_video
+from vidgru.video.write import write_image
 
 NASTY = ("<script>alert(1)</script>", "</script><!-- $x^2$ \u202e", '_"><img src=x onerror=a()>')
 
@@ -93,6 +94,26 @@ def test_wrong_usage(
     assert (done.code, done.out) == (code, "")
     assert sentence in done.err
     assert not out.exists()
+
+
+def test_of_a_picture_there_is_no_video_and_it_is_not_written_over(
+    trained: TrainResult, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    out = tmp_path / "out"
+    clip = moving_squares(tmp_path / "a.avi", 2, 8)
+    picture = tmp_path / "explanation.png"
+    with open_video(clip) as video:
+        assert video.grab() == 0
+        write_image(picture, video.retrieve())
+    before = picture.read_bytes()
+    for source in (clip, picture):
+        done = vidgru("explain", source, "--model", trained.run, "-o", out)
+        assert done.code == 0, done.err
+        assert (out / "explanation.mp4").exists() == (source == clip)
+    done = vidgru("explain", picture, "--model", trained.run, "-o", tmp_path)
+    assert (done.code, "cannot be read and written at once" in done.err) == (2, True)
+    assert picture.read_bytes() == before
+    assert not (tmp_path / "explanation.json").exists()
 
 
 def test_names_from_strangers_do_nothing(found: Explanation, tmp_path: Path) -> None:

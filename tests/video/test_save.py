@@ -95,6 +95,21 @@ def test_at_a_variable_rate_frames_are_held_as_long_as_they_are_shown(tmp_path: 
 
 
 @needs_ffmpeg
+def test_a_pause_is_held_and_costs_no_frames(tmp_path: Path) -> None:
+    times = [n / 20 + (3 if n > 5 else 0) for n in range(16)]
+    names = [f"{n:02}.png" for n in range(16)]
+    folder = write_images(tmp_path / "images", smooth(16, 48, 64), names)
+    rows = [f"{name},x,0,{time:.6f}" for name, time in zip(names, times, strict=True)]
+    (folder / "frames.csv").write_text("\n".join(["file,source,index,seconds", *rows]))
+    list(annotate(folder, timeline(3.8), tmp_path / "out.mp4"))
+    (saved, info), (frames, source) = read(tmp_path / "out.mp4"), read(folder)
+    assert (source.variable, info.fps) == (False, pytest.approx(20))
+    light = [frame[10:30].mean() for frame in frames]
+    held = [*light[:5], *light[5:6] * 61, *light[6:]]
+    assert np.abs(np.array([frame[10:30].mean() for frame in saved]) - held).max() < 2
+
+
+@needs_ffmpeg
 def test_times_that_jitter_neither_drop_nor_double_a_frame(tmp_path: Path) -> None:
     # The second frame comes late, and the others keep to the beat of that.
     times = [0.0] + [n / 20 + (0.006, 0.010, 0.003)[n % 3] for n in range(1, 40)]

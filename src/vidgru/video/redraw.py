@@ -87,8 +87,11 @@ def _looks(source: str | Path) -> tuple[tuple[int, int], Fraction, float, float 
     if gaps and counted.variable:
         # A tenth of the gaps may be shorter, as single ones are often wrong.
         fps = min(max(fps if fps <= FASTEST else 0, 1 / gaps[len(gaps) // 10]), FASTEST)
-    elif gaps and abs(fps * times[-1] / len(gaps) - 1) > 0.1:  # the declared rate is wrong
-        fps = len(gaps) / times[-1]
+    elif gaps:
+        middle = gaps[len(gaps) // 2]
+        usual = [gap for gap in gaps if abs(gap - middle) <= max(0.002, 0.2 * middle)]  # no pauses
+        if abs(fps * sum(usual) / len(usual) - 1) > 0.1:  # the declared rate is wrong
+            fps = len(usual) / sum(usual)
     # 1001: television rates are 30000/1001 and the like.
     rate = Fraction(min(max(fps, MIN_FPS), MAX_FPS)).limit_denominator(1001)
     # In the middle of frames, small errors of times do no harm.

@@ -47,11 +47,12 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     from vidgru.engine.inference import each
     from vidgru.tasks.classify.classifier import find_model
     from vidgru.tasks.classify.explain.results import Explanation
+    from vidgru.tasks.classify.explain.save import paths_in
     from vidgru.tasks.classify.explain.tables import show_explanation
     from vidgru.tasks.classify.model import load
     from vidgru.terminal.source_loop import Output, print_sources
     from vidgru.video.find import find_sources
-    from vidgru.video.output_paths import plan_folders
+    from vidgru.video.output_paths import plan_folders, refuse_overwriting_sources
 
     path = find_model(config)
     report_model(path, config, quiet)
@@ -62,6 +63,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
         _summarize(model, found, Path(out), as_json, quiet)
         return
     folders = plan_folders(out, "", sources, found)
+    written = [path for folder in folders.values() for path in paths_in(folder)]
+    refuse_overwriting_sources(written, folders)
     given = (config.label, config.against, config.method, config.start, config.end)
 
     def steps(source: Path) -> "Steps[Explanation]":

@@ -21,6 +21,11 @@ SUFFIXES = (".json", ".html", ".png", ".mp4")
 SIDE = 480  # pixels of the longer side of pictures that are kept
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """Return the files of an explanation in a folder."""
+    return [folder / f"{NAME}{suffix}" for suffix in SUFFIXES]
+
+
 def save_steps(
     found: Explanation,
     source: Path,
@@ -34,7 +39,7 @@ def save_steps(
     end: where, in seconds, the explained stretch ends, None for the end of the source. A source of
     one frame has no video. Raises VideoError, OutputError.
     """
-    paths = [folder / f"{NAME}{suffix}" for suffix in SUFFIXES]
+    paths = paths_in(folder)
     write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
     numbers = shown_frames(len(found.seconds))
     pictures = []
@@ -51,6 +56,7 @@ def save_steps(
     chosen = sorted({round(n * few / max(STRIP - 1, 1)) for n in range(STRIP)})
     write_figure(paths[2], found, [pictures[n] for n in chosen], [numbers[n] for n in chosen])
     if len(found.seconds) == 1:
+        paths[3].unlink(missing_ok=True)  # an earlier one would be of another source
         return paths[:3]
     video = HeatVideo(found, fps)
     seconds = found.seconds[-1] + 1 / fps - start
