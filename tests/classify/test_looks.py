@@ -342,6 +342,18 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
         load("motion", looks=encoder)  # type: ignore[call-overload]
 
 
+def test_the_encoder_of_changes_may_begin_as_that_of_another_model(
+    vidgru: Vidgru, result: TrainResult, data: Path, encoder: Path, tmp_path: Path
+) -> None:
+    words = ("--looks", encoder, "--init", result.run, "--size", 16, "--epochs", 1, "--folds", 1)
+    done = vidgru("train", data, *words, "--out", tmp_path / "run", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert f"starting from the encoder of {result.run}" in done.out
+    done = vidgru("train", data, *words, "--input", "looks", "--out", tmp_path / "other")
+    assert done.code == 1
+    assert "--input looks trains no encoder for --init: leave out one of them." in done.err
+
+
 def test_a_clip_that_changes_meanwhile(
     data: Path, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

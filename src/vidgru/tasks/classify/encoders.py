@@ -37,10 +37,14 @@ FITTING = {"both": ("both", "diff"), "diff": ("diff",), "rgb": ("rgb",)}
 
 @dataclass(frozen=True)
 class PretrainedEncoder(InitialWeights):
-    """A model with the initial encoders of a classifier; input: the --input that they require."""
+    """A model with the initial encoders of a classifier; input: the --input that they require.
+
+    looks: whether that classifier has a picture encoder, beside which it only has one of changes.
+    """
 
     model: Loaded[Any, Any]
     input: str
+    looks: bool = False
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -50,7 +54,17 @@ class PretrainedEncoder(InitialWeights):
 
     def check(self, settings: dict[str, Any]) -> None:
         """Raise ModelError where a classifier with this input has other encoders."""
-        if (given := settings["input"]) not in FITTING[self.input]:
+        given = settings["input"]
+        if self.looks and given == LOOKS:
+            raise ModelError(
+                f"--input {LOOKS} trains no encoder for --init: leave out one of them."
+            )
+        if self.looks and "diff" not in FITTING[self.input]:
+            raise ModelError(
+                f"{self.model.path} has no encoder of changes, the one that is trained with "
+                "--looks: give another --init."
+            )
+        if not self.looks and given not in FITTING[self.input]:
             raise ModelError(
                 f"{self.model.path} has encoders for --input {self.input}, which do not match "
                 f"--input {given}: give --input {self.input}, or another --init."
@@ -104,7 +118,8 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
         if run is not None and (run / COPY_NAME).exists():
             path = run / COPY_NAME
         model = load(path)
-        found = PretrainedEncoder(model, find_task(model.spec.task).encoders(model))
+        encoders = find_task(model.spec.task).encoders(model)
+        found = PretrainedEncoder(model, encoders, config.looks is not None)
     digest = hashlib.sha256()
     for name, value in found.weights.items():
         digest.update(name.encode() + value.numpy().tobytes())
@@ -136,7 +151,7 @@ def initial_weights(config: ClassifyTrainConfig, spec: ModelSpec) -> str:
     if config.init == NO_INIT or spec.encoder == "rows":
         return RANDOM
     if config.init not in (None, SHIPPED_INIT):
-        return f"the encoder of {config.init}"
+        return RANDOM if spec.input == LOOKS else f"the encoder of {config.init}"
     few = f", as there are fewer than {FEW_CLIPS} clips a class" if config.init is None else ""
     if spec.looks:
         shipped = f"the encoder of changes that comes with vidgru{few}"
