@@ -215,7 +215,8 @@ class Learner(nn.Module):
 
     def forward(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """Return the loss, and the logits of the actions (B, actions)."""
-        with torch.autocast("cpu", convolution_dtype(torch.device("cpu"))):
+        short = convolution_dtype(torch.device("cpu"))
+        with torch.autocast("cpu", short, enabled=short != torch.float32):
             main, side = self.network.encode(windows.frames)
         features = self.network.join(main, side)  # (B, T, D)
         ys, _ = unroll(self.network.core, features)  # (B, T, hidden)

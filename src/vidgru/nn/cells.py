@@ -71,6 +71,11 @@ class TorchCell(Cell):
 
     def sequence(self, xs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run the fused kernel over xs (B, T, input_size); return ys (B, T, hidden_size), state."""
+        kind = xs.device.type
+        if torch.is_autocast_enabled(kind):
+            # In the weights' own precision: not every processor has a kernel for bfloat16.
+            with torch.autocast(kind, enabled=False):
+                return self.sequence(xs.to(next(self.fused.parameters()).dtype), state)
         packed = tuple(s.unsqueeze(0) for s in state)
         ys, last = self.fused(xs, packed if self.states > 1 else packed[0])
         return ys, tuple(s.squeeze(0) for s in (last if self.states > 1 else (last,)))
