@@ -149,7 +149,7 @@ def test_what_is_still_stays_to_the_bit() -> None:
 
 
 def test_at_first_the_next_frame_is_nearly_the_last() -> None:
-    net, clip = network(), torch.nn.functional.avg_pool2d(clip_of(1, 6).flatten(0, 1), 5, 1, 2)
+    net, clip = network(), functional.avg_pool2d(clip_of(1, 6).flatten(0, 1), 5, 1, 2)
     with torch.no_grad():
         logits = net._blend(net.read(clip.view(1, 6, 3, 32, 32)))[1].softmax(1).mean((0, 2, 3))
         # About 1, 0, 0 and -2: what the network does not see yet has little to say.

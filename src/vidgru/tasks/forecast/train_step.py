@@ -18,8 +18,8 @@ from vidgru.tasks.forecast.spec import FORECAST_SIZE, ForecastSpec
 # Share of the training in which true frames are fed in ever less often, and then never.
 TEACHER_FORCING_SHARE = 0.6
 WITHIN = 0.5  # weight in the loss of context frames, each forecast from the true ones before it
-# Share of the training in which they are. Where little moves from frame to frame, as in films of
-# people, a network that has to forecast them to the end learns to copy, and nothing else.
+# Share of the training in which they are. To the end was worse on films of people; that was before
+# EVEN kept such trainings from learning only to copy, and was not measured again.
 WITHIN_SHARE = 0.4
 # Weight in the loss of the squared logits by which copies of the last frame are blended. Where a
 # frame is nearly the last one, they would grow until no gradient passes, and only copying is left.
