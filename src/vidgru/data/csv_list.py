@@ -139,6 +139,9 @@ def listed_groups(path: Path, group_by: str, clips: Sequence[Clip]) -> tuple[str
     for row in read_list(path, group_by, labelled=False):
         by_name[row.name] = row
         by_video[row.listed].append(row)
+    for rows in by_video.values():
+        if len({row.group for row in rows}) == 1:
+            del rows[1:]  # whichever counts: to look through thousands for each clip takes long
 
     def group(clip: Clip) -> str:
         rows = [by_name[clip.name]] if clip.name in by_name else by_video[clip.listed]
