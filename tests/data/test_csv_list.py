@@ -159,7 +159,7 @@ def test_what_a_split_leaves_out_and_what_it_gets_wrong(
     )
     assert [row["split"] for row in rows_of(tmp_path / "run")] == ["train"] * 8 + ["val"] * 2
     for wrong, message in [
-        ("left/9.avi,left,train", "line 12: there is no clip left/9.avi any more."),
+        ("left/9.avi,left,train", "line 12: there is no clip left/9.avi here."),
         ("left/5.avi,right,train", "left/5.avi is of the class 'right' there, but now of 'left'."),
         ("left/5.avi,left,", "line 12: no split."),
         ("left/4.avi,left,train", "line 12: left/4.avi stands there twice."),
@@ -191,7 +191,7 @@ def test_a_split_of_more_labels_than_are_wanted(data: Path, tmp_path: Path) -> N
         **{(label, "val"): 1 for label in ("left", "right")},
     }
     write(tmp_path / "split.csv", "path,label,split", *rows, "left/6.avi,left,train")
-    with pytest.raises(DataError, match=r"line 20: there is no clip left/6\.avi any more"):
+    with pytest.raises(DataError, match=r"line 20: there is no clip left/6\.avi here"):
         read_clips(folder, ClassifyTrainConfig(split=str(split), labels="left,right"))
 
 

@@ -183,7 +183,10 @@ def apply_split(
         if clip is None and labelled and labels is not None and row["label"] not in labels:
             continue
         if clip is None:
-            raise DataError(f"{path}, line {number}: there is no clip {short(name)} any more.")
+            raise DataError(
+                f"{path}, line {number}: there is no clip {short(name)} here. (The split.csv of a "
+                "run lists clips of its --val-folder and --background-videos, too.)"
+            )
         if labelled and clip.label.strip() != row["label"]:
             raise DataError(
                 f"{path}, line {number}: {short(name)} is of the class {short(row['label'])!r} "

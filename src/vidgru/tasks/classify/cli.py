@@ -122,7 +122,7 @@ def _print(
         if not as_json:
             show_predictions(rows, top, sources)
         if plan.events is not None:
-            write_events(plan.events, plan.event_rows)
+            write_events(plan.events, [row for rows in plan.event_rows.values() for row in rows])
             print_saved([plan.events], quiet)
 
 
@@ -135,7 +135,7 @@ class Plan:
     saves: dict[Path, Path]
     frames: dict[Path, Path]
     events: Path | None
-    event_rows: list[list[str]] = field(default_factory=list)
+    event_rows: dict[Path, list[list[str]]] = field(default_factory=dict)  # by source
 
 
 def _plan(
@@ -178,7 +178,7 @@ def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
         write_frames(timeline, frames)
         results.append(frames)
     if plan.events is not None:
-        plan.event_rows.extend(event_rows(timeline))
+        plan.event_rows[source] = event_rows(timeline)
     if video := plan.saves.pop(source, None):
         failure = follow(save_one(timeline, source, video), quiet)
         results.insert(len(results) if failure is None else 0, failure or video)
