@@ -178,7 +178,7 @@ def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
         write_frames(timeline, frames)
         results.append(frames)
     if plan.events is not None:
-        plan.event_rows[source] = event_rows(timeline)
+        plan.event_rows[source] = list(event_rows(timeline))
     if video := plan.saves.pop(source, None):
         failure = follow(save_one(timeline, source, video), quiet)
         results.insert(len(results) if failure is None else 0, failure or video)
