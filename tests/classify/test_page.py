@@ -8,6 +8,7 @@ import pytest
 from helpers import noise, write_images
 from PIL import Image, TiffImagePlugin
 
+from vidgru.core.errors import VideoError
 from vidgru.video.info import VideoInfo
 from vidgru.video.read import Frame, open_video
 
@@ -75,6 +76,24 @@ def test_palettes_are_colours(tmp_path: Path) -> None:
     few[0].save(tmp_path / "one.png")
     for path in (save(tmp_path / "a.tif", few), tmp_path / "one.png"):
         assert (read(path)[0][0].rgb == np.asarray(few[0].convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pages_of_longer_numbers_are_scaled_as_16_bit_grey(tmp_path: Path, kind: type) -> None:
+    ramp = np.linspace(0, 4000, 48).reshape(6, 8)
+    pages = [Image.fromarray((ramp * share).astype(kind)) for share in (1, 0.5)]
+    got, info = read(save(tmp_path / "a.tif", pages))
+    for frame, share in zip(got, (1, 0.5), strict=True):
+        assert np.abs(frame.rgb[..., 0] - ramp * share * 255 / 4095).max() < 0.6
+    assert "of which 12 bits are used" in info.notes[0]
+
+
+@pytest.mark.parametrize("white", [1, -1, 70_000])
+def test_pages_that_are_no_levels_are_refused(tmp_path: Path, white: int) -> None:
+    ramp = np.linspace(0, white, 48, dtype=np.float32).reshape(6, 8)
+    path = save(tmp_path / "a.tif", [Image.fromarray(ramp)] * 2)
+    with pytest.raises(VideoError, match=r"a.tif: no image in it can be read\."):
+        read(path)
 
 
 def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def test_uneven_frames_go_by_time_in_edit_lists() -> None:
     assert [(start, end) for *_, start, end in parse(edit_list(odd), 12)] == [(0, 24), (24, 120)]
 
 
+def test_transitions_last_as_long_in_edit_lists() -> None:
+    fast = edit_list(divided(60, 240.0))  # timecodes count 99 frames a second at most
+    assert [event[2] for event in parse(fast, 99) if event[1] != "C"] == [4, 2, 1]
+    slow = edit_list(divided(60, 0.5))
+    assert [event[2] for event in parse(slow, 1) if event[1] != "C"] == [20, 10, 2]
+    odd = edit_list(divided(60, 12.5))
+    assert [event[2] for event in parse(odd, 12) if event[1] != "C"] == [10, 5, 1]
+
+
 def test_names_in_edit_lists_stay_in_their_line() -> None:
     text = edit_list(cuts_at([], 10, 1.0, source="dir/-a\n* b\x1b\u202e.mp4"))
     assert "TITLE: -a?* b??.mp4\n" in text

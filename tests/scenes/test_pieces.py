@@ -18,11 +18,13 @@ from vidgru.video.pieces import cut_video
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg is installed")
 
 
-def cut(source: Path, lengths: list[int], out: Path) -> list[pieces.Piece]:
+def cut(source: Path, lengths: list[int], out: Path, variable: bool = False) -> list[pieces.Piece]:
     ends = list(np.cumsum(lengths))
     spans = [(int(end) - length, int(end)) for end, length in zip(ends, lengths, strict=True)]
     times = [0.0, *(float(end) / 10 for end in ends)]
-    steps = cut_video(source, spans, times, 10.0, lambda n: out / f"scene-{n + 1:03}")
+    steps = cut_video(
+        source, spans, times, 10.0, lambda n: out / f"scene-{n + 1:03}", variable=variable
+    )
     while True:
         try:
             next(steps)
@@ -103,6 +105,22 @@ def test_uneven_times_stay_in_pieces(tmp_path: Path) -> None:
     retime(clip, [512] * 10 + [1536] * 10)
     times = [frame.time for frame in open_frames(clip)]
     made = cut(clip, [5, 15], tmp_path / "out")
+    check_pieces(made, [5, 15])
+    got = [frame.time for frame in open_frames(made[1].path)]
+    assert got == pytest.approx([time - times[5] for time in times[5:]], abs=0.002)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_times_of_no_rate_stay_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str
+) -> None:
+    monkeypatch.setattr(pieces, "ENCODERS", {encoder: pieces.ENCODERS[encoder]})
+    clip = write_clip(tmp_path / "clip.mp4", numbered([20]), 10, "mp4v")
+    retime(clip, [97 + 397 * n % 911 for n in range(20)])
+    times = [frame.time for frame in open_frames(clip)]
+    made = cut(clip, [5, 15], tmp_path / "out", variable=True)
+    assert [piece.made for piece in made] == ["encoded", "encoded"]
     check_pieces(made, [5, 15])
     got = [frame.time for frame in open_frames(made[1].path)]
     assert got == pytest.approx([time - times[5] for time in times[5:]], abs=0.002)

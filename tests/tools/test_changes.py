@@ -1,12 +1,14 @@
 """What changed for good before a fixed camera: found in scenes whose changes are known."""
 
 import logging
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from changed_scenes import HEIGHT, OTHER, THING, WIDTH, folder, put, still, taken
+from films import write_film
 from helpers import noise, write_clip, write_images
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,6 +227,21 @@ def test_bad_sources_are_named_and_skipped(tmp_path: Path) -> None:
     assert bad == Failure(str(path), f"Cannot read {path}: not a video that can be opened.")
     assert isinstance(found, Changes)
     assert [(c.frame, c.seconds) for c in found.changes] == [(12, 1.2)]
+
+
+def test_frames_that_come_more_slowly_than_declared_are_looked_at(tmp_path: Path) -> None:
+    frames = still(120)
+    put(frames[57:73], THING)
+    path = tmp_path / "a.mkv"
+    # Of a file of 25 frames/s, one in two seconds is left, as after a filter for repeated ones.
+    stamps = [2000 * number for number in range(120)]
+    write_film(path, taken(frames), stamps=stamps, time_base=Fraction(1, 1000))
+    found = detect_changes(path)
+    assert (found.frames, found.every) == (120, 1)
+    assert found.fps == pytest.approx(0.5)
+    assert [(c.frame, c.seconds, c.kind) for c in found.changes] == [
+        (57, 114.0, "appeared"), (73, 146.0, "vanished")
+    ]  # fmt: skip
 
 
 def changes_each_told(sources: list[Path]) -> list[Changes | Failure]:

@@ -47,6 +47,21 @@ def test_the_command_line_prints_and_writes(
         report_changes([str(source)], found, config, False, False)
 
 
+def test_pictures_are_not_written_among_those_of_a_source(
+    tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    frames = still(40)
+    put(frames[17:], THING)
+    source = folder(tmp_path / "seq", taken(frames))
+    before = sorted(source.iterdir())
+    done = vidgru("changes", source, "--images", tmp_path / "seq/../seq", "--overwrite")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"Error: {source} cannot be read and written at once: give another --images.\n"
+    )
+    assert sorted(source.iterdir()) == before
+
+
 def test_names_that_a_spreadsheet_would_compute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
 ) -> None:

@@ -117,6 +117,19 @@ def test_a_folder_is_not_extracted_into_itself(vidgru: Cli, tmp_path: Path) -> N
     assert files(folder) == ["1.png", "2.png"]
 
 
+def test_a_picture_of_an_extraction_is_not_extracted_beside_itself(
+    vidgru: Cli, clip: Path, out: Path
+) -> None:
+    vidgru("extract", clip, "-o", out)
+    before = files(out)
+    done = vidgru("extract", out / before[3], "-o", out, "--size", 8, "--overwrite")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: {out / before[3]} cannot be read and written at once: choose another -o.\n"
+    )
+    assert files(out) == before
+
+
 def test_output_that_is_a_file_or_below_one(vidgru: Cli, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"kept")
     done = vidgru("extract", clip, "-o", tmp_path / "file")

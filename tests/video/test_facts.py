@@ -3,6 +3,7 @@
 from pathlib import Path
 from time import process_time
 
+import PIL.Image
 import pytest
 from helpers import noise, retime, turn, write_clip, write_images
 
@@ -82,6 +83,16 @@ def test_a_clip_cut_short_declares_more(tmp_path: Path) -> None:
     assert 5 < info.frames < 11
     assert info.ends_early
     assert f"{path} ends early" in info.warnings[0]
+
+
+def test_a_last_frame_that_is_shown_for_long_is_no_early_end(tmp_path: Path) -> None:
+    film = retime(write_clip(tmp_path / "a.mp4", noise(8), 10, "mp4v"), [1024] * 7 + [40960])
+    first, *others = map(PIL.Image.fromarray, noise(8))
+    animation, lengths = tmp_path / "a.gif", [100] * 7 + [4000]
+    first.save(animation, save_all=True, append_images=others, duration=lengths)
+    for path in (film, animation):
+        info = facts_of(path)
+        assert (info.frames, info.declared, info.ends_early, info.warnings) == (8, 8, False, ())
 
 
 def test_what_is_read_in_part_cannot_be_judged(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ class VideoFile(Video):
     def _warn_of_early_end(self) -> None:
         if self._frames:
             self._declared = round(self._frames)
+        if self.known is not None and 0 < self.known.frames <= self.frames_read:
+            return  # its last frame is shown for long
         seconds = self.seconds
         end = self._time + 1 / self.fps
         if seconds and end < min(0.9 * seconds, seconds - ENOUGH):

@@ -58,8 +58,8 @@ class VideoInfo(ToDict):
 
     @property
     def ends_early(self) -> bool:
-        """Whether less than 0.9 of the declared time can be read."""
-        if self.declared is None:
+        """Whether less than 0.9 of the declared time can be read, and not all declared frames."""
+        if self.declared is None or self.frames >= self.declared:
             return False
         declared = self.declared / self.fps
         return self.seconds < min(0.9 * declared, declared - ENOUGH)

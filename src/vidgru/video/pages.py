@@ -155,9 +155,20 @@ class PictureSequence(Video):
                 raise ValueError("too large")
             file.load()
             length = float(file.info.get("duration", 0)) / 1000
-            if file.mode.startswith("I;16"):
-                return np.asarray(file).astype(np.uint16), length or 1 / PAGES_FPS
+            if file.mode[0] in "IF":
+                return self._levels(np.asarray(file)), length or 1 / PAGES_FPS
             return np.asarray(file.convert("RGB")), length or 1 / PAGES_FPS
+
+    def _levels(self, grey: np.ndarray) -> np.ndarray:
+        """Return grey of whatever numbers as uint16; raises ValueError where these are no levels.
+
+        Pillow would show all above 255 as white, and shares from 0 to 1 as black.
+        """
+        shares = grey.dtype.kind == "f" and 0 < grey.max() <= 1 and self.frames_read == 0
+        if shares or not (grey.min() >= 0 and grey.max() <= 0xFFFF):  # nan is neither
+            raise ValueError("not 16 bits")
+        levels: np.ndarray = np.rint(grey).astype(np.uint16)
+        return levels
 
     def _measure_depth(self, first: np.ndarray) -> None:
         largest = [int(first.max())]

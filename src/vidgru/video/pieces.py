@@ -38,6 +38,7 @@ SHORT_PACKETS = {
     False: ("-c:a", "aac", "-ar", "48000"),
     True: ("-c:a", "flac", "-frame_size", "256"),
 }
+TICK = "1/60000"  # of uneven times, in seconds; MPEG-4 has no finer one that fits milliseconds
 QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 
 Span = tuple[int, int]  # first frame, and the one after the last
@@ -70,15 +71,18 @@ def cut_video(
     times: Sequence[float],
     fps: float,
     place: Callable[[int], Path],
+    *,
+    variable: bool = False,
 ) -> Generator[int, None, list[Piece]]:
     """Write each span of a source's frames as `place(index)`, with a suffix added.
 
     The spans are contiguous and cover all frames; `times` are the seconds at which they begin and
-    the last one ends, `fps` is their rate. With an ffmpeg program, pieces between key frames are
-    copied and others encoded again, with their sound, in .mp4, .mov, .m4v or .mkv; each is read
-    back and its frames counted. Where that does not give exactly the frames, and without the
-    program, vidgru writes an .mp4 without sound at an even rate, and warns of that unless the
-    source is a folder of images. Yields the number of frames written so far, now and then.
+    the last one ends, `fps` is their rate, `variable` whether they come unevenly. With an ffmpeg
+    program, pieces between key frames are copied and others encoded again, with their sound, in
+    .mp4, .mov, .m4v or .mkv; each is read back and its frames counted. Where that does not give
+    exactly the frames, and without the program, vidgru writes an .mp4 without sound at an even
+    rate, and warns of that unless the source is a folder of images. Yields the number of frames
+    written so far, now and then.
     Raises VideoError, OutputError.
     """
     folder = place(0).parent
@@ -95,7 +99,7 @@ def cut_video(
             ExitStack() as stack,
         ):
             clock = file_clock(source)
-            work = _Work(*found, suffix, Path(scratch), clock)
+            work = _Work(*found, suffix, Path(scratch), clock, variable)
             sounds = yield from work.sounds(source, stack)
             done = 0
             for part in (yield from work.copied(source, spans)):
@@ -142,10 +146,16 @@ class _Work:
     """Cuts files with an ffmpeg program, in a temporary folder."""
 
     def __init__(
-        self, program: str, encoder: str, suffix: str, folder: Path, clock: FileClock
+        self,
+        program: str,
+        encoder: str,
+        suffix: str,
+        folder: Path,
+        clock: FileClock,
+        variable: bool = False,
     ) -> None:
         self.program, self.encoder, self.suffix, self.folder = program, encoder, suffix, folder
-        self.clock = clock
+        self.clock, self.variable = clock, variable
         self.count = 0
         self.source: Path | None = None  # None for intermediate files
 
@@ -204,6 +214,8 @@ class _Work:
         # Colours are stored at half the resolution, which requires even sides.
         options = ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
         options += ["-c:v", self.encoder, *ENCODERS[self.encoder], "-vsync", "passthrough"]
+        if self.variable:  # otherwise times would be rounded to the usual frame rate
+            options += ["-enc_time_base", TICK]
         if starts:
             forced = "+".join(f"eq(n,{start})" for start in starts)
             options += ["-force_key_frames", f"expr:{forced}"]

@@ -29,7 +29,9 @@ def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
     would darken what is dark already, and a comment names it. Timecodes count frames at the rounded
     rate; where frames come unevenly or at another rate, they are the times at that rate.
     """
-    rate, starts = _starts(scenes)
+    rate = counting_rate(scenes.fps)
+    even = not scenes.variable and abs(scenes.fps / rate - 1) < 0.02  # 29.97 counts as 30
+    starts = _starts(scenes, rate, even)
     name = _line(os.path.basename(os.path.abspath(scenes.source)))
     late = Timecode(round(clock.start * rate), rate)
     source = read_timecode(clock.timecode, rate) or late
@@ -45,7 +47,10 @@ def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
         begins = scene.begins
         length = 0
         if begins is not None and begins.kind != "cut":
-            length = min(begins.end - begins.start, end - start, LONGEST)
+            length = begins.end - begins.start
+            if not even:  # counted in its own frames
+                length = max(round(length / scenes.fps * rate), 1)
+            length = min(length, end - start, LONGEST)
         if begins is None or length < 1:
             lines += ["", event(scene.number, "C", start, end), f"* FROM CLIP NAME: {name}"]
             continue
@@ -68,10 +73,11 @@ def write_edl(scenes: Scenes, path: Path) -> None:
     write_bytes(path, text.encode("utf-8", "replace"))
 
 
-def _starts(scenes: Scenes) -> tuple[int, list[int]]:
-    """Return the rate of timecodes, and the frames at it where events begin, and the end."""
-    rate = counting_rate(scenes.fps)
-    even = not scenes.variable and abs(scenes.fps / rate - 1) < 0.02  # 29.97 counts as 30
+def _starts(scenes: Scenes, rate: int, even: bool) -> list[int]:
+    """Return where events begin, and the end, in frames of timecodes at a rate.
+
+    even: whether these are the frames of the source.
+    """
     starts: list[int] = []
     for scene in scenes.scenes:
         # A dissolve of an edit list begins where its new scene does.
@@ -81,7 +87,7 @@ def _starts(scenes: Scenes) -> tuple[int, list[int]]:
         place = frame if even else round(seconds * rate)
         starts.append(max(place, starts[-1] + 1) if starts else 0)
     end = scenes.frames if even else round(scenes.seconds * rate)
-    return rate, [*starts, max(end, starts[-1] + 1)]
+    return [*starts, max(end, starts[-1] + 1)]
 
 
 def _line(name: str) -> str:

@@ -198,6 +198,7 @@ def _save_pieces(scenes: Scenes, folder: Path) -> Generator[Progress, None, None
         [*(scene.start_seconds for scene in scenes.scenes), scenes.seconds],
         scenes.fps,
         lambda index: folder / _name(scenes, index + 1),
+        variable=scenes.variable,
     )
     done = 0
     while True:

@@ -48,6 +48,9 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
     looks = 0
     with open_video(source) as video:
         every = _every(video)
+        # Where frames come more slowly than is declared, time decides.
+        longest = (every - 0.5) / video.fps
+        last, seen = -every, 0.0  # frame and time of the last look
         wanted = round((video.seconds or 0) * video.fps)
         size: tuple[int, int] | None = None
         width = height = 0
@@ -64,8 +67,9 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
                     )  # fmt: skip
 
         while (time := video.grab()) is not None:
-            if (video.frames_read - 1) % every:
+            if video.frames_read - 1 - last < every and time - seen < longest:
                 continue
+            last, seen = video.frames_read - 1, time
             if size is None:
                 first = video.retrieve()
                 height, width = first.shape[:2]
@@ -74,7 +78,7 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
                 look = shrink(first, size)
             else:
                 look = _fitting(video, size, (width, height))
-            looked[looks] = video.frames_read - 1, time
+            looked[looks] = last, time
             looked.pop(looks - 2 * MAX_LOOKS, None)
             looks += 1
             report(detector.push(look))
@@ -89,7 +93,12 @@ def change_steps(source: Source) -> Generator[Progress, None, Changes]:
         info = video.info()
     log_warnings(info)
     changes.sort(key=lambda change: change.frame)
-    return Changes(str(source), info.frames, info.fps, width, height, every, tuple(changes))
+    fps = info.frames / info.seconds
+    if abs(info.fps / fps - 1) < 0.01:  # times are rounded
+        fps = info.fps
+    if looks > -(-info.frames // every):
+        every = max(1, round(info.frames / looks))
+    return Changes(str(source), info.frames, fps, width, height, every, tuple(changes))
 
 
 def _every(video: Video) -> int:

@@ -95,9 +95,13 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
 
 def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
     check_folder(out)
+    folders = {os.path.realpath(out / job.folder) for job in jobs}
     for job in jobs:
         check_folder(out / job.folder)
-        if os.path.realpath(job.source) == os.path.realpath(out / job.folder):
+        source = os.path.realpath(job.source)
+        # A picture of an earlier extraction would be removed with all others there.
+        own = FRAME_FILE.fullmatch(os.path.basename(source)) is not None
+        if source in folders or (own and os.path.dirname(source) in folders):
             raise OutputError(
                 f"{job.source} cannot be read and written at once: choose another -o."
             )
