@@ -202,6 +202,12 @@ def test_many_sources(trained: vidgru.TrainResult, tmp_path: Path) -> None:
     assert [one.source for one in model.predict_many(clip)] == [str(clip)]
 
 
+def test_each_source_has_one_result(tmp_path: Path) -> None:
+    clips = [write_clip(tmp_path / f"{name}.avi", noise(30, seed=7), 10) for name in "ab"]
+    found = list(vidgru.load("motion").predict_many([clips[0], "none.mp4", clips[1]]))
+    assert [type(one) for one in found] == [vidgru.Motion, vidgru.Failure, vidgru.Motion]
+
+
 def test_progress_of_a_check(tmp_path: Path) -> None:
     for label in "ab":
         for number in range(2):

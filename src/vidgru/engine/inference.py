@@ -90,8 +90,14 @@ class VideoModel(ABC, Generic[Result]):
                 for source in given
                 for part in ([source] if isinstance(source, Frames) else find_sources(source))
             ]
-            for item in each(found, self.steps):
-                if not isinstance(item, Progress):
-                    yield item
-                elif progress is not None:
-                    progress(item)
+            for source in found:
+                if isinstance(source, Failure):
+                    yield source
+                    continue
+                try:
+                    # Steps may yield more than Progress: of motion, each second.
+                    result = run_to_end(self.steps(source), progress)
+                except VideoError as error:
+                    yield Failure(str(source), str(error))
+                else:
+                    yield result
