@@ -185,6 +185,48 @@ def test_how_a_model_cannot_be_loaded(options: dict[str, Any], sentence: str) ->
     assert str(failed.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"cores": None}, "Invalid core. It must be a text, not NoneType."),
+        ({"inputs": 3}, "Invalid input. It must be a text, not int."),
+    ],
+)
+def test_what_cannot_be_compared(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.compare("none", **options)
+    assert str(failed.value) == sentence
+
+
+def test_a_preset_is_called_by_its_name() -> None:
+    with pytest.raises(vidgru.VidgruError, match=r"Invalid preset \['article'\]\. Choose one of"):
+        vidgru.train("none", preset=["article"])  # type: ignore[call-overload]
+
+
+def test_frames_are_called_by_a_text() -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.Frames(np.zeros((2, 4, 4, 3), np.uint8), 25, Path("a.mp4"))  # type: ignore[arg-type]
+    assert str(failed.value) == (
+        f"Cannot read frames in memory: their name is a text, not {type(Path()).__name__}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("shortest", "sentence"),
+    [
+        (float("nan"), "Invalid min_seconds=nan. It must be a finite number."),
+        (-1, "Invalid min_seconds=-1. It must be more than 0."),
+        ("1", "Invalid min_seconds. It must be a number, not str."),
+    ],
+)
+def test_how_short_a_bout_cannot_be(
+    trained: vidgru.TrainResult, shortest: Any, sentence: str
+) -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.load(trained.run).timeline(vidgru.Frames(noise(8), 10), min_seconds=shortest)
+    assert str(failed.value) == sentence
+
+
 def test_one_core_is_compared_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(vidgru.VidgruError, match="Nothing to compare: give core or input"):
         vidgru.compare(tmp_path / "none", cores="gru")

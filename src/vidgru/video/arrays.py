@@ -24,6 +24,9 @@ class Frames:
 
     def __post_init__(self) -> None:
         rgb = self.rgb
+        if not isinstance(self.name, str):
+            kind = type(self.name).__name__
+            raise VideoError(f"Cannot read frames in memory: their name is a text, not {kind}.")
         if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 4:
             raise VideoError(f"Cannot read {self.name}: give rgb as a numpy array of uint8.")
         if rgb.shape[-1] != 3 or not rgb.size or rgb[0].size > 3 * MAX_PIXELS:
