@@ -1,6 +1,7 @@
 """The library as a program uses it: one way to load, sources, progress, messages, results."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,18 @@ def test_what_cannot_be_compared(options: dict[str, Any], sentence: str) -> None
 def test_a_preset_is_called_by_its_name() -> None:
     with pytest.raises(vidgru.VidgruError, match=r"Invalid preset \['article'\]\. Choose one of"):
         vidgru.train("none", preset=["article"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64])
+def test_rates_of_numpy_are_numbers(kind: type[Any]) -> None:
+    rgb = np.stack(list(noise(30)))
+    for name in ("motion", "scenes"):
+        model = vidgru.load(name)
+        found = model.predict(vidgru.Frames(rgb, kind(12)))
+        assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+        assert found == model.predict(vidgru.Frames(rgb, 12))
+    with pytest.raises(vidgru.VidgruError, match="fps is 1j, not a number above 0"):
+        vidgru.Frames(rgb, np.complex64(1j))  # type: ignore[arg-type]
 
 
 def test_frames_are_called_by_a_text() -> None:

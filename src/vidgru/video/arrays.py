@@ -33,9 +33,12 @@ class Frames:
             raise VideoError(
                 f"Cannot read {self.name}: rgb is (frames, height, width, 3), not {rgb.shape}."
             )
-        if not isinstance(self.fps, int | float | np.number) or not 0 < self.fps < 1e5:
+        # Times would be as coarse as a numpy number of few bits, and results no plain values.
+        fps = self.fps.item() if isinstance(self.fps, np.number) else self.fps
+        if not isinstance(fps, int | float) or not 0 < fps < 1e5:
             wanted = "a number above 0 and below 100000"
             raise VideoError(f"Cannot read {self.name}: fps is {self.fps}, not {wanted}.")
+        object.__setattr__(self, "fps", float(fps))
 
     def __str__(self) -> str:
         return self.name
