@@ -308,6 +308,14 @@ def test_results_are_readable() -> None:
     assert len(repr(changes)) < 200
 
 
+def test_a_field_of_motion_is_a_result_as_others_are() -> None:
+    field = next(vidgru.load("motion").fields(vidgru.Frames(np.stack(list(noise(8))), 10)))
+    assert repr(field).startswith("MotionField(time=0.1, velocity=<4x8x8x2 numbers>, ")
+    plain = json.loads(json.dumps(field.to_dict()))
+    assert np.array_equal(np.float32(plain["velocity"]), field.velocity)
+    assert plain["things"] is None
+
+
 def test_help_says_what_options_mean() -> None:
     for config in (vidgru.ClassifyTrainConfig, vidgru.MotionTrainConfig, vidgru.ExtractConfig):
         for item in dataclasses.fields(config):
