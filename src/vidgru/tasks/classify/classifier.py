@@ -102,6 +102,7 @@ class Classifier(VideoModel[Prediction]):
         max_error: float | None,
     ) -> None:
         self.path, self.spec, self.metrics = path, spec, metrics
+        self.reads_pictures = spec.frames == 1
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // max(spec.size, spec.looks_side) ** 2))
         self.confidence, self.max_error = confidence, max_error
         self.temperature = confidence.temperature
