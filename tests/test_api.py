@@ -1,6 +1,7 @@
 """The library as a program uses it: one way to load, sources, progress, messages, results."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,60 @@ def test_how_a_model_cannot_be_loaded(options: dict[str, Any], sentence: str) ->
     assert str(failed.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"cores": None}, "Invalid core. It must be a text, not NoneType."),
+        ({"inputs": 3}, "Invalid input. It must be a text, not int."),
+    ],
+)
+def test_what_cannot_be_compared(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.compare("none", **options)
+    assert str(failed.value) == sentence
+
+
+def test_a_preset_is_called_by_its_name() -> None:
+    with pytest.raises(vidgru.VidgruError, match=r"Invalid preset \['article'\]\. Choose one of"):
+        vidgru.train("none", preset=["article"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64])
+def test_rates_of_numpy_are_numbers(kind: type[Any]) -> None:
+    rgb = np.stack(list(noise(30)))
+    for name in ("motion", "scenes"):
+        model = vidgru.load(name)
+        found = model.predict(vidgru.Frames(rgb, kind(12)))
+        assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+        assert found == model.predict(vidgru.Frames(rgb, 12))
+    with pytest.raises(vidgru.VidgruError, match="fps is 1j, not a number above 0"):
+        vidgru.Frames(rgb, np.complex64(1j))  # type: ignore[arg-type]
+
+
+def test_frames_are_called_by_a_text() -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.Frames(np.zeros((2, 4, 4, 3), np.uint8), 25, Path("a.mp4"))  # type: ignore[arg-type]
+    assert str(failed.value) == (
+        f"Cannot read frames in memory: their name is a text, not {type(Path()).__name__}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("shortest", "sentence"),
+    [
+        (float("nan"), "Invalid min_seconds=nan. It must be a finite number."),
+        (-1, "Invalid min_seconds=-1. It must be more than 0."),
+        ("1", "Invalid min_seconds. It must be a number, not str."),
+    ],
+)
+def test_how_short_a_bout_cannot_be(
+    trained: vidgru.TrainResult, shortest: Any, sentence: str
+) -> None:
+    with pytest.raises(vidgru.VidgruError) as failed:
+        vidgru.load(trained.run).timeline(vidgru.Frames(noise(8), 10), min_seconds=shortest)
+    assert str(failed.value) == sentence
+
+
 def test_one_core_is_compared_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(vidgru.VidgruError, match="Nothing to compare: give core or input"):
         vidgru.compare(tmp_path / "none", cores="gru")
@@ -200,6 +255,12 @@ def test_many_sources(trained: vidgru.TrainResult, tmp_path: Path) -> None:
     assert failed == vidgru.Failure("none.mp4", "Cannot read none.mp4: no such file or folder.")
     assert {one.stage for one in seen} == {str(clip), "frames in memory"}
     assert [one.source for one in model.predict_many(clip)] == [str(clip)]
+
+
+def test_each_source_has_one_result(tmp_path: Path) -> None:
+    clips = [write_clip(tmp_path / f"{name}.avi", noise(30, seed=7), 10) for name in "ab"]
+    found = list(vidgru.load("motion").predict_many([clips[0], "none.mp4", clips[1]]))
+    assert [type(one) for one in found] == [vidgru.Motion, vidgru.Failure, vidgru.Motion]
 
 
 def test_progress_of_a_check(tmp_path: Path) -> None:
@@ -245,6 +306,14 @@ def test_results_are_readable() -> None:
     changes = vidgru.Changes("a.mp4", 10, 25.0, 64, 48, 1, (change,) * 5)
     assert "changes=<5 Change>" in repr(changes)
     assert len(repr(changes)) < 200
+
+
+def test_a_field_of_motion_is_a_result_as_others_are() -> None:
+    field = next(vidgru.load("motion").fields(vidgru.Frames(np.stack(list(noise(8))), 10)))
+    assert repr(field).startswith("MotionField(time=0.1, velocity=<4x8x8x2 numbers>, ")
+    plain = json.loads(json.dumps(field.to_dict()))
+    assert np.array_equal(np.float32(plain["velocity"]), field.velocity)
+    assert plain["things"] is None
 
 
 def test_help_says_what_options_mean() -> None:

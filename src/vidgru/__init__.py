@@ -271,7 +271,10 @@ def compare(
         config = make(
             ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
         )
-        named = [(some,) if isinstance(some, str) else tuple(some) for some in (cores, inputs)]
+        named = [
+            (some,) if isinstance(some, str) or not isinstance(some, Iterable) else tuple(some)
+            for some in (cores, inputs)
+        ]
         return run(folder, config, CompareConfig(named[0], named[1], seeds), progress)
 
 

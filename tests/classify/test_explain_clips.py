@@ -122,8 +122,9 @@ def test_a_stretch_that_is_none(trained: TrainResult) -> None:
     model = vidgru.load(trained.run)
     for start, end, sentence in (
         (2.0, 1.0, "end=1 must be later than start=2."),
-        (-1.0, None, "Invalid start=-1.0: give seconds, 0 or more."),
-        (0.0, float("nan"), "end=nan must be later than start=0."),
+        (-1.0, None, r"Invalid start=-1\.0\. It must be at least 0\."),
+        (0.0, float("nan"), "Invalid end=nan. It must be a finite number."),
+        (None, "x", "Invalid end. It must be a number, not str."),
     ):
         with pytest.raises(OptionError, match=sentence):
             model.explain(Frames(noise(5), 10), start=start, end=end)

@@ -9,7 +9,7 @@ import pytest
 from conftest import Done
 from helpers import make_folder, noise, write_images
 
-from vidgru import train
+from vidgru import load, train
 from vidgru.core.errors import OptionError
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import PRESETS, ClassifyTrainConfig
@@ -54,6 +54,8 @@ def test_single_images(vidgru: Vidgru, pictures: Path, tmp_path: Path, encoder: 
     for answer in answers:
         assert Path(answer["source"]).parent.name == answer["label"]
         assert (answer["frames"], len(answer["windows"])) == (1, 1)
+    found = list(load(run).predict_many(pictures / "test"))
+    assert [one.source for one in found] == [answer["source"] for answer in answers]
 
 
 def test_rows_of_a_video_are_each_frame_by_itself(vidgru: Vidgru, tmp_path: Path) -> None:

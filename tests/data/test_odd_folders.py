@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers import noise, touch, write_images
 
-from vidgru.core.errors import DataError
+from vidgru.core.errors import DataError, OutputError
+from vidgru.core.results import Failure
 from vidgru.data.account import find_clips
 from vidgru.data.annotations import videos
 from vidgru.data.annotations.config import AnnotationConfig
@@ -20,6 +22,10 @@ from vidgru.data.checks import _findings_by_pairs
 from vidgru.data.decode import Readings, without_stills
 from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip, read_folder
+from vidgru.data.sources import read_source
+from vidgru.engine.run_folder import check_run
+from vidgru.tools.extract.extract import extract
+from vidgru.tools.extract.options import ExtractConfig
 from vidgru.video.find import find_videos
 from vidgru.video.read import open_video
 
@@ -78,6 +84,48 @@ def test_folders_in_folders_without_end(tmp_path: Path) -> None:
     (tmp_path / "a/d").rename(hidden)
     _, account = find_clips(tmp_path)
     assert account.clips == {"": 2}
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that holds a.mp4 and a folder `shut`, which the system refuses to enter.
+
+    Permissions would not do: there are none for root.
+    """
+    touch(tmp_path, "clips/a.mp4")
+    (tmp_path / "clips" / "shut").mkdir()
+
+    def refusing(call: Callable[..., Any], reached: Callable[[str], bool]) -> Callable[..., Any]:
+        def refused(path: Any = ".", *args: Any, **options: Any) -> Any:
+            if not isinstance(path, int) and reached(os.fspath(path)):
+                raise PermissionError(13, "Permission denied", os.fspath(path))
+            return call(path, *args, **options)
+
+        return refused
+
+    def below(path: str) -> bool:
+        return "/shut/" in path
+
+    for name in ("scandir", "listdir"):
+        listing = refusing(getattr(os, name), lambda path: path.endswith("/shut") or below(path))
+        monkeypatch.setattr(os, name, listing)
+    monkeypatch.setattr(os, "stat", refusing(os.stat, below))
+    return tmp_path / "clips"
+
+
+def test_a_folder_that_may_not_be_entered_is_named(closed: Path) -> None:
+    shut = closed / "shut"
+    sentence = f"Cannot read {shut}: Permission denied."
+    assert find_videos(closed) == [Failure(str(shut), sentence), closed / "a.mp4"]
+    with pytest.raises(DataError) as failed:
+        read_source(shut)
+    assert str(failed.value) == sentence
+    for out in (shut, shut / "a" / "b"):
+        with pytest.raises(OutputError, match=r"Cannot make the run folder .*: Permission denied"):
+            check_run(closed, str(out))
+    with pytest.raises(OutputError) as unwritten:
+        list(extract(closed / "a.mp4", shut, ExtractConfig()))
+    assert str(unwritten.value) == sentence
 
 
 def test_videos_below_are_searched_once_for_all_files(

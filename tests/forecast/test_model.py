@@ -14,7 +14,7 @@ from forecast_models import SIZE, SPEC, direct, make_model
 from helpers import noise, retime, turn, write_clip, write_images
 
 from vidgru import TrainResult
-from vidgru.core.errors import ModelError, OptionError, VideoError
+from vidgru.core.errors import ModelError, OptionError, VideoError, VidgruError
 from vidgru.tasks.forecast import model as forecast
 from vidgru.tasks.forecast.metrics import errors
 from vidgru.tasks.forecast.model import ForecastModel
@@ -120,6 +120,13 @@ def test_few_frames(
         9,
         3,
     )
+
+
+def test_seconds_that_are_none(model: ForecastModel, square: Path) -> None:
+    assert model.forecast(square, at=0.5) == model.forecast(square, at=[0.5])
+    for wrong in (None, "0.5", [None]):
+        with pytest.raises(VidgruError, match=r"^Invalid at\. It must be a number, not"):
+            model.forecast(square, at=wrong)  # type: ignore[arg-type]
 
 
 def test_the_end_of_a_video_and_beyond(model: ForecastModel, square: Path) -> None:

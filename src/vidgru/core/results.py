@@ -60,6 +60,8 @@ def _short(value: Any) -> str:
         items = [_short(item) for item in value[:MAX_ITEMS]]
         more = f", ... {len(value)} in all" if len(value) > MAX_ITEMS else ""
         return f"[{', '.join(items)}{more}]"
+    if shape := getattr(value, "shape", ()):
+        return f"<{'x'.join(map(str, shape))} numbers>"
     return repr(value)
 
 
@@ -72,6 +74,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):  # an array; numpy is not imported here
+        return value.tolist()
     return value
 
 

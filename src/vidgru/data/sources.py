@@ -1,5 +1,7 @@
 """Clips of whatever is given: a folder, a list or annotations of long videos."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,17 @@ from vidgru.data.folder import Clip
 from vidgru.data.results import Account
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise DataError for what the system does not let be read."""
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or "the clips"
+        raise DataError(f"Cannot read {what}: {error.strerror or error}.") from error
+
+
+@_readable()
 def find_source(
     source: Path,
     group_by: str | None = None,

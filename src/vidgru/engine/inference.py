@@ -60,6 +60,8 @@ class ReadingProgress:
 class VideoModel(ABC, Generic[Result]):
     """A model that is ready to predict; `vidgru.load` opens one."""
 
+    reads_pictures = False  # each by itself, not as frames of a sequence
+
     @abstractmethod
     def steps(self, source: Source) -> Generator[Any, None, Result]:
         """Predict for one source, yielding Progress all along and what is known earlier.
@@ -80,18 +82,29 @@ class VideoModel(ABC, Generic[Result]):
     ) -> Iterator[Result | Failure]:
         """Yield the result of each source, or the Failure that says why there is none, in order.
 
-        A folder stands for the videos in it at any depth, or else for its images as one sequence.
-        Raises OptionError for what is live.
+        A folder stands for the videos in it at any depth, or else for its images as one sequence;
+        of a model that reads each picture by itself, each image is a source. Raises OptionError for
+        what is live.
         """
         given = [sources] if isinstance(sources, Frames) else listed(cast(Any, sources))
         with python_names():
             found = [
                 part
                 for source in given
-                for part in ([source] if isinstance(source, Frames) else find_sources(source))
+                for part in (
+                    [source]
+                    if isinstance(source, Frames)
+                    else find_sources(source, images=self.reads_pictures)
+                )
             ]
-            for item in each(found, self.steps):
-                if not isinstance(item, Progress):
-                    yield item
-                elif progress is not None:
-                    progress(item)
+            for source in found:
+                if isinstance(source, Failure):
+                    yield source
+                    continue
+                try:
+                    # Steps may yield more than Progress: of motion, each second.
+                    result = run_to_end(self.steps(source), progress)
+                except VideoError as error:
+                    yield Failure(str(source), str(error))
+                else:
+                    yield result

@@ -58,10 +58,13 @@ def check_run(folder: Path, out: str | None, kind: str = "") -> Path:
     Raises OutputError where it cannot be made, which is known before the clips are read.
     """
     run = RUNS / f"{_name(folder)}{kind}-1" if out is None else Path(out)
-    if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
-        raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
-    if out is not None and os.path.lexists(run) and not (run.is_dir() and not os.listdir(run)):
-        raise OutputError(f"{run} exists already: give another --out, or remove it.")
+    try:
+        if blocked := [path for path in run.parents if path.exists() and not path.is_dir()]:
+            raise OutputError(f"Cannot make the run folder {run}: {blocked[0]} is a file.")
+        if out is not None and os.path.lexists(run) and not (run.is_dir() and not os.listdir(run)):
+            raise OutputError(f"{run} exists already: give another --out, or remove it.")
+    except OSError as error:
+        raise OutputError(f"Cannot make the run folder {run}: {error.strerror}.") from error
     check_folder(run)
     return run
 

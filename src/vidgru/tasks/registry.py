@@ -166,7 +166,7 @@ def options_of(kind: str) -> dict[str, list[About]]:
 def _preset(task: About, preset: str | None) -> dict[str, Any]:
     if preset is None:
         return {}
-    if preset not in presets():
+    if not isinstance(preset, str) or preset not in presets():
         raise OptionError(f"Invalid --preset {preset!r}. Choose one of: {', '.join(presets())}.")
     if preset not in task.presets:
         _refuse("--preset", presets()[preset], f"--task {task.name}")

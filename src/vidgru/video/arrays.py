@@ -24,15 +24,21 @@ class Frames:
 
     def __post_init__(self) -> None:
         rgb = self.rgb
+        if not isinstance(self.name, str):
+            kind = type(self.name).__name__
+            raise VideoError(f"Cannot read frames in memory: their name is a text, not {kind}.")
         if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 4:
             raise VideoError(f"Cannot read {self.name}: give rgb as a numpy array of uint8.")
         if rgb.shape[-1] != 3 or not rgb.size or rgb[0].size > 3 * MAX_PIXELS:
             raise VideoError(
                 f"Cannot read {self.name}: rgb is (frames, height, width, 3), not {rgb.shape}."
             )
-        if not isinstance(self.fps, int | float | np.number) or not 0 < self.fps < 1e5:
+        # Times would be as coarse as a numpy number of few bits, and results no plain values.
+        fps = self.fps.item() if isinstance(self.fps, np.number) else self.fps
+        if not isinstance(fps, int | float) or not 0 < fps < 1e5:
             wanted = "a number above 0 and below 100000"
             raise VideoError(f"Cannot read {self.name}: fps is {self.fps}, not {wanted}.")
+        object.__setattr__(self, "fps", float(fps))
 
     def __str__(self) -> str:
         return self.name

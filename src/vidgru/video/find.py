@@ -115,7 +115,8 @@ def is_video(name: str) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Return whether a folder is a run, or a comparison of runs."""
-    return any((folder / name).exists() for name in RUN_FILES)
+    # Not Path.exists, which fails on a folder that may not be entered.
+    return any(os.path.exists(folder / name) for name in RUN_FILES)
 
 
 def is_sequence(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_config import ModelConfig
 from vidgru.engine.newest_run import RUNS, newest_run
 from vidgru.tasks.classify.live import watch
+from vidgru.tasks.classify.options import PredictConfig
 from vidgru.tasks.classify.probabilities import (
     choose_threshold,
     clip_probabilities,
@@ -101,6 +102,7 @@ class Classifier(VideoModel[Prediction]):
         max_error: float | None,
     ) -> None:
         self.path, self.spec, self.metrics = path, spec, metrics
+        self.reads_pictures = spec.frames == 1
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // max(spec.size, spec.looks_side) ** 2))
         self.confidence, self.max_error = confidence, max_error
         self.temperature = confidence.temperature
@@ -188,8 +190,9 @@ class Classifier(VideoModel[Prediction]):
         A window begins about every quarter of a second, and anew where a new shot begins.
         Segments are `unsure` like whole videos, by the threshold for the requested `max_error`;
         none is shorter than `min_seconds`, unless the video is. Frames are read once, in order, in
-        constant memory. Raises VideoError.
+        constant memory. Raises VideoError, OptionError.
         """
+        PredictConfig(timeline=True, min_seconds=min_seconds)  # checks it
         spec, times = self.spec, array("d")
         reading = ReadingProgress(source, spec.fps, times)
         # A power of two, so that the side encoder can skip frames.

@@ -61,7 +61,7 @@ class ForecastModel(VideoModel[Forecast]):
         self,
         source: Source,
         ahead: int | None = None,
-        at: Sequence[float] = (),
+        at: float | Sequence[float] = (),
         *,
         progress: OnProgress | None = None,
     ) -> tuple[Forecast, ...]:
@@ -89,7 +89,7 @@ class ForecastModel(VideoModel[Forecast]):
         return found[-1]
 
     def forecast_steps(
-        self, source: Source, ahead: int | None = None, at: Sequence[float] = ()
+        self, source: Source, ahead: int | None = None, at: float | Sequence[float] = ()
     ) -> Generator[Progress | Forecast, None, None]:
         """Forecast `ahead` frames (left out: as many as in training) after seconds `at`.
 
@@ -100,6 +100,8 @@ class ForecastModel(VideoModel[Forecast]):
         its length. Raises VideoError, also for an `at` beyond the end, after all earlier ones; and
         OptionError.
         """
+        if isinstance(at, str) or not isinstance(at, Iterable):
+            at = (at,)
         config = ForecastConfig(ahead=ahead, at=tuple(at))  # checks them
         ahead = config.ahead or self.spec.ahead
         look, rate = self._look(source)

@@ -19,7 +19,7 @@ Field: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, eq=False)
-class MotionField:
+class MotionField(ToDict):
     """Motion at one frame and ahead of it, for each cell of a coarse grid over the picture.
 
     time: of the frame, in seconds; velocity: (1 + len(AHEAD), grid, grid, 2), mean over the cell in

@@ -112,9 +112,13 @@ def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
 
 
 def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # folder.is_dir() fails on too long a name
         return []
-    return [folder / each for each in sorted(os.listdir(folder)) if name.fullmatch(each)]
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise OutputError(f"Cannot read {folder}: {error.strerror or error}.") from error
+    return [folder / each for each in names if name.fullmatch(each)]
 
 
 def _extract_one(

@@ -17,7 +17,7 @@ from vidgru.tasks.classify.build import AnyNetwork
 from vidgru.tasks.classify.explain.analyse import analyse
 from vidgru.tasks.classify.explain.gates import KEPT_MAPS
 from vidgru.tasks.classify.explain.nearest import ClipIndex
-from vidgru.tasks.classify.explain.options import METHODS, check_span
+from vidgru.tasks.classify.explain.options import METHODS, ExplainConfig
 from vidgru.tasks.classify.explain.results import Explanation, HeldStill
 from vidgru.tasks.classify.network import Network
 from vidgru.tasks.classify.results import Prediction
@@ -63,11 +63,10 @@ def ask(
             f"{path} uses a picture encoder, whose share of a prediction cannot be explained: "
             "explain a model that was trained without --looks."
         )
-    if method not in METHODS:
-        raise OptionError(f"Invalid --method {method!r}. Choose one of: {', '.join(METHODS)}.")
+    config = ExplainConfig(label=label, against=against, method=method, start=start, end=end)
     if label is not None and label == against:
         raise OptionError(f"--against {against!r} is the explained class: give another one.")
-    begin = check_span(start, end)
+    begin = config.start or 0.0
     return Question(_number(spec, path, label), _number(spec, path, against), method, begin, end)
 
 

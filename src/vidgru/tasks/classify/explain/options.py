@@ -1,6 +1,5 @@
 """Options of `explain`."""
 
-import math
 from dataclasses import dataclass
 
 from vidgru.core.errors import OptionError
@@ -8,16 +7,6 @@ from vidgru.core.options import option
 from vidgru.engine.model_config import ModelConfig
 
 METHODS = ("gradient", "occlusion")
-
-
-def check_span(start: float | None, end: float | None) -> float:
-    """Return where a stretch begins, in seconds; raises OptionError where it is none."""
-    begin = start or 0.0
-    if not 0 <= begin < math.inf:
-        raise OptionError(f"Invalid --start {start}: give seconds, 0 or more.")
-    if end is not None and not begin < end < math.inf:
-        raise OptionError(f"--end {end:g} must be later than --start {begin:g}.")
-    return begin
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,9 @@ class ExplainConfig(ModelConfig):
         super().__post_init__()
         if self.summary and (self.label is not None or self.against is not None):
             raise OptionError("--summary is of all classes: leave out --class and --against.")
-        check_span(self.start, self.end)
+        begin = self.start or 0.0
+        if self.end is not None and self.end <= begin:
+            raise OptionError(f"--end {self.end:g} must be later than --start {begin:g}.")
         if self.summary and (self.start is not None or self.end is not None):
             raise OptionError("--summary is of whole videos: leave out --start and --end.")
         if self.summary and self.method != "gradient":
