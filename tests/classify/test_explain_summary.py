@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Done
-from helpers import noise, write_clip
+from helpers import noise, write_clip, write_images
 from numpy.typing import NDArray
 
 import vidgru
@@ -136,3 +136,16 @@ def test_too_long_a_video_is_not_to_be_cut_by_options_that_are_refused(
         done = vidgru("explain", path, "--summary", "--model", trained.run, "-o", tmp_path / "out")
     assert done.code == 1
     assert done.err.endswith("the most that can be explained at once: cut it, or leave it out.\n")
+
+
+def test_a_picture_that_is_read_is_not_written_over(
+    trained: TrainResult, tmp_path: Path, vidgru: Callable[..., Done]
+) -> None:
+    write_images(tmp_path, noise(1), ["summary.png"])
+    before = (tmp_path / "summary.png").read_bytes()
+    words = ("--summary", "--model", trained.run, "-o", tmp_path)
+    for source in (tmp_path / "summary.png", tmp_path):
+        done = vidgru("explain", source, *words)
+        assert (done.code, "cannot be read and written at once" in done.err) == (2, True)
+    assert (tmp_path / "summary.png").read_bytes() == before
+    assert not (tmp_path / "summary.json").exists()

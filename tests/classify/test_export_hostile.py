@@ -82,7 +82,7 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "description cannot be read",
     ),
     "later format": (lambda data: changed(data, header(format=2)), "another version of vidgru"),
-    "no spec": (lambda data: changed(data, header(spec=None)), "description cannot be read"),
+    "no spec": (lambda data: changed(data, header(spec=None)), "it names no task"),
     "no confidence": (lambda data: changed(data, header(confidence=[])), "cannot be read"),
     "of another size": (
         lambda data: changed(
@@ -119,6 +119,10 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
             ),
         ),
         "answers have another shape",
+    ),
+    "another task": (
+        lambda data: changed(data, header(spec={"task": "motion"})),
+        "is a model of motion: vidgru predicts with the run folder only.",
     ),
 }
 

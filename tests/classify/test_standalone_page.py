@@ -182,6 +182,24 @@ def test_a_picture_can_be_dropped_and_all_is_readable(
     assert opened.complaints == []
 
 
+def test_what_is_transparent_shows_nothing_of_the_picture_before(
+    browse: Callable[..., Opened], place: Path, run: Path, tmp_path: Path
+) -> None:
+    opened = ready(browse(place, 800))
+    red, holes = np.zeros((2, 40, 60, 4), np.uint8)
+    red[:] = (0, 0, 250, 255)
+    holes[:, 30:] = (250, 0, 0, 255)
+    paths = [tmp_path / "red.png", tmp_path / "holes.png"]
+    for path, picture in zip(paths, (red, holes), strict=True):
+        cv2.imwrite(str(path), picture)
+    opened.page.set_input_files("#files", [str(path) for path in paths])
+    opened.page.wait_for_selector("#stop", state="hidden")
+    side = OnnxFile(run / "model.onnx").header["side"]
+    wanted = [next(sample_frames(path, 1, size=(side, side))).rgb for path in paths]
+    shown = np.array(opened.page.evaluate("frames")).reshape(2, side, side, 3)
+    assert np.abs(shown - np.stack(wanted).astype(int)).max() <= 2
+
+
 class TestCamera:
     @pytest.fixture
     def browser_options(self, tmp_path: Path) -> list[str]:

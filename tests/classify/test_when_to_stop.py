@@ -154,6 +154,9 @@ def test_the_summary_says_what_was_decided(
         " of 2 validation clips (95 % interval: 30.0 % to 95.0 %). For a better estimate: "
         "--folds 4."
     )
+    # Of parts that are given no folds can be made.
+    given = replace(trained, split=replace(trained.split, given=True))
+    assert _few(given).endswith(" %).")
     assert (trained.mirrored, trained.checked) == ({"left": False, "right": False}, False)
     assert _mirroring(trained) == (
         "Mirror images are not used (not tested in so short a training). If wrong: --flip."

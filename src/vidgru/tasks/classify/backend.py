@@ -10,6 +10,8 @@ from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import ONNX_NAME, OnnxFile, has_runtime, hash_of, is_onnx
 from vidgru.tasks.classify.classifier import Classifier
 from vidgru.tasks.classify.onnx_model import OnnxModel
+from vidgru.tasks.classify.options import ABOUT
+from vidgru.tasks.registry import PACKAGES, about
 
 log = logging.getLogger("vidgru")
 
@@ -33,7 +35,11 @@ def open_classifier(
             raise OptionError(f"--torch cannot read {path}: give the run folder.")
         if device not in ("auto", "cpu"):
             raise OptionError(f"{path} is computed by the CPU: leave out --device {device}.")
-        return OnnxModel(OnnxFile(path, threads or 1), max_error, looks=looks)
+        exported = OnnxFile(path, threads or 1)
+        if exported.task in PACKAGES and exported.task != ABOUT.name:
+            does, _, _ = about(exported.task).use.partition(":")
+            raise ModelError(f"{path} {does}: vidgru predicts with the run folder only.")
+        return OnnxModel(exported, max_error, looks=looks)
     if not torch and (file := _proven(path, device, threads or 1)):
         return OnnxModel(file, max_error, path / MODEL_NAME, looks)
     from vidgru.tasks.classify.model import load

@@ -115,7 +115,7 @@ def _few(result: TrainResult) -> str:
         f"Accuracy: {percent(result.validation.accuracy)} of {counted(clips, f'{which} clip')}"
         f" (95 % interval: {percent(low)} to {percent(high)})"
     )
-    if clips < FEW_CLIPS and not result.folds:
+    if clips < FEW_CLIPS and not result.folds and not result.split.given:  # then no folds can be
         text += ". For a better estimate: --folds 4"
     return f"{text}."
 

@@ -174,6 +174,7 @@ function halved({ width, height, data }) {
 function look(source, width, height) {
   if (!width || !height) throw new Error("it has no picture");
   if (view.width !== width || view.height !== height) Object.assign(view, { width, height });
+  pen.clearRect(0, 0, width, height); // where it is transparent, the one before would stay
   pen.drawImage(source, 0, 0, width, height);
   const { data } = pen.getImageData(0, 0, width, height);
   const rgb = new Uint8ClampedArray(width * height * 3);

@@ -47,7 +47,7 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     from vidgru.engine.inference import each
     from vidgru.tasks.classify.classifier import find_model
     from vidgru.tasks.classify.explain.results import Explanation
-    from vidgru.tasks.classify.explain.save import paths_in
+    from vidgru.tasks.classify.explain.save import paths_in, summary_paths_in
     from vidgru.tasks.classify.explain.tables import show_explanation
     from vidgru.tasks.classify.model import load
     from vidgru.terminal.source_loop import Output, print_sources
@@ -60,6 +60,8 @@ def command(sources: tuple[str, ...], out: str, as_json: bool, quiet: bool, **op
     found = find_sources(sources, images=model.spec.frames == 1)
     if config.summary:
         check_folder(Path(out))
+        read = [item for item in found if isinstance(item, Path)]
+        refuse_overwriting_sources(summary_paths_in(Path(out)), read)
         _summarize(model, found, Path(out), as_json, quiet)
         return
     folders = plan_folders(out, "", sources, found)

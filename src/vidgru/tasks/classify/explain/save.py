@@ -26,6 +26,11 @@ def paths_in(folder: Path) -> list[Path]:
     return [folder / f"{NAME}{suffix}" for suffix in SUFFIXES]
 
 
+def summary_paths_in(folder: Path) -> list[Path]:
+    """Return the files of a summary in a folder."""
+    return [folder / "summary.json", folder / "summary.png"]
+
+
 def save_steps(
     found: Explanation,
     source: Path,
@@ -78,7 +83,7 @@ def _fitted(picture: Image) -> Image:
 
 def save_summary(found: Summary, folder: Path) -> list[Path]:
     """Write summary.json and summary.png into a folder; return their paths. Raises OutputError."""
-    paths = [folder / "summary.json", folder / "summary.png"]
+    paths = summary_paths_in(folder)
     write_bytes(paths[0], (json.dumps(found.to_dict()) + "\n").encode())
     write_summary_figure(paths[1], found)
     return paths
