@@ -25,7 +25,7 @@ from vidgru.video.file_clock import FileClock
 from vidgru.video.read import open_video
 
 # What a spreadsheet would compute, what separates cells, and names of columns.
-LABELS = ("=1+1", "a,\t;b", 'c"d', "seconds", "Behavior", "-1", "@x", "löpa")
+LABELS = ("=1+1", "a,\t;b", 'c"d', "seconds", "Behavior", "-1", "@x", "'=löpa")
 
 
 def timeline(source: Path, labels: tuple[str, ...] = LABELS, step: float = 1 / 3) -> Timeline:

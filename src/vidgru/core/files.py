@@ -112,10 +112,11 @@ def begin_table(
 
 
 def _harmless(cell: str, is_path: bool) -> str:
-    if not cell.startswith(FORMULA):
-        return cell
     if is_path:
-        return os.path.join(".", cell)
+        return os.path.join(".", cell) if cell.startswith(FORMULA) else cell
+    # One more where there is one already: who reads the table takes one away.
+    if not cell.lstrip("'").startswith(FORMULA):
+        return cell
     try:
         float(cell)
     except ValueError:

@@ -185,7 +185,7 @@ class Reader(ABC):
 def plain(cell: str) -> str:
     """Return the cell of a table without space around it, nor what kept it from being computed."""
     cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def to_seconds(value: object) -> float | None:
