@@ -118,6 +118,33 @@ def test_others_keep_their_mirrored_clips(monkeypatch: pytest.MonkeyPatch, answe
     assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
 
 
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [(hopeless, [(0.5, 0.5)]), (hard, [(1.0, 1.0)]), (mirror_images, [(0.5, 1.0)]),
+     (chance_link, [])],
+)  # fmt: skip
+def test_names_decide_only_what_clips_do_not_show(
+    answer: Answer, found: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, 12, answer)
+    labels = ("turn left", "Turn_right", "c")
+    pairs = run_to_end(find_confused(probe(labels, 12), "mirror"))
+    assert pairs == tuple(Confused("mirror", *labels[:2], *shares) for shares in found)
+    assert [pair.by_name for pair in pairs] == [answer in (hopeless, hard)] * len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "mirrored"),
+    [("left", "right", True), ("turn_left2", "Turn RIGHT 2", True), ("links", "Rechts", True),
+     ("clockwise", "counter-clockwise", True), ("left", "left", False), ("left", "up", False),
+     ("turn_left2", "turn_right3", False), ("left hand", "right foot", False),
+     ("left", "on the right", False), ("copyright", "copyleft", False), ("", "left", False)],
+)  # fmt: skip
+def test_names_of_mirror_images(first: str, second: str, mirrored: bool) -> None:
+    assert transforms.mirror_names(first, second) == mirrored
+    assert transforms.mirror_names(second, first) == mirrored
+
+
 def test_nothing_more_is_trained_where_all_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = answering(monkeypatch, 12, lambda label, *_: one_hot(label))
     assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
@@ -181,6 +208,9 @@ def test_networks_that_tell_nothing_apart_prove_nothing(monkeypatch: pytest.Monk
 
     answering(monkeypatch, 12, answer)
     assert run_to_end(find_confused(probe(LABELS, 12), "mirror")) == ()
+    named = ("left", "right", "c")
+    found = run_to_end(find_confused(probe(named, 12), "mirror"))
+    assert found == (Confused("mirror", "left", "right", 1.0, 1.0),)  # by their names
 
 
 def test_clips_of_one_unit_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,6 +170,15 @@ def test_the_summary_says_what_was_decided(
         "Mirror images are not used: classes would become inseparable (accuracy on held-out"
         " training clips: left and right 50.0 % (100.0 % without)). If wrong: --flip."
     )
+    named = Confused("mirror", "left", "right", 0.6, 0.6)
+    assert _mirroring(replace(found, confused=(named,))) == (
+        "Mirror images are not used: by their names left and right are mirror images, which these"
+        " clips did not show. If wrong: --flip."
+    )
+    assert _mirroring(replace(found, confused=(pair, named))).endswith(
+        "(100.0 % without)); by their names left and right are mirror images, which these clips"
+        " did not show. If wrong: --flip."
+    )
     show_training(trained)
     said = " ".join(capsys.readouterr().out.split())
     assert "kept epoch 4 (the last)" in said

@@ -33,7 +33,8 @@ class Confused(ToDict):
     """Two classes that training with mirrored, or strongly rotated, clips makes inseparable.
 
     transform: "mirror" or "turn"; with_it, without: share of their clips told apart by networks
-    that were not trained on these clips, but with the transform and without.
+    that were not trained on these clips, but with the transform and without. Both are the latter
+    where that could not be measured, and the classes' names decided.
     """
 
     transform: str
@@ -41,6 +42,11 @@ class Confused(ToDict):
     second: str
     with_it: float
     without: float
+
+    @property
+    def by_name(self) -> bool:
+        """Whether only the names make one class the mirror image of the other."""
+        return self.with_it == self.without
 
 
 @dataclass(frozen=True)

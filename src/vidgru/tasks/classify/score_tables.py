@@ -192,11 +192,17 @@ def _because(transform: str, option: str, result: TrainResult) -> str:
     shares = ", ".join(
         f"{pair.first} and {pair.second} {percent(pair.with_it)} ({percent(pair.without)} without)"
         for pair in pairs
+        if not pair.by_name
     )
-    return (
-        f": classes would become inseparable (accuracy on held-out training clips: {shares})."
-        f" If wrong: {option}."
-    )
+    named = ", ".join(f"{pair.first} and {pair.second}" for pair in pairs if pair.by_name)
+    reasons = []
+    if shares:
+        reasons.append(
+            f"classes would become inseparable (accuracy on held-out training clips: {shares})"
+        )
+    if named:
+        reasons.append(f"by their names {named} are mirror images, which these clips did not show")
+    return f": {'; '.join(reasons)}. If wrong: {option}."
 
 
 SUREST = 5  # mistakes to name

@@ -9,6 +9,7 @@ small network that was trained on the other half.
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,15 @@ SMALL_TURN = 8.0  # degrees, which change no class's meaning
 INSEPARABLE, DOUBTFUL, TOGETHER = 0.6, 0.8, 0.75
 APART, GAIN, SWAPPED = 0.7, 0.2, 0.65
 SURE = 1.5  # minimum gain in standard errors
+# Words of which one names the mirror image of the other.
+OPPOSITE = [
+    set(words.split())
+    for words in (
+        "left right", "leftward rightward", "leftwards rightwards",
+        "clockwise counterclockwise", "clockwise anticlockwise", "cw ccw",
+        "links rechts", "gauche droite", "izquierda derecha", "sinistra destra",
+    )
+]  # fmt: skip
 ABLE = 0.7  # share of other classes' clips that are told apart, on average
 
 Checks = Generator[Progress, None, tuple[Confused, ...]]
@@ -84,13 +94,16 @@ def find_confused(probe: Probe, transform: str) -> Checks:
     halves = [(half, build(spec)) for half in _halves(probe)]
     without = yield from _predict(probe, transform, False, probe.steps, halves)  # (N, views, K)
     pairs = list(combinations(range(len(labels)), 2))
+    shares = {pair: _separability(without[:, 0], targets, pair) for pair in pairs}
     apart = {
         pair: share
-        for pair in pairs
-        if (share := _separability(without[:, 0], targets, pair)) >= APART
-        and _swapped(without[:, 1:].mean(1), targets, pair) >= SWAPPED
+        for pair, share in shares.items()
+        if share >= APART and _swapped(without[:, 1:].mean(1), targets, pair) >= SWAPPED
     }
     found = []
+    # What could not be measured, names decide: networks of few clips separate left and right, if at
+    # all, by where they were filmed, which proves nothing either way.
+    unknown = set(pairs) - set(apart)
     # All classes: a network for two of them only learns where they were filmed. More steps
     # in doubtful cases: classes that are told apart late are not inseparable. The networks know
     # most of it already: from new ones the same took two and four times as many steps.
@@ -99,6 +112,7 @@ def find_confused(probe: Probe, transform: str) -> Checks:
         others = [_separability(used, targets, pair) for pair in pairs if pair not in apart]
         # A network that can hardly tell any classes apart proves nothing.
         if others and mean(others) < ABLE:
+            unknown |= set(apart)
             break
         together = {pair: _separability(used, targets, pair) for pair in apart}
         for pair, share in together.items():
@@ -110,8 +124,24 @@ def find_confused(probe: Probe, transform: str) -> Checks:
         apart = {pair: apart[pair] for pair, share in together.items() if limit < share <= DOUBTFUL}
         if not apart:
             break
+    if transform == "mirror":
+        for pair in sorted(unknown):
+            first, second = (labels[label] for label in pair)
+            if mirror_names(first, second):
+                found.append(Confused(transform, first, second, shares[pair], shares[pair]))
     torch.set_rng_state(before)
     return tuple(found)
+
+
+def mirror_names(first: str, second: str) -> bool:
+    """Return whether two names differ only by words such as left and right."""
+    names = []
+    for name in (first, second):
+        name = re.sub(r"(counter|anti)[\W_]+(?=clockwise)", r"\1", name.casefold())
+        names.append(re.findall(r"[^\W\d_]+|\d+", name))
+    if len(names[0]) != len(names[1]) or names[0] == names[1]:
+        return False
+    return all(a == b or {a, b} in OPPOSITE for a, b in zip(*names, strict=True))
 
 
 def _views(transform: str, augmentation: Augmentation) -> list[Tensor]:
