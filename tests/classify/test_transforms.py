@@ -168,6 +168,8 @@ def test_a_difference_that_may_be_chance_proves_nothing(monkeypatch: pytest.Monk
 
     answering(monkeypatch, 4, seldom)  # 0.5 of 8 clips, for 0.75
     assert run_to_end(find_confused(probe(LABELS, 4), "mirror")) == ()
+    named = run_to_end(find_confused(probe(("left", "right", "c"), 4), "mirror"))
+    assert named == (Confused("mirror", "left", "right", 0.75, 0.75),)
 
 
 @pytest.mark.parametrize(("later", "found"), [(4, 0), (6, 1)])

@@ -100,10 +100,7 @@ def find_confused(probe: Probe, transform: str) -> Checks:
         for pair, share in shares.items()
         if share >= APART and _swapped(without[:, 1:].mean(1), targets, pair) >= SWAPPED
     }
-    found = []
-    # What could not be measured, names decide: networks of few clips separate left and right, if at
-    # all, by where they were filmed, which proves nothing either way.
-    unknown = set(pairs) - set(apart)
+    found, separable = [], set()
     # All classes: a network for two of them only learns where they were filmed. More steps
     # in doubtful cases: classes that are told apart late are not inseparable. The networks know
     # most of it already: from new ones the same took two and four times as many steps.
@@ -112,7 +109,7 @@ def find_confused(probe: Probe, transform: str) -> Checks:
         others = [_separability(used, targets, pair) for pair in pairs if pair not in apart]
         # A network that can hardly tell any classes apart proves nothing.
         if others and mean(others) < ABLE:
-            unknown |= set(apart)
+            apart = {}
             break
         together = {pair: _separability(used, targets, pair) for pair in apart}
         for pair, share in together.items():
@@ -121,14 +118,18 @@ def find_confused(probe: Probe, transform: str) -> Checks:
             if share <= limit and apart[pair] - share >= max(GAIN, SURE * spread):
                 first, second = (labels[label] for label in pair)
                 found.append(Confused(transform, first, second, share, apart[pair]))
+        separable |= {pair for pair, share in together.items() if share > DOUBTFUL}
         apart = {pair: apart[pair] for pair, share in together.items() if limit < share <= DOUBTFUL}
         if not apart:
             break
     if transform == "mirror":
-        for pair in sorted(unknown):
-            first, second = (labels[label] for label in pair)
-            if mirror_names(first, second):
-                found.append(Confused(transform, first, second, shares[pair], shares[pair]))
+        # What was not measured, names decide: networks of few clips separate left and right, if at
+        # all, by where they were filmed, which proves nothing either way.
+        known = {(pair.first, pair.second) for pair in found}
+        for pair in sorted(set(pairs) - separable - set(apart)):
+            names = labels[pair[0]], labels[pair[1]]
+            if names not in known and mirror_names(*names):
+                found.append(Confused(transform, *names, shares[pair], shares[pair]))
     torch.set_rng_state(before)
     return tuple(found)
 
