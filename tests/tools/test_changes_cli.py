@@ -56,9 +56,7 @@ def test_pictures_are_not_written_among_those_of_a_source(
     before = sorted(source.iterdir())
     done = vidgru("changes", source, "--images", tmp_path / "seq/../seq", "--overwrite")
     assert (done.code, done.out) == (2, "")
-    assert done.err == (
-        f"Error: {source} cannot be read and written at once: give another --images.\n"
-    )
+    assert done.err == f"Error: {source} cannot be read and written at once: write elsewhere.\n"
     assert sorted(source.iterdir()) == before
 
 

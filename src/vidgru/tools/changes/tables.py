@@ -1,6 +1,5 @@
 """Tables and files of lasting changes in front of a fixed camera."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from vidgru.core.errors import OptionError, OutputError
+from vidgru.core.errors import OutputError
 from vidgru.core.results import Failure
 from vidgru.core.text import clock, printable
 from vidgru.data.results import counted
@@ -18,7 +17,12 @@ from vidgru.tools.changes.find import changes_each, save_heatmap, save_images
 from vidgru.tools.changes.options import ChangesConfig
 from vidgru.tools.changes.results import Box, Changes
 from vidgru.video.heat import SUFFIX
-from vidgru.video.output_paths import check_csv, plan_files, plan_folders
+from vidgru.video.output_paths import (
+    check_csv,
+    plan_files,
+    plan_folders,
+    refuse_overwriting_sources,
+)
 
 SIDES = ("x", "y", "width", "height")
 COLUMNS = (
@@ -59,12 +63,8 @@ def _plan(
     folders = {}
     if config.images is not None:
         folders = plan_folders(config.images, "", sources, found)
-        read = {os.path.realpath(source): source for source in folders}
+        refuse_overwriting_sources(folders.values(), folders)
         for folder in folders.values():
-            if source := read.get(os.path.realpath(folder)):
-                raise OptionError(
-                    f"{source} cannot be read and written at once: give another --images."
-                )
             if not config.overwrite and (there := sorted(folder.glob("*-before.jpg"))):
                 raise OutputError(f"{there[0]} exists. Choose another folder, or give --overwrite.")
     check_csv(config.csv, found, maps.values())
