@@ -173,6 +173,31 @@ def test_what_is_no_path(call: Callable[[Any], object]) -> None:
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        vidgru.check,
+        vidgru.train,
+        vidgru.load,
+        vidgru.compare,
+        vidgru.resume,
+        vidgru.detect_changes,
+        lambda one: vidgru.evaluate(one, "motion"),
+        lambda one: vidgru.train(".", out=str(one)),
+        lambda one: list(vidgru.extract(one, "out")),
+        lambda one: list(vidgru.extract([__file__, one], "out")),
+        lambda one: list(vidgru.extract(__file__, one)),
+        lambda one: vidgru.load("motion").predict(one),
+        lambda one: list(vidgru.load("motion").predict_many([one])),
+    ],
+)
+def test_a_path_has_no_null_character(call: Callable[[Any], object]) -> None:
+    for wrong in ("a\0b", Path("a\0b"), "a\0b/c.mp4"):
+        with pytest.raises(vidgru.VidgruError) as failed:
+            call(wrong)
+        assert str(failed.value) == f"Invalid path {str(wrong)!r}. A path holds no null character."
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"device": "gpu"}, "Invalid device 'gpu'. Choose one of: auto, cpu, cuda, mps."),

@@ -39,10 +39,15 @@ def masked_within(text: str) -> str:
 
 
 def check_path(path: str | Path) -> None:
-    """Raise OptionError for what is no path, empty or live, where a file or folder is expected."""
+    """Raise OptionError for what is no path, empty or live, where a file or folder is expected.
+
+    No path has a null character: the system's functions fail on one with a ValueError.
+    """
     if not isinstance(path, str | os.PathLike):
         raise OptionError(f"A file or folder is given by its path, not by {type(path).__name__}.")
     if not os.fspath(path):  # which Path takes for the current folder
         raise OptionError("A path is empty: give a file or folder, such as . for this one.")
+    if "\0" in os.fspath(path):
+        raise OptionError(f"Invalid path {os.fspath(path)!r}. A path holds no null character.")
     if isinstance(path, str) and is_live(path):
         raise OptionError(NO_FILE.format(masked(path)))
