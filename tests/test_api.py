@@ -214,8 +214,8 @@ def test_how_a_model_cannot_be_loaded(options: dict[str, Any], sentence: str) ->
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"cores": None}, "Invalid core. It must be a text, not NoneType."),
-        ({"inputs": 3}, "Invalid input. It must be a text, not int."),
+        ({"cores": None}, "Invalid cores. It must be a text, not NoneType."),
+        ({"inputs": 3}, "Invalid inputs. It must be a text, not int."),
     ],
 )
 def test_what_cannot_be_compared(options: dict[str, Any], sentence: str) -> None:
@@ -266,7 +266,7 @@ def test_how_short_a_bout_cannot_be(
 
 
 def test_one_core_is_compared_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(vidgru.VidgruError, match="Nothing to compare: give core or input"):
+    with pytest.raises(vidgru.VidgruError, match="name at least two with cores or inputs"):
         vidgru.compare(tmp_path / "none", cores="gru")
 
 

@@ -267,7 +267,7 @@ def compare(
     from vidgru.tasks.classify.compare import compare as run
     from vidgru.tasks.classify.options import ClassifyTrainConfig, CompareConfig
 
-    with python_names():
+    with python_names(core="cores", input="inputs"):
         config = make(
             ClassifyTrainConfig, options, task="classify", core=CORES[0], input=None, folds=None
         )

@@ -313,7 +313,7 @@ BAD = {
     "one variant": (
         ["--core", "gru", "--core", "gru"],
         2,
-        "Nothing to compare: give --core or --input",
+        "Nothing to compare: name at least two with --core or --input.",
     ),
     "no seed": ([*PAIR, "--seeds", 0], 2, "Invalid --seeds 0. It must be at least 1."),
     "last seed": ([*PAIR, "--seed", 2**63 - 1], 2, "Invalid --seed 9223372036854775808."),

@@ -70,14 +70,18 @@ FLAG = re.compile(
 
 
 @contextmanager
-def python_names() -> Iterator[None]:
-    """Let errors call options as Python does: `group_by=COLUMN` for `--group-by COLUMN`."""
+def python_names(**others: str) -> Iterator[None]:
+    """Let errors call options as Python does: `group_by=COLUMN` for `--group-by COLUMN`.
+
+    others: names of arguments, by those of the options that are called otherwise.
+    """
 
     def named(match: re.Match[str]) -> str:
         if match[2] is None:
             return match[0]
         value = "False" if match[1] else match[3]
-        return match[2].replace("-", "_") + (f"={value}" if value else "")
+        name = match[2].replace("-", "_")
+        return others.get(name, name) + (f"={value}" if value else "")
 
     try:
         yield

@@ -362,7 +362,7 @@ class CompareConfig:
         if world_size() > 1:
             raise OptionError("`vidgru compare` trains in one process: leave out torchrun.")
         if len(self.variants()) < 2:
-            raise OptionError("Nothing to compare: give --core or --input at least twice.")
+            raise OptionError("Nothing to compare: name at least two with --core or --input.")
 
     def variants(self) -> list[tuple[str, str | None]]:
         """Return (core, input) of each variant once; the input is None where none was given."""
