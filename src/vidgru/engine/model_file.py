@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from vidgru.core.errors import ModelError, OutputError, ProcessError
+from vidgru.core.errors import ModelError, OutputError
 from vidgru.core.files import replacing, write_bytes
 from vidgru.engine.distributed import from_main
 from vidgru.engine.newest_run import MODEL_NAME, newest_runs
@@ -106,6 +106,7 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
         raise ModelError(
             f"No model at {path}: give a run folder or a model file of `vidgru train`{other}."
         )
+    check_readable(path, "the model")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get("vidgru")
@@ -135,6 +136,18 @@ def read_model(path: Path, kind_of: Callable[[str], Kind]) -> Loaded[Any, Any]:
     network.load_state_dict(weights)
     network.eval()
     return kind.loaded(path, network, spec, content)
+
+
+def check_readable(path: Path, noun: str) -> None:
+    """Raise ModelError for a file that the system does not let us open.
+
+    safetensors raises the same for it as for a file that is not there.
+    """
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"Cannot read {noun} {path}: {error.strerror or error}.") from error
 
 
 def current_names(network: nn.Module, weights: dict[str, Value]) -> dict[str, Value]:
@@ -192,7 +205,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; raises ModelError."""
     try:
-        content = io.BytesIO(from_main(path.read_bytes))
+        data = from_main(path.read_bytes)
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"Cannot read the checkpoint {path}: {why}.") from error
+    try:
+        content = io.BytesIO(data)
         # A compressed file may expand without limit; we never write compressed ones.
         with zipfile.ZipFile(content) as archive:
             if sum(item.file_size for item in archive.infolist()) > len(content.getbuffer()):
@@ -201,8 +219,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid files are refused below
             state = torch.load(content, weights_only=True, map_location="cpu")
-    except ProcessError:
-        raise
     except Exception as error:  # torch raises a different kind for each defect
         raise ModelError(f"Cannot read the checkpoint {path}: it is damaged.") from error
     if not isinstance(state, dict):

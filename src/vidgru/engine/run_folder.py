@@ -176,8 +176,11 @@ def resume_run(
         folder, _ = Path(written.pop("folder")), written.pop("chosen")
         written.pop("launch", None)
         config = read_config({**written, "out": str(run)})
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"Cannot resume {run}: cannot read its {CONFIG_NAME}: {why}.") from error
     except (
-        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+        *(ValueError, TypeError, KeyError, AttributeError, RecursionError),
         OptionError,
     ) as error:
         raise ModelError(f"Cannot resume {run}: its {CONFIG_NAME} is damaged.") from error

@@ -13,7 +13,13 @@ from vidgru.core.errors import DataError, ModelError
 from vidgru.data.learnable import Parts
 from vidgru.engine.distributed import broadcast, from_main, is_main
 from vidgru.engine.initial_weights import InitialWeights
-from vidgru.engine.model_file import CHECKPOINT_NAME, SHIPPED, Loaded, save_model
+from vidgru.engine.model_file import (
+    CHECKPOINT_NAME,
+    SHIPPED,
+    Loaded,
+    check_readable,
+    save_model,
+)
 from vidgru.engine.results import RANDOM
 from vidgru.nn.choices import CORE, LOOKS
 from vidgru.tasks.classify.model_file import LoadedModel
@@ -130,6 +136,8 @@ def read_encoders(config: ClassifyTrainConfig, run: Path | None = None) -> Initi
 
 def read_shipped() -> dict[str, Tensor]:
     """Return the initial weights that come with vidgru, by name; raises ModelError."""
+    if SHIPPED_ENCODER.is_file():
+        check_readable(SHIPPED_ENCODER, "the initial weights")
     try:
         return load_file(SHIPPED_ENCODER)
     except (SafetensorError, OSError) as error:

@@ -42,10 +42,16 @@ def _find(spec: ModelSpec, model: Path, given: str | Path | None) -> Path:
                 f"({spec.looks_name}, SHA-256 {spec.looks[:12]}...): give that one."
             )
         return path
+    refused: ModelError | None = None
     for folder in (model.parent, model.parent.parent):  # folds have folders of their own
         for known in (folder / LOOKS_NAME, _noted(folder)):
-            if known is not None and os.path.isfile(known) and _hash(known) == spec.looks:
-                return known
+            try:
+                if known is not None and os.path.isfile(known) and _hash(known) == spec.looks:
+                    return known
+            except ModelError as error:  # there may be another copy
+                refused = error
+    if refused is not None:
+        raise refused
     raise ModelError(
         f"{model} needs the picture encoder that it was trained with ({spec.looks_name}, SHA-256 "
         f"{spec.looks[:12]}...), and it is not where it was: give it with --looks FILE, or put it "
@@ -62,6 +68,8 @@ def _noted(run: Path) -> Path | None:
 
 
 def _hash(path: Path) -> str:
-    with contextlib.suppress(OSError):
+    try:
         return hash_of(path)
-    return ""
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"Cannot read the picture encoder {path}: {why}.") from error
