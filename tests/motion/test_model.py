@@ -28,6 +28,26 @@ def model() -> MotionModel:
     return MotionModel(loaded(), torch.device("cpu"))
 
 
+@pytest.mark.parametrize("things", [False, True])
+def test_who_stops_early_lets_go_of_the_video(
+    model: MotionModel, things: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, closed, sampled = write_clip(tmp_path / "a.avi", noise(150), 25), [], motion.sample_frames
+
+    def watched(*args: Any, **kwargs: Any) -> Iterator[Frame]:
+        try:
+            yield from sampled(*args, **kwargs)
+        finally:
+            closed.append(clip)
+
+    monkeypatch.setattr(motion, "sample_frames", watched)
+    fields = model.fields(clip, things=things)
+    next(fields)
+    assert closed == []
+    fields.close()
+    assert closed == [clip]
+
+
 def stepped(frames: list[np.ndarray], rate: float, width: int, height: int) -> list[np.ndarray]:
     """Return velocity, spread and moving of each frame by driving the network step by step."""
     made, state, found, meter = network(), None, [], FlowMeter(rate)

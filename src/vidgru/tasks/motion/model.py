@@ -73,7 +73,7 @@ class MotionModel(VideoModel[Motion]):
         self.device = device
         self._most = max(1, min(CHUNK, CHUNK_PIXELS // loaded.spec.size**2))
 
-    def fields(self, source: Source, *, things: bool = False) -> Iterator[MotionField]:
+    def fields(self, source: Source, *, things: bool = False) -> Generator[MotionField, None, None]:
         """Yield the motion at each sampled frame of a video or folder of images, and ahead of it.
 
         The first frame of each shot has none, as there is no frame before it. Memory
@@ -82,7 +82,9 @@ class MotionModel(VideoModel[Motion]):
         """
         probe = self.probe(source)
         read = self._read(source, probe, ReadingProgress(source, probe.rate))
-        return chain.from_iterable(_tracked(read, probe) if things else read)
+        chunks = _tracked(read, probe) if things else read
+        # A generator, which lets go of the video when it is closed.
+        return (field for fields in chunks for field in fields)
 
     def analyse(
         self, source: Source, *, things: bool = False, progress: OnProgress | None = None
