@@ -4,9 +4,11 @@ import hmac
 import secrets
 from urllib.parse import parse_qs
 
+from anyio import move_on_after
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 64 << 10  # bytes of a request
+MAX_DROPPED, DROP_SECONDS = 16 << 20, 10.0  # bytes that are read of a refused one, and for how long
 MAX_TARGET = 2000  # bytes of an address
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -54,7 +56,7 @@ class Guard:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if refused := self._refusal(scope, headers):
-            await _answer(send, *refused)
+            await _refuse(receive, send, *refused)
         elif self._has_cookie(headers):
             if scope["query_string"] and scope["path"] == "/":
                 await _answer(send, 303, "", [(b"location", b"/")])
@@ -122,11 +124,30 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
+async def _refuse(receive: Receive, send: Send, status: int, text: str) -> None:
+    """Answer, and read what is still sent: who sends to a closed connection loses the answer."""
+    await _answer(send, status, text, more=True)
+    dropped = 0
+    with move_on_after(DROP_SECONDS):
+        while dropped <= MAX_DROPPED:
+            message = await receive()
+            dropped += len(message.get("body", b""))
+            if not message.get("more_body"):
+                await send({"type": "http.response.body", "body": b""})
+                return
+    # What is too long is read no further: the server closes where an answer does not end.
+
+
 async def _answer(
-    send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]] | None = None
+    send: Send,
+    status: int,
+    text: str,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    *,
+    more: bool = False,
 ) -> None:
     body = text.encode()
     found = [(b"content-type", b"text/plain; charset=utf-8"), *(headers or ()), *HEADERS]
     found.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": found})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
