@@ -57,6 +57,26 @@ def test_what_is_marked_is_a_list_that_train_reads(store: Store, videos: list[Pa
     assert list(store.path.parent.glob(".*")) == []  # no temporary file is left
 
 
+def test_a_pipe_in_place_of_the_list_is_not_waited_for(store: Store) -> None:
+    store.put(0, "run", 1, 2)
+    store.path.unlink()
+    os.mkfifo(store.path)
+    found: list[str] = []
+
+    def sync() -> None:
+        with pytest.raises(DataError) as failed:
+            store.sync(quick=True)
+        found.append(str(failed.value))
+
+    thread = threading.Thread(target=sync, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert found == [f"Cannot read {store.path}: not a regular file."]
+    store.path.unlink()
+    store.put(0, "run", 3, 4)
+    assert spans(store) == [("run", 1.0, 2.0), ("run", 3.0, 4.0)]
+
+
 def test_a_path_is_no_formula(tmp_path: Path) -> None:
     touch(tmp_path, "=1.mp4")
     store = Store(tmp_path / "labels.csv", [tmp_path / "=1.mp4"])

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ class Store:
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _data(self) -> bytes | None:
+        # Not a pipe, which would be waited for without end.
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            raise DataError(f"Cannot read {self.path}: not a regular file.")
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
