@@ -59,6 +59,27 @@ def test_it_is_what_the_network_says_of_the_frames(tmp_path: Path) -> None:
         assert np.abs(np.subtract(direct(other), logs)).max() > 0.1
 
 
+def test_a_frame_of_another_form(tmp_path: Path) -> None:
+    spec = ModelSpec("classify", ("a", "b"), "diff", "gru", 8, 10.0, 8, 16)
+    network = Network(NetworkConfig(spec.input, spec.core, 2, spec.hidden))
+    save_model(tmp_path / "model.safetensors", network.state_dict(), spec, {})
+    model, side = library.load(tmp_path, threads=1), spec.side
+    whole = noise(1, side, side)[0]
+    assert len(list(model.follow([Frame(whole, 0, 0)]))) == 1
+    for picture, came in (
+        (whole[1:], f"uint8 ({side - 1}, {side}, 3)"),
+        (whole[..., :1], f"uint8 ({side}, {side}, 1)"),
+        (whole / 255, f"float64 ({side}, {side}, 3)"),
+        (whole.tolist(), "list"),
+    ):
+        with pytest.raises(library.VidgruError) as failed:
+            list(model.follow([Frame(picture, 0, 0)]))
+        wanted = f"rgb uint8 ({side}, {side}, 3)"
+        assert str(failed.value) == (
+            f"Cannot read a frame of a stream: its rgb is {came}, not {wanted}."
+        )
+
+
 def test_predict_agrees_with_the_scores_of_training(trained: TrainResult, data: Path) -> None:
     with open(trained.run / "split.csv", newline="", encoding="utf-8") as table:
         held = [row for row in csv.DictReader(table) if row["split"] == "val"]

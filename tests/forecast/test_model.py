@@ -229,6 +229,22 @@ def test_a_stream_answers_before_it_reads_on(model: ForecastModel) -> None:
         assert (given, moment.time) == (n, n / 10)
 
 
+@pytest.mark.parametrize(
+    ("frame", "came"),
+    [
+        (Frame(noise(1, SIZE, 8)[0], 0, 0), f"its rgb is uint8 ({SIZE}, 8, 3)"),
+        (Frame(noise(1, SIZE, SIZE)[0] / 255, 0, 0), f"its rgb is float64 ({SIZE}, {SIZE}, 3)"),  # type: ignore[arg-type]
+        (Frame(None, 0, 0), "its rgb is NoneType"),  # type: ignore[arg-type]
+        (noise(1, SIZE, SIZE)[0], "ndarray"),
+    ],
+)
+def test_a_frame_of_another_form(model: ForecastModel, frame: Any, came: str) -> None:
+    with pytest.raises(VideoError) as failed:
+        list(model.follow([frame], 10))
+    wanted = f"rgb uint8 ({SIZE}, {SIZE}, 3)"
+    assert str(failed.value) == f"Cannot read a frame of a stream: {came}, not {wanted}."
+
+
 def test_a_stream_takes_no_more_memory() -> None:
     picture = torch.rand(1, 1, 16, 16)
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from vidgru.core.errors import VideoError
-from vidgru.video.source import MAX_PIXELS, Image, Video
+from vidgru.video.source import MAX_PIXELS, Frame, Image, Video
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +46,22 @@ class Frames:
     def __repr__(self) -> str:
         frames, height, width, _ = self.rgb.shape
         return f"Frames({frames} of {width}x{height}, {self.fps:g} frames/s, {self.name!r})"
+
+
+def check_streamed(frame: Frame, side: int, large: int = 0) -> None:
+    """Raise VideoError for a frame of a program's own stream whose pictures have a wrong form.
+
+    They are rgb uint8 (side, side, 3); also its `large` one, of another side, where one is wanted.
+    """
+    for name, wanted in (("rgb", side), ("large", large)):
+        picture: Any = getattr(frame, name, None)
+        is_array = isinstance(picture, np.ndarray)
+        shape = (wanted, wanted, 3)
+        if not wanted or (is_array and picture.dtype == np.uint8 and picture.shape == shape):
+            continue
+        given = f"{picture.dtype} {picture.shape}" if is_array else type(picture).__name__
+        found = f"its {name} is {given}" if hasattr(frame, name) else f"{type(frame).__name__}"
+        raise VideoError(f"Cannot read a frame of a stream: {found}, not {name} uint8 {shape}.")
 
 
 Source: TypeAlias = str | Path | Frames

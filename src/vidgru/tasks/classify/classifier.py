@@ -35,6 +35,7 @@ from vidgru.tasks.classify.results import Prediction
 from vidgru.tasks.classify.segments import Running, Segmenter, Smoothing
 from vidgru.tasks.classify.spec import Confidence, ModelSpec
 from vidgru.tasks.classify.timeline import Moment, Timeline
+from vidgru.video.arrays import check_streamed
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, Image, Source
 from vidgru.video.sample import read_ahead, sample_frames
@@ -153,12 +154,14 @@ class Classifier(VideoModel[Prediction]):
         """Yield the prediction for each frame of a stream, together with those just before it.
 
         Frames come at the rate of `spec.fps`, rgb uint8 (H, W, 3) with sides of `spec.side` pixels.
-        Labels are smoothed as those of a timeline are, by what there was up to then.
+        Labels are smoothed as those of a timeline are, by what there was up to then. Raises
+        VideoError for frames of another form.
         """
         stream, spec = self.running(), self.spec
         smoothing = self._smoothing()
         running = Running(smoothing, len(spec.labels), spec.fps, spec.frames)
         for frame in frames:
+            check_streamed(frame, spec.side, spec.looks_side)
             found = stream.push(frame.rgb, frame.large)
             logits = self._sound(found.logits).astype(np.float64)
             shares = clip_probabilities(logits[None], self.temperature).tolist()

@@ -27,6 +27,7 @@ from vidgru.tasks.forecast.results import Forecast, ForecastFrame, ForecastMomen
 from vidgru.tasks.forecast.rolling import RollingForecast
 from vidgru.tasks.forecast.scores import FrameErrors
 from vidgru.tasks.forecast.train_step import as_clip
+from vidgru.video.arrays import check_streamed
 from vidgru.video.live import live_frames, log_event
 from vidgru.video.read import Frame, Source
 from vidgru.video.sample import TOLERANCE, Look, even_rate, first_look, sample_frames
@@ -154,11 +155,13 @@ class ForecastModel(VideoModel[Forecast]):
         """Yield a forecast at each of a stream's frames.
 
         Frames come at the rate of `fps`, rgb uint8 (S, S, 3) with sides of `spec.size` pixels.
+        Raises VideoError for frames of another form.
         """
         with python_names():
             ahead = ForecastConfig(ahead=ahead).ahead
         rolling = RollingForecast(self.network, self.spec.frames)
         for frame in frames:
+            check_streamed(frame, self.spec.size)
             predicted, context = rolling.push(self._clip([frame])[:, 0], ahead or self.spec.ahead)
             yield ForecastMoment(frame.time, context, fps, _pixels(self._sound(predicted)))
 
