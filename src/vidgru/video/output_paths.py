@@ -11,16 +11,16 @@ from vidgru.core.results import Failure
 from vidgru.video.find import is_image, place
 
 
-def refuse_overwriting_sources(paths: Iterable[Path], sources: Iterable[Path]) -> None:
-    """Raise OptionError for an output file that is one of the sources, or a picture of one."""
+def refuse_overwriting_sources(
+    paths: Iterable[Path], sources: Iterable[Path], advice: str = "write elsewhere"
+) -> None:
+    """Raise OptionError for an output that is one of the sources, or a picture of one."""
     read = {key: source for source in sources for key in _keys(source)}
     for path in paths:
         picture = is_image(path.name) and os.path.lexists(path)
         for key in (*_keys(path), *(_keys(path.parent) if picture else ())):
             if key in read:
-                raise OptionError(
-                    f"{read[key]} cannot be read and written at once: write elsewhere."
-                )
+                raise OptionError(f"{read[key]} cannot be read and written at once: {advice}.")
 
 
 def _keys(path: Path) -> list[str | tuple[int, int]]:

@@ -13,7 +13,12 @@ from vidgru.tasks.scenes.options import ScenesConfig
 from vidgru.tasks.scenes.results import Scenes
 from vidgru.tasks.scenes.sheet import contact_sheet, pick, thumbnail_size
 from vidgru.video.heat import SUFFIX
-from vidgru.video.output_paths import check_csv, plan_files, plan_folders
+from vidgru.video.output_paths import (
+    check_csv,
+    plan_files,
+    plan_folders,
+    refuse_overwriting_sources,
+)
 from vidgru.video.pieces import SUFFIXES, cut_video, warn_without_encoder
 from vidgru.video.read import Image, open_video, shrink
 from vidgru.video.write import write_image
@@ -83,19 +88,11 @@ def _folders(
     if not target:
         raise OptionError(f"{option} is empty: give a folder.")
     planned = plan_folders(target, "", sources, found)
-    read: dict[str, list[Path]] = {}  # sources by the folder that they must not use
-    for source in planned:
-        path = Path(os.path.realpath(source))
-        read.setdefault(str(path), []).append(source)
-        if name.fullmatch(path.name):
-            read.setdefault(str(path.parent), []).append(source)
-    for folder in planned.values():
-        if clash := read.get(os.path.realpath(folder)):
-            raise OptionError(
-                f"{clash[0]} cannot be read and written at once: give another {option}."
-            )
-        if new and (there := _written(folder, name)):
-            raise OutputError(f"{there[0]} exists: give another {option}, or --overwrite.")
+    written = {folder: _written(folder, name) for folder in planned.values()}
+    outputs = [path for folder, files in written.items() for path in (folder, *files)]
+    refuse_overwriting_sources(outputs, planned, f"give another {option}")
+    if new and (there := next(filter(None, written.values()), None)):
+        raise OutputError(f"{there[0]} exists: give another {option}, or --overwrite.")
     return planned
 
 
