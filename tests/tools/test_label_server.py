@@ -272,6 +272,16 @@ def test_what_cannot_be_labelled_is_one_sentence(
     assert sentence in done.err
 
 
+def test_a_name_that_no_file_can_have_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    video, absent = write_clip(tmp_path / "a.avi", noise(5), 10), tmp_path / ("b" * 300)
+    with labelling([absent, video], tmp_path / "labels.csv") as client:
+        client.enter()
+        assert client.get("/state")["names"] == ["a.avi"]
+    assert f"Cannot read {absent}: no such file or folder." in caplog.text
+
+
 def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
     write_clip(tmp_path / "a.avi", noise(5), 10)
     program = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -80,7 +81,7 @@ def _readable(videos: Sequence[Path | Failure]) -> list[Path]:
     for video in videos:
         if isinstance(video, Failure):
             log.warning("%s", video.error)
-        elif not video.exists():
+        elif not os.path.exists(video):  # video.exists() fails on too long a name
             log.warning("Cannot read %s: no such file or folder.", video)
         else:
             paths.append(video)
