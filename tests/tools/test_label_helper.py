@@ -9,7 +9,9 @@ import pytest
 from helpers import touch
 
 from vidgru.cli.label_job import _Lines
+from vidgru.core.errors import ProcessError
 from vidgru.core.results import Progress
+from vidgru.engine.run_folder import create_run
 from vidgru.tools.label import helper
 from vidgru.tools.label.doubts import Doubt, doubts
 from vidgru.tools.label.rows import Row
@@ -79,6 +81,28 @@ def test_a_training_leaves_half_of_the_cores_to_the_page(
     assert [job["options"] for job in jobs if "options" in job] == [
         {"threads": threads}, {"threads": threads, "epochs": 1},
     ]  # fmt: skip
+
+
+def test_a_training_that_fails_removes_no_run_of_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.mp4")
+    videos, others = [tmp_path / "a.mp4"], list[Path]()
+    monkeypatch.chdir(tmp_path)
+
+    def fail(self: helper.Helper, job: dict[str, Any], take: Any) -> None:
+        # Meanwhile, `vidgru train labels.csv` begins elsewhere.
+        others.append(create_run(Path("labels.csv"), None))
+        touch(others[0], "last.ckpt")
+        raise ProcessError("It failed.")
+
+    monkeypatch.setattr(helper.Helper, "_run", fail)
+    labels = Store(tmp_path / "labels.csv", videos, ["run"])
+    labels.put(0, "run", 0, 1)
+    with pytest.raises(ProcessError, match="It failed"):
+        helper.Helper(videos, labels)._learn()
+    assert [path.name for path in others[0].iterdir()] == ["last.ckpt"]
+    assert list(others[0].parent.iterdir()) == others
 
 
 def test_a_process_that_cannot_be_started_is_told(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -228,5 +229,17 @@ def _grouping(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _new_run(source: Path) -> Path:
-    names = (RUNS / f"{source.stem}-{number}" for number in count(1))
-    return next(run for run in names if not run.exists())
+    """Make a run folder; if only its name were chosen, another training could take that."""
+    for number in count(1):
+        run = RUNS / f"{source.stem}-{number}"
+        try:
+            run.mkdir(parents=True)
+        except FileExistsError:
+            if not os.path.isdir(RUNS):
+                raise ProcessError(f"Cannot make the run folder {run}: {RUNS} is a file.") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise ProcessError(f"Cannot make the run folder {run}: {why}.") from error
+        else:
+            break
+    return run
