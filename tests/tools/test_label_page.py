@@ -14,6 +14,7 @@ from page_checks import CONTRAST, NAMES, until
 from tools.label_page import Client, labelling
 
 from vidgru.data.csv_list import read_list
+from vidgru.tools.label.helper import Helper
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,6 +55,17 @@ def rows(count: int | None = None) -> list[list[str]]:
         found = list(csv.reader(file))[1:]
     assert count in (None, len(found)), found
     return found
+
+
+def test_all_suggestions_are_accepted_however_many(
+    server: Client, browse: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [(n / 4, n / 4 + 0.2, "right", 1.0) for n in range(1500)]
+    monkeypatch.setattr(Helper, "suggestions", lambda self, video: found[: 1500 * (video == 0)])
+    page = start(browse, server).page
+    page.keyboard.press("a")
+    until(page, "document.querySelector('#notice').textContent === 'Accepted 1500 suggestions.'")
+    rows(1500)
 
 
 def go(page: "Page", frame: int) -> None:

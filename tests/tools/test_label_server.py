@@ -102,7 +102,7 @@ def test_changes_come_only_from_the_page(server: Client) -> None:
 
 
 def test_large_bodies_and_addresses_are_refused(server: Client) -> None:
-    size = 1 << 20
+    size = 2 << 20
     assert server.send("POST", "/change/put", b"x", Content_Length=str(size))[0] == 413
     assert server.send("GET", f"/state?video={'1' * 3000}")[0] == 414
     # A body that grows beyond what it declared, in chunks.
@@ -173,6 +173,7 @@ def test_no_address_reaches_a_file_but_by_number(path: str, server: Client) -> N
         ("accept", {"items": []}, 400),
         ("accept", {"items": [1]}, 400),
         ("accept", {"items": [{"video": 0, "label": "jump", "start": 0, "end": 1}] * 600}, 200),
+        ("accept", {"items": [{"video": 0, "label": "a" * 255, "start": 0, "end": 1}] * 1000}, 200),
         ("undo", {}, 200),
         ("undo", {}, 409),
         ("nothing", {}, 404),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from anyio import move_on_after
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY = 64 << 10  # bytes of a request
+MAX_BODY = 1200 << 10  # bytes of a request: a thousand suggestions with the longest labels
 MAX_DROPPED, DROP_SECONDS = 16 << 20, 10.0  # bytes that are read of a refused one, and for how long
 MAX_TARGET = 2000  # bytes of an address
 POLICY = (

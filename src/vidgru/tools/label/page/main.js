@@ -9,6 +9,7 @@ import { Timeline, clock } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL = 1000; // milliseconds between looks at what others changed
+const MOST_ITEMS = 1000; // suggestions that one request accepts
 
 const app = {
   state: { revision: -1, suggested: -1, names: [], classes: [], rows: [], suggestions: [], summary: [], lengths: [], doubtful: [] },
@@ -364,8 +365,11 @@ const actions = {
       .filter((one) => !one[4] && one[3] >= least)
       .map(([start, end, label]) => ({ video: app.video, start, end, label }));
     if (!items.length) return say("No suggestion of this video is that sure.");
-    const made = await change("accept", { items: items.slice(0, 1000) });
-    if (made !== undefined) say(`Accepted ${items.length} suggestions.`);
+    for (let first = 0; first < items.length; first += MOST_ITEMS) {
+      const made = await change("accept", { items: items.slice(first, first + MOST_ITEMS) });
+      if (made === undefined) return undefined;
+    }
+    return say(`Accepted ${items.length} suggestions.`);
   },
   next: async () => {
     if (app.whole) return nextClip();
