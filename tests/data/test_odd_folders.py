@@ -148,6 +148,50 @@ def test_videos_below_are_searched_once_for_all_files(
     assert searched == [tmp_path]
 
 
+def test_a_link_that_is_left_out_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path / "two", "a/1.mp4", "b/2.mp4")
+    (tmp_path / "two/a/loop").symlink_to(tmp_path / "two")
+    (tmp_path / "two/b/gone").symlink_to("nowhere")
+    # A class that is called as a part is, and so searched for classes first.
+    touch(tmp_path / "three", "train/1.mp4", "train/x/1.mp4", "a/2.mp4", "b/3.mp4")
+    (tmp_path / "three/train/loop").symlink_to(tmp_path / "three")
+    touch(tmp_path / "cut", "v/x.mp4")
+    (tmp_path / "cut/loop").symlink_to(tmp_path / "cut")
+    cues = "1\n00:00:00,000 --> 00:00:01,000\na\n\n2\n00:00:01,000 --> 00:00:02,000\nb\n"
+    (tmp_path / "cut/x.srt").write_text(cues)
+    touch(tmp_path / "none", "a/1.txt")
+    (tmp_path / "none/loop").symlink_to(tmp_path / "none")
+
+    def messages(name: str, **options: Any) -> list[str]:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            read_source(tmp_path / name, **options)
+        return caplog.messages
+
+    again = "link that leads nowhere, or to what is searched anyway"
+    assert (
+        messages("two")
+        == messages("two", labelled=False)
+        == [
+            f"Found 4 files: 2 clips, 2 left out: a/loop ({again}).",
+            "1 file is left out (link that leads nowhere): b/gone.",
+        ]
+    )
+    found = f"Found 5 files: 4 clips, 1 left out: train/loop ({again})."
+    assert messages("three")[:-1] == [found]
+    loop = tmp_path / "cut/loop"
+    assert messages("cut", annotations=AnnotationConfig(videos=str(tmp_path / "cut"))) == [
+        f"Left out {loop}: it leads to a folder that is searched anyway.",
+        "Found 2 rows: 2 clips.",
+    ]
+    with pytest.raises(DataError, match="holds no clips"):
+        messages("none")
+    loop = tmp_path / "none/loop"
+    assert caplog.messages == [f"Left out {loop}: it leads to a folder that is searched anyway."]
+
+
 def test_thousands_of_stills_are_left_out_soon() -> None:
     clips = [Clip(Path(f"{n}.png"), f"{n}.png", "") for n in range(5000)]
     still = np.zeros((1, 1, 2, 2, 3), np.uint8)

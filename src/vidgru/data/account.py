@@ -57,6 +57,7 @@ REASONS = {
     "not searched": ("warning", "not searched", ""),
     "unread": ("warning", "kind of video that is not read", "Convert them, to .mp4 say."),
     "unreadable folder": ("warning", "folder that cannot be looked into", ""),
+    "dead": ("warning", "link that leads nowhere", ""),  # perhaps to a folder of clips
     "link": ("note", "link that leads nowhere, or to what is searched anyway", ""),
     "cover": ("note", "cover or thumbnail", ""),
     "ignored": ("note", "neither video nor picture", ""),
@@ -76,9 +77,12 @@ def find_clips(
     if source.suffix.lower() in LIST_SUFFIXES and source.is_file():
         listed = search_list(source, group_by, labelled=labelled)
         return listed.clips, account_of_list(listed)
+    unsaid: list[str] = []  # links that are left out stand in the account
     try:
-        found = search_classes(source) if labelled else search_videos(source)
+        found = (search_classes if labelled else search_videos)(source, unsaid)
     except DataError:
+        for text in unsaid:
+            log.warning("%s", text)
         refuse_splits(source)
         raise
     account = account_of_folder(source, found)
@@ -258,7 +262,7 @@ class _Search:
         ):
             self.used["tables"] += 1
         elif entry.is_symlink() and not os.path.exists(path):
-            self._leave("link", path)
+            self._leave("link" if os.path.splitext(name)[1] else "dead", path)
         elif not seen:
             suffix = os.path.splitext(name)[1].lower()
             self._leave("unread" if suffix in UNREAD else "ignored", path)

@@ -61,7 +61,9 @@ def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
     Of a folder, `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
     """
     if os.path.isdir(source):  # source.is_dir() fails on too long a name
-        found = find_files(source, SUFFIXES)[0] if deep or (flat and _is_flat(source)) else []
+        searched = deep or (flat and _is_flat(source))
+        # Whoever looks for the clips says which links are left out.
+        found = find_files(source, SUFFIXES, [])[0] if searched else []
     else:
         found = [source] if source.suffix.lower() in SUFFIXES else []
     return [path for path in found if _is_one(path)]
