@@ -192,6 +192,22 @@ def test_a_link_that_is_left_out_is_said_once(
     assert caplog.messages == [f"Left out {loop}: it leads to a folder that is searched anyway."]
 
 
+def test_rows_of_groups_that_name_no_clip_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.mp4", "b/2.mp4")
+    table = tmp_path / "groups.csv"
+    table.write_text("clip,day\na/1.mp4,mon\nb/2.mp4,tue\n")
+    assert find_clips(tmp_path)[1].notes == ()
+    more = "".join(f"{name},wed\n" for name in ("1.mp4", "b/3.mp4", "b/3.mp4", "a", "c"))
+    table.write_text(table.read_text() + more)
+    for options in ({}, {"group_by": "day"}, {"labelled": False}):
+        (note,) = find_clips(tmp_path, **options)[1].notes
+        assert note.severity == "warning"
+        assert note.sentence == (
+            "groups.csv names 4 clips that are not there: '1.mp4', 'b/3.mp4', 'a' and 1 more. "
+            f"Clips are named by their paths in {tmp_path}, such as 'a/1.mp4'."
+        )
+
+
 def test_thousands_of_stills_are_left_out_soon() -> None:
     clips = [Clip(Path(f"{n}.png"), f"{n}.png", "") for n in range(5000)]
     still = np.zeros((1, 1, 2, 2, 3), np.uint8)
