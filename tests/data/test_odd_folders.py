@@ -22,7 +22,9 @@ from vidgru.data.checks import _findings_by_pairs
 from vidgru.data.decode import Readings, without_stills
 from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip, read_folder
+from vidgru.data.learnable import once_each, refusals, refusals_once_read
 from vidgru.data.sources import read_source
+from vidgru.data.split_config import SplitConfig
 from vidgru.engine.run_folder import check_run
 from vidgru.tools.extract.extract import extract
 from vidgru.tools.extract.options import ExtractConfig
@@ -206,6 +208,31 @@ def test_rows_of_groups_that_name_no_clip_are_told(tmp_path: Path) -> None:
             "groups.csv names 4 clips that are not there: '1.mp4', 'b/3.mp4', 'a' and 1 more. "
             f"Clips are named by their paths in {tmp_path}, such as 'a/1.mp4'."
         )
+
+
+def test_groups_that_cannot_be_kept_apart_are_refused_once() -> None:
+    clips = [
+        Clip(
+            Path(f"{label}{n}.mp4"),
+            f"{label}/{n}.mp4",
+            label,
+            None,
+            f"{label}{n if n > end else 0}",
+        )
+        for label, end in (("a", 4), ("b", 0))
+        for n in range(4)
+    ]
+    data = Readings(dict.fromkeys(clips[1:], np.zeros(1)), {}, {}, {}, (Failure("a0.mp4", "Bad."),))
+    folder, config = Path("clips"), SplitConfig(group_by="subject")
+    all_clips, readable = (
+        refusals(clips, folder, config),
+        refusals_once_read(clips, data, folder, config),
+    )
+    assert "its 4 clips are of 1 group" in all_clips[0]
+    assert "its 3 clips are of 1 group" in readable[0]
+    assert once_each([*all_clips, *readable]) == readable
+    two = ["The class 'a' has no clip, or leave it out: b.", "The class 'b' has no clip."]
+    assert once_each([*two, two[0]]) == two
 
 
 def test_thousands_of_stills_are_left_out_soon() -> None:
