@@ -194,6 +194,14 @@ def test_a_link_that_is_left_out_is_said_once(
     assert caplog.messages == [f"Left out {loop}: it leads to a folder that is searched anyway."]
 
 
+def test_a_link_to_itself_beside_annotations(tmp_path: Path) -> None:
+    touch(tmp_path, "x.mp4")
+    cues = "1\n00:00:00,000 --> 00:00:01,000\na\n\n2\n00:00:01,000 --> 00:00:02,000\nb\n"
+    (tmp_path / "x.srt").write_text(cues)
+    (tmp_path / "self").symlink_to("self")
+    assert [clip.label for clip in read_source(tmp_path)] == ["a", "b"]
+
+
 def test_rows_of_groups_that_name_no_clip_are_told(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/2.mp4")
     table = tmp_path / "groups.csv"

@@ -34,7 +34,7 @@ from vidgru.data.annotations.videos import Searched, Videos
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
 from vidgru.data.results import counted
-from vidgru.video.find import find_files, is_root
+from vidgru.video.find import find_files, is_folder, is_root
 from vidgru.video.read import VIDEO_SUFFIXES
 
 log = logging.getLogger("vidgru")
@@ -80,7 +80,7 @@ def _is_flat(folder: Path) -> bool:
     if is_root(folder):
         return False
     with os.scandir(folder) as entries:
-        return not any(e.is_dir() for e in entries if not e.name.startswith("."))
+        return not any(is_folder(e) for e in entries if not e.name.startswith("."))
 
 
 def _is_one(path: Path) -> bool:
