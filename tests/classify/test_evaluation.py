@@ -263,6 +263,21 @@ def test_the_report(
     assert f"Error: Cannot write {bare / 'page.html'}: " in done.err
 
 
+def test_a_report_is_neither_the_list_nor_the_model(
+    vidgru: Vidgru, run: Path, fresh: Path, tmp_path: Path
+) -> None:
+    model, clips = tmp_path / "m.safetensors", tmp_path / "list.csv"
+    shutil.copy(run / "model.safetensors", model)
+    rows = [f"{path},{path.parent.name}" for path in sorted(fresh.glob("*/*.avi"))]
+    clips.write_text("\n".join(["path,label", *rows]))
+    for taken in (clips, model):
+        before = taken.read_bytes()
+        done = vidgru("evaluate", clips, "--model", model, "--out", taken, *ONE)
+        assert (done.code, done.out) == (2, "")
+        assert f"{taken} cannot be read and written at once: write elsewhere." in done.err
+        assert taken.read_bytes() == before
+
+
 def test_strips_show_the_surest_mistakes(run: Path, tmp_path: Path) -> None:
     """Clips of one grey each, brighter frame by frame, all of them labelled with a wrong class."""
     model = load_model(run)

@@ -194,6 +194,21 @@ def test_lines_for_programs_until_it_is_interrupted(
     assert sum(summary["shares"].values()) == pytest.approx(1)
 
 
+def test_a_class_called_unsure_is_told_from_what_is_unsure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = cli._Screen("camera:0", as_json=False, quiet=True)
+    for time, unsure in enumerate((False, True, True, False, True)):
+        shares = (0.4, 0.6) if unsure else (0.1, 0.9)
+        stream = {"wall": 0.0, "delay": 0.0, "dropped": 0, "reconnects": 0}
+        labels = ("run", "unsure")
+        screen.show(LiveMoment(time, 1.0, labels, shares, 0.8, unsure, **stream))
+    screen.sum_up()
+    *lines, _, shares = capsys.readouterr().out.splitlines()
+    assert [line.split("%  ")[1] for line in lines] == ["unsure", "unsure (no class)"] * 2
+    assert shares == "Predicted: unsure (no class) 60.0 %, unsure 40.0 %."
+
+
 def test_interrupted_while_it_waits_for_a_silent_server(trained: TrainResult) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://me:secret@127.0.0.1:{silent.getsockname()[1]}/a"

@@ -204,6 +204,19 @@ def test_a_busy_child_ends_with_its_parent(quick_workers: list[str]) -> None:
         assert child.wait(timeout=20) == 0
 
 
+@pytest.mark.parametrize("model", ["m", "pictures"])
+def test_what_the_search_leaves_out_is_said_once(
+    quick_workers: list[str], tmp_path: Path, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips = folder_of(tmp_path / "clips", "1", "2")
+    (clips / "loop").symlink_to(clips)
+    config = PredictConfig(model=model, workers="2")
+    assert not many.in_this_process([clips], config)
+    with many.open_many([clips], config) as opened:
+        assert len(opened.found) == 2
+    assert [message.split(":")[0] for message in caplog.messages] == [f"Left out {clips / 'loop'}"]
+
+
 @pytest.mark.parametrize("timeline", [False, True])
 @pytest.mark.parametrize("model", ["m", "pictures"])
 def test_no_more_processes_than_sources(

@@ -22,6 +22,7 @@ from vidgru.tasks.classify import sliding
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.results import Prediction
 from vidgru.tasks.classify.subtitles import subtitles
+from vidgru.tasks.classify.tables import show_timeline
 from vidgru.tasks.classify.timeline import Segment, Timeline
 from vidgru.video.read import open_video
 
@@ -145,6 +146,35 @@ def test_subtitles_are_what_players_read() -> None:
         "1\n00:00:00.000 --> 00:00:01.500\nrun &lt;fast&gt; 90 %\n\n"
         "2\n00:00:01.500 --> 01:02:05.062\na &amp; {b}\ufffd--&gt; c 90 %\n"
     )
+
+
+def test_a_class_called_unsure_is_told_from_what_is_unsure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = ("run", "unsure")
+    segments = [
+        Segment(0, 2, labels, (0.1, 0.9), 0.8),
+        Segment(2, 5, labels, (0.6, 0.4), 0.8, unsure=True),
+        Segment(5, 6, labels, (0.1, 0.9), 0.8),
+        Segment(6, 10, labels, (0.45, 0.55), 0.8, unsure=True),
+    ]
+    timeline = Timeline("x.mp4", labels, tuple(segments), 100, 10.0)
+    assert [(b.label, b.unsure, b.count, b.seconds, b.first) for b in timeline.bouts()] == [
+        ("unsure", True, 2, 7, 2),
+        ("unsure", False, 2, 3, 0),
+    ]
+    monkeypatch.setenv("COLUMNS", "120")
+    for top in (1, 2):
+        show_timeline(timeline, top)
+        rows = [line.split("  ") for line in capsys.readouterr().out.splitlines() if ":" in line]
+        names = [[cell.strip() for cell in row if "unsure" in cell] for row in rows]
+        assert [cells[0] for cells in names if cells] == [
+            *("unsure", "unsure (no class)") * 2,
+            *("unsure (no class)", "unsure"),
+        ]
+    cues = subtitles(timeline, ".srt").splitlines()[2::4]
+    no_class = [f"unsure (no class) {share} %" for share in (60, 55)]
+    assert cues == ["unsure 90 %", no_class[0], "unsure 90 %", no_class[1]]
 
 
 def test_the_command_prints_segments(

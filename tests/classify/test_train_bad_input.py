@@ -45,6 +45,22 @@ def test_broken_off_in_a_folder_behind_a_link(
     assert everything(tmp_path) == {tmp_path / "disk", tmp_path / "run"}
 
 
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_broken_off_in_an_empty_folder(
+    vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("runs").mkdir()
+    before = everything(tmp_path)
+    stop_after(1, monkeypatch)
+    more = ["--core", "gru", "--core", "rnn"] if verb == "compare" else []
+    for out in ("mine", "mine/new"):
+        done = vidgru(verb, data, *QUICK, *more, "--out", out)
+        assert (done.code, done.out) == (130, "")
+        assert everything(tmp_path) == before
+
+
 @pytest.mark.parametrize("module", ["commands.train.read_clips", "data.dataset.decode_clips"])
 def test_broken_off_while_clips_are_read(
     vidgru: Vidgru, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str

@@ -285,7 +285,8 @@ def test_nothing_is_lost_among_sixty_odd_things(tmp_path: Path) -> None:
     assert {kind: sorted(files) for kind, files in found.items()} == {
         **{kind: sorted(names) for kind, names in ODD.items()},
         "ignored": sorted((*ODD["ignored"], "a/far/8.txt")),
-        "link": ["a/again", "a/gone", "up"],
+        "dead": ["a/gone"],
+        "link": ["a/again", "up"],
     }
     assert account.used == {"videos": 10, "frames": 4, "tables": 2}
     # A link to a folder that is followed stands for what is in it.

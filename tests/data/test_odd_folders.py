@@ -22,7 +22,9 @@ from vidgru.data.checks import _findings_by_pairs
 from vidgru.data.decode import Readings, without_stills
 from vidgru.data.duplicates import Duplicate
 from vidgru.data.folder import Clip, read_folder
+from vidgru.data.learnable import once_each, refusals, refusals_once_read
 from vidgru.data.sources import read_source
+from vidgru.data.split_config import SplitConfig
 from vidgru.engine.run_folder import check_run
 from vidgru.tools.extract.extract import extract
 from vidgru.tools.extract.options import ExtractConfig
@@ -146,6 +148,99 @@ def test_videos_below_are_searched_once_for_all_files(
     clips = annotated_videos(files, AnnotationConfig(), None)
     assert [clip.name for clip in clips] == ["v0.mp4", "v1.mp4", "v2.mp4"]
     assert searched == [tmp_path]
+
+
+def test_a_link_that_is_left_out_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path / "two", "a/1.mp4", "b/2.mp4")
+    (tmp_path / "two/a/loop").symlink_to(tmp_path / "two")
+    (tmp_path / "two/b/gone").symlink_to("nowhere")
+    # A class that is called as a part is, and so searched for classes first.
+    touch(tmp_path / "three", "train/1.mp4", "train/x/1.mp4", "a/2.mp4", "b/3.mp4")
+    (tmp_path / "three/train/loop").symlink_to(tmp_path / "three")
+    touch(tmp_path / "cut", "v/x.mp4")
+    (tmp_path / "cut/loop").symlink_to(tmp_path / "cut")
+    cues = "1\n00:00:00,000 --> 00:00:01,000\na\n\n2\n00:00:01,000 --> 00:00:02,000\nb\n"
+    (tmp_path / "cut/x.srt").write_text(cues)
+    touch(tmp_path / "none", "a/1.txt")
+    (tmp_path / "none/loop").symlink_to(tmp_path / "none")
+
+    def messages(name: str, **options: Any) -> list[str]:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            read_source(tmp_path / name, **options)
+        return caplog.messages
+
+    again = "link that leads nowhere, or to what is searched anyway"
+    assert (
+        messages("two")
+        == messages("two", labelled=False)
+        == [
+            f"Found 4 files: 2 clips, 2 left out: a/loop ({again}).",
+            "1 file is left out (link that leads nowhere): b/gone.",
+        ]
+    )
+    found = f"Found 5 files: 4 clips, 1 left out: train/loop ({again})."
+    assert messages("three")[:-1] == [found]
+    loop = tmp_path / "cut/loop"
+    assert messages("cut", annotations=AnnotationConfig(videos=str(tmp_path / "cut"))) == [
+        f"Left out {loop}: it leads to a folder that is searched anyway.",
+        "Found 2 rows: 2 clips.",
+    ]
+    with pytest.raises(DataError, match="holds no clips"):
+        messages("none")
+    loop = tmp_path / "none/loop"
+    assert caplog.messages == [f"Left out {loop}: it leads to a folder that is searched anyway."]
+
+
+def test_a_link_to_itself_beside_annotations(tmp_path: Path) -> None:
+    touch(tmp_path, "x.mp4")
+    cues = "1\n00:00:00,000 --> 00:00:01,000\na\n\n2\n00:00:01,000 --> 00:00:02,000\nb\n"
+    (tmp_path / "x.srt").write_text(cues)
+    (tmp_path / "self").symlink_to("self")
+    assert [clip.label for clip in read_source(tmp_path)] == ["a", "b"]
+
+
+def test_rows_of_groups_that_name_no_clip_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.mp4", "b/2.mp4")
+    table = tmp_path / "groups.csv"
+    table.write_text("clip,day\na/1.mp4,mon\nb/2.mp4,tue\n")
+    assert find_clips(tmp_path)[1].notes == ()
+    more = "".join(f"{name},wed\n" for name in ("1.mp4", "b/3.mp4", "b/3.mp4", "a", "c"))
+    table.write_text(table.read_text() + more)
+    for options in ({}, {"group_by": "day"}, {"labelled": False}):
+        (note,) = find_clips(tmp_path, **options)[1].notes
+        assert note.severity == "warning"
+        assert note.sentence == (
+            "groups.csv names 4 clips that are not there: '1.mp4', 'b/3.mp4', 'a' and 1 more. "
+            f"Clips are named by their paths in {tmp_path}, such as 'a/1.mp4'."
+        )
+
+
+def test_groups_that_cannot_be_kept_apart_are_refused_once() -> None:
+    clips = [
+        Clip(
+            Path(f"{label}{n}.mp4"),
+            f"{label}/{n}.mp4",
+            label,
+            None,
+            f"{label}{n if n > end else 0}",
+        )
+        for label, end in (("a", 4), ("b", 0))
+        for n in range(4)
+    ]
+    data = Readings(dict.fromkeys(clips[1:], np.zeros(1)), {}, {}, {}, (Failure("a0.mp4", "Bad."),))
+    folder, config = Path("clips"), SplitConfig(group_by="subject")
+    all_clips, readable = (
+        refusals(clips, folder, config),
+        refusals_once_read(clips, data, folder, config),
+    )
+    assert "its 4 clips are of 1 group" in all_clips[0]
+    assert "its 3 clips are of 1 group" in readable[0]
+    assert once_each([*all_clips, *readable]) == readable
+    two = ["The class 'a' has no clip, or leave it out: b.", "The class 'b' has no clip."]
+    assert once_each([*two, two[0]]) == two
 
 
 def test_thousands_of_stills_are_left_out_soon() -> None:

@@ -12,7 +12,8 @@ from vidgru.core.errors import DataError
 from vidgru.data.annotations.boris import Aggregated
 from vidgru.data.annotations.reader import Document
 from vidgru.data.annotations.subtitles import Subtitles
-from vidgru.data.csv_list import read_list, search_list
+from vidgru.data.csv_list import listed_groups, read_list, search_list
+from vidgru.data.folder import Clip, clip_name
 from vidgru.video.read import natural_key
 
 
@@ -74,6 +75,27 @@ def test_a_table_of_thousands_of_videos(tmp_path: Path) -> None:
     videos = Aggregated().read(Document(path)).videos
     assert process_time() - began < 10
     assert [video.name for video in videos] == [f"v{n}.mp4" for n in range(10_000)]
+
+
+def test_groups_of_thousands_of_rows_of_one_video(tmp_path: Path) -> None:
+    path, rows = tmp_path / "list.csv", ["a.mp4,c,,,all"]
+    rows += [f"a.mp4,c,{n},{n + 1 + n % 3},s{n % 7}" for n in range(4000)]
+    path.write_text("\n".join(["path,label,start,end,subject", *rows]))
+    spans: list[tuple[float, float | None]] = [(n + 0.25, n + 0.75) for n in range(1, 4000)]
+    spans += [(0.5, None), (2.5, 4.5), (2.5, 5.5)]
+    names = [clip_name("a.mp4", *span) for span in spans]
+    video = Path("a.mp4")
+    clips = [Clip(video, n, "c", None, None, *s) for n, s in zip(names, spans, strict=True)]
+    began = process_time()
+    found = listed_groups(path, "subject", clips)
+    assert process_time() - began < 10
+    assert set(found) == {"all"}  # the first row that holds them
+    path.write_text("\n".join(["path,label,start,end,subject", *rows[1:]]))
+    ends = [n + 1 + n % 3 for n in range(4000)]
+    held = [[n for n, e in enumerate(ends) if n <= a and (b or 9999) <= e] for a, b in spans[-9:]]
+    assert listed_groups(path, "subject", clips)[-9:] == tuple(
+        f"s{min(own, default=0) % 7}" for own in held
+    )
 
 
 def test_a_folder_above_that_nobody_may_list_holds_no_names(

@@ -23,6 +23,7 @@ from vidgru.engine.run_folder import (
     create_run,
     discard_run,
     farewell,
+    folders_there,
     resume_run,
     run_before_restart,
 )
@@ -55,6 +56,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
         sampling = task.sampling(clips, config, start)
         settings = task.settings(config, sampling, start)
         start.check(settings)
+    kept = folders_there(config.out)
     run = Path(text_from_main(lambda: str(create_run(folder, config.out))))
     with _farewell(run), begin_run(run, folder, config, settings):
         try:
@@ -65,7 +67,7 @@ def train_steps(folder: str | Path, config: TrainConfig) -> Steps:
             if is_main() and not any(
                 any(run.glob(f"**/{name}")) for name in (CHECKPOINT_NAME, MODEL_NAME)
             ):
-                discard_run(run)
+                discard_run(run, kept)
         _write_onnx(run, task)
         return result
 

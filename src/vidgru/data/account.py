@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vidgru.core.errors import DataError
-from vidgru.core.text import NOTE
+from vidgru.core.text import NOTE, short
 from vidgru.data.csv_list import LIST_SUFFIXES, Listed, search_list
 from vidgru.data.folder import (
     FLAT,
@@ -17,6 +17,7 @@ from vidgru.data.folder import (
     Clip,
     Found,
     part_of,
+    read_groups,
     search_classes,
     search_videos,
     with_groups,
@@ -57,6 +58,7 @@ REASONS = {
     "not searched": ("warning", "not searched", ""),
     "unread": ("warning", "kind of video that is not read", "Convert them, to .mp4 say."),
     "unreadable folder": ("warning", "folder that cannot be looked into", ""),
+    "dead": ("warning", "link that leads nowhere", ""),  # perhaps to a folder of clips
     "link": ("note", "link that leads nowhere, or to what is searched anyway", ""),
     "cover": ("note", "cover or thumbnail", ""),
     "ignored": ("note", "neither video nor picture", ""),
@@ -76,9 +78,12 @@ def find_clips(
     if source.suffix.lower() in LIST_SUFFIXES and source.is_file():
         listed = search_list(source, group_by, labelled=labelled)
         return listed.clips, account_of_list(listed)
+    unsaid: list[str] = []  # links that are left out stand in the account
     try:
-        found = search_classes(source) if labelled else search_videos(source)
+        found = (search_classes if labelled else search_videos)(source, unsaid)
     except DataError:
+        for text in unsaid:
+            log.warning("%s", text)
         refuse_splits(source)
         raise
     account = account_of_folder(source, found)
@@ -159,7 +164,7 @@ def account_of_folder(folder: Path, found: Found) -> Account:
     search = _Search(folder, found)
     search.walk(str(folder), "")
     labelled = any(clip.label for clip in found.clips)
-    notes = tuple(_notes(found.clips)) if labelled else ()
+    notes = (*(_notes(found.clips) if labelled else ()), *_rows_without_clips(folder, found.clips))
     left_out = []
     for kind, (severity, reason, advice) in REASONS.items():
         if files := search.left_out.get(kind):
@@ -170,6 +175,25 @@ def account_of_folder(folder: Path, found: Found) -> Account:
             left_out.append(LeftOut(kind, severity, reason, tuple(files), advice))
     count = sum(search.used.values()) + sum(len(left.files) for left in left_out)
     return Account(count, dict(search.used), _by_part(found.clips), tuple(left_out), notes)
+
+
+def _rows_without_clips(folder: Path, clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Yield a finding about rows of FOLDER/groups.csv that name none of the clips."""
+    if not os.path.lexists(path := folder / GROUPS_FILE):
+        return
+    try:
+        rows = read_groups(path).rows
+    except DataError:  # whoever needs the table says so
+        return
+    names = {clip.name for clip in clips}
+    if lost := list(dict.fromkeys(row[0] for _, row in rows if row[0] not in names)):
+        are = "is" if len(lost) == 1 else "are"
+        text = (
+            f"{GROUPS_FILE} names {counted(len(lost), 'clip')} that {are} not there: "
+            f"{some_of([repr(short(name)) for name in lost])}. Clips are named by their paths in "
+            f"{folder}, such as {clips[0].name!r}."
+        )
+        yield Finding("rows without clips", "warning", text)
 
 
 def _by_part(clips: Sequence[Clip]) -> dict[str, int]:
@@ -258,7 +282,7 @@ class _Search:
         ):
             self.used["tables"] += 1
         elif entry.is_symlink() and not os.path.exists(path):
-            self._leave("link", path)
+            self._leave("link" if os.path.splitext(name)[1] else "dead", path)
         elif not seen:
             suffix = os.path.splitext(name)[1].lower()
             self._leave("unread" if suffix in UNREAD else "ignored", path)

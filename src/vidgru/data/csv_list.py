@@ -1,7 +1,9 @@
 """Lists of clips: what to learn from, and how it is split."""
 
+import math
 import os
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -139,23 +141,43 @@ def listed_groups(path: Path, group_by: str, clips: Sequence[Clip]) -> tuple[str
     for row in read_list(path, group_by, labelled=False):
         by_name[row.name] = row
         by_video[row.listed].append(row)
-    for rows in by_video.values():
-        if len({row.group for row in rows}) == 1:
-            del rows[1:]  # whichever counts: to look through thousands for each clip takes long
-
-    def group(clip: Clip) -> str:
-        rows = [by_name[clip.name]] if clip.name in by_name else by_video[clip.listed]
-        if not rows:
+    made = defaultdict[str, list[Clip]](list)
+    for clip in clips:
+        if clip.name not in by_name:
+            made[clip.listed].append(clip)
+    for video, own in made.items():
+        if video not in by_video:
             raise DataError(f"{path} is not the list of these clips.")
-        return next((row for row in rows if _holds(row, clip)), rows[0]).group or ""
+        by_name |= _rows_of(own, by_video[video])
+    return tuple(by_name[clip.name].group or "" for clip in clips)
 
-    return tuple(map(group, clips))
+
+def _rows_of(clips: Sequence[Clip], rows: Sequence[Clip]) -> dict[str, Clip]:
+    """Return, by names of clips of a video, the first row that holds each, or else the first one.
+
+    Not row by row for each clip: a video may have thousands of either.
+    """
+    ends = sorted({-_end(row) for row in rows})
+    first = [len(rows)] * (len(ends) + 1)  # a Fenwick tree: the first row of those that end so late
+    coming = sorted(range(len(rows)), key=lambda number: -(rows[number].start or 0.0))
+    found = {}
+    for clip in sorted(clips, key=lambda clip: clip.start or 0.0):
+        while coming and (rows[coming[-1]].start or 0.0) <= (clip.start or 0.0):
+            number = coming.pop()
+            place = bisect_right(ends, -_end(rows[number]))
+            while place < len(first):
+                first[place] = min(first[place], number)
+                place += place & -place
+        place, best = bisect_right(ends, -_end(clip)), len(rows)
+        while place:
+            best = min(best, first[place])
+            place -= place & -place
+        found[clip.name] = rows[best % len(rows)]
+    return found
 
 
-def _holds(row: Clip, clip: Clip) -> bool:
-    """Return whether all the time of a clip is in a row of the same video."""
-    ends = row.end is None or (clip.end is not None and clip.end <= row.end)
-    return ends and (row.start or 0.0) <= (clip.start or 0.0)
+def _end(clip: Clip) -> float:
+    return math.inf if clip.end is None else clip.end
 
 
 def apply_split(

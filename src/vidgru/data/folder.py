@@ -14,6 +14,7 @@ from vidgru.data.results import some_of
 from vidgru.data.table import Table, read_table
 from vidgru.video.find import (
     ROOT,
+    SEARCHED,
     clip_paths,
     is_folder,
     is_image,
@@ -23,6 +24,7 @@ from vidgru.video.find import (
     is_video,
     leads_up,
     shown,
+    warn,
 )
 
 log = logging.getLogger("vidgru")
@@ -112,15 +114,21 @@ def read_folder(folder: Path, group_by: str | None = None) -> list[Clip]:
     return clips if group_by is None else with_groups(clips, folder, group_by)
 
 
-def search_classes(folder: Path) -> Found:
-    """Return what `read_folder` does, without groups, and what was not searched."""
+def search_classes(folder: Path, unsaid: list[str] | None = None) -> Found:
+    """Return what `read_folder` does, without groups, and what was not searched.
+
+    Links that are left out are warned of, or such sentences added to `unsaid`.
+    """
     _check_folder(folder, LAYOUT)
-    folders = _folders(folder)
+    folders = _folders(folder, unsaid)
     parts = {d: part for d in folders if (part := part_of(d.name))}
-    inner = {part: _folders(part) for part in parts}
+    left: list[str] = []  # links in parts, which may be classes and are then searched again
+    inner = {part: _folders(part, left) for part in parts}
     classes: dict[Path, str | None] = dict.fromkeys(folders)
     left_out: dict[Path, str] = {}
     if _are_parts(folders, parts, inner):
+        for sentence in left:
+            warn(sentence, unsaid)
         classes = {d: part for outer, part in parts.items() for d in inner[outer]}
         left_out = {d: OUTSIDE for d in folders if d not in parts}
         for outer in parts:
@@ -130,7 +138,7 @@ def search_classes(folder: Path) -> Found:
                 left_out[outer] = FLAT  # what is to be predicted often comes so
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), class_folder.name, classes[class_folder])
-        for class_folder, paths in _paths_by_class(folder, list(classes)).items()
+        for class_folder, paths in _paths_by_class(folder, list(classes), unsaid).items()
         for path in paths
     ]
     if not clips:
@@ -164,7 +172,7 @@ def _are_parts(
         return True
     (train,) = parts
     known = {d.name for d in inner[train] if not re.search(r"\d", d.name)}  # those may be clips
-    return any(d.name in known for other in others for d in _folders(other)) or not (
+    return any(d.name in known for other in others for d in _folders(other, [])) or not (
         _own([train]) or all(map(is_sequence, inner[train]))
     )
 
@@ -179,7 +187,7 @@ def _is_clip(entry: os.DirEntry[str]) -> bool:
 
 
 def _holds_clips(folder: Path) -> bool:
-    return next(clip_paths(folder, []), None) is not None or is_sequence(folder)
+    return next(clip_paths(folder, [], []), None) is not None or is_sequence(folder)
 
 
 def level_above(folder: Path) -> str:
@@ -188,16 +196,16 @@ def level_above(folder: Path) -> str:
         return ""
     if lists := _lists(folder):
         return f" If a list in it names the classes, give that: {lists[0]}."
-    level = _folders(folder)
+    level = _folders(folder, [])
     for _ in range(LEVELS):
         for inner in level:
-            classes = [d.name for d in _folders(inner) if _holds_clips(d)]
+            classes = [d.name for d in _folders(inner, []) if _holds_clips(d)]
             if len(classes) > 1:
                 some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
                 return (
                     f" If the folders in {inner} are the classes or parts ({some}), give {inner}."
                 )
-        level = [d for inner in level[:LEVELS] for d in _folders(inner)]
+        level = [d for inner in level[:LEVELS] for d in _folders(inner, [])]
     return ""
 
 
@@ -218,8 +226,8 @@ def read_videos(folder: Path, group_by: str | None = None) -> list[Clip]:
     return clips if group_by is None else with_groups(clips, folder, group_by)
 
 
-def search_videos(folder: Path) -> Found:
-    """Return what `read_videos` does, without groups, and what was not searched."""
+def search_videos(folder: Path, unsaid: list[str] | None = None) -> Found:
+    """Return what `read_videos` does, and what was not searched, as `search_classes`."""
     _check_folder(folder, ANY_LAYOUT)
     folders = [Path(entry) for entry in shown(folder) if is_folder(entry)]
     parts = {d: part for d in folders if (part := part_of(d.name))}
@@ -233,7 +241,7 @@ def search_videos(folder: Path) -> Found:
     clips = [
         Clip(path, path.relative_to(folder).as_posix(), "", part)
         for root, part in roots.items()
-        for path in clip_paths(root)
+        for path in clip_paths(root, unsaid=unsaid)
     ]
     if not clips:
         raise DataError(f"No videos found in {folder}. {ANY_LAYOUT}")
@@ -272,12 +280,12 @@ def _check_not_root(folder: Path) -> None:
         raise DataError(ROOT.format(folder))
 
 
-def _folders(folder: Path) -> list[Path]:
+def _folders(folder: Path, unsaid: list[str] | None) -> list[Path]:
     found = [Path(entry) for entry in shown(folder) if is_folder(entry)]
     for inner in list(found):  # any may be a link
         _check_not_root(inner)
         if leads_up(inner, folder):
-            log.warning("Left out %s: it leads to a folder that is searched anyway.", inner)
+            warn(SEARCHED.format(inner), unsaid)
             found.remove(inner)
     # Runs, and comparisons of runs, go to ./runs, which may lie in the folder that is trained on.
     marks = [f"{depth}model.safetensors" for depth in ("", "*/", "*/*/")]
@@ -286,12 +294,14 @@ def _folders(folder: Path) -> list[Path]:
     return [d for d in found if d not in left_out]
 
 
-def _paths_by_class(folder: Path, folders: list[Path]) -> dict[Path, list[Path]]:
+def _paths_by_class(
+    folder: Path, folders: list[Path], unsaid: list[str] | None
+) -> dict[Path, list[Path]]:
     """Return the clips in each class folder: videos and folders of images, or else its images.
 
     Raises DataError when a class has none.
     """
-    found = {d: list(clip_paths(d)) for d in folders}
+    found = {d: list(clip_paths(d, unsaid=unsaid)) for d in folders}
     loose = {
         d: [Path(e) for e in shown(d) if is_image(e.name) and not is_folder(e)] for d in folders
     }

@@ -1,5 +1,6 @@
 """Whether clips can be learned from: classes, parts, and what could be read."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from vidgru.core.errors import DataError
 from vidgru.data.decode import Readings
 from vidgru.data.folder import Clip, level_above
 from vidgru.data.results import some_of
-from vidgru.data.split import Units, leave_out, split_clips, split_folds, units_of
+from vidgru.data.split import ADVICE, Units, leave_out, split_clips, split_folds, units_of
 from vidgru.data.split_config import SplitConfig
 
 Parts = dict[str, list[Clip]]
@@ -52,6 +53,17 @@ def refusals_once_read(
     with _noted(found):  # rather than that there are too few classes, which is no news
         split_by_part(readable, config, units_of(readable))
     return found
+
+
+def once_each(reasons: Sequence[str]) -> list[str]:
+    """Return reasons without those that come again, from fewer clips or with other advice.
+
+    The last one counts: once clips are read, there may be fewer of them, and of other classes.
+    """
+    found = {}
+    for sentence in reasons:
+        found[re.sub(r"\d+ (clip|group)s?\b", r"\1", sentence.partition(ADVICE)[0])] = sentence
+    return list(found.values())
 
 
 @contextmanager

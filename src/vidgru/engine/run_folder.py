@@ -90,14 +90,23 @@ def create_run(folder: Path, out: str | None, kind: str = "") -> Path:
     return run
 
 
-def discard_run(run: Path) -> None:
-    """Remove a run folder, and RUNS if nothing else is in it, as far as the system allows."""
-    # A link to a folder, or one where a disk is mounted, stays: then only what is in it goes.
-    for path in (*(run.iterdir() if run.is_dir() else ()), run):
+def folders_there(out: str | None) -> list[Path]:
+    """Return which of the folders that `discard_run` may remove are there before a run is made."""
+    return [path for path in (RUNS, *([] if out is None else [Path(out)])) if path.is_dir()]
+
+
+def discard_run(run: Path, kept: Sequence[Path] = ()) -> None:
+    """Remove a run folder, and RUNS if nothing else is in it, as far as the system allows.
+
+    Folders that are `kept` were there before: only what is in them goes.
+    """
+    # A link to a folder, or one where a disk is mounted, stays, too.
+    for path in (*(run.iterdir() if run.is_dir() else ()), *([] if run in kept else [run])):
         with contextlib.suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with contextlib.suppress(OSError):
-        RUNS.rmdir()
+    if RUNS not in kept:
+        with contextlib.suppress(OSError):
+            RUNS.rmdir()
 
 
 def _name(folder: Path) -> str:

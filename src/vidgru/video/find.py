@@ -20,6 +20,7 @@ ROOT = (
     "Give the folder that holds the videos."
 )
 
+SEARCHED = "Left out {}: it leads to a folder that is searched anyway."
 MAX_DEPTH = 100  # folders in each other; a thousand are more than Python can recurse into
 RUN_FILES = frozenset({"model.safetensors", "comparison.json"})  # runs hold pictures, too
 # What systems and programs leave in folders; names in lower case.
@@ -48,14 +49,22 @@ def leads_up(link: Path, folder: Path) -> bool:
     return not is_root(link) and Path(os.path.realpath(folder)).is_relative_to(real)
 
 
+def warn(sentence: str, unsaid: list[str] | None) -> None:
+    """Log a warning of a search, or add it to `unsaid`, which another search says, or nobody."""
+    if unsaid is None:
+        log.warning("%s", sentence)
+    else:
+        unsaid.append(sentence)
+
+
 class Links:
     """Links to folders found during a search, to be followed after it.
 
     No folder is searched twice, nor one that contains the folder: such links would never end.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, unsaid: list[str] | None = None) -> None:
+        self._folder, self._unsaid = folder, unsaid
         self._searched: set[str] = set()
         self._waiting: list[Path] = []
 
@@ -72,7 +81,7 @@ class Links:
         while self._waiting:
             link = self._waiting.pop(0)
             if os.path.realpath(link) in self._searched or leads_up(link, self._folder):
-                log.warning("Left out %s: it leads to a folder that is searched anyway.", link)
+                warn(SEARCHED.format(link), self._unsaid)
             else:
                 yield link
 
@@ -145,17 +154,20 @@ def _pictures_only(folder: Path) -> bool | None:
     return found
 
 
-def clip_paths(folder: Path, failures: list[Failure] | None = None) -> Iterator[Path]:
+def clip_paths(
+    folder: Path, failures: list[Failure] | None = None, unsaid: list[str] | None = None
+) -> Iterator[Path]:
     """Yield the videos and folders of images below a folder, in natural order.
 
     Those below links to folders come last. A folder that cannot be read is an OSError, the root of
     a file system a DataError, a link that leads nowhere a warning; with `failures`, each is one.
+    Warnings are logged, or added to `unsaid`.
     """
-    links = Links(folder)
-    yield from _clips_in(folder, links, failures)
+    links = Links(folder, unsaid)
+    yield from _clips_in(folder, links, failures, unsaid)
     for link in links.follow():
         if not is_root(link):
-            yield from _clips_in(link, links, failures)
+            yield from _clips_in(link, links, failures, unsaid)
         elif failures is None:
             raise DataError(ROOT.format(link))
         else:
@@ -163,7 +175,11 @@ def clip_paths(folder: Path, failures: list[Failure] | None = None) -> Iterator[
 
 
 def _clips_in(
-    folder: Path, links: Links, failures: list[Failure] | None, depth: int = 0
+    folder: Path,
+    links: Links,
+    failures: list[Failure] | None,
+    unsaid: list[str] | None,
+    depth: int = 0,
 ) -> Iterator[Path]:
     if depth == MAX_DEPTH:
         sentence = f"Cannot read {folder}: it lies {MAX_DEPTH} folders deep. Move it up."
@@ -188,13 +204,13 @@ def _clips_in(
             elif entry.is_symlink():
                 links.add(path)
             elif not is_run(path):
-                yield from _clips_in(path, links, failures, depth + 1)
+                yield from _clips_in(path, links, failures, unsaid, depth + 1)
         elif is_video(entry.name):
             yield path
         elif not path.suffix and os.path.islink(path) and not os.path.exists(path):
             # It may have led to a folder.
             if failures is None:
-                log.warning("Left out %s: the link leads nowhere.", path)
+                warn(f"Left out {path}: the link leads nowhere.", unsaid)
             else:
                 sentence = f"Cannot read {path}: the link leads nowhere."
                 failures.append(Failure(str(path), sentence))
@@ -209,17 +225,19 @@ def _is_sequence(folder: Path, failures: list[Failure] | None) -> bool:
         return False  # the search of it says why
 
 
-def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failure]]:
+def find_files(
+    folder: Path, suffixes: Set[str], unsaid: list[str] | None = None
+) -> tuple[list[Path], list[Failure]]:
     """Return the files with such suffixes at any depth, in natural order.
 
     Suffixes are lower case, with the dot. Hidden files and folders are skipped. Links to folders
     are followed, see `Links`. Each folder that could not be read, even a root, and each broken link
-    gives a Failure.
+    gives a Failure. Warnings are logged, or added to `unsaid`.
     """
     errors: list[OSError] = []
     found: list[Path] = []
     failures: list[Failure] = []
-    links = Links(folder)
+    links = Links(folder, unsaid)
 
     def search(top: Path) -> None:
         for parent, folders, names in os.walk(top, onerror=errors.append):
@@ -249,14 +267,19 @@ def find_files(folder: Path, suffixes: Set[str]) -> tuple[list[Path], list[Failu
 
 
 def find_sources(
-    sources: Sources, *, images: bool = False, sequences: bool = True
+    sources: Sources,
+    *,
+    images: bool = False,
+    sequences: bool = True,
+    unsaid: list[str] | None = None,
 ) -> list[Path | Failure]:
     """Return the videos that sources stand for, and a Failure for each that holds none.
 
     A folder stands for the videos and folders of images inside it at any depth, as for `train`, or
     else for the images in it as one sequence. Without `sequences`, it stands for videos, where
     there are any. With `images`, each image inside it at any depth is a source of its own, like a
-    video. The root of a file system is a Failure. Raises OptionError for a source that is live.
+    video. The root of a file system is a Failure. Warnings are logged, or added to `unsaid`. Raises
+    OptionError for a source that is live.
     """
     found: list[Path | Failure] = []
     for given in listed(sources):
@@ -268,7 +291,7 @@ def find_sources(
         if is_root(source):
             found.append(Failure(str(source), ROOT.format(source)))
             continue
-        files, failures = _in_folder(source, images)
+        files, failures = _in_folder(source, images, unsaid)
         if not sequences and (videos := [file for file in files if not os.path.isdir(file)]):
             files = videos
         files.sort(key=lambda path: [natural_key(part) for part in path.parts])
@@ -279,13 +302,15 @@ def find_sources(
     return found
 
 
-def _in_folder(folder: Path, images: bool) -> tuple[list[Path], list[Failure]]:
+def _in_folder(
+    folder: Path, images: bool, unsaid: list[str] | None
+) -> tuple[list[Path], list[Failure]]:
     if images:
-        return find_files(folder, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+        return find_files(folder, VIDEO_SUFFIXES | IMAGE_SUFFIXES, unsaid)
     failures: list[Failure] = []
     if _is_sequence(folder, failures):
         return [folder], failures
-    return list(clip_paths(folder, failures)), failures
+    return list(clip_paths(folder, failures, unsaid)), failures
 
 
 def find_videos(sources: Sources) -> list[Path | Failure]:

@@ -34,7 +34,7 @@ from vidgru.data.annotations.videos import Searched, Videos
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
 from vidgru.data.results import counted
-from vidgru.video.find import find_files, is_root
+from vidgru.video.find import find_files, is_folder, is_root
 from vidgru.video.read import VIDEO_SUFFIXES
 
 log = logging.getLogger("vidgru")
@@ -61,7 +61,9 @@ def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
     Of a folder, `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
     """
     if os.path.isdir(source):  # source.is_dir() fails on too long a name
-        found = find_files(source, SUFFIXES)[0] if deep or (flat and _is_flat(source)) else []
+        searched = deep or (flat and _is_flat(source))
+        # Whoever looks for the clips says which links are left out.
+        found = find_files(source, SUFFIXES, [])[0] if searched else []
     else:
         found = [source] if source.suffix.lower() in SUFFIXES else []
     return [path for path in found if _is_one(path)]
@@ -78,7 +80,7 @@ def _is_flat(folder: Path) -> bool:
     if is_root(folder):
         return False
     with os.scandir(folder) as entries:
-        return not any(e.is_dir() for e in entries if not e.name.startswith("."))
+        return not any(is_folder(e) for e in entries if not e.name.startswith("."))
 
 
 def _is_one(path: Path) -> bool:

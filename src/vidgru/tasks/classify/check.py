@@ -14,11 +14,10 @@ from vidgru.data.dataset import apart_by_video, choose_groups, grouped, read_all
 from vidgru.data.decode import readings_of
 from vidgru.data.duplicates import find_duplicates
 from vidgru.data.groups import suggest_groups
-from vidgru.data.learnable import classes_of, refusals, refusals_once_read
+from vidgru.data.learnable import classes_of, once_each, refusals, refusals_once_read
 from vidgru.data.results import REFUSED, Checked, Finding, Shortcut
 from vidgru.data.shortcuts import find_shortcuts
 from vidgru.data.sources import find_source
-from vidgru.data.split import ADVICE
 from vidgru.nn.choices import stored_side
 from vidgru.tasks.classify.check_options import CheckConfig
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -62,9 +61,7 @@ def check_steps(folder: str | Path, config: CheckConfig) -> Steps:
     found = findings(data, sampling, pairs, grouping)
     if finding is not None:
         found.append(finding)
-    # Once clips are read, other classes may be left to advise.
-    reasons = {sentence.partition(ADVICE)[0]: sentence for sentence in refused}
-    found = [Finding(REFUSED, "error", why) for why in reasons.values()] + found
+    found = [Finding(REFUSED, "error", why) for why in once_each(refused)] + found
     found += report_left_out(account)
     yield Progress("comparing clips", 2, 3, "shortcuts")
     if grouping is not None:

@@ -17,6 +17,7 @@ from vidgru.engine.run_folder import (
     check_run,
     create_run,
     discard_run,
+    folders_there,
     read_numbers,
     write_json,
 )
@@ -69,6 +70,7 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
     )
     for one, _ in trainings:
         start.check(settings_of(one, sampling))
+    kept = folders_there(config.out)
     place = create_run(folder, config.out, COMPARED)
     finished: Finished = []
     run: Path | None = None
@@ -90,9 +92,9 @@ def compare_steps(folder: str | Path, config: ClassifyTrainConfig, choice: Compa
         raise KeyboardInterrupt(_farewell(place, len(finished), len(trainings))) from None
     finally:
         if run is not None and all(run != result.run for _, result in finished):
-            discard_run(run)
+            discard_run(run, kept)
         if not finished:
-            discard_run(place)
+            discard_run(place, kept)
 
 
 def compare(

@@ -38,6 +38,7 @@ from vidgru.tasks.classify.scores import Answer, Evaluation
 from vidgru.tasks.classify.timeline_evaluation import evaluate_timelines_steps
 from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.windows import clip_outputs
+from vidgru.video.output_paths import refuse_overwriting_sources
 
 log = logging.getLogger("vidgru")
 
@@ -57,6 +58,7 @@ def evaluate_classes_steps(
     """
     if (report := report_path(config)) is not None:
         check_file(report)
+        refuse_overwriting_sources([report], [folder, model.path])
     if config.timeline:
         return (yield from evaluate_timelines_steps(folder, config, model, device, report))
     explain_to = check_explainable(model, report) if config.explain else None

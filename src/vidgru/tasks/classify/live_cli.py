@@ -99,16 +99,16 @@ class _Screen:
 
     def show(self, moment: LiveMoment) -> None:
         before, self.last = self.last, moment
-        self.answers[moment.label] += 1
+        self.answers[moment.called] += 1
         if self.as_json:
             print(json.dumps(moment.to_dict()), flush=True)
         elif not self.line.disable:
             self.recent.append(time.monotonic())
             self.line.set_description_str(self._fitted(moment), refresh=False)
             self.line.update()
-        elif before is None or before.label != moment.label:
+        elif before is None or before.called != moment.called:
             share = f"{100 * moment.confidence:5.1f} %"
-            print(f"{moment.time:9.2f} s  {share}  {printable(moment.label)}", flush=True)
+            print(f"{moment.time:9.2f} s  {share}  {printable(moment.called)}", flush=True)
 
     def _fitted(self, moment: LiveMoment) -> str:
         """Return the line, cut to the width of the terminal."""
@@ -116,7 +116,7 @@ class _Screen:
         rate = (len(self.recent) - 1) / max(self.recent[-1] - self.recent[0], 1e-9)
         text = Text(
             f"{clock(moment.time, 0)}  {'█' * full}{'░' * (BLOCKS - full)} "
-            f"{100 * moment.confidence:5.1f} %  {printable(moment.label)}  "
+            f"{100 * moment.confidence:5.1f} %  {printable(moment.called)}  "
             f"{rate:.1f} predictions/s, {1000 * moment.delay:.0f} ms late, {moment.dropped} dropped"
         )
         text.truncate(shutil.get_terminal_size().columns - 1)

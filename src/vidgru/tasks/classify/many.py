@@ -89,7 +89,9 @@ def in_this_process(sources: Sequence[str | Path], config: PredictConfig) -> boo
     if config.workers == "1":
         return True
     # The model decides whether images are sources; this is the largest number.
-    return _workers(find_sources(sources, images=not config.segments), config) == 1
+    # Whoever predicts searches again, and says what is left out.
+    found = find_sources(sources, images=not config.segments, unsaid=[])
+    return _workers(found, config) == 1
 
 
 def _workers(found: Sequence[Path | Failure], config: PredictConfig) -> int:
@@ -123,7 +125,7 @@ def open_many(sources: Sequence[str | Path], config: PredictConfig) -> Iterator[
         about = _checked(pool.ask({"options": options, "source": None}))
         # A timeline needs a folder of images as one sequence, whatever the model reads.
         if about["frames"] == 1 and not config.segments:
-            found = shard(find_sources(sources, images=True))
+            found = shard(find_sources(sources, images=True, unsaid=[]))
             pool.grow(_workers(found, config))
         options["model"] = about["path"]
         labels = tuple(about["labels"])

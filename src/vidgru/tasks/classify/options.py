@@ -301,7 +301,9 @@ class ClassifyEvaluateConfig(EvaluateConfig, AnnotationConfig):
     )
     min_seconds: float | None = option(None, **SHORTEST)
     out: str | None = option(
-        None, "Report to write. Default: report.html in the run folder.", metavar="FILE"
+        None,
+        "Report to write; what is there is replaced. Default: report.html in the run folder.",
+        metavar="FILE",
     )
     explain: int | None = option(
         None,

@@ -201,6 +201,11 @@ class Labelled(ToDict):
         return UNSURE if self.unsure else self.likeliest
 
     @property
+    def called(self) -> str:
+        """The label for people to read: where a class is called "unsure", that is said apart."""
+        return f"{UNSURE} (no class)" if self.unsure and UNSURE in self.labels else self.label
+
+    @property
     def likeliest(self) -> str:
         """The likeliest label, however low its confidence."""
         return self.top(1)[0][0]

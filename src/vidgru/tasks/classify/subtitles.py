@@ -20,7 +20,7 @@ def subtitles(timeline: Timeline, suffix: str, start: float = 0.0) -> str:
     cues = []
     for number, segment in enumerate(timeline.segments, 1):
         label = "".join(
-            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in segment.label
+            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in segment.called
         )
         if suffix == ".vtt":
             label = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

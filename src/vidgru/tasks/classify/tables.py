@@ -71,12 +71,12 @@ def _add_columns(table: Table, top: int) -> None:
 def _cells(prediction: Labelled, top: int) -> list[Text | str]:
     """Return the label, its confidence, and the labels that come after it."""
     if top == 1:
-        return [shown(prediction.label), percent(prediction.confidence)]
+        return [shown(prediction.called), percent(prediction.confidence)]
     ranked = prediction.top(top)
     others = ranked if prediction.unsure else ranked[1:]  # an unsure one is the first of the others
     text = ", ".join(f"{printable(name)} {percent(share)}" for name, share in others)
     return [
-        shown(prediction.label),
+        shown(prediction.called),
         "-" if prediction.unsure else percent(prediction.confidence),
         Text(text),
     ]
@@ -107,9 +107,10 @@ def _bouts(timeline: Timeline) -> Table:
     table.add_column("label", style="bold")
     for title in ("bouts", "total", "share", "mean length", "first at"):
         table.add_column(title, justify="right")
+    names = {(segment.label, segment.unsure): segment.called for segment in timeline.segments}
     for one in timeline.bouts():
         table.add_row(
-            shown(one.label),
+            shown(names[one.label, one.unsure]),
             f"{one.count}",
             clock(one.seconds),
             percent(one.seconds / timeline.seconds),

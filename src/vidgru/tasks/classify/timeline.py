@@ -99,12 +99,16 @@ class Segment(Labelled):
 
 @dataclass(frozen=True)
 class Bouts:
-    """How often a label is shown, for how many seconds in all, and when first."""
+    """How often a label is shown, for how many seconds in all, and when first.
+
+    A class called "unsure" differs from what is unsure only in `unsure`.
+    """
 
     label: str
     count: int
     seconds: float
     first: float
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,12 @@ class Timeline(ToDict):
 
     def bouts(self) -> list[Bouts]:
         """Return how often and for how long each label is shown, the longest in all first."""
-        found: dict[str, list[Segment]] = {}
+        found: dict[tuple[str, bool], list[Segment]] = {}
         for segment in self.segments:
-            found.setdefault(segment.label, []).append(segment)
+            found.setdefault((segment.label, segment.unsure), []).append(segment)
         bouts = [
-            Bouts(label, len(own), sum(s.end - s.start for s in own), own[0].start)
-            for label, own in found.items()
+            Bouts(label, len(own), sum(s.end - s.start for s in own), own[0].start, unsure)
+            for (label, unsure), own in found.items()
         ]
         return sorted(bouts, key=lambda one: -one.seconds)
 
