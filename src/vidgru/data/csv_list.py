@@ -3,12 +3,13 @@
 import math
 import os
 import re
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from vidgru.core.address import NO_FILE, is_live, masked
 from vidgru.core.errors import DataError, VideoError
@@ -155,29 +156,18 @@ def listed_groups(path: Path, group_by: str, clips: Sequence[Clip]) -> tuple[str
 def _rows_of(clips: Sequence[Clip], rows: Sequence[Clip]) -> dict[str, Clip]:
     """Return, by names of clips of a video, the first row that holds each, or else the first one.
 
-    Not row by row for each clip: a video may have thousands of either.
+    A video may have thousands of either, so a clip is compared with all rows at once.
     """
-    ends = sorted({-_end(row) for row in rows})
-    first = [len(rows)] * (len(ends) + 1)  # a Fenwick tree: the first row of those that end so late
-    coming = sorted(range(len(rows)), key=lambda number: -(rows[number].start or 0.0))
+    starts, ends = (np.array([_span(row)[side] for row in rows]) for side in (0, 1))  # (R,)
     found = {}
-    for clip in sorted(clips, key=lambda clip: clip.start or 0.0):
-        while coming and (rows[coming[-1]].start or 0.0) <= (clip.start or 0.0):
-            number = coming.pop()
-            place = bisect_right(ends, -_end(rows[number]))
-            while place < len(first):
-                first[place] = min(first[place], number)
-                place += place & -place
-        place, best = bisect_right(ends, -_end(clip)), len(rows)
-        while place:
-            best = min(best, first[place])
-            place -= place & -place
-        found[clip.name] = rows[best % len(rows)]
+    for clip in clips:
+        start, end = _span(clip)
+        found[clip.name] = rows[int(((starts <= start) & (end <= ends)).argmax())]
     return found
 
 
-def _end(clip: Clip) -> float:
-    return math.inf if clip.end is None else clip.end
+def _span(clip: Clip) -> tuple[float, float]:
+    return clip.start or 0.0, math.inf if clip.end is None else clip.end
 
 
 def apply_split(
