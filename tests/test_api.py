@@ -151,13 +151,13 @@ def test_what_is_no_frames(rgb: object, fps: float, sentence: str) -> None:
     assert str(failed.value) == f"Cannot read frames in memory: {sentence}"
 
 
+TAKE_A_PATH = (vidgru.check, vidgru.train, vidgru.load, vidgru.compare)
+
+
 @pytest.mark.parametrize(
     "call",
     [
-        vidgru.check,
-        vidgru.train,
-        vidgru.load,
-        vidgru.compare,
+        *TAKE_A_PATH,
         lambda one: vidgru.evaluate(".", one),
         lambda one: list(vidgru.load("motion").predict_many(one)),
     ],
@@ -175,10 +175,7 @@ def test_what_is_no_path(call: Callable[[Any], object]) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        vidgru.check,
-        vidgru.train,
-        vidgru.load,
-        vidgru.compare,
+        *TAKE_A_PATH,
         vidgru.resume,
         vidgru.detect_changes,
         lambda one: vidgru.evaluate(one, "motion"),
