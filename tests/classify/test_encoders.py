@@ -13,7 +13,7 @@ from helpers import build, make_folder, save_model, stop_after
 from safetensors.torch import load_file
 
 from vidgru import TrainResult, compare, resume, train
-from vidgru.core.errors import ModelError
+from vidgru.core.errors import OptionError
 from vidgru.engine import trainer as course
 from vidgru.engine.model_file import AnySpec
 from vidgru.tasks.classify import folds, learn
@@ -337,5 +337,6 @@ def test_a_hostile_name_steers_nothing(vidgru: Vidgru, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "\x1b" not in done.out + done.err
     assert "[red]\\x1b[31mx.safetensors" in "".join(done.out.split())
-    with pytest.raises(ModelError, match="No model at"):
-        read_encoders(ClassifyTrainConfig(init="a\0b"))
+    with pytest.raises(OptionError) as refused:
+        ClassifyTrainConfig(init="a\0b")
+    assert str(refused.value) == r"Invalid path 'a\x00b'. A path holds no null character."
