@@ -64,6 +64,9 @@ def test_the_share_of_a_training_that_is_done_counts_all_of_its_parts(
     alone = _Lines()
     alone.training(Progress("training", 5, 10))
     assert json.loads(capsys.readouterr().out)["share"] == 0.5
+    together = _Lines()
+    together.training(Progress("training 3 models", 1500, 3000))
+    assert json.loads(capsys.readouterr().out)["share"] == 0.5
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])

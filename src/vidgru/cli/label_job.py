@@ -17,6 +17,7 @@ from vidgru.core.results import Progress
 from vidgru.tasks.registry import open_model, train_config
 
 EVERY = 0.2  # seconds between lines about progress
+TOGETHER = re.compile(r"training \d+ models")
 FOLD = re.compile(r"fold (\d+) of (\d+)")
 
 
@@ -49,7 +50,9 @@ class _Lines:
     def training(self, progress: Progress) -> None:
         """Write the progress of a training: that of the folds, and then that on all clips."""
         stage, share = progress.stage, progress.done / max(progress.total, 1)
-        if match := FOLD.fullmatch(stage):
+        if TOGETHER.fullmatch(stage):
+            self.part, self.parts = 0, 1
+        elif match := FOLD.fullmatch(stage):
             self.part, self.parts = int(match[1]) - 1, int(match[2]) + 1
         elif stage == "training on all clips":
             self.part = self.parts - 1

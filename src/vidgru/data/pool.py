@@ -11,7 +11,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from vidgru.core.errors import ProcessError
 from vidgru.core.threads import ThreadPool
 
 AHEAD = 16  # jobs a child that may wait for a worker, or finished ones for their turn
+SIGN = " "  # begins a line that is no reply, but a sign of life with an object; or it is empty
 DEATHS = 2  # of children over one job, until the job is blamed
 
 Job = TypeVar("Job")
@@ -54,16 +55,24 @@ def cores() -> int:
 class Pool:
     """`count` child processes, started at once; one that crashes or hangs is replaced.
 
-    command: of a child that runs `data.worker.serve`; seconds: the timeout of a silent child.
-    Leaving the block ends them; they end by themselves when this process is killed.
+    command: of a child that runs `data.worker.serve`; seconds: the timeout of a silent child;
+    heard: called with what comes with its signs of life, from several threads. Leaving the block
+    ends them; they end by themselves when this process is killed.
 
     A job whose child dies is retried once with a fresh one: memory may have run out, or somebody
     killed it. One that makes a child hang is not: waiting as long again would not help. Raises
     ProcessError when children end before their first line, which no job can be blamed for.
     """
 
-    def __init__(self, command: Sequence[str], count: int, seconds: float) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        count: int,
+        seconds: float,
+        heard: Callable[[Line], object] = lambda line: None,
+    ) -> None:
         self.command, self.seconds, self.ahead = list(command), seconds, 0
+        self.heard = heard
         self._lock, self._closed = threading.Lock(), False
         self._children: set[Child] = set()
         self._idle: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
@@ -102,9 +111,13 @@ class Pool:
         for child in list(self._children):
             self._end(child)
 
+    def submit(self, request: Line) -> Future[Line | None]:
+        """Return what will be a child's reply, None when children crashed or hung on it."""
+        return self._threads.submit(self._ask, request)
+
     def ask(self, request: Line) -> Line:
         """Return a child's reply. Raises ProcessError when there is none."""
-        reply = self._threads.submit(self._ask, request).result()
+        reply = self.submit(request).result()
         if reply is None:
             raise ProcessError("A process that reads videos crashed or hung.")
         return reply
@@ -198,8 +211,10 @@ class Pool:
         try:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-            line = "\n"
-            while line == "\n":  # a sign of life from the child
+            line = SIGN
+            while line.startswith((SIGN, "\n")):
+                if line.strip():
+                    self.heard(json.loads(line))
                 late = threading.Timer(self.seconds, child.give_up)
                 late.start()
                 try:

@@ -10,15 +10,22 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vidgru.core.errors import OutputError, VideoError, VidgruError
 from vidgru.data.cache import Sampling, decode_clip, decode_parts, store
+from vidgru.data.pool import SIGN
 
 BEAT = 1.0  # seconds
 
 Line = dict[str, Any]
-Beat = Callable[[], None]
+
+
+class Beat(Protocol):
+    """What gives the parent a sign of life."""
+
+    def __call__(self, sign: Line | None = None) -> None:
+        """Give a sign of life, with an object that the parent may want to hear of."""
 
 
 def serve(answer: Callable[[Line, Beat], Line]) -> None:
@@ -48,11 +55,11 @@ def serve(answer: Callable[[Line, Beat], Line]) -> None:
     threading.Thread(target=listen, daemon=True).start()
     last = -math.inf
 
-    def beat() -> None:
+    def beat(sign: Line | None = None) -> None:
         nonlocal last
         if time.monotonic() - last > BEAT:
             last = time.monotonic()
-            say("")
+            say("" if sign is None else SIGN + json.dumps(sign))
 
     while True:
         say(json.dumps(answer(json.loads(requests.get()), beat)))

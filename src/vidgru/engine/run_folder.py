@@ -174,6 +174,13 @@ def resume_run(
 
     Raises ModelError when there is no such run, OutputError when another process trains there.
     """
+    found = read_run(run, read_config)
+    with _alone(run):
+        yield found
+
+
+def read_run(run: Path, read_config: Callable[[dict[str, Any]], Config]) -> tuple[Path, Config]:
+    """Return the folder and config of a run; raises ModelError when there is no such run."""
     path = run / CONFIG_NAME
     if is_main() and not os.path.exists(run):
         raise ModelError(f"Nothing to resume: there is no run {run}.")
@@ -193,8 +200,7 @@ def resume_run(
         OptionError,
     ) as error:
         raise ModelError(f"Cannot resume {run}: its {CONFIG_NAME} is damaged.") from error
-    with _alone(run):
-        yield folder, config
+    return folder, config
 
 
 @contextmanager

@@ -71,12 +71,7 @@ class Trainer(ABC, Generic[Result]):
 
     columns: tuple[str, ...] = ()  # of metrics.csv, that `measure` fills
 
-    def __init__(
-        self,
-        run: TrainRun[Any, Any],
-        data: Dataset,
-        spec: AnySpec,
-    ) -> None:
+    def __init__(self, run: TrainRun[Any, Any], data: Dataset, spec: AnySpec) -> None:
         self.config: TrainConfig = run.config
         self.data, self.run, self.stage, self._described = data, run.run, run.stage, spec
         self.fingerprint = fingerprint(data)
@@ -186,34 +181,38 @@ class Trainer(ABC, Generic[Result]):
 
         Raises DataError, ModelError, OutputError.
         """
+        try:
+            yield from self.learn()
+            return self.finish()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self.farewell()) from None
+
+    def learn(self) -> Generator[Progress, None, None]:
+        """Take all steps, up to the last checkpoint, from which `steps` only has to finish."""
         if broadcast((self.run / CHECKPOINT_NAME).exists()):
             self.resume_checkpoint()
         times = self.validations()
         self.write_split()
-        try:
-            if self.train_step.steps == 0:
-                yield from self.prepare()
-            while self.passed < times:
+        if self.train_step.steps == 0:
+            yield from self.prepare()
+        while self.passed < times:
+            began = time.perf_counter()
+            loss = self.train_step.step(min(self.done(), 1.0))
+            self.step_seconds.append(time.perf_counter() - began)
+            self.trained += self.step_seconds[-1]
+            if not math.isfinite(loss):
+                raise DataError(self.breakdown(loss))
+            self.since.append(loss)
+            self.loss = 0.95 * self.loss + 0.05 * loss if self.train_step.steps > 1 else loss
+            done = self.done()
+            if done >= (self.passed + 1) / times - 1e-9 and self.affords(done):
+                self.passed = int(done * times + 1e-9)
                 began = time.perf_counter()
-                loss = self.train_step.step(min(self.done(), 1.0))
-                self.step_seconds.append(time.perf_counter() - began)
-                self.trained += self.step_seconds[-1]
-                if not math.isfinite(loss):
-                    raise DataError(self.breakdown(loss))
-                self.since.append(loss)
-                self.loss = 0.95 * self.loss + 0.05 * loss if self.train_step.steps > 1 else loss
-                done = self.done()
-                if done >= (self.passed + 1) / times - 1e-9 and self.affords(done):
-                    self.passed = int(done * times + 1e-9)
-                    began = time.perf_counter()
-                    self.validate()
-                    self.trained, self.validated = 0.0, time.perf_counter() - began
-                elif self.due():
-                    self.write_checkpoint()
-                yield self.progress(self.loss)
-            return self.finish()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(self.farewell()) from None
+                self.validate()
+                self.trained, self.validated = 0.0, time.perf_counter() - began
+            elif self.due():
+                self.write_checkpoint()
+            yield self.progress(self.loss)
 
     def affords(self, done: float) -> bool:
         """Return whether there is time to validate, when the share `done` of it is over."""

@@ -1,4 +1,4 @@
-"""Cross-validate, then train on all clips."""
+"""Measure models on clips held out from them, then train on all clips."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds
 from vidgru.engine.device import choose_device, prepare
 from vidgru.engine.run_folder import METRICS_NAME, farewell, read_numbers
-from vidgru.engine.trainer import TrainRun
+from vidgru.tasks.classify.at_once import sharing_of, steps_at_once
 from vidgru.tasks.classify.calibration import (
     calibration_of,
     choose_temperature,
@@ -37,41 +37,54 @@ from vidgru.tasks.classify.windows import clip_outputs
 MAX_ERROR = ClassifyEvaluateConfig.max_error
 
 
-def fold_steps(
-    run: Run,
-    data: Dataset,
-) -> Steps:
-    """Train once a fold without it, then on all clips; finished folds are not repeated.
+def trainings(run: Run, data: Dataset) -> list[tuple[Run, Dataset]]:
+    """Return the trainings of a run: of each that holds clips out, and last of the one on all."""
+    parts = data.parts
+    if data.folds is None:
+        return [(run, data)]
+    folds = split_folds(parts["train"], data.folds, run.config.seed, data.units)
+    found = []
+    for number, (learn, held) in enumerate(folds, 1):
+        stage = f"fold {number} of {len(folds)}"
+        own = replace(run, run=run.run / f"fold-{number}", stage=stage)
+        found.append((own, replace(data, parts={"train": learn, "val": held, "test": []})))
+    return [*found, (replace(run, stage="training on all clips"), data)]
 
-    All start with the same weights. Raises KeyboardInterrupt with a sentence on how to
-    resume.
+
+def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Dataset]]) -> Steps:
+    """Train without each part that is held out, then on all clips; what is done is not repeated.
+
+    All start with the same weights, and those that can are trained at once. Raises
+    KeyboardInterrupt with a sentence on how to resume.
     """
-    config, began = run.config, run.began
+    *measured, (last, everything) = all_trainings
+    config = run.config
     prepare(config.threads)
-    learned = data.parts["train"]
-    folds = split_folds(learned, config.folds or 0, config.seed, data.units)
-    places = [run.run / f"fold-{number}" for number in range(1, len(folds) + 1)]
-    if config.minutes is not None:
-        left = max(config.minutes - (time.monotonic() - began) / 60, 1e-3)
-        config = replace(config, minutes=left / (len(folds) + 1))
     try:
-        for number, (place, (learn, held)) in enumerate(zip(places, folds, strict=True), 1):
-            part = replace(data, parts={"train": learn, "val": held, "test": []})
-            place.mkdir(exist_ok=True)
-            # A finished fold's checkpoint leaves no steps: its files are just written again.
-            stage = f"fold {number} of {len(folds)}"
-            own = TrainRun(config, run.sampling, run.start, place, time.monotonic(), stage)
+        for own, _ in measured:
+            own.run.mkdir(exist_ok=True)
+        if (sharing := sharing_of(config, len(all_trainings))) is not None:
+            config = replace(config, threads=sharing.threads)
+            yield from steps_at_once(run.run, len(all_trainings), sharing)
+        elif config.minutes is not None:
+            left = max(config.minutes - (time.monotonic() - run.began) / 60, 1e-3)
+            config = replace(config, minutes=left / len(all_trainings))
+        for own, part in measured:
+            # One that is done leaves no steps: its files are just written again.
+            own = replace(own, config=config, began=time.monotonic())
             yield from learn_steps(own, part)
-        held_out = [held for _, held in folds]
+        places = [own.run for own, _ in measured]
+        held_out = [part.parts["val"] for _, part in measured]
         known, selective, rows = score_folds(places, held_out, data, choose_device(config.device))
-        now, stage = time.monotonic(), "training on all clips"
-        run = replace(run, config=config, began=now, stage=stage)
-        result = yield from learn_steps(run, data, known)
+        last = replace(last, config=config, began=time.monotonic())
+        result = yield from learn_steps(last, everything, known)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(farewell(run.run)) from interrupt
-    # Folds that were trained before an interruption count, too.
-    learning = result.seconds + sum(fold.seconds for fold in rows)
-    seconds = max(learning, time.monotonic() - began)
+    finally:
+        prepare(run.config.threads)
+    # Those that were trained before an interruption count, too.
+    learned = [result.seconds, *map(_seconds, places)]
+    seconds = max(sum(learned) if sharing is None else max(learned), time.monotonic() - run.began)
     return replace(result, folds=rows, answered=selective, seconds=seconds)
 
 
@@ -140,8 +153,12 @@ def _row(place: Path, held: Sequence[Clip], scores: Scores) -> Fold:
         groups=len({clip.group for clip in held if clip.group is not None}) or None,
         accuracy=scores.accuracy,
         balanced=scores.balanced,
-        seconds=read_numbers(place / METRICS_NAME)[-1]["seconds"],
+        seconds=_seconds(place),
     )
+
+
+def _seconds(place: Path) -> float:
+    return read_numbers(place / METRICS_NAME)[-1]["seconds"]
 
 
 def _pooled(folds: Sequence[SelectiveScores], clips: int) -> SelectiveScores:

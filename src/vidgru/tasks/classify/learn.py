@@ -25,11 +25,16 @@ def learn_steps(run: Run, data: Dataset, known: Validated | None = None) -> Step
 
     `known` holds the scores of the model where no clip is held out.
     """
+    return (yield from trainer_of(run, data, known).steps())
+
+
+def trainer_of(run: Run, data: Dataset, known: Validated | None = None) -> ClassifyTrainer:
+    """Return a training of a new network, which is seeded now."""
     device = prepare_training(run.config.device, run.config.threads, run.config.seed)
     spec = spec_of(run, data)
     network = build(spec)
     run.start.load_into(network)
-    return (yield from ClassifyTrainer(run, data, network, spec, device, known).steps())
+    return ClassifyTrainer(run, data, network, spec, device, known)
 
 
 def spec_of(run: Run, data: Dataset) -> ModelSpec:

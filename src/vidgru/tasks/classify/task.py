@@ -22,7 +22,7 @@ from vidgru.tasks.classify import header
 from vidgru.tasks.classify.build import build
 from vidgru.tasks.classify.encoders import NO_INIT, chosen_init, read_encoders
 from vidgru.tasks.classify.evaluation import evaluate_classes_steps
-from vidgru.tasks.classify.folds import fold_steps
+from vidgru.tasks.classify.folds import fold_steps, trainings
 from vidgru.tasks.classify.learn import Run, settings_of, spec_of
 from vidgru.tasks.classify.looks import (
     LooksDataset,
@@ -43,7 +43,7 @@ from vidgru.tasks.classify.options import (
     ClassifyTrainConfig,
     without_folds,
 )
-from vidgru.tasks.classify.results import Prediction, TrainResult
+from vidgru.tasks.classify.results import LooksChoice, Prediction, TrainResult
 from vidgru.tasks.classify.sampling import choose_sampling
 from vidgru.tasks.classify.scores import Evaluation
 from vidgru.tasks.classify.spec import ModelSpec
@@ -112,7 +112,17 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         return ClassifyTrainer(run, data, network, spec, device)
 
     def learn(self, run: Run, data: Dataset) -> Steps:
-        """Train a network, after one for each fold if there are any; all start alike."""
+        """Train a network, after one for each part that is held out, if any; all start alike."""
+        run, data, choice = yield from self.settled(run, data)
+        pack(run.config, run.run)
+        found = trainings(run, data)
+        steps = super().learn(run, data) if len(found) == 1 else fold_steps(run, data, found)
+        return replace((yield from steps), looks=choice)
+
+    def settled(
+        self, run: Run, data: Dataset
+    ) -> Generator[Progress, None, tuple[Run, Dataset, LooksChoice | None]]:
+        """Return a training and its clips with what the clips decide, and how looks do alone."""
         choice = None
         if isinstance(data, LooksDataset):
             config, data, choice = yield from choose_input(run.config, data)
@@ -120,10 +130,7 @@ class ClassifyTask(Task[ClassifyTrainConfig, ModelSpec, InitialWeights, Dataset]
         init = chosen_init(run.config, data.parts)
         start = InitialWeights() if init == NO_INIT else run.start
         config = replace(run.config, init=init, folds=data.folds or run.config.folds)
-        run = replace(run, config=config, start=start)
-        pack(config, run.run)
-        steps = super().learn(run, data) if data.folds is None else fold_steps(run, data)
-        return replace((yield from steps), looks=choice)
+        return replace(run, config=config, start=start), data, choice
 
     def open(self, model: LoadedModel, device: torch.device) -> Model:
         """Return a model that is ready to predict."""
