@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Done
-from helpers import needs_onnx
+from helpers import make_folder, needs_onnx
 from looks_encoders import write_encoder
 
 from vidgru import TrainResult, resume, train
@@ -50,6 +50,7 @@ def test_at_once_they_end_with_the_same_bytes(
     result = learn(data, tmp_path / "run", threads=2)
     assert bytes_of(result.run) == bytes_of(alone.run)
     assert result.validation == alone.validation
+    assert 0.0001 < result.step_seconds < result.seconds
     assert [fold.accuracy for fold in result.folds] == [fold.accuracy for fold in alone.folds]
 
 
@@ -63,6 +64,23 @@ def test_each_process_decides_as_one_does_which_features_to_use(
     result = train(data, out=str(tmp_path / "run"), threads=2, **options)
     assert result.looks == alone.looks
     assert bytes_of(result.run) == bytes_of(alone.run)
+
+
+def test_by_default_the_one_measured_and_the_one_on_all_clips_are_trained_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = make_folder(tmp_path / "clips", clips=30)
+    options: dict[str, Any] = {"size": 16, "batch_size": 4, "augment": "none"}
+    no_steps(monkeypatch)
+    result = train(clips, out=str(tmp_path / "run"), threads=2, **options)
+    assert result.measured == result.run / "fold-1"
+    assert result.train_clips == 60
+    assert sum(result.validation.count.values()) == 12
+    monkeypatch.undo()
+    single = train(clips, out=str(tmp_path / "single"), threads=1, folds=1, **options)
+    assert result.validation == single.validation
+    model = Path("model.safetensors")
+    assert (result.measured / model).read_bytes() == (single.run / model).read_bytes()
 
 
 @pytest.mark.parametrize("command", [program("vidgru.no_such_module"), ["false"]])

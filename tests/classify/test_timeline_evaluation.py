@@ -137,6 +137,22 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
         evaluate(table, own, threads=1)
 
 
+def test_a_single_fold_judges_what_it_validated_with_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidgru.tasks.classify.training.MIN_STEPS", 4)
+    monkeypatch.setattr("vidgru.tasks.classify.training.DEFAULT_EPOCHS", 1)
+    monkeypatch.setattr("vidgru.data.dataset.FEW_TO_VALIDATE", 2)
+    table = annotated(tmp_path / "a", both(SPANS))
+    own = train(table, out=str(tmp_path / "own"), size=16, batch_size=4, threads=1).run
+    found = evaluate(table, own, timeline=True, threads=1)
+    # The temperature was fitted on this very video.
+    assert (found.folds, found.trained_on, found.validated_on) == (True, 1, 1)
+    alone = evaluate(table, own / "fold-1", timeline=True, threads=1)
+    assert (alone.folds, alone.trained_on, alone.validated_on) == (False, 1, 1)
+    assert found.videos == alone.videos
+
+
 def test_what_makes_no_sense_is_refused(run: Path, tmp_path: Path) -> None:
     table = annotated(tmp_path / "a", both([("sideways", 0.0, 2.0)]))
     with pytest.raises(DataError, match="the class 'sideways' is unknown to"):

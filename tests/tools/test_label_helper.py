@@ -67,6 +67,11 @@ def test_the_share_of_a_training_that_is_done_counts_all_of_its_parts(
     together = _Lines()
     together.training(Progress("training 3 models", 1500, 3000))
     assert json.loads(capsys.readouterr().out)["share"] == 0.5
+    two = _Lines()
+    two.training(Progress("training without validation clips", 5, 10))
+    two.training(Progress("training on all clips", 5, 10))
+    found = [json.loads(line)["share"] for line in capsys.readouterr().out.splitlines()]
+    assert found == [0.25, 0.75]
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])

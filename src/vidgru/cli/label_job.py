@@ -48,10 +48,12 @@ class _Lines:
             self.write("progress", stage=progress.stage, share=self._share)
 
     def training(self, progress: Progress) -> None:
-        """Write the progress of a training: that of the folds, and then that on all clips."""
+        """Write the progress of a training: what is measured, and then all clips."""
         stage, share = progress.stage, progress.done / max(progress.total, 1)
         if TOGETHER.fullmatch(stage):
             self.part, self.parts = 0, 1
+        elif stage == "training without validation clips":
+            self.part, self.parts = 0, 2
         elif match := FOLD.fullmatch(stage):
             self.part, self.parts = int(match[1]) - 1, int(match[2]) + 1
         elif stage == "training on all clips":

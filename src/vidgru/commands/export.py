@@ -10,7 +10,7 @@ from vidgru.core.files import check_file, check_folder, write_bytes
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
 from vidgru.engine.onnx_file import EXTRA, INT8_NAME, ONNX_NAME, OnnxFile, has_runtime, is_onnx
-from vidgru.engine.run_folder import NO_DATA, data_of
+from vidgru.engine.run_folder import FIRST_FOLD, NO_DATA, data_of
 from vidgru.tasks.contract import AnyTask
 from vidgru.tasks.registry import find_task, is_shipped, load, locate
 
@@ -55,9 +55,11 @@ def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
     except NO_DATA:
         part, folder = "train", model.path.parent
     if part == "train":
+        run = model.path.parent
+        advice = f", such as {run / FIRST_FOLD}" if (run / FIRST_FOLD).is_dir() else ""
         raise DataError(
-            f"--int8 needs clips that the model did not learn from, and {model.path.parent} "
-            "names none: export the run folder of a training that held some out."
+            f"--int8 needs clips that the model did not learn from, and {run} names none: export "
+            f"the run folder of a training that held some out{advice}."
         )
     return task.measure_onnx(model, folder)
 

@@ -34,7 +34,7 @@ class SplitConfig(AnnotationConfig):
     folds: int | None = option(
         None,
         "Cross-validate N times, then train on all clips. Default: 4 if fewer than 12 clips would"
-        " validate; 1: no cross-validation.",
+        " validate, else a single time; 1: train once.",
         low=1,
         metavar="N",
     )

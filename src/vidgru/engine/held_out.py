@@ -15,7 +15,7 @@ from vidgru.data.decode import Decoded, readings_of, say_problems
 from vidgru.data.folder import Clip
 from vidgru.data.sources import read_source
 from vidgru.engine.model_file import SHIPPED
-from vidgru.engine.run_folder import KnownClips, read_split
+from vidgru.engine.run_folder import FIRST_FOLD, KnownClips, read_split
 
 log = logging.getLogger("vidgru")
 
@@ -67,8 +67,11 @@ def decode_held_out(
     held_out = [result for result, where in zip(readable, was, strict=True) if where != "train"]
     trained_on = len(readable) - len(held_out)
     if not held_out:
+        other = model.parent / FIRST_FOLD
+        advice = f", or --model {other}, which held some out" if other.is_dir() else ""
         raise DataError(
-            f"The model was trained on all clips in {folder} ({trained_on}): give other clips."
+            f"The model was trained on all clips in {folder} ({trained_on}): give other clips"
+            f"{advice}."
         )
     if trained_on:
         log.warning(

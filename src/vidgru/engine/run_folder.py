@@ -32,6 +32,7 @@ from vidgru.engine.train_config import TrainConfig
 
 SPLIT_NAME = "split.csv"
 METRICS_NAME = "metrics.csv"
+FIRST_FOLD = "fold-1"  # the run, in a run, of the first model that did not learn from all clips
 NOTHING_KEPT = "Interrupted before the first checkpoint: nothing is kept."
 
 # What `data_of` raises where files beside a model are missing, or not what they are called.

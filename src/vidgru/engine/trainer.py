@@ -310,7 +310,7 @@ class Trainer(ABC, Generic[Result]):
 
     def state(self) -> dict[str, Any]:
         """Return everything that is needed to resume from here."""
-        spec = asdict(self._described)
+        spec, step = asdict(self._described), median(self.step_seconds or [0.0])
         return {
             **self.train_step.state_dict(),
             "best_weights": self.best_weights,
@@ -319,7 +319,7 @@ class Trainer(ABC, Generic[Result]):
             "rows": self.rows,
             "counts": [self.passed, self.loss, *self.since],
             "schedule": [self.total, self.bend, self.bend_done],
-            "clock": [self.started - self.began, self.saved - self.started],
+            "clock": [self.started - self.began, self.saved - self.started, step],
             "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in spec.items()},
             "clips": self.fingerprint,
         }
@@ -359,7 +359,7 @@ class Trainer(ABC, Generic[Result]):
         rows = state["rows"]
         passed, loss, *since = state["counts"]
         total, bend, bend_done = state["schedule"]
-        preparing, learning = state["clock"]
+        preparing, learning, *self.step_seconds = state["clock"]
         if not (
             all(
                 matches_structure(state[name], checkpoint_template)

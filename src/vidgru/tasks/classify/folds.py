@@ -12,7 +12,9 @@ from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds
 from vidgru.engine.device import choose_device, prepare
-from vidgru.engine.run_folder import METRICS_NAME, farewell, read_numbers
+from vidgru.engine.distributed import world
+from vidgru.engine.model_file import CHECKPOINT_NAME
+from vidgru.engine.run_folder import FIRST_FOLD, METRICS_NAME, farewell, read_numbers
 from vidgru.tasks.classify.at_once import sharing_of, steps_at_once
 from vidgru.tasks.classify.calibration import (
     calibration_of,
@@ -29,26 +31,42 @@ from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.probabilities import choose_threshold
-from vidgru.tasks.classify.results import Fold, Scores, SelectiveScores
+from vidgru.tasks.classify.results import ENOUGH_TO_CHOOSE, Fold, Scores, SelectiveScores
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.training import Steps, Validated, accuracy_of
 from vidgru.tasks.classify.windows import clip_outputs
 
+ALONE, ON_ALL = "training without validation clips", "training on all clips"
 MAX_ERROR = ClassifyEvaluateConfig.max_error
 
 
 def trainings(run: Run, data: Dataset) -> list[tuple[Run, Dataset]]:
     """Return the trainings of a run: of each that holds clips out, and last of the one on all."""
     parts = data.parts
-    if data.folds is None:
+    if data.folds is not None:
+        folds = split_folds(parts["train"], data.folds, run.config.seed, data.units)
+    elif _learns_from_all(run, data):
+        folds = [(parts["train"], parts["val"])]
+    else:
         return [(run, data)]
-    folds = split_folds(parts["train"], data.folds, run.config.seed, data.units)
     found = []
     for number, (learn, held) in enumerate(folds, 1):
-        stage = f"fold {number} of {len(folds)}"
+        stage = ALONE if len(folds) == 1 else f"fold {number} of {len(folds)}"
         own = replace(run, run=run.run / f"fold-{number}", stage=stage)
         found.append((own, replace(data, parts={"train": learn, "val": held, "test": []})))
-    return [*found, (replace(run, stage="training on all clips"), data)]
+    everything = {**parts, "train": [*parts["train"], *parts["val"]], "val": []}
+    return [*found, (replace(run, stage=ON_ALL), replace(data, parts=everything))]
+
+
+def _learns_from_all(run: Run, data: Dataset) -> bool:
+    """Return whether the model is to learn from the validation clips, too, once one is measured.
+
+    Not from those that somebody chose, nor from so many that the best epoch is chosen by them.
+    """
+    few = 0 < len(data.parts["val"]) < ENOUGH_TO_CHOOSE
+    # Runs that earlier versions began go on as these did.
+    begun = (run.run / CHECKPOINT_NAME).exists() and not (run.run / FIRST_FOLD).exists()
+    return run.config.open_to_all and few and not data.split.given and world() == 1 and not begun
 
 
 def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Dataset]]) -> Steps:
@@ -72,10 +90,19 @@ def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Datas
         for own, part in measured:
             # One that is done leaves no steps: its files are just written again.
             own = replace(own, config=config, began=time.monotonic())
-            yield from learn_steps(own, part)
+            result = yield from learn_steps(own, part)
         places = [own.run for own, _ in measured]
-        held_out = [part.parts["val"] for _, part in measured]
-        known, selective, rows = score_folds(places, held_out, data, choose_device(config.device))
+        rows, selective, alone = tuple[Fold, ...](), None, None
+        if data.folds is None:
+            (alone,) = places
+            known = Validated(
+                result.validation, result.interval, load_model(alone).confidence, result.calibration
+            )
+        else:
+            held_out = [part.parts["val"] for _, part in measured]
+            known, selective, rows = score_folds(
+                places, held_out, data, choose_device(config.device)
+            )
         last = replace(last, config=config, began=time.monotonic())
         result = yield from learn_steps(last, everything, known)
     except KeyboardInterrupt as interrupt:
@@ -85,7 +112,7 @@ def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Datas
     # Those that were trained before an interruption count, too.
     learned = [result.seconds, *map(_seconds, places)]
     seconds = max(sum(learned) if sharing is None else max(learned), time.monotonic() - run.began)
-    return replace(result, folds=rows, answered=selective, seconds=seconds)
+    return replace(result, folds=rows, measured=alone, answered=selective, seconds=seconds)
 
 
 def score_folds(

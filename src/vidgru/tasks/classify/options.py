@@ -150,6 +150,11 @@ class ClassifyTrainConfig(TrainConfig):
         return set(own) == {None} and self.val == TrainConfig.val
 
     @property
+    def open_to_all(self) -> bool:
+        """Whether the model may learn from validation clips, once another one was measured."""
+        return {self.folds, self.epochs, self.minutes} == {None}
+
+    @property
     def side(self) -> int:
         """Side of a classifier's square input picture, in pixels."""
         return self.size or SIZE

@@ -145,7 +145,9 @@ class TrainResult(Trained):
     With `folds`, `validation` combines each fold's predictions for its held-out clips, at its last
     epoch, and the model itself was trained on all clips; `calibration` is then that of these
     predictions, each with the temperature fitted on the other folds, and `answered` is what is left
-    of them where each fold's threshold is chosen on the other folds.
+    of them where each fold's threshold is chosen on the other folds. `measured` is the run of the
+    model that `validation` and `calibration` are of, where the model itself learned from the
+    validation clips, too; else None.
     """
 
     task: ClassVar = "classify"
@@ -157,6 +159,7 @@ class TrainResult(Trained):
     calibration: Calibration
     initial_weights: str
     folds: tuple[Fold, ...]
+    measured: Path | None
     answered: SelectiveScores | None
     mirrored: dict[str, bool] | None
     rotation: float

@@ -19,7 +19,7 @@ from vidgru.tasks.classify.results import (
 from vidgru.tasks.classify.scores import Comparison, Evaluation
 from vidgru.tasks.classify.timeline_scores import TimelineEvaluation
 from vidgru.tasks.classify.timeline_tables import show_timelines
-from vidgru.terminal.results import print_end, splitting
+from vidgru.terminal.results import as_typed, print_end, splitting
 from vidgru.terminal.tables import open_console, percent, points, shown
 
 
@@ -74,6 +74,7 @@ def show_training(result: TrainResult) -> None:
     sentences = (
         splitting(result.split, len(result.folds)),
         _few(result),
+        _measured(result),
         _mirroring(result),
         _turning(result),
         _calibrated(result.calibration, where),
@@ -118,6 +119,17 @@ def _few(result: TrainResult) -> str:
     if clips < FEW_CLIPS and not result.folds and not result.split.given:  # then no folds can be
         text += ". For a better estimate: --folds 4"
     return f"{text}."
+
+
+def _measured(result: TrainResult) -> str:
+    """Return which model the figures are of where it is not the one to use, in a sentence."""
+    if result.measured is None:
+        return ""
+    return (
+        f"These figures are of the model in {as_typed(result.measured)}, trained without the "
+        f"validation clips; the model itself then learned from all {result.train_clips} clips. "
+        "To train once: --folds 1."
+    )
 
 
 def _calibrated(calibration: Calibration, where: str) -> str:

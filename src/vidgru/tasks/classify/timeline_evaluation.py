@@ -69,7 +69,9 @@ def evaluate_timelines_steps(
         if not held:
             trained_on += 1
             continue
-        validated_on += held[0] == len(folds) and "val" in parts[held[0]]
+        # Several folds fitted each other's confidence.
+        fitted = held[0] == len(folds) or len(folds) == 1
+        validated_on += fitted and "val" in parts[held[0]]
         try:
             timeline = yield from models[held[0]].timeline_steps(video, config.min_seconds)
         except VideoError as error:
@@ -119,8 +121,13 @@ def evaluate_timelines_steps(
 
 
 def _folds(run: Path) -> list[LoadedModel]:
-    """Return the models of a run's folds, each with what the other folds say of confidence."""
+    """Return the models of a run's folds, each with what the other folds say of confidence.
+
+    A single one keeps its own, fitted on the clips that it validated with.
+    """
     folds = [load_model(path.parent) for path in sorted(run.glob(f"fold-*/{MODEL_NAME}"))]
+    if len(folds) == 1:
+        return folds
     confidences = confidence_of_others([fold.confidence for fold in folds])
     return [replace(fold, confidence=one) for fold, one in zip(folds, confidences, strict=True)]
 

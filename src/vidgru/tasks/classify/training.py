@@ -298,6 +298,7 @@ class ClassifyTrainer(Trainer[TrainResult]):
             initial_weights=initial_weights(self.config, self.spec),
             train_clips=len(self.data.parts["train"]),
             folds=(),
+            measured=None,
             answered=None,
             mirrored=self.mirrored(),
             rotation=self.train_step.augmentation.rotation,
