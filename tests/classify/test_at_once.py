@@ -1,6 +1,7 @@
 """The trainings of one run that share the cores, each in a process of its own."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,15 @@ def no_steps(patch: pytest.MonkeyPatch) -> None:
 
 
 def test_at_once_they_end_with_the_same_bytes(
-    alone: TrainResult, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: TrainResult,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     no_steps(monkeypatch)
     result = learn(data, tmp_path / "run", threads=2)
+    assert CRASHED not in caplog.messages
     assert bytes_of(result.run) == bytes_of(alone.run)
     assert result.validation == alone.validation
     assert 0.0001 < result.step_seconds < result.seconds
@@ -83,16 +89,26 @@ def test_by_default_the_one_measured_and_the_one_on_all_clips_are_trained_at_onc
     assert (result.measured / model).read_bytes() == (single.run / model).read_bytes()
 
 
-@pytest.mark.parametrize("command", [program("vidgru.no_such_module"), ["false"]])
+# A child that cannot start, and one that dies over each request.
+DYING = [sys.executable, "-c", "print(flush=True); input()"]
+CRASHED = (
+    "A process that trains crashed or hung, as where memory is short: what is left is trained one "
+    "after the other. To train so from the start: --threads 1."
+)
+
+
+@pytest.mark.parametrize("command", [program("vidgru.no_such_module"), ["false"], DYING])
 def test_what_processes_leave_undone_is_done_here(
     command: list[str],
     alone: TrainResult,
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(at_once, "WORKER", command)
     assert bytes_of(learn(data, tmp_path / "run", threads=2).run) == bytes_of(alone.run)
+    assert caplog.messages.count(CRASHED) == 1
 
 
 def test_interrupted_and_resumed_they_end_with_the_same_bytes(

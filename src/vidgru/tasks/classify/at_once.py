@@ -3,10 +3,10 @@
 Small networks leave cores idle: two trainings at once take less time than one after the other.
 """
 
+import logging
 import math
 from collections.abc import Generator
 from concurrent.futures import wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from vidgru.data.worker import Line
 from vidgru.engine.device import choose_device
 from vidgru.engine.distributed import world
 from vidgru.tasks.classify.options import ClassifyTrainConfig
+
+log = logging.getLogger("vidgru")
 
 WORKER = program("vidgru.tasks.classify.train_worker")
 AT_ONCE = 4  # a training takes half a gigabyte of memory
@@ -50,21 +52,31 @@ def sharing_of(config: ClassifyTrainConfig, count: int) -> Sharing | None:
 def steps_at_once(run: Path, count: int, sharing: Sharing) -> Generator[Progress, None, None]:
     """Take the steps of a run's trainings, each up to its last checkpoint.
 
-    What a process leaves undone, for lack of memory or whatever error, is left to the caller.
+    What a process leaves undone is left to the caller, who meets an error again. Logs a warning
+    where one crashed or hung, as for lack of memory.
     """
-    shares = [0.0] * count
+    shares, crashed = [0.0] * count, False
 
     def heard(sign: Line) -> None:
         shares[sign["number"]] = sign["share"]
 
-    with suppress(ProcessError), Pool(WORKER, sharing.trainings, SECONDS, heard) as pool:
-        waiting = {
-            pool.submit({"run": str(run), "number": n, "threads": sharing.threads}): n
-            for n in range(count)
-        }
-        while waiting:
-            for one in wait(waiting, timeout=EVERY).done:
-                one.result()
-                shares[waiting.pop(one)] = 1.0
-            done, note = round(sum(shares) * SHARES), f"{sharing.trainings} at once"
-            yield Progress(f"training {count} models", done, count * SHARES, note)
+    try:
+        with Pool(WORKER, sharing.trainings, SECONDS, heard) as pool:
+            waiting = {
+                pool.submit({"run": str(run), "number": n, "threads": sharing.threads}): n
+                for n in range(count)
+            }
+            while waiting:
+                for one in wait(waiting, timeout=EVERY).done:
+                    number, failed = waiting.pop(one), one.result() is None
+                    crashed = crashed or failed
+                    shares[number] = 0.0 if failed else 1.0
+                done, note = round(sum(shares) * SHARES), f"{sharing.trainings} at once"
+                yield Progress(f"training {count} models", done, count * SHARES, note)
+    except ProcessError:
+        crashed = True
+    if crashed:
+        log.warning(
+            "A process that trains crashed or hung, as where memory is short: what is left is "
+            "trained one after the other. To train so from the start: --threads 1."
+        )
