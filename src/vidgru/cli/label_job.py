@@ -14,6 +14,7 @@ from typing import Any
 from vidgru.commands.train import train
 from vidgru.core.errors import ModelError, VidgruError
 from vidgru.core.results import Progress
+from vidgru.tasks.classify.results import ON_ALL, WITHOUT_VALIDATION
 from vidgru.tasks.registry import open_model, train_config
 
 EVERY = 0.2  # seconds between lines about progress
@@ -52,11 +53,11 @@ class _Lines:
         stage, share = progress.stage, progress.done / max(progress.total, 1)
         if TOGETHER.fullmatch(stage):
             self.part, self.parts = 0, 1
-        elif stage == "training without validation clips":
+        elif stage == WITHOUT_VALIDATION:
             self.part, self.parts = 0, 2
         elif match := FOLD.fullmatch(stage):
             self.part, self.parts = int(match[1]) - 1, int(match[2]) + 1
-        elif stage == "training on all clips":
+        elif stage == ON_ALL:
             self.part = self.parts - 1
         elif stage != "training":  # what comes before each of them
             return self.progress(progress)

@@ -31,12 +31,18 @@ from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
 from vidgru.tasks.classify.options import ClassifyEvaluateConfig
 from vidgru.tasks.classify.probabilities import choose_threshold
-from vidgru.tasks.classify.results import ENOUGH_TO_CHOOSE, Fold, Scores, SelectiveScores
+from vidgru.tasks.classify.results import (
+    ENOUGH_TO_CHOOSE,
+    ON_ALL,
+    WITHOUT_VALIDATION,
+    Fold,
+    Scores,
+    SelectiveScores,
+)
 from vidgru.tasks.classify.spec import Confidence
 from vidgru.tasks.classify.training import Steps, Validated, accuracy_of
 from vidgru.tasks.classify.windows import clip_outputs
 
-ALONE, ON_ALL = "training without validation clips", "training on all clips"
 MAX_ERROR = ClassifyEvaluateConfig.max_error
 
 
@@ -51,7 +57,7 @@ def trainings(run: Run, data: Dataset) -> list[tuple[Run, Dataset]]:
         return [(run, data)]
     found = []
     for number, (learn, held) in enumerate(folds, 1):
-        stage = ALONE if len(folds) == 1 else f"fold {number} of {len(folds)}"
+        stage = WITHOUT_VALIDATION if len(folds) == 1 else f"fold {number} of {len(folds)}"
         own = replace(run, run=run.run / f"fold-{number}", stage=stage)
         found.append((own, replace(data, parts={"train": learn, "val": held, "test": []})))
     everything = {**parts, "train": [*parts["train"], *parts["val"]], "val": []}

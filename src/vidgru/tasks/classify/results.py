@@ -8,6 +8,8 @@ from vidgru.core.results import ToDict
 from vidgru.engine.results import Trained
 
 UNSURE = "unsure"
+# Stages of a training that has two; those of folds are numbered.
+WITHOUT_VALIDATION, ON_ALL = "training without validation clips", "training on all clips"
 ENOUGH_TO_CHOOSE = 100  # validation clips from which on the best epoch is more than chance
 
 
