@@ -13,7 +13,10 @@ from helpers import verbs_that_work
 
 from vidgru import TrainResult, load, resume, train
 from vidgru.core.errors import DataError
+from vidgru.core.results import Progress
+from vidgru.tasks.classify.results import Confused
 from vidgru.tasks.classify.train_step import ClassifyTrainStep
+from vidgru.tasks.classify.transforms import Checks, Probe
 
 OPTIONS = {"size": 16, "batch_size": 4, "threads": 1}
 GIVEN = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
@@ -181,6 +184,33 @@ def test_broken_off_and_resumed_it_ends_with_the_same_bytes(
     assert result.validation == twice.validation
     assert result.interval == twice.interval
     assert (result.confused, result.checked) == (twice.confused, twice.checked)
+
+
+def test_what_is_checked_without_the_validation_clips_holds_for_both(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+
+    def found(probe: Probe, transform: str) -> Checks:
+        checked.append(len(probe.examples.targets))
+        yield Progress("checking mirrored clips", 1, 1)
+        return (Confused(transform, "left", "right", 0.5, 1.0),)
+
+    monkeypatch.setattr("vidgru.tasks.classify.training.steps_to_check", lambda *_: 60)
+    monkeypatch.setattr("vidgru.tasks.classify.training.find_confused", found)
+    result = learn(data, tmp_path / "run")
+    assert result.measured is not None
+    assert checked == [12 - sum(result.validation.count.values())]
+    pair = Confused("mirror", "left", "right", 0.5, 1.0)
+    assert result.confused == (pair,)
+    assert result.mirrored == {"left": False, "right": False}
+    whole = bytes_of(result.run)
+    # As if the process had been killed before the second training began.
+    (result.run / "last.ckpt").unlink()
+    again = resume(result.run)
+    assert len(checked) == 1
+    assert (again.confused, again.checked, again.mirrored) == ((pair,), True, result.mirrored)
+    assert bytes_of(again.run) == whole
 
 
 def test_a_run_that_an_earlier_version_began_goes_on_as_it_did(

@@ -13,7 +13,7 @@ from looks_encoders import write_encoder
 
 from vidgru import TrainResult, resume, train
 from vidgru.core.results import Progress
-from vidgru.data.pool import program
+from vidgru.data.pool import Pool, program
 from vidgru.tasks.classify import at_once
 from vidgru.tasks.classify.at_once import Sharing, sharing_of, steps_at_once
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -87,6 +87,21 @@ def test_by_default_the_one_measured_and_the_one_on_all_clips_are_trained_at_onc
     assert result.validation == single.validation
     model = Path("model.safetensors")
     assert (result.measured / model).read_bytes() == (single.run / model).read_bytes()
+
+
+THREADS = """
+import os
+from vidgru.data.worker import serve
+serve(lambda request, beat: {"count": os.environ["OPENBLAS_NUM_THREADS"]})
+"""
+
+
+def test_processes_do_not_wait_for_each_others_matrix_products(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with Pool([sys.executable, "-c", THREADS], 1, 60.0) as pool:
+        assert pool.ask({}) == {"count": "1"}
 
 
 # A child that cannot start, and one that dies over each request.

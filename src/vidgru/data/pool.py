@@ -22,6 +22,8 @@ from vidgru.core.threads import ThreadPool
 
 AHEAD = 16  # jobs a child that may wait for a worker, or finished ones for their turn
 SIGN = " "  # begins a line that is no reply, but a sign of life with an object; or it is empty
+# Several processes whose matrix products wait for threads hinder each other.
+ALONE = {"OPENBLAS_NUM_THREADS": "1"}
 DEATHS = 2  # of children over one job, until the job is blamed
 
 Job = TypeVar("Job")
@@ -153,7 +155,7 @@ class Pool:
                 text=True,
                 encoding="ascii",
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env={**ALONE, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
             self._children.add(child)
         return child

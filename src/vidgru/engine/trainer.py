@@ -189,12 +189,8 @@ class Trainer(ABC, Generic[Result]):
 
     def learn(self) -> Generator[Progress, None, None]:
         """Take all steps, up to the last checkpoint, from which `steps` only has to finish."""
-        if broadcast((self.run / CHECKPOINT_NAME).exists()):
-            self.resume_checkpoint()
+        yield from self.begin()
         times = self.validations()
-        self.write_split()
-        if self.train_step.steps == 0:
-            yield from self.prepare()
         while self.passed < times:
             began = time.perf_counter()
             loss = self.train_step.step(min(self.done(), 1.0))
@@ -214,16 +210,20 @@ class Trainer(ABC, Generic[Result]):
                 self.write_checkpoint()
             yield self.progress(self.loss)
 
+    def begin(self) -> Generator[Progress, None, None]:
+        """Resume from the run's checkpoint, or do what must precede the first step."""
+        begun = broadcast((self.run / CHECKPOINT_NAME).exists())
+        if begun:
+            self.resume_checkpoint()
+        if is_main():
+            write_split(self.run, self.data.parts, self.data)
+        if not begun:
+            yield from self.prepare()
+
     def affords(self, done: float) -> bool:
         """Return whether there is time to validate, when the share `done` of it is over."""
         limited = self.config.minutes is not None and done < 1
         return not limited or broadcast(self.trained - TRAINED * self.validated) >= 0
-
-    def write_split(self) -> None:
-        """Write which clips are trained on, validated on and tested on."""
-        if not is_main():
-            return
-        write_split(self.run, self.data.parts, self.data)
 
     def due(self) -> bool:
         """Return whether a checkpoint should be written before the next validation."""

@@ -1,13 +1,14 @@
 """Measure models on clips held out from them, then train on all clips."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from vidgru.core.results import Progress
 from vidgru.data.dataset import Dataset
 from vidgru.data.folder import Clip
 from vidgru.data.split import split_folds
@@ -25,7 +26,7 @@ from vidgru.tasks.classify.calibration import (
     kept_answers,
 )
 from vidgru.tasks.classify.classes import Classify
-from vidgru.tasks.classify.learn import Run, learn_steps
+from vidgru.tasks.classify.learn import Run, learn_steps, trainer_of
 from vidgru.tasks.classify.looks import LooksDataset
 from vidgru.tasks.classify.metrics import answered
 from vidgru.tasks.classify.model_file import load_model
@@ -87,6 +88,8 @@ def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Datas
     try:
         for own, _ in measured:
             own.run.mkdir(exist_ok=True)
+        if data.folds is None:
+            yield from _checked_once(measured[0], (last, everything))
         if (sharing := sharing_of(config, len(all_trainings))) is not None:
             config = replace(config, threads=sharing.threads)
             yield from steps_at_once(run.run, len(all_trainings), sharing)
@@ -119,6 +122,24 @@ def fold_steps(run: Run, data: Dataset, all_trainings: Sequence[tuple[Run, Datas
     learned = [result.seconds, *map(_seconds, places)]
     seconds = max(sum(learned) if sharing is None else max(learned), time.monotonic() - run.began)
     return replace(result, folds=rows, measured=alone, answered=selective, seconds=seconds)
+
+
+def _checked_once(
+    measured: tuple[Run, Dataset], last: tuple[Run, Dataset]
+) -> Generator[Progress, None, None]:
+    """Check mirrored and turned clips for both of two trainings, without the clips held out.
+
+    So the one on all clips is trained as the one that is measured.
+    """
+    if (last[0].run / CHECKPOINT_NAME).exists():
+        return
+    checked = trainer_of(*measured)
+    yield from checked.begin()
+    if not (measured[0].run / CHECKPOINT_NAME).exists():
+        checked.write_checkpoint()
+    whole = trainer_of(*last)
+    whole.adopt(checked)
+    whole.write_checkpoint()
 
 
 def score_folds(

@@ -168,6 +168,12 @@ class ClassifyTrainer(Trainer[TrainResult]):
                 else:
                     self.train_step.turns[number] = SMALL_TURN
 
+    def adopt(self, other: "ClassifyTrainer") -> None:
+        """Use mirrored and turned clips as another training does, which has checked them."""
+        self.confused, self.checked = other.confused, other.checked
+        self.train_step.mirrored = other.train_step.mirrored.clone()
+        self.train_step.turns = other.train_step.turns.clone()
+
     def _in_time(self, checks: Checks) -> Generator[Progress, None, tuple[Confused, ...] | None]:
         """Return what checks find, or None where they take too much of the minutes given."""
         begun, minutes = time.monotonic(), self.config.minutes
