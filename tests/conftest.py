@@ -33,7 +33,9 @@ def pytest_configure() -> None:
 
     Threads that compute together wait for each other: on cores that others use, several times over.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # of the processes that begin later
+    # Of the processes that begin later.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     name, count = (os.environ.get(f"PYTEST_XDIST_WORKER{end}", "") for end in ("", "_COUNT"))
     if name and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
