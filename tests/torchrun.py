@@ -10,10 +10,10 @@ from helpers import running
 
 import vidgru as package
 
-# Without --local-addr it waits for ever where the name of the machine has no address.
+# It waits for ever where the name of the machine, or localhost, has no address: so no --standalone.
 TORCHRUN = [
-    *(sys.executable, "-m", "torch.distributed.run"),
-    *("--standalone", "--local-addr", "127.0.0.1"),
+    *(sys.executable, "-m", "torch.distributed.run", "--rdzv-backend", "c10d"),
+    *("--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
 ]
 SAID = "Warning: 1 class has fewer than 5 clips: right (4).\n"  # every time, by the first process
 
