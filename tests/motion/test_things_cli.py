@@ -113,7 +113,8 @@ def test_saved(vidgru: Vidgru, model_file: Path, tmp_path: Path) -> None:
     clips = write_clip(tmp_path / "a.avi", noise(16, 48, 64), 12.5)
     saved = tmp_path / "saved.mp4"
     done = vidgru("motion", clips, "--things", "--model", model_file, "--save", saved)
-    assert (done.code, done.err) == (0, f"Saved: {saved}\n")
+    # Without ffmpeg a warning precedes it.
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"Saved: {saved}")
     assert saved.stat().st_size > 0
 
 
