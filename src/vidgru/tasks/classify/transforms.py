@@ -92,8 +92,14 @@ def find_confused(probe: Probe, transform: str) -> Checks:
     probe = replace(probe, spec=spec)
     torch.manual_seed(probe.settings["seed"])
     halves = [(half, build(spec)) for half in _halves(probe)]
-    without = yield from _predict(probe, transform, False, probe.steps, halves)  # (N, views, K)
     pairs = list(combinations(range(len(labels)), 2))
+    named = transform == "mirror" and any(mirror_names(*pair) for pair in combinations(labels, 2))
+    early, late = slice(1), slice(1, None)
+    without = yield from _predict(probe, transform, False, probe.steps, halves, early)
+    later = {place for half, _ in halves[late] for place in half}
+    rest = Counter(targets[_some(targets, sorted(later))].tolist())
+    if named or any(_undecided(without, targets, pair, rest) for pair in pairs):
+        without += yield from _predict(probe, transform, False, probe.steps, halves, late)
     shares = {pair: _separability(without[:, 0], targets, pair) for pair in pairs}
     apart = {
         pair: share
@@ -159,10 +165,12 @@ def _predict(
     used: bool,
     steps: int,
     halves: Sequence[tuple[set[int], AnyNetwork]],
+    which: slice = slice(None),
 ) -> Generator[Progress, None, Tensor]:
     """Train each network on the clips outside its half; return log-probabilities (N, views, K).
 
-    A clip is predicted by the network of its half. `used`: whether they learn with the transform.
+    A clip is predicted by the network of its half, if that is one of those to train. `used`:
+    whether they learn with the transform.
     """
     examples = probe.examples
     augmentation = probe.augmentation
@@ -173,7 +181,7 @@ def _predict(
     views = _views(transform, probe.augmentation)
     answers = torch.zeros(len(examples.targets), len(views), len(probe.spec.labels))
     stage = "checking mirrored clips" if transform == "mirror" else "checking turned clips"
-    for number, (half, network) in enumerate(halves):
+    for number, (half, network) in [*enumerate(halves)][which]:
         learn = [place for place in range(len(examples.targets)) if place not in half]
         torch.manual_seed(probe.settings["seed"])
         trainer = ClassifyTrainStep(
@@ -250,6 +258,21 @@ def _separability(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> fl
 def _swapped(answers: Tensor, targets: Tensor, pair: tuple[int, int]) -> float:
     """Return the share of clips that look like the other class, of the class with fewer of them."""
     return min(_mistaken(answers, targets, *order) for order in (pair, pair[::-1]))
+
+
+def _undecided(answers: Tensor, targets: Tensor, pair: tuple[int, int], rest: Counter[int]) -> bool:
+    """Return whether two classes can still be apart and swapped, whatever else is predicted.
+
+    answers: (N, views, K); rest: number of clips of each class that are still to be predicted.
+    """
+    apart, swapped = 1.0, 1.0
+    for own, other in (pair, pair[::-1]):
+        seen = len(_examined(answers[:, 0], targets, own))
+        share = seen / max(seen + rest[own], 1)
+        apart -= share * _mistaken(answers[:, 0], targets, own, other) / 2
+        mistaken = share * _mistaken(answers[:, 1:].mean(1), targets, own, other)
+        swapped = min(swapped, mistaken + 1 - share)
+    return apart >= APART and swapped >= SWAPPED
 
 
 def _mistaken(answers: Tensor, targets: Tensor, own: int, other: int) -> float:
