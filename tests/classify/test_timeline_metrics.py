@@ -105,6 +105,17 @@ def test_unsure_and_background_are_no_bouts() -> None:
     assert scores.bouts["a"].predicted == 0
 
 
+def test_a_predicted_bout_goes_on_through_time_without_a_label() -> None:
+    true = [-1, -1, 0, 0, -1, -1, 0, 1, 1, -1]
+    scores = measure([count(true, [0] * 8 + [1, 2], 3, 0.5, -1)], LABELS)
+    bouts = {
+        label: (one.true, one.predicted, one.true_seconds, one.predicted_seconds)
+        for label, one in scores.bouts.items()
+    }
+    assert bouts == {"a": (2, 1, 1.5, 2.0), "b": (1, 1, 1.0, 0.5)}
+    assert scores.bouts["a"].number.value == 0.5
+
+
 def test_intervals_are_over_videos_and_the_same_each_time() -> None:
     good, bad = count([0] * 10, [0] * 10, 3, 1.0, -1), count([0] * 10, [1] * 10, 3, 1.0, -1)
     few, many = measure([good, bad] * 3, LABELS), measure([good, bad] * 30, LABELS)

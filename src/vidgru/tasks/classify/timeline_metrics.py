@@ -88,7 +88,8 @@ def count(
     """Return what a video's frames add up to, of `seconds` each.
 
     true: classes, -1 where there is no label; predicted: classes, `classes` where unsure. Frames
-    without a label count for nothing, and part segments; `background` is no bout (-1: no such).
+    without a label count for nothing, and part segments, but not bouts; `background` is no bout
+    (-1: no such).
     """
     confusion = np.zeros((classes, classes + 1))
     for a, b in zip(true, predicted, strict=True):
@@ -106,9 +107,14 @@ def count(
         if found is not None:
             errors += (sum(abs(span[k] - here[found][k]) for k in (0, 1)), 2)
     bouts = np.zeros((classes, 4))
-    for column, spans in ((0, here), (2, there)):
-        for start, end, label in spans:
-            bouts[label, column : column + 2] += (1, end - start)
+    for start, end, label in here:
+        bouts[label, :2] += (1, end - start)
+    # Time without a label divides predicted segments above, but a bout goes on through it.
+    labelled = np.cumsum([0, *(a >= 0 for a in true)])
+    for start, end, label in joined(predicted, 1.0):
+        frames = labelled[int(end)] - labelled[int(start)]
+        if frames and label not in (background, classes):
+            bouts[label, 2:] += (1, frames * seconds)
     edit = None
     if here or there:
         edit = edit_score([label for *_, label in here], [label for *_, label in there])
