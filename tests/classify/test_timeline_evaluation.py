@@ -79,6 +79,16 @@ def test_time_without_a_label_counts_only_as_background(run: Path, tmp_path: Pat
     assert set(whole.scores.bouts) == {"right"}
 
 
+def test_frames_that_nobody_looked_at_are_no_background(run: Path, tmp_path: Path) -> None:
+    annotated(tmp_path / "a", [])
+    table = tmp_path / "a" / "0_labels.csv"
+    flags = ["0,1"] * 20 + ["0,0"] * 40 + ["-1,-1"] * 20  # of the second, half show right
+    rows = [f"{number},{flag}" for number, flag in enumerate(flags)]
+    table.write_text("\n".join(["frame,left,right", *rows]))
+    found = evaluate(table, run, timeline=True, background="left", threads=1)
+    assert (found.scores.frames, found.scores.accuracy.value) == (60, pytest.approx(2 / 3))
+
+
 def test_the_label_that_is_named_first_counts_and_that_is_said(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

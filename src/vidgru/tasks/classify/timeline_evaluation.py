@@ -78,7 +78,7 @@ def evaluate_timelines_steps(
             skipped.append(Failure(str(video), str(error)))
             log.warning("%s", error)
             continue
-        truth = _truth(segments, timeline, models[held[0]].spec.fps, labels, config.background)
+        truth = _truth(segments, timeline, models[held[0]].spec.fps, labels)
         counts.append(
             count(
                 truth,
@@ -171,10 +171,8 @@ def _truth(
     timeline: Timeline,
     fps: float,
     labels: tuple[str, ...],
-    background: str | None,
 ) -> list[int]:
     """Return the class of each sampled frame, -1 without a label, by the segment named first."""
-    empty = -1 if background is None else labels.index(background)
     truth: list[int | None] = [None] * timeline.frames
     twice = 0
     for clip in segments:
@@ -189,7 +187,7 @@ def _truth(
             timeline.source,
             twice / fps,
         )
-    return [empty if label is None else label for label in truth]
+    return [-1 if label is None else label for label in truth]
 
 
 def _answers(timeline: Timeline, fps: float, labels: tuple[str, ...]) -> list[int]:
