@@ -77,6 +77,25 @@ def test_videos_elsewhere_are_listed_by_their_whole_paths(place: Path, tmp_path:
     assert len({clip.group for clip in clips}) == 2
 
 
+@pytest.mark.parametrize("column", ["video", "path"])  # annotations, and a list
+def test_a_video_that_is_named_in_two_ways_is_one(
+    column: str, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, bare = f"{place}/one/p1_a.avi", "one/p1_a.avi"
+
+    def table(*rows: str) -> Path:
+        return write(place / "t.csv", "\n".join([f"{column},label,start,end", *rows]))
+
+    config = AnnotationConfig(background="rest")
+    clips = read_source(table(f"{bare},walk,0,1", f"{whole},run,2,3"), annotations=config)
+    assert spans(clips) == [("walk", 0, 1), ("run", 2, 3), ("rest", 1, 2), ("rest", 3, 4)]
+    assert {clip.path for clip in clips} == {place / bare}
+    config = AnnotationConfig(overlap="first")
+    clips = read_source(table(f"{whole},walk,0,2", f"{bare},run,1,3"), annotations=config)
+    assert spans(clips) == [("walk", 0, 2), ("run", 2, 3)]
+    assert caplog.messages[-1].endswith("an earlier label has that time: 1.0 s of 'run'.")
+
+
 def test_a_folder_of_images_is_a_video(tmp_path: Path) -> None:
     write_images(tmp_path / "a", noise(40), [f"{n}.png" for n in range(40)])
     (walk, rest) = read_source(write(tmp_path / "a_labels.csv", FILES["a_labels.csv"]))

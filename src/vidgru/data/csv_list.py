@@ -74,12 +74,14 @@ def search_list(path: Path, group_by: str | None = None, *, labelled: bool = Tru
     unused = [n for n in listing.names if n and n not in {*listing.roles.values(), *OTHER}]
     unknown = f" Not understood: {', '.join(map(short, unused[:5]))}." if unused else ""
     column = group_by if group_by is not None else "group"
-    named = True
+    named, known = True, dict[str, Path]()
     for number, row in listing.rows:
         named = column in row
         if is_live(row["path"]):
             raise DataError(f"{path}, line {number}: {NO_FILE.format(masked(row['path']))}")
         name, file, whole = _file(path, number, row, places)
+        # A video that is named in two ways, such as with a path and without, is one.
+        file = known.setdefault(_place(file), file)
         start, end = (None, None) if whole else _cut(path, number, row, file)
         clip = Clip(
             file,
@@ -246,6 +248,14 @@ def _file(path: Path, number: int, row: Row, places: PathResolver) -> tuple[str,
             return cut, found, True
     found = places.find(_places_of(name, row))
     return name, path.parent / name if found is None else found, whole
+
+
+def _place(file: Path) -> str:
+    """Return where a file lies, however it is named."""
+    try:
+        return os.path.realpath(file)
+    except ValueError:  # no name at all
+        return str(file)
 
 
 def _places_of(name: str, row: Row) -> list[str]:

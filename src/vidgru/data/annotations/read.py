@@ -101,7 +101,7 @@ def read_annotations(
     """
     folder = None if config.videos is None else Path(config.videos)
     clips, videos, closed = list[Clip](), dict[Path, str](), dict[Path, list[tuple[float, float]]]()
-    searched: Searched = {}
+    searched = Searched()
     for path in files:
         found = read_events(_read(path), path, folder, searched)
         clips += found.clips
@@ -126,7 +126,7 @@ def annotated_videos(
     """Return the whole videos that files of annotations are about, all with the label ""."""
     folder = None if config.videos is None else Path(config.videos)
     found: dict[Path, str] = {}
-    searched: Searched = {}
+    searched = Searched()
     for path in files:
         where = Videos(path, folder, searched)
         for video in where.find_all(_read(path).videos, path).values():

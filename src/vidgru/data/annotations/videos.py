@@ -1,8 +1,10 @@
 """Find the videos that annotations are about."""
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from vidgru.core.errors import DataError
@@ -13,7 +15,18 @@ from vidgru.video.read import VIDEO_SUFFIXES, image_files
 
 log = logging.getLogger("vidgru")
 
-Searched = dict[Path, dict[str, list[Path]]]  # folder, and name of videos in it
+
+@dataclass(frozen=True)
+class Searched:
+    """What several files of annotations found: videos of folders by name, and each by its place.
+
+    A video that is named in two ways, such as with a path and without, has one place.
+    """
+
+    folders: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
+    places: dict[str, Path] = field(default_factory=dict)
+
+
 # What tools put behind the name of a video to make that of its annotations.
 ENDINGS = ("_labels", "_predictions", ".labels")
 
@@ -21,15 +34,15 @@ ENDINGS = ("_labels", "_predictions", ".labels")
 class Videos:
     """The videos that may be meant: those below `folder`, or else beside and below the file.
 
-    annotations: the file of annotations; searched: the videos of folders that were searched for
-    other files. Raises DataError where the folder is none.
+    annotations: the file of annotations; searched: what was found for other files. Raises DataError
+    where the folder is none.
     """
 
     def __init__(
         self, annotations: Path, folder: Path | None, searched: Searched | None = None
     ) -> None:
         self.home, self.given = annotations.parent, folder
-        self._searched = {} if searched is None else searched
+        self._searched = searched or Searched()
         if folder is not None and not folder.is_dir():
             raise DataError(f"--videos {folder} is not a folder.")
         if is_root(folder or self.home):
@@ -39,13 +52,13 @@ class Videos:
     def _below(self) -> dict[str, list[Path]]:
         """All videos below the folder by their names, and by those without a suffix."""
         top = self.given or self.home
-        if top not in self._searched:
+        if top not in self._searched.folders:
             found = defaultdict(list)
             for path in find_files(top, VIDEO_SUFFIXES)[0]:
                 found[path.name.casefold()].append(path)
                 found[path.stem.casefold()].append(path)
-            self._searched[top] = found
-        return self._searched[top]
+            self._searched.folders[top] = found
+        return self._searched.folders[top]
 
     def find_all(self, named: Iterable[PurePath], source: Path) -> dict[PurePath, Path]:
         """Return the videos that were found of those that a source names.
@@ -53,7 +66,12 @@ class Videos:
         Warns of the others; raises DataError where that is all of them, or several may be meant.
         """
         paths = {video: self.find(video) for video in named}
-        found = {video: path for video, path in paths.items() if path is not None}
+        known = self._searched.places
+        found = {
+            video: known.setdefault(os.path.realpath(path), path)
+            for video, path in paths.items()
+            if path is not None
+        }
         missing = [str(video) for video in paths if video not in found]
         advice = "Put them beside it, or give --videos DIR."
         if missing and not found:
