@@ -204,6 +204,18 @@ def test_predicting_needs_no_torch(words: list[str], run: Path, data: Path, vidg
     assert len(answers) == 2
 
 
+def test_onnxruntime_sends_no_reports_to_its_makers(run: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom vidgru.engine.onnx_file import OnnxFile\n"
+        "OnnxFile(Path(sys.argv[1]))\ntime.sleep(1)\n"
+    )
+    (home := tmp_path / "home").mkdir()
+    usual = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", program, str(run / "model.onnx")]
+    subprocess.run(command, env={**usual, "HOME": str(home)}, check=True)
+    assert list(home.rglob("*")) == []  # otherwise a number of this machine, and reports
+
+
 def test_torch_can_be_asked_for(
     run: Path, data: Path, vidgru: Vidgru, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +297,7 @@ def test_the_program_for_elsewhere_needs_no_vidgru(
     assert len(text.splitlines()) < 120
     used = re.findall(r"^(?:import|from) (\w+)", text, re.M)
     assert {*used} - {*sys.stdlib_module_names} == {"cv2", "numpy", "onnxruntime"}
+    assert 0 < text.find('("ORT_DISABLE_TELEMETRY", "1")') < text.index("import onnxruntime")
     odd = [moving_squares(tmp_path / f"{n}.avi", 2, n, count=n) for n in (1, 5, 33)]
     clips = [*sorted(fresh.rglob("*.avi")), *odd]
     command = [sys.executable, "classify.py", *map(str, clips)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidgru.core.errors import ModelError, OptionError
-from vidgru.engine.onnx_file import EXTERNAL, EXTRA, has_runtime
+from vidgru.engine.onnx_file import EXTERNAL, EXTRA, has_runtime, runtime
 
 MAX_BYTES = 1 << 30
 MIN_SIDE, DEFAULT_SIDE, MAX_SIDE = 16, 224, 1024  # of pictures, in pixels
@@ -233,10 +233,7 @@ def _read(path: Path) -> bytes:
 
 
 def _session(path: Path, data: bytes, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise OptionError(f"onnxruntime does not load: {error}. See {EXTRA}") from error
+    onnxruntime = runtime()
     if data[4:8] == b"ORTM" or (EXTERNAL in data and _is_external(path, data)):
         raise ModelError(
             f"{path} keeps weights in other files: save it with all of them in one file."

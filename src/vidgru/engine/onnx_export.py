@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidgru.core.errors import ModelError, VideoError
 from vidgru.core.files import replacing
 from vidgru.core.results import ToDict
-from vidgru.engine.onnx_file import FORMAT, KEY, Arrays, OnnxFile, hash_of, header_text
+from vidgru.engine.onnx_file import FORMAT, KEY, Arrays, OnnxFile, hash_of, header_text, runtime
 from vidgru.engine.run_folder import NO_DATA, data_of
 from vidgru.video.sample import sample_frames
 
@@ -126,6 +126,8 @@ def write_onnx(
 def _quantise(path: Path, step: OnnxStep, metadata: dict[str, str]) -> None:
     """Write a file whose matrices are of 8 bits; convolutions so would take half as long again."""
     import onnx
+
+    runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logging.getLogger().addFilter(_is_other)  # it advises on the root logger

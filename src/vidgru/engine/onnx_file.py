@@ -36,6 +36,19 @@ def has_runtime(*, export: bool = False) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
+def runtime() -> Any:
+    """Return the module onnxruntime, its reports to its makers off; raises OptionError without it.
+
+    They are on where it comes from PyPI, and name the machine and the path of the program.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise OptionError(f"onnxruntime does not load: {error}. See {EXTRA}") from error
+    return onnxruntime
+
+
 def is_onnx(path: str | Path) -> bool:
     """Return whether a path is that of an ONNX file, by its name."""
     return str(path).lower().endswith(".onnx")
@@ -75,10 +88,7 @@ class OnnxFile:
         self._open(data, threads)
 
     def _open(self, data: bytes, threads: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise OptionError(f"onnxruntime does not load: {error}. See {EXTRA}") from error
+        onnxruntime = runtime()
         # In the wire format every string is one run of bytes; its own header escapes this word.
         if EXTERNAL in data or data[4:8] == b"ORTM":
             raise ModelError(f"{self.path} is not a model of vidgru: it refers to other files.")
