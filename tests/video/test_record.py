@@ -1,6 +1,7 @@
 """Saving a video where something goes wrong: no half file stays, and the old one does."""
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from fractions import Fraction
@@ -130,6 +131,20 @@ def test_without_ffmpeg_a_full_disk_is_noticed(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(error.value).startswith(f"Cannot write {tmp_path}/out.webm: of 50 frames, the disk ")
     assert left_in(tmp_path) == []
+
+
+@needs_ffmpeg
+def test_a_disk_that_is_full_at_the_very_end_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few bytes ffmpeg keeps back until it ends.
+    script = f"trap '' XFSZ; ulimit -f 8; exec {shutil.which('ffmpeg')} \"$@\""
+    fake_ffmpeg(tmp_path / "bin", script, monkeypatch)
+    (path := tmp_path / "a.mp4").write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"ffmpeg says: .*: File too large\.$"):
+        write_some(path)
+    assert left_in(tmp_path) == ["a.mp4", "bin"]
+    assert path.read_bytes() == b"old"
 
 
 def test_without_ffmpeg_it_warns_once_and_opencv_is_silent(

@@ -229,8 +229,9 @@ def _open(path: Path, size: tuple[int, int], fps: Fraction) -> _Writer:
     if found is None:
         return _Wheel(path, size, fps)
     program, encoder = found
-    command = [program, "-nostdin", "-hide_banner", "-v", "error", "-y", "-f", "rawvideo"]
-    command += ["-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]
+    command = [program, "-nostdin", "-hide_banner", "-v", "error", "-xerror", "-y"]
+    command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}"]
+    command += ["-r", str(fps), "-i", "pipe:0"]
     command += ["-c:v", encoder, *ENCODERS[suffix][encoder], "-pix_fmt", "yuv420p"]
     # OpenCV's matrix is that of BT.601, at any size.
     command += ["-color_range", "tv", "-colorspace", "smpte170m", "-color_primaries", "smpte170m"]
