@@ -1,6 +1,8 @@
 """The loop over sources that all commands have in common."""
 
 import csv
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,13 @@ def test_anything_that_fails_is_reported(wrong: str) -> None:
     output = Output(save={ExtractedFrame: lambda item: wrong == "save" and item.source == "a"})
     assert print_sources(items(), 2, output, quiet=True, interrupted="") is True
     assert print_sources([frame("b")], 1, output, quiet=True, interrupted="") is False
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence() -> None:
+    words = [sys.executable, "-m", "vidgru", "motion", "--help"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: Cannot write the output: its disk is full. Make room, or write it elsewhere.\n",
+    )

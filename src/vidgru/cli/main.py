@@ -2,6 +2,7 @@
 
 import atexit
 import difflib
+import errno
 import gc
 import importlib
 import logging
@@ -184,6 +185,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
+        if error.errno == errno.ENOSPC and not where:
+            return "Cannot write the output: its disk is full. Make room, or write it elsewhere."
         return f"Cannot use{where}: {error.strerror or error}." if where else f"{error}."
     return "Out of memory: use a smaller --size, --frames or --batch-size."
 

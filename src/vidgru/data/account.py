@@ -34,9 +34,15 @@ MIN_SERIES = 4  # numbered pictures that may be frames of one clip
 TIMES_FILE = "frames.csv"  # as `vidgru extract` writes it
 # ruff: noqa: SIM905
 COVERS = re.compile(r"(cover|folder|front|poster|preview|thumb(nail)?s?)(?![a-z])", re.IGNORECASE)
-UNREAD = frozenset(  # videos that are not read by these names
-    ".264 .265 .3g2 .dav .dv .f4v .h265 .heic .hevc .m1v .m2v .mpe .rm .rmvb .swf .y4m".split()
-)
+UNREAD = {  # suffixes of files that are not read by these names
+    **dict.fromkeys(
+        ".264 .265 .3g2 .dav .dv .f4v .h265 .hevc .m1v .m2v .mpe .rm .rmvb .swf .y4m".split(),
+        "unread video",
+    ),
+    **dict.fromkeys(
+        ".arw .avif .cr2 .cr3 .dng .heic .heif .jxl .nef .orf .raf .rw2".split(), "unread picture"
+    ),
+}
 REASONS = {
     "outside": ("warning", "outside train, val and test", ""),
     "no classes": (
@@ -56,7 +62,8 @@ REASONS = {
     ),
     "below": ("warning", "below a folder of pictures that is one clip", ""),
     "not searched": ("warning", "not searched", ""),
-    "unread": ("warning", "kind of video that is not read", "Convert them, to .mp4 say."),
+    "unread video": ("warning", "kind of video that is not read", "Convert to .mp4, say."),
+    "unread picture": ("warning", "kind of picture that is not read", "Convert to .jpg, say."),
     "unreadable folder": ("warning", "folder that cannot be looked into", ""),
     "dead": ("warning", "link that leads nowhere", ""),  # perhaps to a folder of clips
     "link": ("note", "link that leads nowhere, or to what is searched anyway", ""),
@@ -285,7 +292,7 @@ class _Search:
             self._leave("link" if os.path.splitext(name)[1] else "dead", path)
         elif not seen:
             suffix = os.path.splitext(name)[1].lower()
-            self._leave("unread" if suffix in UNREAD else "ignored", path)
+            self._leave(UNREAD.get(suffix, "ignored"), path)
         elif area in ("outside", "no classes", "below"):
             self._leave(area, path)
         elif is_video(name):

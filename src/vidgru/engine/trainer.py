@@ -257,7 +257,7 @@ class Trainer(ABC, Generic[Result]):
             write_table(self.run / METRICS_NAME, self.rows)
         # Of equals the last: trained at a lower rate, it does better on clips not validated on.
         if self.best is None or chosen >= self.best:
-            self.best, self.best_epoch = chosen, max(1, round(epoch))
+            self.best, self.best_epoch = chosen, self.epochs
             self.best_weights = copy.deepcopy(self.train_step.state_dict()["network"])
             self.choose()
             if is_main():
