@@ -15,6 +15,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from helpers import noise, write_clip
 from stream_server import FFMPEG, free_port, http_server, rtsp_server
@@ -212,6 +213,25 @@ def test_a_file_on_a_web_server_is_played_once(
     assert 0.6 < answers[-1]["wall"] - answers[0]["wall"] < 5
     assert 0.6 < answers[-1]["time"] < 5
     assert summary["reconnects"] == 0
+
+
+def test_an_index_at_the_end_of_a_file_that_is_sent_whole(
+    vidgru: Vidgru, trained: TrainResult, tmp_path: Path
+) -> None:
+    codec = cv2.VideoWriter.fourcc(*"mp4v")  # OpenCV writes the index behind the pictures
+    writer = cv2.VideoWriter(str(tmp_path / "clip.mp4"), codec, 10, (64, 48))
+    for frame in noise(200, 48, 64):
+        writer.write(frame)
+    writer.release()
+    with web_server(tmp_path) as server:
+        url = f"{server}/clip.mp4"
+        done = vidgru("predict", url, "--model", trained.run, "--quiet")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: Cannot read {url}: it says that it has 20.0 s, but sends no frame, as where the "
+        "index of an mp4 is at its end and its server sends no parts. Download it, or write it "
+        "anew with ffmpeg -movflags +faststart.\n"
+    )
 
 
 def test_a_file_that_breaks_off_on_its_way(

@@ -276,6 +276,12 @@ class _Reader:
         ended = time.monotonic()
         if self.stop.is_set():
             return None, 0.0
+        if first is None and recorded and frames == self._index:
+            raise VideoError(
+                f"Cannot read {self.name}: it says that it has {_length(capture):.1f} s, but sends"
+                " no frame, as where the index of an mp4 is at its end and its server sends no"
+                " parts. Download it, or write it anew with ffmpeg -movflags +faststart."
+            )
         if first is None:
             nothing = "it opens, but sends no more than a moment of video"
             return nothing if bad is None else UNDECODED, 0.0
