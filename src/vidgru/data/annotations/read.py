@@ -31,10 +31,11 @@ from vidgru.data.annotations.tables import Frames, Segments
 from vidgru.data.annotations.via import Project as ViaProject
 from vidgru.data.annotations.via import Table as ViaTable
 from vidgru.data.annotations.videos import Searched, Videos
+from vidgru.data.columns import roles_of
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
-from vidgru.data.results import counted
-from vidgru.video.find import find_files, is_folder, is_root
+from vidgru.data.results import counted, some_of
+from vidgru.video.find import RUN_FILES, find_files, is_folder, is_root
 from vidgru.video.read import VIDEO_SUFFIXES
 
 log = logging.getLogger("vidgru")
@@ -55,10 +56,13 @@ def find_reader(document: Document) -> Reader | None:
     return next(fit, None)
 
 
-def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
-    """Return the files of annotations that a source is or holds, [] where it is something else.
+def annotation_files(
+    source: Path, *, deep: bool, flat: bool
+) -> tuple[list[Path], dict[bool, list[Path]]]:
+    """Return the files of annotations that a source is or holds, and files with their suffixes.
 
-    Of a folder, `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
+    The latter by whether they are known to be something else, as lists of clips are. Of a folder,
+    `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
     """
     if os.path.isdir(source):  # source.is_dir() fails on too long a name
         searched = deep or (flat and _is_flat(source))
@@ -66,14 +70,22 @@ def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
         found = find_files(source, SUFFIXES, [])[0] if searched else []
     else:
         found = [source] if source.suffix.lower() in SUFFIXES else []
-    return [path for path in found if _is_one(path)]
+    files, others = list[Path](), dict[bool, list[Path]]({True: [], False: []})
+    for path in filter(os.path.isfile, found):
+        document = Document(path)
+        if find_reader(document) is not None:
+            files.append(path)
+        else:
+            others[_is_something_else(document)].append(path)
+    return files, others
 
 
-def refuse_file(source: Path) -> None:
-    """Raise DataError for a file that is neither annotations nor a list of clips."""
-    if source.suffix.lower() in SUFFIXES and os.path.isfile(source):
+def refuse_files(files: Sequence[Path]) -> None:
+    """Raise DataError where there are files that are neither annotations nor something else."""
+    if files:
         kinds = ", ".join(reader.name for reader in READERS)
-        raise DataError(f"{source} is none of the annotations that can be read: {kinds}.")
+        are = f"{some_of([*map(str, files)])} {'is' if len(files) == 1 else 'are'}"
+        raise DataError(f"{are} none of the annotations that can be read: {kinds}.")
 
 
 def _is_flat(folder: Path) -> bool:
@@ -83,8 +95,10 @@ def _is_flat(folder: Path) -> bool:
         return not any(is_folder(e) for e in entries if not e.name.startswith("."))
 
 
-def _is_one(path: Path) -> bool:
-    return os.path.isfile(path) and find_reader(Document(path)) is not None
+def _is_something_else(document: Document) -> bool:
+    """Return whether a file lists clips or their groups, or lies in the folder of a run."""
+    run = any((document.path.parent / name).exists() for name in RUN_FILES)
+    return run or "path" in roles_of(document.header)
 
 
 def _sources(files: Sequence[Path]) -> Path:

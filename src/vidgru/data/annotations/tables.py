@@ -1,9 +1,12 @@
 """Tables of anybody's: a row a segment, or a column a class and a row a frame (DeepEthogram)."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import PurePath
 
+from vidgru.core.errors import DataError
 from vidgru.data.annotations.reader import Annotations, Document, Event, Reader
+from vidgru.data.table import LOOKED_AT
 
 TABLES = frozenset((".csv", ".tsv", ".txt"))
 VIDEO = ("video", "file", "filename", "path", "media", "clip", "source")
@@ -67,16 +70,18 @@ class Frames(Reader):
     name, suffixes = "table of frames", TABLES
 
     def recognises(self, document: Document) -> bool:
-        """See `Reader`."""
+        """See `Reader`. Most rows decide: `read` reports the others with their lines."""
         header = document.header
         if len(header) < 2 or len(header) > MAX_CLASSES:
             return False
         if header[0] and header[0].lower() not in (*SECONDS, "frame", "index", "unnamed: 0"):
             return False
-        rows = document.rows()
-        next(rows, None)
-        _, cells = next(rows, (0, []))
-        return len(cells) == len(header) and {*map(_flag, cells[1:])} <= {"0", "1", "-1"}
+        try:
+            rows = [cells for _, cells in islice(document.rows(), 1, LOOKED_AT + 1)]
+        except DataError:
+            return False
+        good = [len(r) == len(header) and {*map(_flag, r[1:])} <= {"0", "1", "-1"} for r in rows]
+        return 2 * sum(good) > len(good)
 
     def read(self, document: Document) -> Annotations:
         """See `Reader`."""

@@ -1,0 +1,64 @@
+"""Files of annotations that are damaged, or of another form than programs write by themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotation_files import FILES, frames, write
+from conftest import Done
+from helpers import noise, write_clip
+
+from vidgru.core.errors import DataError
+from vidgru.data.annotations.config import AnnotationConfig
+from vidgru.data.sources import find_source, read_source
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.avi", noise(40), 10)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_cell_that_is_no_number_is_named_with_its_line(place: Path) -> None:
+    write(place / "a_labels.csv", frames().replace("\n0,0,0", "\n0,NA,0"))
+    for config in (AnnotationConfig(), AnnotationConfig(videos=".")):
+        with pytest.raises(DataError) as caught:
+            read_source(Path("a_labels.csv"), annotations=config)
+        assert str(caught.value) == "a_labels.csv, line 2: only 0, 1 and -1 may stand there."
+
+
+def test_files_that_are_not_read_are_named(
+    place: Path, vidgru: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(place / "a.csv", "note\nnone of it\n")
+    (place / "b_labels.csv").write_bytes(frames().encode("utf-16-le"))
+    kinds = "none of the annotations that can be read"
+    for source, what in ((".", "a.csv and b_labels.csv are"), ("b_labels.csv", "b_labels.csv is")):
+        with pytest.raises(DataError, match=f"^{what} {kinds}: BORIS project"):
+            read_source(Path(source), annotations=AnnotationConfig(videos="."))
+    write(place / "a_labels.csv", frames())
+    write(place / "groups.csv", "clip,subject\na.avi,anna\n")
+    write(place / "list.csv", ",path,label,fold\n0,a.avi,0,1\n")
+    write(place / ".hidden.csv", "none\n")
+    write(place / "run" / "config.json", "{}")
+    (place / "run" / "model.safetensors").touch()
+    with caplog.at_level("INFO"):
+        assert len(read_source(Path("."), annotations=AnnotationConfig(videos="."))) == 2
+    found = "Found 6 files: 2 clips, 1 table of groups or times, 4 left out"
+    assert caplog.messages == [
+        f"{found}: list.csv and run/config.json (list of clips, or part of a run).",
+        f"2 files are left out ({kinds}): a.csv and b_labels.csv.",
+    ]
+    done: Done = vidgru("check", ".", "--videos", ".")
+    assert done.out.splitlines()[1] == f"{found}."
+    assert f"warning  2 files are left out ({kinds}): a.csv and b_labels.csv." in done.out
+
+
+def test_an_account_counts_files_of_annotations(place: Path) -> None:
+    write(place / "times.csv", FILES["segments.csv"] + "a.avi;3.5;3.5;walk\n")
+    clips, account = find_source(
+        place / "times.csv", annotations=AnnotationConfig(background="none")
+    )
+    assert (len(clips), account.found, account.used) == (7, 1, {"annotations": 1})
