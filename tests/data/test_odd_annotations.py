@@ -1,5 +1,6 @@
 """Files of annotations that are damaged, or of another form than programs write by themselves."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,10 @@ def test_an_account_counts_files_of_annotations(place: Path) -> None:
         place / "times.csv", annotations=AnnotationConfig(background="none")
     )
     assert (len(clips), account.found, account.used) == (7, 1, {"annotations": 1})
+
+
+@pytest.mark.parametrize("name", ["tabular.tsv", "aggregated.csv", "a.csv", "segments.csv"])
+def test_tables_that_a_german_spreadsheet_has_saved(name: str, place: Path) -> None:
+    clips = read_source(write(place / name, FILES[name]))
+    text = FILES[name].replace(",", ";").replace("\t", ";")
+    assert read_source(write(place / name, re.sub(r"(\d)\.(\d)", r"\1,\2", text))) == clips

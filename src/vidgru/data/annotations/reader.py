@@ -22,9 +22,9 @@ MAX_BYTES = 1 << 28
 LONGEST = 1e7  # seconds
 LONGEST_LABEL = 200  # characters
 DELIMITERS = "\t,;"
-# Two text forms of a time: seconds, or clock times with a point or a comma before the rest.
+# Two text forms of a time: seconds, or clock times. Either may have a comma instead of the point.
 PLAIN = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)")
+CLOCK = re.compile(r"(?:(\d{1,7}):(?=\d\d?:))?(\d{1,7}):(\d{1,2}(?:[.,]\d*)?)")
 
 Row = tuple[int, list[str]]
 
@@ -189,16 +189,15 @@ def plain(cell: str) -> str:
 
 
 def to_seconds(value: object) -> float | None:
-    """Return the seconds that a number, "12.5", "1:02.5" or "0:01:02,5" stands for, or None."""
+    """Return the seconds that a number, "12,5", "1:02.5" or "0:01:02,5" stands for, or None."""
     seconds = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LONGEST:
         seconds = float(value)
-    elif isinstance(value, str) and PLAIN.fullmatch(text := value.strip()):
+    elif isinstance(value, str) and PLAIN.fullmatch(text := value.strip().replace(",", ".")):
         seconds = float(text)
     elif isinstance(value, str) and (match := CLOCK.fullmatch(value.strip())):
         hours, minutes, rest = match.groups()
-        if len(hours or "") < 8:
-            seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
+        seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
     return seconds if 0 <= seconds < LONGEST else None
 
 
