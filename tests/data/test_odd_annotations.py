@@ -70,3 +70,21 @@ def test_tables_that_a_german_spreadsheet_has_saved(name: str, place: Path) -> N
     clips = read_source(write(place / name, FILES[name]))
     text = FILES[name].replace(",", ";").replace("\t", ";")
     assert read_source(write(place / name, re.sub(r"(\d)\.(\d)", r"\1,\2", text))) == clips
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_video_that_one_of_several_files_lacks(
+    labelled: bool, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one/zz", "two/yy", "a"):
+        write(place / f"{name}.srt", FILES["a.srt"])
+    config = AnnotationConfig(videos=".")
+    clips = read_source(Path("."), annotations=config, labelled=labelled)
+    assert {clip.listed for clip in clips} == {"a.avi"}
+    assert caplog.messages == [
+        "2 of 3 videos of . were not found and are left out: the first is called 'zz'. Put them "
+        "beside it, or give --videos DIR."
+    ]
+    (place / "a.srt").unlink()
+    with pytest.raises(DataError, match=r"^\. is about 2 videos, and none was found: the first is"):
+        read_source(Path("."), annotations=config, labelled=labelled)

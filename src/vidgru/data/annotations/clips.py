@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from statistics import median
 
 from vidgru.core.errors import VideoError
@@ -34,6 +34,7 @@ class Annotated:
     clips: list[Clip]
     videos: dict[Path, str]  # how each is listed
     closed: Mapping[Path, list[Span]]
+    named: Sequence[tuple[PurePath, Path | None]] = ()  # the videos that were to be found
 
 
 def read_events(
@@ -41,13 +42,13 @@ def read_events(
 ) -> Annotated:
     """Return a clip for each event, in the order of the file, with its video as its group.
 
-    Warns of what is left out. Raises DataError when no video is found.
+    Warns of what is left out, but for videos that were not found.
     """
     for text in annotations.warnings:
         log.warning("Left out of %s: %s.", source, text)
     _warn_of_points(annotations.events, source)
     where = Videos(source, folder, searched)
-    paths = where.find_all(annotations.videos, source)
+    paths = {video: where.find(video) for video in annotations.videos}
     clocks: dict[Path, _Clock] = {}
     clips, closed = list[Clip](), defaultdict[Path, list[Span]](list)
     for event in [*annotations.events, *annotations.unknown]:
@@ -71,7 +72,8 @@ def read_events(
             clips.append(Clip(path, name, event.label, None, listed, start, end))
     for clock in clocks.values():
         clock.warn()
-    return Annotated(clips, {p: where.listed(p) for p in paths.values()}, closed)
+    videos = {path: where.listed(path) for path in paths.values() if path is not None}
+    return Annotated(clips, videos, closed, [*paths.items()])
 
 
 class _Clock:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from shlex import quote
 
 from vidgru.core.errors import DataError, OptionError
@@ -30,7 +30,7 @@ from vidgru.data.annotations.subtitles import Subtitles
 from vidgru.data.annotations.tables import Frames, Segments
 from vidgru.data.annotations.via import Project as ViaProject
 from vidgru.data.annotations.via import Table as ViaTable
-from vidgru.data.annotations.videos import Searched, Videos
+from vidgru.data.annotations.videos import Searched, Videos, report_missing
 from vidgru.data.columns import roles_of
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
@@ -102,7 +102,7 @@ def _is_something_else(document: Document) -> bool:
 
 
 def _sources(files: Sequence[Path]) -> Path:
-    return files[0] if len(files) == 1 else files[0].parent
+    return files[0] if len(files) == 1 else Path(os.path.commonpath(files))
 
 
 def read_annotations(
@@ -115,14 +115,16 @@ def read_annotations(
     """
     folder = None if config.videos is None else Path(config.videos)
     clips, videos, closed = list[Clip](), dict[Path, str](), dict[Path, list[tuple[float, float]]]()
-    searched: Searched = {}
+    named, searched = list[tuple[PurePath, Path | None]](), Searched()
     for path in files:
         found = read_events(_read(path), path, folder, searched)
         clips += found.clips
         videos |= found.videos
+        named += found.named
         for video, spans in found.closed.items():
             closed.setdefault(video, []).extend(spans)
     source = _sources(files)
+    report_missing(named, source)
     clips = merged(only(clips, source, config))
     if (pairs := overlapping(clips)) and config.overlap is None:
         raise DataError(say_overlaps(pairs, source))
@@ -139,12 +141,15 @@ def annotated_videos(
 ) -> list[Clip]:
     """Return the whole videos that files of annotations are about, all with the label ""."""
     folder = None if config.videos is None else Path(config.videos)
-    found: dict[Path, str] = {}
-    searched: Searched = {}
+    found, named = dict[Path, str](), list[tuple[PurePath, Path | None]]()
+    searched = Searched()
     for path in files:
         where = Videos(path, folder, searched)
-        for video in where.find_all(_read(path).videos, path).values():
+        own = {video: where.find(video) for video in _read(path).videos}
+        named += own.items()
+        for video in filter(None, own.values()):
             found.setdefault(video, where.listed(video))
+    report_missing(named, _sources(files))
     clips = [Clip(path, listed, "") for path, listed in found.items()]
     return _grouped(clips, folder or files[0].parent, group_by)
 
