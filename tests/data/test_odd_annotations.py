@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotation_files import FILES, frames, write
+from annotation_files import FILES, frames, told, write
 from conftest import Done
 from helpers import noise, write_clip
 
@@ -88,3 +88,16 @@ def test_a_video_that_one_of_several_files_lacks(
     (place / "a.srt").unlink()
     with pytest.raises(DataError, match=r"^\. is about 2 videos, and none was found: the first is"):
         read_source(Path("."), annotations=config, labelled=labelled)
+
+
+def test_boris_events_before_a_negative_offset_has_passed(place: Path) -> None:
+    head = "Observation id,Time offset (s),Behavior,Media file name,"
+    rows = [("START", -3), ("STOP", -1), ("POINT", 0)]
+    text = "".join(f"x,-3,walk,a.avi,{kind},{time}.000\n" for kind, time in rows)
+    write(place / "t.csv", f"{head}Behavior type,Time\n{text}")
+    write(place / "g.csv", f"{head}Start (s),Stop (s)\nx,-3,walk,a.avi,-3.000,-1.000\n")
+    for name in ("t.csv", "g.csv"):
+        assert told(read_source(place / name)) == [("a.avi", "walk", 0.0, 2.0)]
+    write(place / "t.csv", f"{head}Behavior type,Time\n{text.replace('-3,', '0,')}")
+    with pytest.raises(DataError, match="line 2: the event lies before its media file begins"):
+        read_source(place / "t.csv")

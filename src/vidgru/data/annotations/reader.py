@@ -127,19 +127,26 @@ class Document:
         """Return the error that says what is wrong with the file, in a line of it if any."""
         return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {what}")
 
-    def seconds(self, value: object, what: str, line: int | None = None) -> float:
-        """Return a time in seconds that a number or a text stands for; raises DataError."""
-        seconds = to_seconds(value)
+    def seconds(
+        self, value: object, what: str, line: int | None = None, *, signed: bool = False
+    ) -> float:
+        """Return a time in seconds that a number or a text stands for; raises DataError.
+
+        `signed`: a text may have a minus.
+        """
+        text = value.removeprefix("-") if signed and isinstance(value, str) else value
+        seconds = to_seconds(text)
         if seconds is None:
             shown = str(value)[:40] if isinstance(value, str | int | float) else "what it has"
             raise self.wrong(f"{what} {shown!r} is not a time.", line)
-        return seconds
+        return seconds if text == value else -seconds
 
     def span(
-        self, start: object, end: object, line: int | None = None
+        self, start: object, end: object, line: int | None = None, *, signed: bool = False
     ) -> tuple[float, float | None]:
         """Return start and end in seconds, None for an end that is the start; raises DataError."""
-        first, last = self.seconds(start, "start", line), self.seconds(end, "end", line)
+        first = self.seconds(start, "start", line, signed=signed)
+        last = self.seconds(end, "end", line, signed=signed)
         if last < first:
             raise self.wrong(f"end {last:g} is before start {first:g}.", line)
         return first, None if last == first else last
