@@ -1,5 +1,6 @@
 """Files of annotations that are damaged, or of another form than programs write by themselves."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,11 @@ def test_boris_events_before_a_negative_offset_has_passed(place: Path) -> None:
     write(place / "t.csv", f"{head}Behavior type,Time\n{text.replace('-3,', '0,')}")
     with pytest.raises(DataError, match="line 2: the event lies before its media file begins"):
         read_source(place / "t.csv")
+
+
+def test_only_a_stretch_behind_the_end_cannot_be_read(place: Path, vidgru: Any) -> None:
+    write(place / "times.csv", FILES["segments.csv"] + "a.avi;100;120;walk\n")
+    done: Done = vidgru("check", "times.csv", "--json")
+    (found,) = [f for f in json.loads(done.out)["findings"] if f["kind"] == "unreadable"]
+    part = "a.avi from 100 s to 120 s: no frame there"
+    assert (found["sentence"], found["clips"]) == (f"1 clip cannot be read: {part}.", [part])
