@@ -74,7 +74,9 @@ def test_times(value: object, seconds: float | None) -> None:
     [
         ("films/a.avi", "a.avi"), (r"C:\films\a.avi", "a.avi"), ("s3://films/x/a.avi", "a.avi"),
         ("https://x.org/data/local-files/?d=films/a.avi", "a.avi"), ("file:///D:/a.avi", "a.avi"),
-        ("http://x.org/a.avi?token", "token"), ("", ""), ("/", ""), ("rtsp://x/", "x"),
+        ("https://x.org/a.avi?sig=abc", "a.avi"), ("s3://x/b=a.avi", "b=a.avi"),
+        ("http://x.org/get?f=x/a.avi&sig=abc", "a.avi"), ("http://x.org/get?a", "a"),
+        ("", ""), ("/", ""), ("rtsp://x/", "x"),
     ],
 )  # fmt: skip
 def test_names_of_videos(text: str, name: str) -> None:

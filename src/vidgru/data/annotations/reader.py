@@ -17,6 +17,7 @@ from typing import Any
 from vidgru.core.errors import DataError
 from vidgru.core.files import FORMULA
 from vidgru.core.text import short
+from vidgru.video.read import VIDEO_SUFFIXES
 
 MAX_BYTES = 1 << 28
 LONGEST = 1e7  # seconds
@@ -212,9 +213,11 @@ def pure_path(text: str) -> PurePath:
     """Return a path of this or another system, or what an address ends with, as a path."""
     text = text.strip()
     if re.match(r"[A-Za-z][\w+.-]+://", text):
-        # Servers keep a file's name in the path, or behind the last `=` of the query.
+        # Servers keep a file's name in the path or in the query, where a signature may follow.
         path, _, query = text.partition("?")
-        return PurePosixPath(PurePosixPath((query or path).rpartition("=")[2]).name)
+        names = [PurePosixPath(part).name for part in (path, *re.split("[=&]", query)) if part]
+        films = [name for name in names if PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES]
+        return PurePosixPath((films or names[-1:])[0])
     return PureWindowsPath(text) if "\\" in text else PurePosixPath(text)
 
 
