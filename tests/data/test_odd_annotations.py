@@ -110,3 +110,14 @@ def test_only_a_stretch_behind_the_end_cannot_be_read(place: Path, vidgru: Any) 
     (found,) = [f for f in json.loads(done.out)["findings"] if f["kind"] == "unreadable"]
     part = "a.avi from 100 s to 120 s: no frame there"
     assert (found["sentence"], found["clips"]) == (f"1 clip cannot be read: {part}.", [part])
+
+
+@pytest.mark.parametrize("suffix", ["srt", "vtt"])
+def test_subtitles_without_blank_lines_between_them(suffix: str, place: Path) -> None:
+    text = FILES[f"a.{suffix}"]
+    clips = read_source(write(place / f"a.{suffix}", text))
+    for tight in (text.replace("\n\n", "\n"), re.sub(r"\n\n\d\n", "\n", text)):
+        assert read_source(write(place / f"a.{suffix}", tight)) == clips
+    empty = text.replace("<i>walk</i>\n\n", "")
+    with pytest.raises(DataError, match=r"line \d: there is no label"):
+        read_source(write(place / f"a.{suffix}", empty))
