@@ -121,3 +121,17 @@ def test_subtitles_without_blank_lines_between_them(suffix: str, place: Path) ->
     empty = text.replace("<i>walk</i>\n\n", "")
     with pytest.raises(DataError, match=r"line \d: there is no label"):
         read_source(write(place / f"a.{suffix}", empty))
+
+
+def test_an_end_far_behind_that_of_the_video(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    late = "a.avi;3.5;9000;walk\nb.avi;3.5;4.5;walk\nb.avi;60;70;rest\n"
+    clips = read_source(write(place / "times.csv", FILES["segments.csv"] + late))
+    assert [(c.name, c.draws) for c in clips[4:]] == [
+        ("a.avi [3.5-4 s]", 1), ("b.avi [3.5-4.5 s]", 1), ("b.avi [60-70 s]", 3),
+    ]  # fmt: skip
+    assert caplog.messages == [
+        "1 stretch ends after its video does and is cut there: 'walk' 3.5-9000 s in a.avi, of 4 s."
+    ]
+    # What nobody knows the length of stays as it is.
+    (place / "a.avi").write_bytes(b"none")
+    assert read_source(place / "times.csv")[4].end == 9000

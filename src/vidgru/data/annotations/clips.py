@@ -21,6 +21,7 @@ log = logging.getLogger("vidgru")
 SAME = 0.1  # seconds by which labels may overlap: nobody marks times any better
 SHORTEST = 0.5  # seconds of a stretch of background
 AROUND = 1.0  # seconds before and behind a point event that are no background
+BEYOND = 1.0, 0.01  # seconds, and share of its length, by which a video may be declared too short
 NAMED = 3  # things that a sentence names
 MAX_DRAWS = 64  # of one clip, an epoch
 
@@ -169,6 +170,34 @@ def merged(clips: Sequence[Clip]) -> list[Clip]:
                 joined, number = clip, order[clip]
         found.append((number, joined))
     return [clip for _, clip in sorted(found, key=lambda pair: pair[0])]
+
+
+def within_videos(clips: Sequence[Clip]) -> list[Clip]:
+    """Return clips that end with their videos at the latest; warns of those that went on."""
+    lengths = {path: _declared(path) for path in dict.fromkeys(clip.path for clip in clips)}
+    found, late = list[Clip](), list[str]()
+    for clip in clips:
+        (start, end), length = _span(clip), lengths[clip.path]
+        if start < length and end > length + max(BEYOND[0], BEYOND[1] * length):
+            found.append(_cut(clip, start, round(length, 6)))
+            late.append(f"{clip.label!r} {start:g}-{end:g} s in {clip.listed}, of {length:g} s")
+        else:
+            found.append(clip)
+    if late:
+        what = "1 stretch ends after its video does and is cut there"
+        if len(late) > 1:
+            what = f"{len(late)} stretches end after their videos do and are cut there, the first"
+        log.warning("%s: %s.", what, late[0])
+    return found
+
+
+def _declared(path: Path) -> float:
+    """Return the length of a video in seconds, infinity where nothing is known of it."""
+    try:
+        with open_video(path) as video:
+            return video.seconds or math.inf
+    except VideoError:
+        return math.inf  # decoding names it
 
 
 def overlapping(clips: Sequence[Clip]) -> list[tuple[Clip, Clip]]:

@@ -21,6 +21,7 @@ from vidgru.data.annotations.clips import (
     read_events,
     say_overlaps,
     with_draws,
+    within_videos,
 )
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.annotations.elan import Elan
@@ -125,7 +126,7 @@ def read_annotations(
             closed.setdefault(video, []).extend(spans)
     source = _sources(files)
     report_missing(named, source)
-    clips = merged(only(clips, source, config))
+    clips = within_videos(merged(only(clips, source, config)))
     if (pairs := overlapping(clips)) and config.overlap is None:
         raise DataError(say_overlaps(pairs, source))
     clips = first_only(clips)
