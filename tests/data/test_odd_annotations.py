@@ -28,7 +28,8 @@ def test_a_cell_that_is_no_number_is_named_with_its_line(place: Path) -> None:
     for config in (AnnotationConfig(), AnnotationConfig(videos=".")):
         with pytest.raises(DataError) as caught:
             read_source(Path("a_labels.csv"), annotations=config)
-        assert str(caught.value) == "a_labels.csv, line 2: only 0, 1 and -1 may stand there."
+        sentence = "a_labels.csv, line 2: only 0, 1 and -1 may stand there, not 'NA'."
+        assert str(caught.value) == sentence
 
 
 def test_files_that_are_not_read_are_named(

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import PurePath
 
 from vidgru.core.errors import DataError
+from vidgru.core.text import short
 from vidgru.data.annotations.reader import Annotations, Document, Event, Reader
 from vidgru.data.table import LOOKED_AT
 
@@ -100,8 +101,9 @@ class Frames(Reader):
             if len(cells) != len(document.header):
                 raise document.wrong(f"{len(cells)} cells instead of {len(document.header)}.", line)
             flags = [_flag(cell) for cell in cells[1:]]
-            if not {*flags} <= {"0", "1", "-1"}:
-                raise document.wrong("only 0, 1 and -1 may stand there.", line)
+            if odd := {*flags} - {"0", "1", "-1"}:
+                what = f"only 0, 1 and -1 may stand there, not {short(min(odd))!r}."
+                raise document.wrong(what, line)
             now = document.seconds(cells[0], "time", line) if timed else float(number - 1)
             if number > 1:
                 if now <= time:
