@@ -59,6 +59,7 @@ def test_encodings(encoding: str, place: Path) -> None:
     ("value", "seconds"),
     [
         (2, 2.0), (0.5, 0.5), ("12.5", 12.5), (" 7 ", 7.0), (".5", 0.5), ("1e2", 100.0),
+        ("1,8", 1.8), ("1,234.5", None), ("100:09", 6009.0), ("1:100:09", None),
         ("1:02.5", 62.5), ("0:01:02,25", 62.25), ("01:00:00", 3600.0), ("-1", None), (-1, None),
         ("nan", None), ("1e9", None), (True, None), (None, None), ("soon", None), (10**400, None),
         ("1_0", None), ("", None), ("9" * 400, None), ("9" * 300 + ":00:00", None),
@@ -73,7 +74,9 @@ def test_times(value: object, seconds: float | None) -> None:
     [
         ("films/a.avi", "a.avi"), (r"C:\films\a.avi", "a.avi"), ("s3://films/x/a.avi", "a.avi"),
         ("https://x.org/data/local-files/?d=films/a.avi", "a.avi"), ("file:///D:/a.avi", "a.avi"),
-        ("http://x.org/a.avi?token", "token"), ("", ""), ("/", ""), ("rtsp://x/", "x"),
+        ("https://x.org/a.avi?sig=abc", "a.avi"), ("s3://x/b=a.avi", "b=a.avi"),
+        ("http://x.org/get?f=x/a.avi&sig=abc", "a.avi"), ("http://x.org/get?a", "a"),
+        ("", ""), ("/", ""), ("rtsp://x/", "x"),
     ],
 )  # fmt: skip
 def test_names_of_videos(text: str, name: str) -> None:

@@ -186,7 +186,7 @@ def test_a_link_that_is_left_out_is_said_once(
     loop = tmp_path / "cut/loop"
     assert messages("cut", annotations=AnnotationConfig(videos=str(tmp_path / "cut"))) == [
         f"Left out {loop}: it leads to a folder that is searched anyway.",
-        "Found 2 rows: 2 clips.",
+        "Found 1 file: 2 clips.",
     ]
     with pytest.raises(DataError, match="holds no clips"):
         messages("none")

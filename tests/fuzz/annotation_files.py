@@ -220,6 +220,7 @@ ONE_VIDEO = frozenset(name for name in FILES if name[:2] in ("a.", "a_", "el"))
 
 
 def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 

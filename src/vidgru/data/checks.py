@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from shlex import quote
 
 import numpy as np
@@ -71,7 +72,7 @@ def _clips(
 def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
     hollow = {source for source in {failure.source for failure in skipped} if _is_empty(source)}
     empty = [failure.source for failure in skipped if failure.source in hollow]
-    rest = [failure.source for failure in skipped if failure.source not in hollow]
+    rest = [_unread_part(failure) for failure in skipped if failure.source not in hollow]
     if rest:
         names = list(dict.fromkeys(rest))  # many clips may be cut from one video
         text = f"{_of(len(rest), 'cannot', 'cannot')} be read: {some_of(names)}."
@@ -79,6 +80,13 @@ def _unread(skipped: Sequence[Failure]) -> Iterator[Finding]:
     if empty:
         text = f"{_of(len(empty), 'is an empty file', 'are empty files')}: {some_of(empty)}."
         yield Finding("empty", "error", text, tuple(empty))
+
+
+def _unread_part(failure: Failure) -> str:
+    """Return the source that cannot be read, or only what times of it, and why."""
+    # Errors of parts are found in another process, by the absolute path.
+    _, _, part = failure.error.partition(f"Cannot read {Path(failure.source).absolute()} from ")
+    return f"{failure.source} from {part.rstrip('.')}" if part else failure.source
 
 
 def _is_empty(path: str) -> bool:

@@ -93,11 +93,12 @@ class LeftOut(ToDict):
 
 @dataclass(frozen=True)
 class Account(ToDict):
-    """What became of all files that lie in a folder, or of all rows of a list.
+    """What became of all files that lie in a folder, of annotations, or of all rows of a list.
 
     found: how many there are; used: how many by what they are: "videos", "pictures", "tables",
-    "rows"; clips: how many by part ("train", "val", "test" or "" for none). What is used and what
-    is left out together are all that was found. notes: what else is to say of how they lie.
+    "rows", "annotations"; clips: how many by part ("train", "val", "test" or "" for none). What is
+    used and what is left out together are all that was found. notes: what else is to say of how
+    they lie.
     """
 
     found: int

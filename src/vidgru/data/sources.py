@@ -1,6 +1,7 @@
 """Clips of whatever is given: a folder, a list or annotations of long videos."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,12 @@ from vidgru.data.annotations.read import (
     annotation_files,
     more_background,
     read_annotations,
-    refuse_file,
+    refuse_files,
     with_options,
 )
 from vidgru.data.csv_list import LIST_SUFFIXES
-from vidgru.data.folder import Clip
-from vidgru.data.results import Account
+from vidgru.data.folder import GROUPS_FILE, Clip
+from vidgru.data.results import Account, LeftOut
 
 
 @contextmanager
@@ -45,16 +46,17 @@ def find_source(
     Clips have groups unless `group_by` is "none". `annotations` are the options of these, and what
     of them is meant for all sources. Not `labelled`, clips need no classes, and all labels are "".
     """
-    files = annotation_files(source, deep=annotations.videos is not None, flat=labelled)
+    files, others = annotation_files(source, deep=annotations.videos is not None, flat=labelled)
     if annotations.videos is not None and not files:
+        refuse_files(others[False])
         raise DataError(f"{source} holds no annotations: leave out --videos.")
     if files:
         read = read_annotations if labelled else annotated_videos
         clips = read(files, annotations, group_by)
-        account = Account(len(clips), {"rows": len(clips)}, {"": len(clips)}, (), ())
+        account = _account_of(source, files, others, len(clips))
     else:
-        if source.suffix.lower() not in LIST_SUFFIXES:
-            refuse_file(source)
+        if source.suffix.lower() not in LIST_SUFFIXES and os.path.isfile(source):
+            refuse_files(others[False])
         by = None if group_by == UNGROUPED else group_by
         clips, account = find_clips(source, by, labelled=labelled)
         if group_by == UNGROUPED:
@@ -66,6 +68,26 @@ def find_source(
     if annotations.background not in (None, *(clip.label for clip in [*clips, *more])):
         raise DataError(f"{source} has no time without a label for --background.")
     return clips + more, account
+
+
+def _account_of(
+    source: Path, files: Sequence[Path], others: Mapping[bool, Sequence[Path]], clips: int
+) -> Account:
+    """Return what became of files of annotations, and of others that may be meant as such."""
+    reasons = {
+        False: ("no annotations", "warning", "none of the annotations that can be read"),
+        True: ("other tables", "note", "list of clips, or part of a run"),
+    }
+    tables = [path for path in others[True] if path.name == GROUPS_FILE]
+    others = {**others, True: [path for path in others[True] if path not in tables]}
+    left_out = tuple(
+        LeftOut(*reasons[known], tuple(os.path.relpath(path, source) for path in paths))
+        for known, paths in others.items()
+        if paths
+    )
+    used = {"annotations": len(files)} | ({"tables": len(tables)} if tables else {})
+    count = sum(used.values()) + sum(len(left.files) for left in left_out)
+    return Account(count, used, {"": clips}, left_out, ())
 
 
 def read_source(

@@ -199,7 +199,7 @@ class Tabular(Reader):
             _check_alone(document, row, video, files, line)
             videos[video] = None
             label = document.label(row["Behavior"], line)
-            time = document.seconds(row.get("Time", ""), "Time", line)
+            time = document.seconds(row.get("Time", ""), "Time", line, signed=True)
             (time,) = _by_media(document, row, time, line=line)
             key = _same(row, columns)
             status = row.get("Behavior type") or row.get("Status") or ""
@@ -244,7 +244,7 @@ class Aggregated(Reader):
             _check_alone(document, row, video, files, line)
             videos[video] = None
             label = document.label(row["Behavior"], line)
-            start, end = document.span(row.get("Start (s)"), row.get("Stop (s)"), line)
+            start, end = document.span(row.get("Start (s)"), row.get("Stop (s)"), line, signed=True)
             point = end is None or row.get("Behavior type", "").upper() == "POINT"
             times = _by_media(document, row, start, start if end is None else end, line=line)
             found.events.append(Event(video, label, times[0], None if point else times[1]))
@@ -305,8 +305,7 @@ def _by_media(document: Document, row: dict[str, str], *times: float, line: int)
         before = sum(document.seconds(lengths[k], "duration", line) for k in range(place))
         length = document.seconds(lengths[place], "duration", line)
     offset = row.get("Time offset (s)") or "0"
-    shift = document.seconds(offset.lstrip("-"), "Time offset", line)
-    shift = before + (-shift if offset.startswith("-") else shift)
+    shift = before + document.seconds(offset, "Time offset", line, signed=True)
     found_times = [time - shift for time in times]
     if min(found_times) < -NOTHING:
         raise document.wrong("the event lies before its media file begins.", line)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from statistics import median
 
 from vidgru.core.errors import VideoError
@@ -21,6 +21,7 @@ log = logging.getLogger("vidgru")
 SAME = 0.1  # seconds by which labels may overlap: nobody marks times any better
 SHORTEST = 0.5  # seconds of a stretch of background
 AROUND = 1.0  # seconds before and behind a point event that are no background
+BEYOND = 1.0, 0.01  # seconds, and share of its length, by which a video may be declared too short
 NAMED = 3  # things that a sentence names
 MAX_DRAWS = 64  # of one clip, an epoch
 
@@ -34,6 +35,7 @@ class Annotated:
     clips: list[Clip]
     videos: dict[Path, str]  # how each is listed
     closed: Mapping[Path, list[Span]]
+    named: Sequence[tuple[PurePath, Path | None]] = ()  # the videos that were to be found
 
 
 def read_events(
@@ -41,13 +43,13 @@ def read_events(
 ) -> Annotated:
     """Return a clip for each event, in the order of the file, with its video as its group.
 
-    Warns of what is left out. Raises DataError when no video is found.
+    Warns of what is left out, but for videos that were not found.
     """
     for text in annotations.warnings:
         log.warning("Left out of %s: %s.", source, text)
     _warn_of_points(annotations.events, source)
     where = Videos(source, folder, searched)
-    paths = where.find_all(annotations.videos, source)
+    paths = {video: where.find(video) for video in annotations.videos}
     clocks: dict[Path, _Clock] = {}
     clips, closed = list[Clip](), defaultdict[Path, list[Span]](list)
     for event in [*annotations.events, *annotations.unknown]:
@@ -71,7 +73,8 @@ def read_events(
             clips.append(Clip(path, name, event.label, None, listed, start, end))
     for clock in clocks.values():
         clock.warn()
-    return Annotated(clips, {p: where.listed(p) for p in paths.values()}, closed)
+    videos = {path: where.listed(path) for path in paths.values() if path is not None}
+    return Annotated(clips, videos, closed, [*paths.items()])
 
 
 class _Clock:
@@ -167,6 +170,34 @@ def merged(clips: Sequence[Clip]) -> list[Clip]:
                 joined, number = clip, order[clip]
         found.append((number, joined))
     return [clip for _, clip in sorted(found, key=lambda pair: pair[0])]
+
+
+def within_videos(clips: Sequence[Clip]) -> list[Clip]:
+    """Return clips that end with their videos at the latest; warns of those that went on."""
+    lengths = {path: _declared(path) for path in dict.fromkeys(clip.path for clip in clips)}
+    found, late = list[Clip](), list[str]()
+    for clip in clips:
+        (start, end), length = _span(clip), lengths[clip.path]
+        if start < length and end > length + max(BEYOND[0], BEYOND[1] * length):
+            found.append(_cut(clip, start, round(length, 6)))
+            late.append(f"{clip.label!r} {start:g}-{end:g} s in {clip.listed}, of {length:g} s")
+        else:
+            found.append(clip)
+    if late:
+        what = "1 stretch ends after its video does and is cut there"
+        if len(late) > 1:
+            what = f"{len(late)} stretches end after their videos do and are cut there, the first"
+        log.warning("%s: %s.", what, late[0])
+    return found
+
+
+def _declared(path: Path) -> float:
+    """Return the length of a video in seconds, infinity where nothing is known of it."""
+    try:
+        with open_video(path) as video:
+            return video.seconds or math.inf
+    except VideoError:
+        return math.inf  # decoding names it
 
 
 def overlapping(clips: Sequence[Clip]) -> list[tuple[Clip, Clip]]:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from shlex import quote
 
 from vidgru.core.errors import DataError, OptionError
@@ -21,6 +21,7 @@ from vidgru.data.annotations.clips import (
     read_events,
     say_overlaps,
     with_draws,
+    within_videos,
 )
 from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.annotations.elan import Elan
@@ -30,11 +31,12 @@ from vidgru.data.annotations.subtitles import Subtitles
 from vidgru.data.annotations.tables import Frames, Segments
 from vidgru.data.annotations.via import Project as ViaProject
 from vidgru.data.annotations.via import Table as ViaTable
-from vidgru.data.annotations.videos import Searched, Videos
+from vidgru.data.annotations.videos import Searched, Videos, report_missing
+from vidgru.data.columns import roles_of
 from vidgru.data.folder import Clip, with_groups
 from vidgru.data.groups import noun_of, suggest_groups
-from vidgru.data.results import counted
-from vidgru.video.find import find_files, is_folder, is_root
+from vidgru.data.results import counted, some_of
+from vidgru.video.find import RUN_FILES, find_files, is_folder, is_root
 from vidgru.video.read import VIDEO_SUFFIXES
 
 log = logging.getLogger("vidgru")
@@ -55,10 +57,13 @@ def find_reader(document: Document) -> Reader | None:
     return next(fit, None)
 
 
-def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
-    """Return the files of annotations that a source is or holds, [] where it is something else.
+def annotation_files(
+    source: Path, *, deep: bool, flat: bool
+) -> tuple[list[Path], dict[bool, list[Path]]]:
+    """Return the files of annotations that a source is or holds, and files with their suffixes.
 
-    Of a folder, `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
+    The latter by whether they are known to be something else, as lists of clips are. Of a folder,
+    `deep`: those at any depth; `flat`: those directly in it, if it holds no folders.
     """
     if os.path.isdir(source):  # source.is_dir() fails on too long a name
         searched = deep or (flat and _is_flat(source))
@@ -66,14 +71,22 @@ def annotation_files(source: Path, *, deep: bool, flat: bool) -> list[Path]:
         found = find_files(source, SUFFIXES, [])[0] if searched else []
     else:
         found = [source] if source.suffix.lower() in SUFFIXES else []
-    return [path for path in found if _is_one(path)]
+    files, others = list[Path](), dict[bool, list[Path]]({True: [], False: []})
+    for path in filter(os.path.isfile, found):
+        document = Document(path)
+        if find_reader(document) is not None:
+            files.append(path)
+        else:
+            others[_is_something_else(document)].append(path)
+    return files, others
 
 
-def refuse_file(source: Path) -> None:
-    """Raise DataError for a file that is neither annotations nor a list of clips."""
-    if source.suffix.lower() in SUFFIXES and os.path.isfile(source):
+def refuse_files(files: Sequence[Path]) -> None:
+    """Raise DataError where there are files that are neither annotations nor something else."""
+    if files:
         kinds = ", ".join(reader.name for reader in READERS)
-        raise DataError(f"{source} is none of the annotations that can be read: {kinds}.")
+        are = f"{some_of([*map(str, files)])} {'is' if len(files) == 1 else 'are'}"
+        raise DataError(f"{are} none of the annotations that can be read: {kinds}.")
 
 
 def _is_flat(folder: Path) -> bool:
@@ -83,12 +96,14 @@ def _is_flat(folder: Path) -> bool:
         return not any(is_folder(e) for e in entries if not e.name.startswith("."))
 
 
-def _is_one(path: Path) -> bool:
-    return os.path.isfile(path) and find_reader(Document(path)) is not None
+def _is_something_else(document: Document) -> bool:
+    """Return whether a file lists clips or their groups, or lies in the folder of a run."""
+    run = any((document.path.parent / name).exists() for name in RUN_FILES)
+    return run or "path" in roles_of(document.header)
 
 
 def _sources(files: Sequence[Path]) -> Path:
-    return files[0] if len(files) == 1 else files[0].parent
+    return files[0] if len(files) == 1 else Path(os.path.commonpath(files))
 
 
 def read_annotations(
@@ -101,15 +116,17 @@ def read_annotations(
     """
     folder = None if config.videos is None else Path(config.videos)
     clips, videos, closed = list[Clip](), dict[Path, str](), dict[Path, list[tuple[float, float]]]()
-    searched = Searched()
+    named, searched = list[tuple[PurePath, Path | None]](), Searched()
     for path in files:
         found = read_events(_read(path), path, folder, searched)
         clips += found.clips
         videos |= found.videos
+        named += found.named
         for video, spans in found.closed.items():
             closed.setdefault(video, []).extend(spans)
     source = _sources(files)
-    clips = merged(only(clips, source, config))
+    report_missing(named, source)
+    clips = within_videos(merged(only(clips, source, config)))
     if (pairs := overlapping(clips)) and config.overlap is None:
         raise DataError(say_overlaps(pairs, source))
     clips = first_only(clips)
@@ -125,12 +142,15 @@ def annotated_videos(
 ) -> list[Clip]:
     """Return the whole videos that files of annotations are about, all with the label ""."""
     folder = None if config.videos is None else Path(config.videos)
-    found: dict[Path, str] = {}
+    found, named = dict[Path, str](), list[tuple[PurePath, Path | None]]()
     searched = Searched()
     for path in files:
         where = Videos(path, folder, searched)
-        for video in where.find_all(_read(path).videos, path).values():
+        own = {video: where.find(video) for video in _read(path).videos}
+        named += own.items()
+        for video in filter(None, own.values()):
             found.setdefault(video, where.listed(video))
+    report_missing(named, _sources(files))
     clips = [Clip(path, listed, "") for path, listed in found.items()]
     return _grouped(clips, folder or files[0].parent, group_by)
 

@@ -17,14 +17,15 @@ from typing import Any
 from vidgru.core.errors import DataError
 from vidgru.core.files import FORMULA
 from vidgru.core.text import short
+from vidgru.video.read import VIDEO_SUFFIXES
 
 MAX_BYTES = 1 << 28
 LONGEST = 1e7  # seconds
 LONGEST_LABEL = 200  # characters
 DELIMITERS = "\t,;"
-# Two text forms of a time: seconds, or clock times with a point or a comma before the rest.
+# Two text forms of a time: seconds, or clock times. Either may have a comma instead of the point.
 PLAIN = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+")
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)")
+CLOCK = re.compile(r"(?:(\d{1,7}):(?=\d\d?:))?(\d{1,7}):(\d{1,2}(?:[.,]\d*)?)")
 
 Row = tuple[int, list[str]]
 
@@ -127,19 +128,26 @@ class Document:
         """Return the error that says what is wrong with the file, in a line of it if any."""
         return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {what}")
 
-    def seconds(self, value: object, what: str, line: int | None = None) -> float:
-        """Return a time in seconds that a number or a text stands for; raises DataError."""
-        seconds = to_seconds(value)
+    def seconds(
+        self, value: object, what: str, line: int | None = None, *, signed: bool = False
+    ) -> float:
+        """Return a time in seconds that a number or a text stands for; raises DataError.
+
+        `signed`: a text may have a minus.
+        """
+        text = value.removeprefix("-") if signed and isinstance(value, str) else value
+        seconds = to_seconds(text)
         if seconds is None:
             shown = str(value)[:40] if isinstance(value, str | int | float) else "what it has"
             raise self.wrong(f"{what} {shown!r} is not a time.", line)
-        return seconds
+        return seconds if text == value else -seconds
 
     def span(
-        self, start: object, end: object, line: int | None = None
+        self, start: object, end: object, line: int | None = None, *, signed: bool = False
     ) -> tuple[float, float | None]:
         """Return start and end in seconds, None for an end that is the start; raises DataError."""
-        first, last = self.seconds(start, "start", line), self.seconds(end, "end", line)
+        first = self.seconds(start, "start", line, signed=signed)
+        last = self.seconds(end, "end", line, signed=signed)
         if last < first:
             raise self.wrong(f"end {last:g} is before start {first:g}.", line)
         return first, None if last == first else last
@@ -189,16 +197,15 @@ def plain(cell: str) -> str:
 
 
 def to_seconds(value: object) -> float | None:
-    """Return the seconds that a number, "12.5", "1:02.5" or "0:01:02,5" stands for, or None."""
+    """Return the seconds that a number, "12,5", "1:02.5" or "0:01:02,5" stands for, or None."""
     seconds = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LONGEST:
         seconds = float(value)
-    elif isinstance(value, str) and PLAIN.fullmatch(text := value.strip()):
+    elif isinstance(value, str) and PLAIN.fullmatch(text := value.strip().replace(",", ".")):
         seconds = float(text)
     elif isinstance(value, str) and (match := CLOCK.fullmatch(value.strip())):
         hours, minutes, rest = match.groups()
-        if len(hours or "") < 8:
-            seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
+        seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
     return seconds if 0 <= seconds < LONGEST else None
 
 
@@ -206,9 +213,11 @@ def pure_path(text: str) -> PurePath:
     """Return a path of this or another system, or what an address ends with, as a path."""
     text = text.strip()
     if re.match(r"[A-Za-z][\w+.-]+://", text):
-        # Servers keep a file's name in the path, or behind the last `=` of the query.
+        # Servers keep a file's name in the path or in the query, where a signature may follow.
         path, _, query = text.partition("?")
-        return PurePosixPath(PurePosixPath((query or path).rpartition("=")[2]).name)
+        names = [PurePosixPath(part).name for part in (path, *re.split("[=&]", query)) if part]
+        films = [name for name in names if PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES]
+        return PurePosixPath((films or names[-1:])[0])
     return PureWindowsPath(text) if "\\" in text else PurePosixPath(text)
 
 

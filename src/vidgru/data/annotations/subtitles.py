@@ -27,6 +27,9 @@ class Subtitles(Reader):
             start, end = document.span(match[1], match[2], number)
             end_of_text = number
             while end_of_text < len(lines) and lines[end_of_text].strip():
+                if ARROW.fullmatch(lines[end_of_text]):  # no blank line before the next text
+                    end_of_text -= lines[end_of_text - 1].strip().isdecimal()
+                    break
                 end_of_text += 1
             label = without_markup(" ".join(lines[number:end_of_text]))
             found.events.append(Event(video, document.label(label, number), start, end))

@@ -1,9 +1,13 @@
 """Tables of anybody's: a row a segment, or a column a class and a row a frame (DeepEthogram)."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import PurePath
 
+from vidgru.core.errors import DataError
+from vidgru.core.text import short
 from vidgru.data.annotations.reader import Annotations, Document, Event, Reader
+from vidgru.data.table import LOOKED_AT
 
 TABLES = frozenset((".csv", ".tsv", ".txt"))
 VIDEO = ("video", "file", "filename", "path", "media", "clip", "source")
@@ -67,16 +71,18 @@ class Frames(Reader):
     name, suffixes = "table of frames", TABLES
 
     def recognises(self, document: Document) -> bool:
-        """See `Reader`."""
+        """See `Reader`. Most rows decide: `read` reports the others with their lines."""
         header = document.header
         if len(header) < 2 or len(header) > MAX_CLASSES:
             return False
         if header[0] and header[0].lower() not in (*SECONDS, "frame", "index", "unnamed: 0"):
             return False
-        rows = document.rows()
-        next(rows, None)
-        _, cells = next(rows, (0, []))
-        return len(cells) == len(header) and {*map(_flag, cells[1:])} <= {"0", "1", "-1"}
+        try:
+            rows = [cells for _, cells in islice(document.rows(), 1, LOOKED_AT + 1)]
+        except DataError:
+            return False
+        good = [len(r) == len(header) and {*map(_flag, r[1:])} <= {"0", "1", "-1"} for r in rows]
+        return 2 * sum(good) > len(good)
 
     def read(self, document: Document) -> Annotations:
         """See `Reader`."""
@@ -95,8 +101,9 @@ class Frames(Reader):
             if len(cells) != len(document.header):
                 raise document.wrong(f"{len(cells)} cells instead of {len(document.header)}.", line)
             flags = [_flag(cell) for cell in cells[1:]]
-            if not {*flags} <= {"0", "1", "-1"}:
-                raise document.wrong("only 0, 1 and -1 may stand there.", line)
+            if odd := {*flags} - {"0", "1", "-1"}:
+                what = f"only 0, 1 and -1 may stand there, not {short(min(odd))!r}."
+                raise document.wrong(what, line)
             now = document.seconds(cells[0], "time", line) if timed else float(number - 1)
             if number > 1:
                 if now <= time:

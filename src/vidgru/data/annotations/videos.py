@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -60,42 +60,16 @@ class Videos:
             self._searched.folders[top] = found
         return self._searched.folders[top]
 
-    def find_all(self, named: Iterable[PurePath], source: Path) -> dict[PurePath, Path]:
-        """Return the videos that were found of those that a source names.
-
-        Warns of the others; raises DataError where that is all of them, or several may be meant.
-        """
-        paths = {video: self.find(video) for video in named}
-        known = self._searched.places
-        found = {
-            video: known.setdefault(os.path.realpath(path), path)
-            for video, path in paths.items()
-            if path is not None
-        }
-        missing = [str(video) for video in paths if video not in found]
-        advice = "Put them beside it, or give --videos DIR."
-        if missing and not found:
-            raise DataError(
-                f"{source} is about {counted(len(missing), 'video')}, and none was found: the first"
-                f" is called {missing[0]!r}. {advice}"
-            )
-        if missing:
-            log.warning(
-                "%d of %d videos of %s were not found and are left out: the first is called %r. %s",
-                len(missing),
-                len(paths),
-                source,
-                missing[0],
-                advice,
-            )
-        return found
-
     def find(self, named: PurePath) -> Path | None:
         """Return the video that is named so, None where there is none.
 
         It lies where the annotations say, is called so, or is called so but for the suffix. Raises
         DataError where several may be meant.
         """
+        path = self._find(named)
+        return path and self._searched.places.setdefault(os.path.realpath(path), path)
+
+    def _find(self, named: PurePath) -> Path | None:
         where = self.given or self.home
         direct = where / named
         if (self.given is None or not named.is_absolute()) and _is_video(direct):
@@ -131,6 +105,26 @@ class Videos:
         """Return a found video's path in the folder that was searched, or as it is."""
         where = self.given or self.home
         return (path.relative_to(where) if path.is_relative_to(where) else path).as_posix()
+
+
+def report_missing(named: Sequence[tuple[PurePath, Path | None]], source: Path) -> None:
+    """Warn of videos that a source names and that were not found; DataError where none was."""
+    missing = [str(video) for video, path in named if path is None]
+    advice = "Put them beside it, or give --videos DIR."
+    if missing and len(missing) == len(named):
+        raise DataError(
+            f"{source} is about {counted(len(missing), 'video')}, and none was found: the first"
+            f" is called {missing[0]!r}. {advice}"
+        )
+    if missing:
+        log.warning(
+            "%d of %d videos of %s were not found and are left out: the first is called %r. %s",
+            len(missing),
+            len(named),
+            source,
+            missing[0],
+            advice,
+        )
 
 
 def _is_video(path: Path) -> bool:
