@@ -79,6 +79,16 @@ def test_time_without_a_label_counts_only_as_background(run: Path, tmp_path: Pat
     assert set(whole.scores.bouts) == {"right"}
 
 
+@pytest.mark.parametrize(("change", "frames"), [(2.25, 23), (2.3, 23), (2.3005, 23), (2.35, 24)])
+def test_a_sampled_frame_has_the_label_of_its_time(
+    change: float, frames: int, run: Path, tmp_path: Path
+) -> None:
+    table = annotated(tmp_path / "a", both([("right", 0.0, change), ("left", change, 8.0)]))
+    scores = evaluate(table, run, timeline=True, threads=1).scores
+    assert scores.frames == 160
+    assert scores.bouts["right"].true_seconds == pytest.approx(2 * frames / 10)
+
+
 def test_the_label_that_is_named_first_counts_and_that_is_said(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 """Measure timelines on annotated videos that a model did not learn from."""
 
 import logging
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from vidgru.tasks.classify.timeline import Timeline
 from vidgru.tasks.classify.timeline_metrics import Counts, count, measure
 from vidgru.tasks.classify.timeline_report import write_timeline_report
 from vidgru.tasks.classify.timeline_scores import JudgedVideo, Shown, TimelineEvaluation
+from vidgru.video.sample import TOLERANCE
 
 log = logging.getLogger("vidgru")
 
@@ -178,8 +180,8 @@ def _truth(
     truth: list[int | None] = [None] * timeline.frames
     twice = 0
     for clip in segments:
-        end = timeline.frames if clip.end is None else min(round(clip.end * fps), timeline.frames)
-        for n in range(round((clip.start or 0.0) * fps), end):
+        end = timeline.frames if clip.end is None else _frame(clip.end, fps)
+        for n in range(_frame(clip.start or 0.0, fps), min(end, timeline.frames)):
             label = labels.index(clip.label)
             twice += truth[n] not in (None, label)
             truth[n] = label if truth[n] is None else truth[n]
@@ -190,6 +192,11 @@ def _truth(
             twice / fps,
         )
     return [empty if label is None else label for label in truth]
+
+
+def _frame(seconds: float, fps: float) -> int:
+    """Return the first sampled frame from a time on; like a sample, it may be a little early."""
+    return max(math.ceil((seconds - TOLERANCE) * fps), 0)
 
 
 def _answers(timeline: Timeline, fps: float, labels: tuple[str, ...]) -> list[int]:
