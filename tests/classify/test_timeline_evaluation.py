@@ -106,7 +106,9 @@ def test_options_about_clips_are_refused(options: dict[str, Any]) -> None:
     ClassifyEvaluateConfig(**options)
 
 
-def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None:
+def test_videos_that_the_model_learned_from_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     table = annotated(tmp_path / "a", both(SPANS))
     short = {"epochs": 1, "size": 16, "batch_size": 4, "augment": "none", "threads": 1}
     own = train(table, out=str(tmp_path / "own"), folds=2, **short).run
@@ -119,6 +121,7 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
     # By its folds, each video is judged by the one that did not learn from it.
     found = evaluate(table, own, timeline=True, threads=1)
     assert (found.folds, found.trained_on, len(found.videos)) == (True, 0, 2)
+    assert not [text for text in caplog.messages if "validated the training" in text]
     for fold in (1, 2):
         part = evaluate(table, own / f"fold-{fold}", timeline=True, threads=1)
         assert (part.folds, part.trained_on, len(part.videos)) == (False, 1, 1)
@@ -148,7 +151,7 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
 
 
 def test_a_single_fold_judges_what_it_validated_with_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("vidgru.tasks.classify.training.MIN_STEPS", 4)
     monkeypatch.setattr("vidgru.tasks.classify.training.DEFAULT_EPOCHS", 1)
@@ -158,6 +161,8 @@ def test_a_single_fold_judges_what_it_validated_with_by_itself(
     found = evaluate(table, own, timeline=True, threads=1)
     # The temperature was fitted on this very video.
     assert (found.folds, found.trained_on, found.validated_on) == (True, 1, 1)
+    warning = "These videos (1 of 1) validated the training, so the figures may be too optimistic."
+    assert warning in caplog.messages
     alone = evaluate(table, own / "fold-1", timeline=True, threads=1)
     assert (alone.folds, alone.trained_on, alone.validated_on) == (False, 1, 1)
     assert found.videos == alone.videos

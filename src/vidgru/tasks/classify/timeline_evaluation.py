@@ -71,9 +71,6 @@ def evaluate_timelines_steps(
         if not held:
             trained_on += 1
             continue
-        # Several folds fitted each other's confidence.
-        fitted = held[0] == len(folds) or len(folds) == 1
-        validated_on += fitted and "val" in parts[held[0]]
         try:
             timeline = yield from models[held[0]].timeline_steps(video, config.min_seconds)
         except VideoError as error:
@@ -91,6 +88,9 @@ def evaluate_timelines_steps(
             )
         )
         measured.append(_measured(segments, timeline))
+        # Several folds fitted each other's confidence.
+        fitted = held[0] == len(folds) or len(folds) == 1
+        validated_on += fitted and "val" in parts[held[0]]
         by_fold += held[0] < len(folds)
     if not counts:
         first = f" The first problem: {skipped[0].error}" if skipped else ""
@@ -101,6 +101,12 @@ def evaluate_timelines_steps(
     if trained_on:
         log.warning(
             "Left out %d of %d videos: the model learned from them.", trained_on, len(videos)
+        )
+    if validated_on:
+        log.warning(
+            "These videos (%d of %d) validated the training, so the figures may be too optimistic.",
+            validated_on,
+            len(measured),
         )
     known = None if splits[-1] is None else trained_on
     evaluation = TimelineEvaluation(
