@@ -131,6 +131,31 @@ def test_predict_writes_both(
     assert sorted(told(read_source(tmp_path / "out", annotations=beside))) == sorted(segments)
 
 
+def test_an_interruption_counts_what_is_written(
+    run: Path,
+    squares: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vidgru: Callable[..., Done],
+) -> None:
+    def stop(timeline: Timeline, path: Path) -> None:
+        if path.stem == "other":
+            raise KeyboardInterrupt
+        write_frames(timeline, path)
+
+    monkeypatch.setattr(events, "write_frames", stop)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(squares, "other.avi")
+    words = ("predict", "right.avi", "other.avi", "--model", run, "--per-frame", "out", "--torch")
+    done = vidgru(*words, "--events", "e.csv")
+    assert (done.code, done.err) == (
+        130,
+        "Saved: out/right.csv\nSaved: e.csv\n\n"
+        "Stopped: Interrupted. 1 of 2 sources were predicted.\n",
+    )
+    assert {row[0] for row in table(Path("e.csv"), ",")[1:]} == {"right"}
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

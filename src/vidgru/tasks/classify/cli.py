@@ -115,7 +115,9 @@ def _print(
         ),
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
-    interrupted = "{printed} of {total} sources were predicted. With --out they could be resumed."
+    interrupted = "{done} of {total} sources were predicted."
+    if not (table or plan.writes):
+        interrupted += " With --out they could be resumed."
     try:
         return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
     finally:
@@ -136,6 +138,11 @@ class Plan:
     frames: dict[Path, Path]
     events: Path | None
     event_rows: dict[Path, list[list[str]]] = field(default_factory=dict)  # by source
+
+    @property
+    def writes(self) -> bool:
+        """Whether any file is still to be written, which --out excludes."""
+        return bool(self.texts or self.saves or self.frames or self.events)
 
 
 def _plan(
