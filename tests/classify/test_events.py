@@ -12,7 +12,7 @@ from annotation_files import told
 from conftest import Done
 from helpers import noise, retime, write_clip
 
-from vidgru import TrainResult
+from vidgru import TrainResult, load
 from vidgru.core.errors import DataError
 from vidgru.data.annotations import clips as annotated_clips
 from vidgru.data.annotations.config import AnnotationConfig
@@ -129,6 +129,26 @@ def test_predict_writes_both(
     beside = AnnotationConfig(videos=str(tmp_path))
     assert told(read_source(tmp_path / "e.tsv", annotations=beside)) == segments
     assert sorted(told(read_source(tmp_path / "out", annotations=beside))) == sorted(segments)
+
+
+def test_all_tables_end_with_the_video(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("a.avi"), noise(33), 25)
+    words = ("--events", "e.csv", "--per-frame", "out/", "--csv", "t.csv", "--subtitles", "a.srt")
+    done = vidgru("predict", "a.avi", "--model", run, "--json", *words)
+    line = json.loads(done.out)
+    assert line["frames"] > 1.32 * load(run).spec.fps
+    assert (line["seconds"], line["segments"][-1]["end"]) == (1.32, 1.32)
+    assert table(Path("t.csv"), ",")[-1][2] == "1.320"
+    last = dict(zip(*(table(Path("e.csv"), ",")[n] for n in (0, -1)), strict=True))
+    assert (last["Media duration (s)"], last["Time"]) == ("1.32", "1.32")
+    beside = AnnotationConfig(videos=".")
+    for path in ("e.csv", "a.srt", "out"):
+        assert told(read_source(Path(path), annotations=beside))[-1][3] == 1.32
+    shown = vidgru("predict", "a.avi", "--model", run, "--timeline").out
+    assert "0:01.32 in all." in shown
 
 
 def test_an_interruption_counts_what_is_written(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_folder, moving_squares, write_clip
+from helpers import make_folder, moving_squares, noise, write_clip
 
 from vidgru import evaluate, load, train
 from vidgru.core.errors import DataError, OptionError
@@ -87,6 +87,15 @@ def test_a_sampled_frame_has_the_label_of_its_time(
     scores = evaluate(table, run, timeline=True, threads=1).scores
     assert scores.frames == 160
     assert scores.bouts["right"].true_seconds == pytest.approx(2 * frames / 10)
+
+
+def test_a_video_may_end_within_its_last_sample(run: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.avi", noise(33), 27)
+    (tmp_path / "list.csv").write_text("path,label,start,end\na.avi,right,0,9\n")
+    found = evaluate(tmp_path / "list.csv", run, timeline=True, threads=1)
+    (video,) = found.videos
+    assert (found.scores.frames, video.seconds) == (13, pytest.approx(33 / 27, abs=1e-3))
+    assert video.true[-1].end == video.predicted[-1].end == video.seconds
 
 
 def test_the_label_that_is_named_first_counts_and_that_is_said(

@@ -207,9 +207,11 @@ def _frame(seconds: float, fps: float) -> int:
 
 def _answers(timeline: Timeline, fps: float, labels: tuple[str, ...]) -> list[int]:
     answers = list[int]()
-    for segment in timeline.segments:
+    # The last one may end within its last sample.
+    ends = [*(round(segment.end * fps) for segment in timeline.segments[:-1]), timeline.frames]
+    for segment, end in zip(timeline.segments, ends, strict=True):
         label = len(labels) if segment.unsure else labels.index(segment.likeliest)
-        answers += [label] * (round(segment.end * fps) - len(answers))
+        answers += [label] * (end - len(answers))
     return answers
 
 
