@@ -131,6 +131,21 @@ def test_predict_writes_both(
     assert sorted(told(read_source(tmp_path / "out", annotations=beside))) == sorted(segments)
 
 
+def test_videos_of_one_name_are_found_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in (1, 2):
+        write_clip(Path(f"tree/m{seed}/cam.avi"), noise(20, seed=seed), 10)
+    words = ("--per-frame", "out", "--events", "e.csv", "--model", run)
+    assert vidgru("predict", "tree/m1/cam.avi", "tree/m2/cam.avi", *words).code == 0
+    assert sorted(map(str, Path("out").rglob("*.csv"))) == ["out/m1/cam.csv", "out/m2/cam.csv"]
+    assert {row[0] for row in table(Path("e.csv"), ",")[1:]} == {"m1/cam", "m2/cam"}
+    for path, folder in (("out", "tree"), ("e.csv", "tree"), ("e.csv", None)):
+        clips = read_source(Path(path), annotations=AnnotationConfig(videos=folder))
+        assert sorted({str(clip.path) for clip in clips}) == ["tree/m1/cam.avi", "tree/m2/cam.avi"]
+
+
 def test_all_tables_end_with_the_video(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
 ) -> None:
