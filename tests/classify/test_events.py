@@ -238,6 +238,7 @@ def test_events_and_subtitles_keep_to_the_clock_of_the_file(
     write_events(tmp_path / "e.csv", list(event_rows(shown)))
     times = [row[9] for row in table(tmp_path / "e.csv", ",")]
     assert times == ["Time", "0.5", "1.5", "1.5", "2.5"]
+    assert {row[4] for row in table(tmp_path / "e.csv", ",")[1:]} == {"2.5"}
     write_subtitles(shown, tmp_path / "a.srt")
     assert "00:00:00,500 --> 00:00:01,500" in (tmp_path / "a.srt").read_text()
     write_frames(shown, tmp_path / "a.csv")

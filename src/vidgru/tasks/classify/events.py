@@ -26,6 +26,7 @@ def event_rows(timeline: Timeline, name: str | None = None) -> Iterator[list[str
     """
     source = Path(timeline.source)
     begin = file_clock(source).start
+    length = _time(begin + timeline.seconds)
     # A table cannot say of a name that its ; is none between names.
     player = "" if {*";|"} & {*str(source)} else f"player #1:{source}"
     for segment in timeline.segments:
@@ -33,7 +34,7 @@ def event_rows(timeline: Timeline, name: str | None = None) -> Iterator[list[str
             continue
         for kind, time in (("START", begin + segment.start), ("STOP", begin + segment.end)):
             yield [
-                *(name or source.stem, "Media file(s)", player, "0", _time(timeline.seconds)),
+                *(name or source.stem, "Media file(s)", player, "0", length),
                 *("", segment.label, "", kind, _time(time), str(source)),
                 f"confidence {segment.confidence:.3f}" if kind == "START" else "",
             ]
