@@ -12,7 +12,7 @@ from annotation_files import told
 from conftest import Done
 from helpers import noise, retime, write_clip
 
-from vidgru import TrainResult
+from vidgru import TrainResult, load
 from vidgru.core.errors import DataError
 from vidgru.data.annotations import clips as annotated_clips
 from vidgru.data.annotations.config import AnnotationConfig
@@ -131,6 +131,66 @@ def test_predict_writes_both(
     assert sorted(told(read_source(tmp_path / "out", annotations=beside))) == sorted(segments)
 
 
+def test_videos_of_one_name_are_found_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in (1, 2):
+        write_clip(Path(f"tree/m{seed}/cam.avi"), noise(20, seed=seed), 10)
+    words = ("--per-frame", "out", "--events", "e.csv", "--model", run)
+    assert vidgru("predict", "tree/m1/cam.avi", "tree/m2/cam.avi", *words).code == 0
+    assert sorted(map(str, Path("out").rglob("*.csv"))) == ["out/m1/cam.csv", "out/m2/cam.csv"]
+    assert {row[0] for row in table(Path("e.csv"), ",")[1:]} == {"m1/cam", "m2/cam"}
+    for path, folder in (("out", "tree"), ("e.csv", "tree"), ("e.csv", None)):
+        clips = read_source(Path(path), annotations=AnnotationConfig(videos=folder))
+        assert sorted({str(clip.path) for clip in clips}) == ["tree/m1/cam.avi", "tree/m2/cam.avi"]
+
+
+def test_all_tables_end_with_the_video(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vidgru: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("a.avi"), noise(33), 25)
+    words = ("--events", "e.csv", "--per-frame", "out/", "--csv", "t.csv", "--subtitles", "a.srt")
+    done = vidgru("predict", "a.avi", "--model", run, "--json", *words)
+    line = json.loads(done.out)
+    assert line["frames"] > 1.32 * load(run).spec.fps
+    assert (line["seconds"], line["segments"][-1]["end"]) == (1.32, 1.32)
+    assert table(Path("t.csv"), ",")[-1][2] == "1.320"
+    last = dict(zip(*(table(Path("e.csv"), ",")[n] for n in (0, -1)), strict=True))
+    assert (last["Media duration (s)"], last["Time"]) == ("1.32", "1.32")
+    beside = AnnotationConfig(videos=".")
+    for path in ("e.csv", "a.srt", "out"):
+        assert told(read_source(Path(path), annotations=beside))[-1][3] == 1.32
+    shown = vidgru("predict", "a.avi", "--model", run, "--timeline").out
+    assert "0:01.32 in all." in shown
+
+
+def test_an_interruption_counts_what_is_written(
+    run: Path,
+    squares: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vidgru: Callable[..., Done],
+) -> None:
+    def stop(timeline: Timeline, path: Path) -> None:
+        if path.stem == "other":
+            raise KeyboardInterrupt
+        write_frames(timeline, path)
+
+    monkeypatch.setattr(events, "write_frames", stop)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(squares, "other.avi")
+    words = ("predict", "right.avi", "other.avi", "--model", run, "--per-frame", "out", "--torch")
+    done = vidgru(*words, "--events", "e.csv")
+    assert (done.code, done.err) == (
+        130,
+        "Saved: out/right.csv\nSaved: e.csv\n\n"
+        "Stopped: Interrupted. 1 of 2 sources were predicted.\n",
+    )
+    assert {row[0] for row in table(Path("e.csv"), ",")[1:]} == {"right"}
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -178,6 +238,7 @@ def test_events_and_subtitles_keep_to_the_clock_of_the_file(
     write_events(tmp_path / "e.csv", list(event_rows(shown)))
     times = [row[9] for row in table(tmp_path / "e.csv", ",")]
     assert times == ["Time", "0.5", "1.5", "1.5", "2.5"]
+    assert {row[4] for row in table(tmp_path / "e.csv", ",")[1:]} == {"2.5"}
     write_subtitles(shown, tmp_path / "a.srt")
     assert "00:00:00,500 --> 00:00:01,500" in (tmp_path / "a.srt").read_text()
     write_frames(shown, tmp_path / "a.csv")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_folder, moving_squares, write_clip
+from helpers import make_folder, moving_squares, noise, write_clip
 
 from vidgru import evaluate, load, train
 from vidgru.core.errors import DataError, OptionError
@@ -89,6 +89,25 @@ def test_frames_that_nobody_looked_at_are_no_background(run: Path, tmp_path: Pat
     assert (found.scores.frames, found.scores.accuracy.value) == (60, pytest.approx(2 / 3))
 
 
+@pytest.mark.parametrize(("change", "frames"), [(2.25, 23), (2.3, 23), (2.3005, 23), (2.35, 24)])
+def test_a_sampled_frame_has_the_label_of_its_time(
+    change: float, frames: int, run: Path, tmp_path: Path
+) -> None:
+    table = annotated(tmp_path / "a", both([("right", 0.0, change), ("left", change, 8.0)]))
+    scores = evaluate(table, run, timeline=True, threads=1).scores
+    assert scores.frames == 160
+    assert scores.bouts["right"].true_seconds == pytest.approx(2 * frames / 10)
+
+
+def test_a_video_may_end_within_its_last_sample(run: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.avi", noise(33), 27)
+    (tmp_path / "list.csv").write_text("path,label,start,end\na.avi,right,0,9\n")
+    found = evaluate(tmp_path / "list.csv", run, timeline=True, threads=1)
+    (video,) = found.videos
+    assert (found.scores.frames, video.seconds) == (13, pytest.approx(33 / 27, abs=1e-3))
+    assert video.true[-1].end == video.predicted[-1].end == video.seconds
+
+
 def test_the_label_that_is_named_first_counts_and_that_is_said(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,7 +125,9 @@ def test_options_about_clips_are_refused(options: dict[str, Any]) -> None:
     ClassifyEvaluateConfig(**options)
 
 
-def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None:
+def test_videos_that_the_model_learned_from_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     table = annotated(tmp_path / "a", both(SPANS))
     short = {"epochs": 1, "size": 16, "batch_size": 4, "augment": "none", "threads": 1}
     own = train(table, out=str(tmp_path / "own"), folds=2, **short).run
@@ -119,6 +140,7 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
     # By its folds, each video is judged by the one that did not learn from it.
     found = evaluate(table, own, timeline=True, threads=1)
     assert (found.folds, found.trained_on, len(found.videos)) == (True, 0, 2)
+    assert not [text for text in caplog.messages if "validated the training" in text]
     for fold in (1, 2):
         part = evaluate(table, own / f"fold-{fold}", timeline=True, threads=1)
         assert (part.folds, part.trained_on, len(part.videos)) == (False, 1, 1)
@@ -148,7 +170,7 @@ def test_videos_that_the_model_learned_from_are_left_out(tmp_path: Path) -> None
 
 
 def test_a_single_fold_judges_what_it_validated_with_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("vidgru.tasks.classify.training.MIN_STEPS", 4)
     monkeypatch.setattr("vidgru.tasks.classify.training.DEFAULT_EPOCHS", 1)
@@ -158,6 +180,8 @@ def test_a_single_fold_judges_what_it_validated_with_by_itself(
     found = evaluate(table, own, timeline=True, threads=1)
     # The temperature was fitted on this very video.
     assert (found.folds, found.trained_on, found.validated_on) == (True, 1, 1)
+    warning = "These videos (1 of 1) validated the training, so the figures may be too optimistic."
+    assert warning in caplog.messages
     alone = evaluate(table, own / "fold-1", timeline=True, threads=1)
     assert (alone.folds, alone.trained_on, alone.validated_on) == (False, 1, 1)
     assert found.videos == alone.videos

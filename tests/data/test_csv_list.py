@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Done
-from helpers import write_clip
+from helpers import noise, write_clip
 
 from vidgru import TrainResult, train
 from vidgru.core.errors import DataError, VideoError
+from vidgru.data.annotations.config import AnnotationConfig
 from vidgru.data.cache import Sampling, decode_clip
 from vidgru.data.csv_list import apply_split, read_list
 from vidgru.data.dataset import read_clips
 from vidgru.data.folder import read_folder
+from vidgru.data.sources import read_source
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 
 
@@ -193,6 +195,28 @@ def test_a_split_of_more_labels_than_are_wanted(data: Path, tmp_path: Path) -> N
     write(tmp_path / "split.csv", "path,label,split", *rows, "left/6.avi,left,train")
     with pytest.raises(DataError, match=r"line 20: there is no clip left/6\.avi here"):
         read_clips(folder, ClassifyTrainConfig(split=str(split), labels="left,right"))
+
+
+def test_rows_of_one_label_that_overlap_are_one_with_overlap(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_clip(tmp_path / "a.avi", noise(80), 10)
+    rows = ["kick,train,0,4", "kick,train,2,6", "rest,train,5,7", "kick,val,1,3", "walk,train,7,"]
+    path = write(tmp_path / "l.csv", "path,label,split,start,end", *(f"a.avi,{r}" for r in rows))
+
+    def read(**options: str) -> list[tuple[object, ...]]:
+        clips = read_source(path, annotations=AnnotationConfig(**options))
+        return [(c.label, c.part, c.start, c.end) for c in clips]
+
+    assert read(overlap="first") == [
+        ("kick", "train", 0, 6), ("rest", "train", 6, 7), ("walk", "train", 7, None),
+    ]  # fmt: skip
+    # Clips to validate with are no part of those to train on.
+    lost = "Left out, since an earlier label has that time: 2.0 s of 'kick', 1.0 s of 'rest'."
+    assert caplog.messages == [lost]
+    caplog.clear()
+    assert [row[2:] for row in read()] == [(0, 4), (2, 6), (5, 7), (1, 3), (7, None)]
+    assert "gives one time two labels once, first in a.avi: 'kick' 2-6 s" in caplog.text
 
 
 def test_cuts_of_one_video_stay_together(data: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from vidgru.core.results import Failure, Progress
 from vidgru.tasks.classify.annotate import annotate, save_one
 from vidgru.tasks.classify.model import Model
 from vidgru.tasks.classify.timeline import Timeline
-from vidgru.video.output_paths import plan_files
+from vidgru.video.output_paths import name_each, plan_files
 
 # Where they go
 
@@ -53,6 +53,19 @@ def test_a_folder_keeps_names_apart(tmp_path: Path) -> None:
     (tmp_path / "images.2").mkdir()
     one = tmp_path / "images.2"
     assert plan_saves("out", [one], [one]) == {one: Path("out/images.2.mp4")}
+
+
+def test_videos_of_one_name_are_named_by_their_folders() -> None:
+    given = ["t/m1/cam.mp4", "t/m2/cam.mp4", "t/m2/cam.avi", "t/other.mp4"]
+    found = [Path(name) for name in given]
+    assert [str(name) for name in name_each(found, given).values()] == [
+        "m1/cam", "m2/cam", "m2/cam-2", "other"
+    ]  # fmt: skip
+    # By their sources they differ already, or as little above them.
+    assert [str(n) for n in name_each(found[:2], ["t"]).values()] == ["m1/cam", "m2/cam"]
+    deep = [Path("x/m/cam.mp4"), Path("y/m/cam.mp4")]
+    assert [str(n) for n in name_each(deep).values()] == ["x/m/cam", "y/m/cam"]
+    assert [str(n) for n in name_each(deep, ["x", "y"]).values()] == ["x/m/cam", "y/m/cam"]
 
 
 def test_a_source_is_never_written_over(tmp_path: Path) -> None:
@@ -282,10 +295,15 @@ def test_no_export_for_what_cannot_be_written(
 
 
 def test_thousands_of_videos_have_their_places_soon(tmp_path: Path) -> None:
-    sources = [str(tmp_path / f"{number}" / "video.mp4") for number in range(1000)]
-    began = process_time()
-    plan = plan_files("--save", f"{tmp_path}/out/", (".mp4",), sources, [*map(Path, sources)])
-    assert process_time() - began < 5
-    assert [path.stem for path in plan.values()] == [
-        "video", *(f"video-{number}" for number in range(2, 1001))
-    ]  # fmt: skip
+    for names, wanted in (
+        ([f"{n}/video.mp4" for n in range(1000)], [f"{n}/video.mp4" for n in range(1000)]),
+        (
+            [f"a/video.{n}" for n in range(1, 1001)],
+            ["video.mp4", *(f"video-{n}.mp4" for n in range(2, 1001))],
+        ),
+    ):
+        sources = [tmp_path / name for name in names]
+        began = process_time()
+        plan = plan_files("--save", f"{tmp_path}/out/", (".mp4",), sources, sources)
+        assert process_time() - began < 5
+        assert [str(path.relative_to(tmp_path / "out")) for path in plan.values()] == wanted

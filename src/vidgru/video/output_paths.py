@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -55,10 +56,10 @@ def plan_files(
     """Return the output file for each video of the sources.
 
     `target` is the file itself, or a folder: an existing one, a name without a suffix or with a
-    slash at its end. There, files are named like their sources, with the first of the suffixes,
-    in the same subfolders. Raises OptionError, also for another suffix, for a file where there are
-    several videos, and for one that is a source; and OutputError for a file that cannot be
-    written, or that already exists in the folder, if they must be `new`.
+    slash at its end. There, files are named by `name_each`, with the first of the suffixes. Raises
+    OptionError, also for another suffix, for a file where there are several videos, and for one
+    that is a source; and OutputError for a file that cannot be written, or that already exists in
+    the folder, if they must be `new`.
     """
     if target is None:
         return {}
@@ -68,9 +69,7 @@ def plan_files(
     path = Path(target)
     made: list[Path] = []  # names that the user did not give
     if target.endswith((os.sep, "/")) or path.is_dir() or not path.suffix:
-        taken: set[str] = set()
-        places = _places(sources)
-        names = {video: place(*_name(video, places, taken)) for video in videos}
+        names = name_each(videos, sources)
         plan = {v: path / name.parent / f"{name.name}{suffixes[0]}" for v, name in names.items()}
         made = list(plan.values())
     elif path.suffix.lower() not in suffixes:
@@ -86,6 +85,45 @@ def plan_files(
     for file in plan.values():
         check_file(file)
     return plan
+
+
+def name_each(videos: Sequence[Path], sources: Sequence[str | Path] = ()) -> dict[Path, Path]:
+    """Return a path for each video, all different: that below its source, without a suffix.
+
+    Where several have the same, as few folders above them precede it as make them differ, by which
+    readers of annotations find the video; within one folder, they are numbered.
+    """
+    places, taken = _places(sources), set[str]()
+    names = {video: _name(video, places, taken) for video in videos}
+    alike = defaultdict[str, list[Path]](list)
+    for video, (name, _, keep) in names.items():
+        alike[str(name if keep else name.parent / name.stem).casefold()].append(video)
+    for own in alike.values():
+        if len(own) > 1:
+            depth = len(names[own[0]][0].parts) - 1
+            for video, longer in _with_folders(own, depth).items():
+                names[video] = (longer, *names[video][1:])
+    return {video: place(*name) for video, name in names.items()}
+
+
+def _with_folders(videos: Sequence[Path], depth: int) -> dict[Path, Path]:
+    """Return videos below as few of their folders as make them differ; {} if `depth` suffice."""
+    paths = {video: Path(os.path.abspath(video)) for video in videos}
+    most = max(len(path.parts) for path in paths.values())
+
+    def folders(path: Path, count: int) -> tuple[str, ...]:
+        above = path.parts[1:-1]
+        return above[max(len(above) - count, 0) :]
+
+    def different(count: int) -> int:
+        # Some file systems treat X and x as the same.
+        return len({str(Path(*folders(path, count))).casefold() for path in paths.values()})
+
+    best = different(most)
+    count = next((n for n in range(depth, most) if different(n) == best), depth)
+    if count == depth:
+        return {}
+    return {video: Path(*folders(path, count), path.name) for video, path in paths.items()}
 
 
 def plan_folders(

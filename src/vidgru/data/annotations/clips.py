@@ -152,19 +152,23 @@ def _warn_of_points(events: Iterable[Event], source: Path) -> None:
 
 
 def merged(clips: Sequence[Clip]) -> list[Clip]:
-    """Return clips of which those of one video and label that overlap are one, the first one."""
+    """Return clips of which those of one video and label that overlap are one, the first one.
+
+    Rows of a list that belong to different parts or groups stay apart.
+    """
     order = {clip: number for number, clip in enumerate(clips)}
     found: list[tuple[int, Clip]] = []
-    by_label = defaultdict[tuple[Path, str], list[Clip]](list)
+    by_label = defaultdict[tuple[Path, str, str | None, str | None], list[Clip]](list)
     for clip in clips:
-        by_label[clip.path, clip.label].append(clip)
+        by_label[clip.path, clip.label, clip.part, clip.group].append(clip)
     for same in by_label.values():
         same.sort(key=lambda clip: _span(clip))
         joined, number = same[0], order[same[0]]
         for clip in same[1:]:
             (low, high), (start, end) = _span(joined), _span(clip)
             if start < high:
-                joined, number = _cut(joined, low, max(high, end)), min(number, order[clip])
+                joined = _cut(joined, low, end) if end > high else joined
+                number = min(number, order[clip])
             else:
                 found.append((number, joined))
                 joined, number = clip, order[clip]

@@ -33,6 +33,6 @@ class AnnotationConfig:
     overlap: str | None = option(
         None,
         "Where annotations give one time several labels: take the one that the file names first."
-        " Default: refuse them.",
+        " Default: refuse them; of a list, keep all and warn.",
         choices=("first",),
     )

@@ -212,7 +212,7 @@ def with_options(clips: list[Clip], source: Path, config: AnnotationConfig) -> l
     clips = only(clips, source, config)
     timed = [clip for clip in clips if clip.start is not None or clip.end is not None]
     if config.overlap is not None:
-        clips = first_only(clips)
+        clips = first_only(merged(clips))
     elif pairs := overlapping(timed):
         log.warning("%s", say_overlaps(pairs, source))
     if config.background is not None and timed:

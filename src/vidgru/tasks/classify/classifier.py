@@ -38,7 +38,7 @@ from vidgru.tasks.classify.timeline import Moment, Timeline
 from vidgru.video.arrays import check_streamed
 from vidgru.video.cuts import mark_cuts
 from vidgru.video.read import Frame, Image, Source
-from vidgru.video.sample import read_ahead, sample_frames
+from vidgru.video.sample import TOLERANCE, read_ahead, sample_frames
 
 log = logging.getLogger("vidgru")
 
@@ -192,8 +192,8 @@ class Classifier(VideoModel[Prediction]):
 
         A window begins about every quarter of a second, and anew where a new shot begins.
         Segments are `unsure` like whole videos, by the threshold for the requested `max_error`;
-        none is shorter than `min_seconds`, unless the video is. Frames are read once, in order, in
-        constant memory. Raises VideoError, OptionError.
+        none is shorter than `min_seconds`, unless the video is, or ends within its last sample.
+        Frames are read once, in order, in constant memory. Raises VideoError, OptionError.
         """
         PredictConfig(timeline=True, min_seconds=min_seconds)  # checks it
         spec, times = self.spec, array("d")
@@ -220,8 +220,10 @@ class Classifier(VideoModel[Prediction]):
                 add(windows.push(*_pictures(frames)))
             yield reading.progress(len(chunk))
         end_shot()
-        segments = tuple(segmenter.finish())
-        return Timeline(str(source), spec.labels, segments, reading.frames, reading.seconds, times)
+        *segments, last = segmenter.finish()
+        end = _end(times, reading.seconds)
+        segments.append(replace(last, end=end))
+        return Timeline(str(source), spec.labels, tuple(segments), reading.frames, end, times)
 
     def _smoothing(self, min_seconds: float | None = None) -> Smoothing:
         spec, threshold = self.spec, self.threshold
@@ -255,6 +257,17 @@ class Classifier(VideoModel[Prediction]):
             return prediction
         unsure = self.threshold is None or prediction.confidence < self.threshold
         return replace(prediction, threshold=self.threshold, unsure=unsure)
+
+
+def _end(times: Sequence[float], sampled: float) -> float:
+    """Return when the last frame ends, by the times of all, in seconds, to a microsecond.
+
+    sampled: when the last sample ends, which is later, but for a frame with a damaged time.
+    """
+    if len(times) < 2:
+        return sampled
+    # As long as the one before, like `sample_indices`.
+    return min(max(round(2 * times[-1] - times[-2], 6), 2 * TOLERANCE), sampled)
 
 
 def _shots(chunk: Sequence[tuple[Frame, bool]]) -> Iterator[tuple[list[Frame], bool]]:

@@ -115,7 +115,9 @@ def _print(
         ),
         save={Prediction: keep, Timeline: partial(_write_files, plan=plan, quiet=quiet)},
     )
-    interrupted = "{printed} of {total} sources were predicted. With --out they could be resumed."
+    interrupted = "{done} of {total} sources were predicted."
+    if not (table or plan.writes):
+        interrupted += " With --out they could be resumed."
     try:
         return print_sources(answers, len(found), output, quiet=quiet, interrupted=interrupted)
     finally:
@@ -135,7 +137,13 @@ class Plan:
     saves: dict[Path, Path]
     frames: dict[Path, Path]
     events: Path | None
+    observations: dict[Path, Path]
     event_rows: dict[Path, list[list[str]]] = field(default_factory=dict)  # by source
+
+    @property
+    def writes(self) -> bool:
+        """Whether any file is still to be written, which --out excludes."""
+        return bool(self.texts or self.saves or self.frames or self.events)
 
 
 def _plan(
@@ -146,7 +154,7 @@ def _plan(
 ) -> Plan:
     from vidgru.tasks.classify.events import EVENTS, FRAMES
     from vidgru.tasks.classify.subtitles import SUFFIXES as TEXTS
-    from vidgru.video.output_paths import check_csv, plan_files
+    from vidgru.video.output_paths import check_csv, name_each, plan_files
     from vidgru.video.record import plan_videos
 
     texts = plan_files("--subtitles", config.subtitles, TEXTS, sources, found)
@@ -158,7 +166,8 @@ def _plan(
         raise OptionError(f"Cannot write {config.events}: the name must end with .tsv or .csv.")
     check_csv(config.events, found, (*others, *([Path(table)] if table else [])))
     events = None if config.events is None else Path(config.events)
-    return Plan(config.segments, texts, saves, frames, events)
+    videos = [item for item in found if isinstance(item, Path)] if events else []
+    return Plan(config.segments, texts, saves, frames, events, name_each(videos))
 
 
 def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
@@ -178,7 +187,7 @@ def _write_files(timeline: "Timeline", plan: Plan, quiet: bool) -> bool:
         write_frames(timeline, frames)
         results.append(frames)
     if plan.events is not None:
-        plan.event_rows[source] = list(event_rows(timeline))
+        plan.event_rows[source] = list(event_rows(timeline, plan.observations[source].as_posix()))
     if video := plan.saves.pop(source, None):
         failure = follow(save_one(timeline, source, video), quiet)
         results.insert(len(results) if failure is None else 0, failure or video)

@@ -18,13 +18,15 @@ COLUMNS = (
 )
 
 
-def event_rows(timeline: Timeline) -> Iterator[list[str]]:
+def event_rows(timeline: Timeline, name: str | None = None) -> Iterator[list[str]]:
     """Yield a row for each start and each stop of a segment that is not unsure, by their times.
 
-    They are by the clock of the file, as players, and so BORIS, have it.
+    They are by the clock of the file, as players, and so BORIS, have it. name: of the observation,
+    by default that of the file.
     """
     source = Path(timeline.source)
     begin = file_clock(source).start
+    length = _time(begin + timeline.seconds)
     # A table cannot say of a name that its ; is none between names.
     player = "" if {*";|"} & {*str(source)} else f"player #1:{source}"
     for segment in timeline.segments:
@@ -32,7 +34,7 @@ def event_rows(timeline: Timeline) -> Iterator[list[str]]:
             continue
         for kind, time in (("START", begin + segment.start), ("STOP", begin + segment.end)):
             yield [
-                *(source.stem, "Media file(s)", player, "0", _time(timeline.seconds)),
+                *(name or source.stem, "Media file(s)", player, "0", length),
                 *("", segment.label, "", kind, _time(time), str(source)),
                 f"confidence {segment.confidence:.3f}" if kind == "START" else "",
             ]

@@ -115,7 +115,8 @@ class Bouts:
 class Timeline(ToDict):
     """Labels of a video over time: segments in order, without gaps, from 0 to `seconds`.
 
-    frames: number of sampled frames; times: of all frames of the source, in seconds.
+    frames: number of sampled frames; seconds: until the last frame of the source ends; times: of
+    all its frames, in seconds.
     """
 
     _keys = ("source", "frames", "seconds", "segments")

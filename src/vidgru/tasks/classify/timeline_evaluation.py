@@ -1,6 +1,7 @@
 """Measure timelines on annotated videos that a model did not learn from."""
 
 import logging
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from vidgru.tasks.classify.timeline import Timeline
 from vidgru.tasks.classify.timeline_metrics import Counts, count, measure
 from vidgru.tasks.classify.timeline_report import write_timeline_report
 from vidgru.tasks.classify.timeline_scores import JudgedVideo, Shown, TimelineEvaluation
+from vidgru.video.sample import TOLERANCE
 
 log = logging.getLogger("vidgru")
 
@@ -69,9 +71,6 @@ def evaluate_timelines_steps(
         if not held:
             trained_on += 1
             continue
-        # Several folds fitted each other's confidence.
-        fitted = held[0] == len(folds) or len(folds) == 1
-        validated_on += fitted and "val" in parts[held[0]]
         try:
             timeline = yield from models[held[0]].timeline_steps(video, config.min_seconds)
         except VideoError as error:
@@ -89,6 +88,9 @@ def evaluate_timelines_steps(
             )
         )
         measured.append(_measured(segments, timeline))
+        # Several folds fitted each other's confidence.
+        fitted = held[0] == len(folds) or len(folds) == 1
+        validated_on += fitted and "val" in parts[held[0]]
         by_fold += held[0] < len(folds)
     if not counts:
         first = f" The first problem: {skipped[0].error}" if skipped else ""
@@ -99,6 +101,12 @@ def evaluate_timelines_steps(
     if trained_on:
         log.warning(
             "Left out %d of %d videos: the model learned from them.", trained_on, len(videos)
+        )
+    if validated_on:
+        log.warning(
+            "These videos (%d of %d) validated the training, so the figures may be too optimistic.",
+            validated_on,
+            len(measured),
         )
     known = None if splits[-1] is None else trained_on
     evaluation = TimelineEvaluation(
@@ -176,8 +184,8 @@ def _truth(
     truth: list[int | None] = [None] * timeline.frames
     twice = 0
     for clip in segments:
-        end = timeline.frames if clip.end is None else min(round(clip.end * fps), timeline.frames)
-        for n in range(round((clip.start or 0.0) * fps), end):
+        end = timeline.frames if clip.end is None else _frame(clip.end, fps)
+        for n in range(_frame(clip.start or 0.0, fps), min(end, timeline.frames)):
             label = labels.index(clip.label)
             twice += truth[n] not in (None, label)
             truth[n] = label if truth[n] is None else truth[n]
@@ -190,11 +198,18 @@ def _truth(
     return [-1 if label is None else label for label in truth]
 
 
+def _frame(seconds: float, fps: float) -> int:
+    """Return the first sampled frame from a time on; like a sample, it may be a little early."""
+    return max(math.ceil((seconds - TOLERANCE) * fps), 0)
+
+
 def _answers(timeline: Timeline, fps: float, labels: tuple[str, ...]) -> list[int]:
     answers = list[int]()
-    for segment in timeline.segments:
+    # The last one may end within its last sample.
+    ends = [*(round(segment.end * fps) for segment in timeline.segments[:-1]), timeline.frames]
+    for segment, end in zip(timeline.segments, ends, strict=True):
         label = len(labels) if segment.unsure else labels.index(segment.likeliest)
-        answers += [label] * (round(segment.end * fps) - len(answers))
+        answers += [label] * (end - len(answers))
     return answers
 
 
