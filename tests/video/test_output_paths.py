@@ -241,7 +241,7 @@ def test_no_work_for_what_cannot_be_written(
     shut.mkdir()
     allowed = os.access
     monkeypatch.setattr("os.access", lambda path, mode: path != shut and allowed(path, mode))
-    monkeypatch.setattr("vidgru.video.read.open_video", None)  # nothing is read
+    monkeypatch.setattr("cv2.VideoCapture", None)  # nothing is read
     words = [verb, data / "left" / "0.avi"]
     words += ["--model", trained.run] if verb in ("predict", "explain") else []
     for option in OUTPUTS[verb]:
