@@ -1,6 +1,7 @@
 """The loop over sources that all commands have in common."""
 
 import csv
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,10 +69,12 @@ def test_anything_that_fails_is_reported(wrong: str) -> None:
     assert print_sources([frame("b")], 1, output, quiet=True, interrupted="") is False
 
 
-def test_a_full_disk_behind_the_output_is_one_sentence() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_the_output_is_one_sentence(unbuffered: str) -> None:
     words = [sys.executable, "-m", "vidgru", "motion", "--help"]
+    own = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w", encoding="utf-8") as full:
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=own)
     assert (done.returncode, done.stderr) == (
         1,
         "Error: Cannot write the output: its disk is full. Make room, or write it elsewhere.\n",

@@ -126,10 +126,14 @@ def main(args: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the output is gone (`| head`); nobody would read a message.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except (VidgruError, OSError, MemoryError) as error:
         if debug:
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:  # Python would try once more at its end, and say so
+            _drop_output()
         _say("Error", _sentence(error))
         code = 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt as error:
@@ -147,6 +151,10 @@ def main(args: list[str] | None = None) -> None:
         # Torchrun ends all as soon as one fails; the first must have its time to say why.
         time.sleep(PATIENCE)
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> Any:
