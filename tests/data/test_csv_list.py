@@ -67,6 +67,7 @@ def test_groups_of_a_list(tmp_path: Path) -> None:
         (["path,label,Label", "a,x,y"], "has two columns 'label'"),
         ([], "has no column 'path'"),
         (["path,label"], "lists no clips"),
+        (["\t", ""], "lists no clips"),
         (["path,label", "a"], "line 2: 1 cells, but there are 2 columns"),
         (["path,label", "a,x,y"], "line 2: 3 cells, but there are 2 columns"),
         (["path,label", "a,"], "line 2: no label"),

@@ -119,6 +119,8 @@ def read_unnamed(table: Table, places: PathResolver, needed: Sequence[str]) -> L
         lines = [(number, _split_line(path, number, line)) for number, line in _lines(path)]
         if len(widths) == 1 or any(len(row) > 1 for _, row in lines):
             cells, widths = lines, {len(row) for _, row in lines}
+    if not widths:
+        raise DataError(f"{path} lists no clips.")
     if len(widths) > 1 or max(widths) > 2:
         raise DataError(
             f"{path} does not name its columns, and has {' or '.join(map(str, sorted(widths)))} of "
