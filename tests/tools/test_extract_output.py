@@ -209,3 +209,16 @@ def test_frames_before_a_failure_are_reported(
     done = vidgru("extract", clip, "-o", out)
     assert done == (1, f"{clip}: 9 frames in {out}\n", "Error: broken\n")
     assert indices(out) == list(range(9))
+
+
+def test_two_at_once_do_not_share_a_folder(vidgru: Cli, clip: Path, out: Path) -> None:
+    first = extract(clip, out, ExtractConfig())
+    next(first)
+    for more in ([], ["--overwrite"]):
+        done = vidgru("extract", clip, "-o", out, *more)
+        assert done == (
+            1, "", f"Error: Another process is writing to {out}. Choose another folder.\n",
+        )  # fmt: skip
+    assert len(list(first)) == 19
+    assert indices(out) == list(range(20))
+    assert vidgru("extract", clip, "-o", out, "--overwrite").code == 0

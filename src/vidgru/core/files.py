@@ -124,7 +124,32 @@ def _harmless(cell: str, is_path: bool) -> str:
     return cell
 
 
-def lock(file: IO[Any]) -> bool:
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep it from other processes that ask for the same until the block ends.
+
+    A new one in which nothing was written is removed. Raises OutputError where another process has
+    it. On Windows nobody is kept out.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = None if fcntl is None else os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    try:
+        if opened is not None and not lock(opened):
+            raise OutputError(f"Another process is writing to {folder}. Choose another folder.")
+        yield
+    finally:
+        if opened is not None:
+            os.close(opened)
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def lock(file: IO[Any] | int) -> bool:
     """Lock an open file against other processes until it is closed; False if one holds the lock.
 
     True where the file system has no locks, as some network file systems.

@@ -6,12 +6,13 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidgru.core.address import check_path
 from vidgru.core.errors import OutputError, VideoError
-from vidgru.core.files import begin_table, check_folder, write_bytes
+from vidgru.core.files import begin_table, check_folder, only_writer, write_bytes
 from vidgru.core.results import Failure
 from vidgru.core.threads import ThreadPool
 from vidgru.core.torchrun import process_rank, shard, shared_name, world_size
@@ -48,14 +49,24 @@ def extract(
     interruption. A source that cannot be read gives a Failure after its frames, and the next one
     follows. Under torchrun, each process has its share of the sources, and lists them in a
     frames-<number>-of-<count>.csv of its own in `out`. Raises OutputError when a file cannot be
-    written, or `out` holds frames already and the config does not set `overwrite`.
+    written, another process extracts to `out`, or `out` holds frames already and the config does
+    not set `overwrite`.
     """
     sources = listed(sources)
     for path in (*sources, out):
         check_path(path)
     out = Path(out)
     jobs = list(_jobs([Path(source) for source in sources]))
-    _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
+    check_folder(out)
+    # The processes of torchrun share the folder, each with a table of its own.
+    with nullcontext() if world_size() > 1 else only_writer(out):
+        _check_output(out, [job for job in jobs if isinstance(job, _Job)], config.overwrite)
+        yield from _extract_each(jobs, out, config)
+
+
+def _extract_each(
+    jobs: list[_Job | Failure], out: Path, config: ExtractConfig
+) -> Iterator[ExtractedFrame | Failure]:
     # A single source belongs to one process only.
     alone = len(jobs) == 1 and isinstance(jobs[0], _Job) and jobs[0].folder == Path()
     table = TABLE if alone else shared_name("frames", ".csv")
@@ -94,7 +105,6 @@ def _jobs(sources: list[Path]) -> Iterator[_Job | Failure]:
 
 
 def _check_output(out: Path, jobs: list[_Job], overwrite: bool) -> None:
-    check_folder(out)
     folders = {os.path.realpath(out / job.folder) for job in jobs}
     for job in jobs:
         check_folder(out / job.folder)
