@@ -81,11 +81,11 @@ def test_the_words(
     data: Path, tmp_path: Path, vidgru: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # so that no path is longer than a line
-    run = Path("run")
+    run = Path("a run")
     done = vidgru("train", data, *GIVEN, "--out", run, "-q")
     assert (done.code, done.err) == (0, "")
     assert (
-        "These figures are of the model in run/fold-1, trained without the validation clips; the "
+        "These figures are of the model in a run/fold-1, trained without the validation clips; the "
         "model itself then learned from all 12 clips. To train once: --folds 1."
     ) in " ".join(done.out.split())
     assert verbs_that_work(done.out, vidgru) == ["predict"]
@@ -93,14 +93,14 @@ def test_the_words(
     assert done.code == 1
     assert done.err == (
         f"Error: The model was trained on all clips in {data} (12): give other clips, or "
-        f"--model {run}/fold-1, which held some out.\n"
+        f"--model '{run}/fold-1', which held some out.\n"
     )
     assert vidgru("evaluate", data, "--model", run / "fold-1", "-q").code == 0
     done = vidgru("export", run, "--int8", "--out", "model.onnx")
     assert done.code == 1
     assert done.err == (
         f"Error: --int8 needs clips that the model did not learn from, and {run} names none: export"
-        f" the run folder of a training that held some out, such as {run}/fold-1.\n"
+        f" the run folder of a training that held some out, such as '{run}/fold-1'.\n"
     )
 
 

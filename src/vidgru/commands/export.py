@@ -1,5 +1,6 @@
 """Export a model of any task as an ONNX file."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
         part, folder = "train", model.path.parent
     if part == "train":
         run = model.path.parent
-        advice = f", such as {run / FIRST_FOLD}" if (run / FIRST_FOLD).is_dir() else ""
+        other = run / FIRST_FOLD
+        advice = f", such as {shlex.quote(str(other))}" if other.is_dir() else ""
         raise DataError(
             f"--int8 needs clips that the model did not learn from, and {run} names none: export "
             f"the run folder of a training that held some out{advice}."

@@ -1,6 +1,7 @@
 """Clips that a model was not trained on, to evaluate it."""
 
 import logging
+import shlex
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ def decode_held_out(
     trained_on = len(readable) - len(held_out)
     if not held_out:
         other = model.parent / FIRST_FOLD
-        advice = f", or --model {other}, which held some out" if other.is_dir() else ""
+        advice = (
+            f", or --model {shlex.quote(str(other))}, which held some out" if other.is_dir() else ""
+        )
         raise DataError(
             f"The model was trained on all clips in {folder} ({trained_on}): give other clips"
             f"{advice}."

@@ -32,7 +32,10 @@ def plot_horizons(path: Path, scores: ForecastScores) -> None:
         axes.set(xlabel=f"frames ahead, {scores.horizons[0].seconds:.3g} s each", ylabel=title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    # Below the axes: inside them it would lie on a curve.
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
     count = scores.windows
     figure.suptitle(
         f"mean of {count} forecasts" if count > 1 else "one forecast", fontsize="medium"
