@@ -102,6 +102,9 @@ def test_the_words(
         f"Error: --int8 needs clips that the model did not learn from, and {run} names none: export"
         f" the run folder of a training that held some out, such as '{run}/fold-1'.\n"
     )
+    done = vidgru("export", run / "fold-1", "--int8", "--out", "model.onnx")
+    assert (done.code, done.err) == (0, "")
+    assert "with 8 bits" in done.out
 
 
 @pytest.mark.parametrize("options", [{"epochs": 1}, {"minutes": 0.02}, {"folds": 1}])

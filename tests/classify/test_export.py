@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -278,56 +277,6 @@ def test_a_long_stream_takes_constant_memory(run: Path, tmp_path: Path) -> None:
     assert len(held) < model.spec.frames
     video = moving_squares(tmp_path / "long.avi", 2, 5, count=60)
     assert model.timeline(video).segments[-1].end == pytest.approx(6.0, abs=0.2)
-
-
-def test_the_program_for_elsewhere_needs_no_vidgru(
-    vidgru: Vidgru, run: Path, fresh: Path, tmp_path: Path
-) -> None:
-    place = tmp_path / "elsewhere"
-    done = vidgru("export", run, "--standalone", place)
-    assert done.code == 0
-    assert done.out.endswith(
-        f"To classify a video: python {place}/classify.py VIDEO. "
-        f"In a browser, open {place}/classify.html.\n"
-    )
-    assert {path.name for path in place.iterdir()} == {"model.onnx", "classify.py", "classify.html"}
-    wanted = f"`vidgru train`, or for `vidgru predict` {place / 'model.onnx'}."
-    assert vidgru("predict", place, "--model", place).err.endswith(wanted + "\n")
-    text = (place / "classify.py").read_text()
-    assert len(text.splitlines()) < 120
-    used = re.findall(r"^(?:import|from) (\w+)", text, re.M)
-    assert {*used} - {*sys.stdlib_module_names} == {"cv2", "numpy", "onnxruntime"}
-    assert 0 < text.find('("ORT_DISABLE_TELEMETRY", "1")') < text.index("import onnxruntime")
-    odd = [moving_squares(tmp_path / f"{n}.avi", 2, n, count=n) for n in (1, 5, 33)]
-    clips = [*sorted(fresh.rglob("*.avi")), *odd]
-    command = [sys.executable, "classify.py", *map(str, clips)]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=True)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    model = library.load(run)
-    for answer, clip in zip(answers, clips, strict=True):
-        wanted = model.predict(clip)
-        assert (answer["source"], answer["label"]) == (str(clip), wanted.label)
-        shares = tuple(answer["probabilities"].values())
-        assert tuple(answer["probabilities"]) == wanted.labels
-        assert shares == pytest.approx(wanted.probabilities, abs=1e-5)
-    assert len(answers) == 11
-    command = [sys.executable, "classify.py", "none.avi", str(clips[0])]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True)
-    assert (done.returncode, json.loads(done.stdout)) == (1, answers[0])
-    assert done.stderr.endswith("Cannot read none.avi: no frame can be decoded.\n")
-    for wrong in ([], ["--help"]):
-        done = subprocess.run(command[:2] + wrong, cwd=place, capture_output=True, text=True)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "python classify.py VIDEO..." in done.stderr
-
-
-def test_the_program_for_elsewhere_is_of_classifiers(vidgru: Vidgru, tmp_path: Path) -> None:
-    done = vidgru("export", "scenes", "--standalone", tmp_path / "place")
-    assert done.code == 2
-    assert done.err.startswith("Error: --standalone is for classifiers: this one ")
-    assert not (tmp_path / "place").exists()
-    done = vidgru("export", "scenes", "--standalone", "a", "--out", "b.onnx")
-    assert done.err == "Error: Give only one of --out and --standalone.\n"
 
 
 def test_in_8_bits_it_is_smaller_and_its_accuracy_is_measured(vidgru: Vidgru, run: Path) -> None:

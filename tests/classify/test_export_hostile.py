@@ -58,6 +58,37 @@ def growing(model: Any) -> None:
     )
 
 
+def other_value(output: str, kind: str) -> Callable[[Any], None]:
+    """Return what makes an output a sequence, or words."""
+
+    def change(model: Any) -> None:
+        from onnx import TensorProto, helper
+
+        (node,) = [node for node in model.graph.node if output in node.output]
+        node.output[[*node.output].index(output)] = "before"
+        (info,) = [info for info in model.graph.output if info.name == output]
+        if kind == "sequence":
+            model.graph.node.append(helper.make_node("SequenceConstruct", ["before"], [output]))
+            known = helper.make_tensor_sequence_value_info(output, TensorProto.FLOAT, None)
+        else:
+            words = helper.make_node("Cast", ["before"], [output], to=TensorProto.STRING)
+            model.graph.node.append(words)
+            known = helper.make_tensor_value_info(output, TensorProto.STRING, None)
+        info.CopyFrom(known)
+        for other in model.graph.node:  # who reads it inside
+            for place, name in enumerate(other.input):
+                if name == output:
+                    other.input[place] = "before"
+
+    return change
+
+
+def endless(model: Any) -> None:
+    state = next(one for one in model.graph.input if one.name != "frame")
+    dim = state.type.tensor_type.shape.dim.add()
+    dim.dim_value = 1 << 44
+
+
 def not_finite(model: Any) -> None:
     for weight in model.graph.initializer:
         if len(weight.dims) > 1 and weight.data_type == 1:
@@ -120,9 +151,22 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         ),
         "answers have another shape",
     ),
+    "a sequence": (
+        lambda data: changed(data, other_value("logits", "sequence")),
+        "its answers are not numbers",
+    ),
+    "words": (
+        lambda data: changed(data, other_value("logits", "words")),
+        "its answers are not numbers",
+    ),
+    "a sequence as state": (
+        lambda data: changed(data, other_value("next_total", "sequence")),
+        "its answers are not numbers",
+    ),
+    "endless": (lambda data: changed(data, endless), "damaged"),
     "another task": (
         lambda data: changed(data, header(spec={"task": "motion"})),
-        "is a model of motion: vidgru predicts with the run folder only.",
+        "is a model of motion: use `vidgru motion`, which reads no .onnx file.",
     ),
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from vidgru.engine.onnx_file import has_runtime
 from vidgru.engine.run_folder import create_run
 from vidgru.nn.choices import CORES, INPUTS
 from vidgru.tasks.classify.model_file import load_model
+from vidgru.tasks.classify.plots import plot_confusion
 
 Vidgru = Callable[..., Done]
 # One thread: these tests share the machine, and two threads then wait for each other.
@@ -308,6 +310,12 @@ def test_a_hostile_class_name_is_shown_and_steers_nothing(vidgru: Vidgru, tmp_pa
     assert said.code == 1  # the clip that is none
     assert "\x1b" not in said.out + said.err
     assert "[red]x\\x1b[31m" in said.out
+
+
+def test_the_picture_of_confusions_takes_a_name_that_is_no_text(tmp_path: Path) -> None:
+    scores: Any = SimpleNamespace(labels=("by\udcff", "$a_b$"), confusion=((2, 1), (0, 3)))
+    plot_confusion(tmp_path / "a.png", scores)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_cache_holds_whole_files_only(data: Path, tmp_path: Path, vidgru: Vidgru) -> None:

@@ -93,6 +93,19 @@ def odd(path: Path, what: str) -> None:
     elif what == "one row":
         nodes = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[0, 2, 3], keepdims=0)]
         save(path, nodes, [picture], [result], [])
+    elif what == "rows":
+        two = numpy_helper.from_array(np.array([-1, 3]), "two")
+        nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1])]
+        save(path, [*nodes, helper.make_node("Reshape", ["t", "two"], ["y"])], [picture], [result],
+             [two])  # fmt: skip
+    elif what == "turned maps":
+        nodes = [helper.make_node("Transpose", ["x"], ["y"], perm=[0, 2, 3, 1])]
+        save(path, nodes, [picture], [result], [])
+    elif what == "up to 255":
+        colours = {"mean": "[123.7, 116.3, 103.5]", "std": "[58.4, 57.1, 57.4]"}
+        save(path, mean, [picture], [result], [], colours)
+    elif what == "half":
+        save(path, mean, [picture], [result], [], {"image_mean": "0,0,0"})
     elif what == "words":
         save(path, mean, [picture], [result], [], {"mean": "grey", "std": "1,1,1"})
     elif what == "no spread":
@@ -108,6 +121,10 @@ ODD = {
     "huge": "16 to 1024 pixels are possible",
     "infinite": "not finite",
     "one row": "no output is of floats",
+    "rows": "no row of features for each picture",
+    "turned maps": "its maps have their axes in another order than its input",
+    "up to 255": "'std' are not of pixels from 0 to 1. Give --looks-mean and --looks-std",
+    "half": "its metadata has no 'image_std'. Give --looks-mean and --looks-std",
     "words": "'mean' and 'std' are not three numbers",
     "no spread": "'std' are not positive",
 }
@@ -118,6 +135,9 @@ def test_what_is_no_encoder_is_refused_in_a_sentence(tmp_path: Path, what: str) 
     odd(path := tmp_path / "odd.onnx", what)
     with pytest.raises(ModelError, match=f"odd.onnx is no encoder .*{ODD[what]}"):
         LooksEncoder(path)
+    if "Give" in ODD[what]:
+        own = LooksEncoder(path, mean=(0.5,) * 3, std=(0.25,) * 3)
+        assert (own.looks.mean, own.looks.std) == ((0.5,) * 3, (0.25,) * 3)
 
 
 def test_what_is_no_such_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

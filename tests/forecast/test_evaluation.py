@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidgru import evaluate
 from vidgru.core.errors import DataError, OptionError
+from vidgru.core.results import Failure
 from vidgru.tasks.forecast.model_file import load_forecast
 from vidgru.tasks.forecast.score_tables import show_forecast_evaluation, show_forecast_training
 from vidgru.tasks.forecast.scores import (
@@ -156,9 +157,12 @@ def test_evaluating_with_options_for_classes(learned: Run, films: Path) -> None:
 
 
 def test_evaluating_clips_too_short(learned: Run, tmp_path: Path) -> None:
-    ball(tmp_path / "short" / "one.avi", 99, 6)
+    short = ball(tmp_path / "short" / "one.avi", 99, 6)
     with pytest.raises(DataError) as caught:
         evaluate(tmp_path / "short", learned.run)
     assert str(caught.value) == (
         f"No clip in {tmp_path / 'short'} has the 7 frames that it takes to measure the model."
     )
+    ball(tmp_path / "short" / "two.avi", 98)
+    found = evaluate(tmp_path / "short", learned.run)
+    assert found.skipped == (Failure(str(short), f"{short} has fewer than 7 frames."),)

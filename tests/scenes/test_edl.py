@@ -8,6 +8,7 @@ from films import cuts_at
 from scene_films import divided
 
 from vidgru.tasks.scenes.edl import edit_list
+from vidgru.video.file_clock import FileClock
 
 
 def test_an_edit_list_gives_the_source_again() -> None:
@@ -46,6 +47,13 @@ def test_transitions_last_as_long_in_edit_lists() -> None:
     assert [event[2] for event in parse(slow, 1) if event[1] != "C"] == [20, 10, 2]
     odd = edit_list(divided(60, 12.5))
     assert [event[2] for event in parse(odd, 12) if event[1] != "C"] == [10, 5, 1]
+
+
+@pytest.mark.parametrize(("late", "first"), [(0.023, 0), (0.09, 0), (0.1, 1), (2.0, 20)])
+def test_a_picture_less_than_a_frame_late_begins_at_0(late: float, first: int) -> None:
+    text = edit_list(cuts_at([], 10, 1.0, fps=10.0), FileClock(start=late))
+    seconds, frames = divmod(first, 10)
+    assert f" 00:00:{seconds:02}:{frames:02} 00:00:{seconds + 1:02}:{frames:02} 00:00:00:00" in text
 
 
 def test_names_in_edit_lists_stay_in_their_line() -> None:

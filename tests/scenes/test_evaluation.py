@@ -105,7 +105,9 @@ def test_clips_with_cuts_of_their_own_are_named(
         "Clips left out: 1. They have fewer than the 8 frames of a scene; the first is c.avi."
         in (done.err)
     )
-    assert [one["joined_by"] for one in json.loads(done.out)["joined"]] == ["cut"]
+    found = json.loads(done.out)
+    assert [one["joined_by"] for one in found["joined"]] == ["cut"]
+    assert [one["source"] for one in found["skipped"]] == [str(tmp_path / "new" / "c.avi")]
 
 
 def test_evaluating_what_cannot_be_joined(learned: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -77,6 +78,19 @@ def test_only_what_must_be_is_encoded_anew(
     assert {piece.path.suffix for piece in made} == {".mp4" if suffix == ".mp4" else ".mkv"}
     for piece, length in zip(made, lengths, strict=True):
         assert sound_of(piece.path) == pytest.approx(length / 10, abs=0.06)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv422p10le", "yuv444p"])
+def test_all_pieces_store_pixels_as_the_source_does(film: Path, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "a.mkv"
+    keys = ("-g", 20, "-keyint_min", 20, "-sc_threshold", 0)
+    ffmpeg("-i", film, "-c:v", "libx264", "-pix_fmt", kind, *keys, source)
+    made = cut(source, [20, 15, 5, 20], tmp_path / "out")
+    assert {piece.made for piece in made} == {"copied", "encoded"}
+    for piece in made:
+        with av.open(str(piece.path)) as container:
+            assert container.streams.video[0].pix_fmt == kind
 
 
 def sound_of(path: Path) -> float:

@@ -71,11 +71,19 @@ def test_seconds_of_fps_are_the_samples_and_else_the_frames_own(clip: Path, out:
     assert [item.seconds for item in own] == pytest.approx([0.3, 0.7, 1.1])  # type: ignore[union-attr]
 
 
+def test_a_quality_of_png_is_refused(vidgru: Cli, clip: Path, out: Path) -> None:
+    done = vidgru("extract", clip, "-o", out, "--format", "png", "--quality", 20)
+    words = "Error: --quality is of jpg: leave it out, or give --format jpg.\n"
+    assert (done.code, done.out, done.err) == (2, "", words)
+
+
 def test_count_beyond_the_frames_gives_all_and_says_so(vidgru: Cli, clip: Path, out: Path) -> None:
     done = vidgru("extract", clip, "-o", out, "--count", 50)
     assert done.code == 0
     assert done.err == f"Warning: {clip} has only 20 frames in that span; --count asks for 50.\n"
     assert indices(out) == list(range(20))
+    done = vidgru("extract", clip, "-o", out, "--count", 2, "--end", 0.05, "--overwrite")
+    assert done.err == f"Warning: {clip} has only 1 frame in that span; --count asks for 2.\n"
 
 
 def test_count_does_not_believe_the_file(vidgru: Cli, tmp_path: Path, out: Path) -> None:

@@ -1,12 +1,13 @@
 """Export a model of any task as an ONNX file."""
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidgru.commands.export_config import ExportConfig
-from vidgru.core.errors import DataError, OptionError
+from vidgru.core.errors import DataError, OptionError, OutputError
 from vidgru.core.files import check_file, check_folder, write_bytes
 from vidgru.engine.device import prepare_inference
 from vidgru.engine.newest_run import MODEL_NAME
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from vidgru.engine.onnx_export import ExportResult, Measure
 
 PROGRAM, PAGE = "classify.py", "classify.html"  # in a folder of its own
+# How those that an export wrote are known.
+MARKS = {
+    PROGRAM: b'"""Classify a video with model.onnx',
+    PAGE: b"<title>Classify videos</title>",
+}
 
 
 def export(model: str, config: ExportConfig) -> "ExportResult":
@@ -66,10 +72,25 @@ def _measure(task: AnyTask, model: Any) -> "tuple[Measure, int]":
     return task.measure_onnx(model, folder)
 
 
+def _check_own(path: Path, mark: bytes) -> None:
+    """Raise OutputError for a file that no export wrote."""
+    if not os.path.lexists(path):
+        return
+    try:
+        with open(path, "rb") as file:
+            own = mark in file.read(2000)
+    except OSError:
+        own = False
+    if not own:
+        raise OutputError(f"{path} is no file of `vidgru export`: give another folder.")
+
+
 def _place(model: str, path: Path, config: ExportConfig) -> Path:
     """Return which file to write for the model at a path; raises OptionError, OutputError."""
     if config.standalone is not None:
         check_folder(Path(config.standalone))
+        for name, mark in MARKS.items():
+            _check_own(Path(config.standalone) / name, mark)
         return Path(config.standalone) / ONNX_NAME
     name = INT8_NAME if config.int8 else ONNX_NAME
     if path.name != MODEL_NAME:

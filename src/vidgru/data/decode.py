@@ -1,7 +1,7 @@
 """Decode many clips into the cache with a few worker processes, and return what is stored."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,12 @@ def in_order(results: Sequence[Decoded]) -> list[Decoded]:
 
 
 ONE_FRAME = "{} has only one frame, and so no motion."
+
+
+def too_short(clips: Iterable[Clip], frames: int) -> Iterator[Failure]:
+    """Return failures for clips that have fewer frames than are needed."""
+    for clip in clips:
+        yield Failure(str(clip.path), f"{clip.path} has fewer than {frames} frames.")
 
 
 def without_stills(data: Readings) -> Readings:

@@ -18,6 +18,8 @@ MAX_BYTES = 1 << 30
 MIN_SIDE, DEFAULT_SIDE, MAX_SIDE = 16, 224, 1024  # of pictures, in pixels
 MAX_FEATURES = 8192
 MIN_STD = 1e-6  # of pixels from 0 to 1
+LARGEST = 5.0  # of means and standard deviations of pixels from 0 to 1
+OVERRULE = "Give --looks-mean and --looks-std"
 BATCH = 16  # pictures that are encoded together
 
 # Mean and standard deviation of pixels from 0 to 1, by the names of what encoders learned from.
@@ -93,17 +95,20 @@ class LooksEncoder:
         self.path = path
         self._session = _session(path, data, threads)
         self._input, self._channels_first, side, fixed = self._read_input()
-        known_mean, known_std = self._read_colours()
+        if mean is None or std is None:
+            known_mean, known_std = self._read_colours()
+            mean, std = mean or known_mean, std or known_std
         self._batch = fixed or BATCH
         self._fixed = bool(fixed)
-        mean, std = mean or known_mean, std or known_std
         self.looks = Looks(hashlib.sha256(data).hexdigest(), path.name, 0, side, mean, std)
         self._output = self._choose_output()
         features = self.encode(self._probes()).shape[1]
         self.looks = Looks(self.looks.digest, path.name, features, side, mean, std)
 
     def _refuse(self, why: str) -> ModelError:
-        return ModelError(f"{self.path} is no encoder of pictures that can be used: {why}.")
+        return ModelError(
+            f"{self.path} is no encoder of pictures that can be used: {why.rstrip('.')}."
+        )
 
     def _read_input(self) -> tuple[str, bool, int, int]:
         """Return the input's name, if channels come first, the side, and the batch if fixed."""
@@ -136,16 +141,26 @@ class LooksEncoder:
         """Return mean and standard deviation by the metadata, or the usual ones."""
         found: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         for keys in KEYS:
-            if not all(key in found for key in keys):
+            if not any(key in found for key in keys):
                 continue
+            if missing := [key for key in keys if key not in found]:
+                raise self._refuse(f"its metadata has no {missing[0]!r}. {OVERRULE}")
             try:
                 mean, std = (_numbers(found[key]) for key in keys)
             except (ValueError, TypeError, RecursionError) as error:
                 raise self._refuse(
-                    f"its metadata {keys[0]!r} and {keys[1]!r} are not three numbers each"
+                    f"its metadata {keys[0]!r} and {keys[1]!r} are not three numbers each. "
+                    f"{OVERRULE}"
                 ) from error
+            if max(*mean, *std) > LARGEST:
+                raise self._refuse(
+                    f"its metadata {keys[0]!r} and {keys[1]!r} are not of pixels from 0 to 1. "
+                    f"{OVERRULE}"
+                )
             if min(std) < MIN_STD:
-                raise self._refuse(f"the numbers of its metadata {keys[1]!r} are not positive")
+                raise self._refuse(
+                    f"the numbers of its metadata {keys[1]!r} are not positive. {OVERRULE}"
+                )
             return mean, std
         return PRESETS[DEFAULT_PRESET]
 
@@ -202,16 +217,20 @@ class LooksEncoder:
     def _encoded(self, images: Sequence[Pixels]) -> Iterator[Features]:
         for start in range(0, len(images), self._batch):
             some = images[start : start + self._batch]
+            given = self._given(some)
             try:
-                (value,) = self._session.run([self._output], {self._input: self._given(some)})
+                (value,) = self._session.run([self._output], {self._input: given})
             except Exception as error:
                 raise self._refuse("it cannot be computed") from error
             if value.ndim == 4:
+                sides = value.shape[2:] if self._channels_first else value.shape[1:3]
+                if sides[0] != sides[1]:  # of a square picture
+                    raise self._refuse("its maps have their axes in another order than its input")
                 value = value.mean((2, 3) if self._channels_first else (1, 2))
             elif value.ndim == 3:
                 value = value.mean(1)
             wanted = self.looks.features or value.shape[-1]
-            if value.ndim != 2 or len(value) < len(some) or value.shape[1] != wanted:
+            if value.ndim != 2 or len(value) != len(given) or value.shape[1] != wanted:
                 raise self._refuse("its output has no row of features for each picture")
             if not 1 <= wanted <= MAX_FEATURES:
                 raise self._refuse(f"it gives {wanted} features, not 1 to {MAX_FEATURES}")

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ KEY = "vidgru"  # of the header in the metadata
 NEXT = "next_"  # before the name of a state, as an output
 EXTERNAL = b"location"  # the key of weights that lie in another file
 MAX_BYTES = 1 << 30
+MAX_STATE = 1 << 24  # numbers of a state, for each window
 EXTRA = "pip install onnx onnxruntime onnxscript"
 KINDS: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -137,6 +139,8 @@ class OnnxFile:
         for name in self.states():
             kind, shape = self.inputs[name]
             sides = [size if isinstance(size, int) else rows for size in shape]
+            if math.prod(sides) > MAX_STATE:
+                raise ModelError(f"{self.path} is damaged: its state is too large.")
             state[name] = np.zeros(sides, kind)
         return state
 
@@ -151,6 +155,8 @@ class OnnxFile:
             values = self._session.run(None, {**given, **state})
         except Exception as error:
             raise ModelError(f"{self.path} is damaged: it cannot be computed.") from error
+        if not all(isinstance(one, np.ndarray) and one.dtype.kind in "fiu" for one in values):
+            raise ModelError(f"{self.path} is damaged: its answers are not numbers.")
         found = dict(zip(self.outputs, values, strict=True))
         after = {name: found.pop(NEXT + name) for name in state}
         for name, value in state.items():

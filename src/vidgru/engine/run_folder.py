@@ -319,13 +319,21 @@ def data_of(run: Path) -> tuple[str, Path, Path]:
 
     The part is "test" if there is one, or else "val"; "train" where no clip was held out.
     """
-    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    config = _config_of(run)
     text: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with open(run / SPLIT_NAME, **text) as file:
         first = {row["split"]: row for row in reversed(list(csv.DictReader(file)))}
     part = next(part for part in ("test", "val", "train") if part in first)
     source = Path((part == "val" and config["val_folder"]) or config["folder"])
     return part, source, _file_of(first[part], source, annotations_of(run, part))
+
+
+def _config_of(run: Path) -> dict[str, Any]:
+    """Return the settings of a run, or of the run that a fold lies in."""
+    own = run / CONFIG_NAME
+    path = own if own.exists() else run.parent / CONFIG_NAME
+    config: dict[str, Any] = json.loads(path.read_text("utf-8", "surrogateescape"))
+    return config
 
 
 def _file_of(row: Mapping[str, str], source: Path, config: AnnotationConfig) -> Path:
@@ -344,7 +352,7 @@ def _file_of(row: Mapping[str, str], source: Path, config: AnnotationConfig) -> 
 
 def annotations_of(run: Path, part: str) -> AnnotationConfig:
     """Return how annotations became the clips of the part of `data_of`; raises as that does."""
-    config = json.loads((run / CONFIG_NAME).read_text("utf-8", "surrogateescape"))
+    config = _config_of(run)
     given = {field.name: config.get(field.name) for field in fields(AnnotationConfig)}
     if not all(value is None or isinstance(value, str) for value in given.values()):
         raise ValueError(f"{run / CONFIG_NAME} is damaged.")

@@ -194,8 +194,7 @@ class Task(ABC, Generic[Config, Spec, Start, Data]):
 
         Raises ModelError where the task's command does not read any.
         """
-        does, _, _ = self.about.use.partition(":")
-        raise ModelError(f"{file.path} {does}: vidgru predicts with the run folder only.")
+        raise ModelError(f"{file.path} {self.about.use}, which reads no .onnx file.")
 
     def show(self, result: Any) -> None:
         """Print the result of a training or an evaluation, or a prediction of `make_command`.

@@ -30,6 +30,11 @@ KEPT_SUFFIXES = (".mp4", ".mov", ".m4v")  # others become Matroska, which holds 
 OWN_SUFFIX = ".mp4"  # of the files that vidgru itself encodes
 SUFFIXES = (*KEPT_SUFFIXES, ".mkv")
 ENCODERS = {"libx264": ("-crf", "18", "-preset", "veryfast"), "mpeg4": ("-q:v", "2")}
+# Kinds of pixels that they store: that which loses least is taken.
+KINDS = {
+    "libx264": "yuv420p|yuv422p|yuv444p|yuv420p10le|yuv422p10le|yuv444p10le",
+    "mpeg4": "yuv420p",
+}
 MIN_FPS, MAX_FPS = 1, 240  # frames/s of the files that vidgru itself encodes
 # The protocol keeps any name a plain name, and a file that names others from reading a network.
 INPUT = ("-protocol_whitelist", "file", "-i")
@@ -211,8 +216,9 @@ class _Work:
         if part.copied and len(part.spans) == 1:
             return [part.path], None
         starts = list(accumulate(part.counts))[:-1]
-        # Colours are stored at half the resolution, which requires even sides.
-        options = ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
+        # Most store colours at half the resolution, which requires even sides.
+        kinds = KINDS[self.encoder]
+        options = ["-vf", f"scale=ceil(iw/2)*2:ceil(ih/2)*2,format={kinds}"]
         options += ["-c:v", self.encoder, *ENCODERS[self.encoder], "-vsync", "passthrough"]
         if self.variable:  # otherwise times would be rounded to the usual frame rate
             options += ["-enc_time_base", TICK]

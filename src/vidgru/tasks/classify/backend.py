@@ -37,8 +37,7 @@ def open_classifier(
             raise OptionError(f"{path} is computed by the CPU: leave out --device {device}.")
         exported = OnnxFile(path, threads or 1)
         if exported.task in PACKAGES and exported.task != ABOUT.name:
-            does, _, _ = about(exported.task).use.partition(":")
-            raise ModelError(f"{path} {does}: vidgru predicts with the run folder only.")
+            raise ModelError(f"{path} {about(exported.task).use}, which reads no .onnx file.")
         return OnnxModel(exported, max_error, looks=looks)
     if not torch and (file := _proven(path, device, threads or 1)):
         return OnnxModel(file, max_error, path / MODEL_NAME, looks)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidgru.core.errors import OptionError, OutputError
+from vidgru.core.errors import ModelError, OptionError, OutputError
 from vidgru.core.files import write_bytes
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
@@ -16,6 +16,7 @@ from vidgru.data.folder import Clip
 from vidgru.engine.looks import PRESETS, Features, Looks, LooksEncoder, parse_colour
 from vidgru.engine.looks_cache import LooksClip, features_steps
 from vidgru.engine.looks_views import VIEWS
+from vidgru.engine.model_file import CHECKPOINT_NAME
 from vidgru.tasks.classify.augment import augmentation
 from vidgru.tasks.classify.looks_file import LOOKS_NAME
 from vidgru.tasks.classify.options import ClassifyTrainConfig
@@ -34,11 +35,9 @@ class LooksDataset(Dataset):
 
 def encoder_path(config: ClassifyTrainConfig) -> Path:
     """Return the file of the picture encoder of a training, or its copy in the run folder."""
-    path = Path(str(config.looks))
-    if config.out is not None and not os.path.isfile(path):
-        copy = Path(config.out) / LOOKS_NAME
-        return copy if os.path.isfile(copy) else path
-    return path
+    # A new run has no copy yet.
+    copy = None if config.out is None else Path(config.out) / LOOKS_NAME
+    return copy if copy is not None and os.path.isfile(copy) else Path(str(config.looks))
 
 
 def open_for_training(config: ClassifyTrainConfig) -> LooksEncoder | None:
@@ -49,7 +48,13 @@ def open_for_training(config: ClassifyTrainConfig) -> LooksEncoder | None:
     mean = parse_colour("--looks-mean", given, 0)
     std = parse_colour("--looks-std", given if config.looks_std is None and given in PRESETS
                        else config.looks_std, 1)  # fmt: skip
-    return LooksEncoder(encoder_path(config), mean=mean, std=std)
+    path = encoder_path(config)
+    run = None if config.out is None else Path(config.out)
+    if run is not None and not os.path.isfile(path) and any(run.glob(f"**/{CHECKPOINT_NAME}")):
+        raise ModelError(
+            f"No picture encoder at {path}: restore it, or put it there as {run / LOOKS_NAME}."
+        )
+    return LooksEncoder(path, mean=mean, std=std)
 
 
 def pack(config: ClassifyTrainConfig, run: Path) -> None:

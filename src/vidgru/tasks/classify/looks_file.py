@@ -15,25 +15,31 @@ LOOKS_NAME = "looks.onnx"  # a copy in the run folder
 
 
 def open_looks(
-    spec: ModelSpec, model: Path, given: str | Path | None = None, threads: int = 1
+    spec: ModelSpec,
+    model: Path,
+    given: str | Path | None = None,
+    threads: int = 1,
+    *,
+    option: bool = True,
 ) -> LooksEncoder | None:
     """Return the picture encoder of a model, None where it has none.
 
-    `given`, or else in the model's run folder, or else where it was when training. Raises
-    ModelError where it is missing or another one, OptionError where a model needs none.
+    `given`, or else in the model's run folder, or else where it was when training. option: whether
+    it can be given. Raises ModelError where it is missing or another one, OptionError where a model
+    needs none.
     """
     if not spec.looks:
         if given is not None:
             raise OptionError(f"{model} uses no picture encoder: leave out --looks.")
         return None
-    path = _find(spec, model, given)
+    path = _find(spec, model, given, option)
     encoder = LooksEncoder(path, threads, mean=spec.looks_mean, std=spec.looks_std)
     if (encoder.looks.features, encoder.looks.side) != (spec.looks_features, spec.looks_side):
         raise ModelError(f"{model} is damaged: its picture encoder {path} gives other features.")
     return encoder
 
 
-def _find(spec: ModelSpec, model: Path, given: str | Path | None) -> Path:
+def _find(spec: ModelSpec, model: Path, given: str | Path | None, option: bool) -> Path:
     if given is not None:
         path = Path(given)
         if os.path.isfile(path) and _hash(path) != spec.looks:
@@ -52,10 +58,11 @@ def _find(spec: ModelSpec, model: Path, given: str | Path | None) -> Path:
                 refused = error
     if refused is not None:
         raise refused
+    give = "give it with --looks FILE, or " if option else ""
     raise ModelError(
         f"{model} needs the picture encoder that it was trained with ({spec.looks_name}, SHA-256 "
-        f"{spec.looks[:12]}...), and it is not where it was: give it with --looks FILE, or put it "
-        f"beside the model as {LOOKS_NAME}."
+        f"{spec.looks[:12]}...), and it is not where it was: {give}put it beside the model as "
+        f"{LOOKS_NAME}."
     )
 
 

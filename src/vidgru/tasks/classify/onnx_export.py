@@ -95,7 +95,7 @@ def write_beside(loaded: LoadedModel, out: Path, standalone: bool) -> tuple[Path
 
     Raises ModelError where it cannot be exported so, OutputError.
     """
-    if (encoder := open_looks(loaded.spec, loaded.path)) is None:
+    if (encoder := open_looks(loaded.spec, loaded.path, option=False)) is None:
         return ()
     if standalone:
         raise ModelError(
@@ -103,7 +103,9 @@ def write_beside(loaded: LoadedModel, out: Path, standalone: bool) -> tuple[Path
             "leave it out."
         )
     copy = out.with_name(LOOKS_NAME)
-    if os.path.realpath(out) in (os.path.realpath(copy), os.path.realpath(encoder.path)):
+    # Wherever it lies: the copy that was found may not be the user's own.
+    taken = out.exists() and hash_of(out) == loaded.spec.looks
+    if taken or os.path.realpath(out) in (os.path.realpath(copy), os.path.realpath(encoder.path)):
         raise OutputError(f"{out} is the place of the picture encoder: give another --out.")
     if copy.exists() and hash_of(copy) == loaded.spec.looks:
         return (copy,)
@@ -147,7 +149,7 @@ def measure_onnx(loaded: LoadedModel, folder: Path) -> tuple[Measure, int]:
         for result in results
         if result.segments is not None and part_of(split, result) in ("val", "test")
     ]
-    encoder = open_looks(spec, loaded.path)
+    encoder = open_looks(spec, loaded.path, option=False)
     known = run_to_end(held_out_features(held_out, spec, encoder), None)
     if not held_out:
         raise DataError(f"{folder} has no clips that {loaded.path} did not learn from.")

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
-from vidgru.tasks.classify.results import Scores
-
-if TYPE_CHECKING:
-    pass
+from vidgru.core.text import printable
 from vidgru.engine.plots import _save
+from vidgru.tasks.classify.results import Scores
 
 
 def plot_confusion(path: Path, scores: Scores) -> None:
@@ -22,7 +19,8 @@ def plot_confusion(path: Path, scores: Scores) -> None:
     shares = [[n / max(sum(row), 1) for n in row] for row in scores.confusion]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     # Class names are untrusted: shortened, and never read as mathematics.
-    names = [label if len(label) <= 24 else label[:23] + "…" for label in scores.labels]
+    shown = [printable(label) for label in scores.labels]
+    names = [label if len(label) <= 24 else label[:23] + "…" for label in shown]
     axes.set_xticks(range(count), names, rotation=90, parse_math=False)
     axes.set_yticks(range(count), names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")

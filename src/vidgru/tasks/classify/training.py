@@ -25,7 +25,7 @@ from vidgru.tasks.classify.calibration import calibrate, clip_probabilities, fit
 from vidgru.tasks.classify.classes import Classify, smallest_loss
 from vidgru.tasks.classify.encoders import initial_weights
 from vidgru.tasks.classify.explain.nearest import write_index
-from vidgru.tasks.classify.looks import LooksDataset
+from vidgru.tasks.classify.looks import LooksDataset, encoder_path
 from vidgru.tasks.classify.metrics import accuracy_interval
 from vidgru.tasks.classify.options import ClassifyTrainConfig
 from vidgru.tasks.classify.plots import plot_confusion
@@ -247,8 +247,8 @@ class ClassifyTrainer(Trainer[TrainResult]):
         known = load_checkpoint(self.run / CHECKPOINT_NAME).get("spec") if self.spec.looks else None
         if isinstance(known, dict) and known.get("looks") != self.spec.looks:
             raise ModelError(
-                f"{self.config.looks} is no longer the picture encoder that {self.run} began with: "
-                "restore it, or train again."
+                f"{encoder_path(self.config)} is no longer the picture encoder that {self.run} "
+                "began with: restore it, or train again."
             )
         super().resume_checkpoint()
 

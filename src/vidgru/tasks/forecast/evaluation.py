@@ -10,7 +10,7 @@ import torch
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.cache import Sampling
-from vidgru.data.decode import readings_of
+from vidgru.data.decode import readings_of, too_short
 from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.tasks.forecast.metrics import MetricAccumulator
 from vidgru.tasks.forecast.model_file import LoadedForecast
@@ -33,10 +33,10 @@ def evaluate_forecast_steps(
     sampling = Sampling(spec.fps, spec.size, spec.window, even=True)
     held_out = yield from decode_held_out_videos(folder, model.path, sampling)
     known, window = readings_of(held_out.clips), spec.window
-    short = [clip.name for clip, frames in known.frames.items() if frames.shape[1] < window]
+    short = [clip for clip, frames in known.frames.items() if frames.shape[1] < window]
     long = [clip for clip, frames in known.frames.items() if frames.shape[1] >= window]
     if short and long:
-        log.warning(TOO_SHORT, len(short), window, short[0])
+        log.warning(TOO_SHORT, len(short), window, short[0].name)
     pieces = [piece for clip in long for piece in known.frames[clip]]
     rates = [sampling.rate(known.info[clip].fps) for clip in long]
     places = list(windows(pieces, spec))
@@ -57,5 +57,5 @@ def evaluate_forecast_steps(
         scores=scores,
         trained_on=held_out.trained_on,
         validated_on=held_out.validated_on,
-        skipped=held_out.skipped,
+        skipped=(*held_out.skipped, *too_short(short, window)),
     )

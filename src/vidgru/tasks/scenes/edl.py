@@ -1,6 +1,7 @@
 """Write scenes as an edit decision list, which editing programs open."""
 
 import logging
+import math
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ SUFFIX = ".edl"
 MAX_EVENTS, LONGEST = 999, 999  # events and frames of a transition that three digits hold
 LONGEST_NAME = 200  # characters
 NO_CLOCK = FileClock()
+ROUNDED = 0.05  # frames that times in milliseconds may fall short
 CODES = {"cut": "C", "dissolve": "D", "fade": "D", "wipe": "W001"}
 
 
@@ -33,7 +35,8 @@ def edit_list(scenes: Scenes, clock: FileClock = NO_CLOCK) -> str:
     even = not scenes.variable and abs(scenes.fps / rate - 1) < 0.02  # 29.97 counts as 30
     starts = _starts(scenes, rate, even)
     name = _line(os.path.basename(os.path.abspath(scenes.source)))
-    late = Timecode(round(clock.start * rate), rate)
+    # Sound that begins with a few empty packets shifts the picture by less than a frame.
+    late = Timecode(math.floor(clock.start * rate + ROUNDED), rate)
     source = read_timecode(clock.timecode, rate) or late
     record = Timecode(0, rate, source.drop)
     lines = [f"TITLE: {name[:70]}", f"FCM: {'' if source.drop else 'NON-'}DROP FRAME"]

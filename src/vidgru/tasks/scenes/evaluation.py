@@ -11,7 +11,7 @@ from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
 from vidgru.data.augment import Frames
 from vidgru.data.cache import Sampling
-from vidgru.data.decode import readings_of
+from vidgru.data.decode import readings_of, too_short
 from vidgru.engine.held_out import decode_held_out_videos
 from vidgru.tasks.scenes.finder import find, model_named
 from vidgru.tasks.scenes.metrics import count
@@ -42,8 +42,8 @@ def evaluate_scenes_steps(
     sampling = Sampling(FASTEST, spec.size, spec.frames, even=True)
     held_out = yield from decode_held_out_videos(folder, model.path, sampling)
     known = {clip: segments[0] for clip, segments in readings_of(held_out.clips).frames.items()}
-    if short := [clip.name for clip, frames in known.items() if len(frames) < SHORTEST]:
-        log.warning(TOO_SHORT, len(short), SHORTEST, short[0])
+    if short := [clip for clip, frames in known.items() if len(frames) < SHORTEST]:
+        log.warning(TOO_SHORT, len(short), SHORTEST, short[0].name)
     clips = {clip: frames for clip, frames in known.items() if len(frames) >= SHORTEST}
     if len(clips) < 2:
         raise DataError(
@@ -76,7 +76,7 @@ def evaluate_scenes_steps(
         joined=tuple(found),
         trained_on=held_out.trained_on,
         validated_on=held_out.validated_on,
-        skipped=held_out.skipped,
+        skipped=(*held_out.skipped, *too_short(short, SHORTEST)),
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from vidgru.data.results import counted
 from vidgru.tools.extract.options import ExtractConfig
 from vidgru.video.read import Frame, Video, open_video
 from vidgru.video.sample import TOLERANCE, log_warnings, sample_frames
@@ -61,7 +62,10 @@ def _count_frames(source: Path, config: ExtractConfig) -> int:
             log_warnings(video.info())
     if config.count is not None and 0 < total < config.count:
         log.warning(
-            "%s has only %d frames in that span; --count asks for %d.", source, total, config.count
+            "%s has only %s in that span; --count asks for %d.",
+            source,
+            counted(total, "frame"),
+            config.count,
         )
     return total
 

@@ -6,6 +6,7 @@ from vidgru.core.errors import OptionError
 from vidgru.core.options import check, documented, option
 
 IMAGE_FORMATS = ("jpg", "png")
+QUALITY = 95  # of jpg, where it is left out
 
 
 @documented
@@ -22,13 +23,15 @@ class ExtractConfig:
         None, "WIDTHxHEIGHT, or one number for the longer side.", metavar="SIZE"
     )
     format: str = option("jpg", "Image format.", choices=IMAGE_FORMATS)
-    quality: int = option(95, "JPEG quality, 1 to 100.", low=1, high=100)
+    quality: int = option(QUALITY, "JPEG quality, 1 to 100.", low=1, high=100)
     overwrite: bool = option(False, "Replace existing frames.")
 
     def __post_init__(self) -> None:
         check(self)
         if sum(value is not None for value in (self.fps, self.every, self.count)) > 1:
             raise OptionError("Give only one of --fps, --every and --count.")
+        if self.format == "png" and self.quality != QUALITY:
+            raise OptionError("--quality is of jpg: leave it out, or give --format jpg.")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise OptionError(f"--end {self.end} must be later than --start {self.start}.")
         self.target_size()

@@ -276,7 +276,7 @@ def _whole(body: dict[str, Any], name: str) -> int:
 
 def _time(body: dict[str, Any], name: str) -> float:
     value = body.get(name)
-    if not isinstance(value, int | float) or not 0 <= value < 1e7:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e7:
         raise Wrong(f"{name} is no time in seconds.")
     return float(value)
 
