@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from drawn_scenes import make_scene, render
+from drawn_scenes import make_scene, render, texture
 from motion_films import film
 
 import vidgru as package
@@ -134,3 +134,22 @@ def test_evaluate_takes_it_by_name(
     done = vidgru("evaluate", "new", "--model", "motion", "--json", "-q")
     wanted = "Error: Cannot read the model motion: it is damaged, cut short or no model.\n"
     assert (done.code, done.err) == (1, wanted)
+
+
+@pytest.mark.parametrize("speed", [25, 75, 125])
+def test_the_speed_is_that_of_the_thing(model: MotionModel, tmp_path: Path, speed: int) -> None:
+    """Not of its cells, which it fills in part."""
+    thing, ground = texture(np.random.default_rng(3), 60), texture(np.random.default_rng(4), 320)
+    path = tmp_path / "a.mp4"
+    with open_recorder(path, (320, 240), Fraction(25)) as recorder:
+        for number in range(50):
+            frame = ground[:240].copy()
+            left = round(10 + speed * number / 25)
+            frame[90:150, left : left + 60] = thing
+            recorder.write(frame)
+    for second in model.analyse(path).seconds:
+        assert second.objects is not None
+        assert second.objects.compass == "E"
+        assert second.objects.speed == pytest.approx(speed, rel=0.06)
+        assert second.motion is not None
+        assert second.motion.speed == second.objects.speed

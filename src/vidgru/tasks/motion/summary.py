@@ -1,5 +1,7 @@
 """From motion fields to a summary: the camera's motion, and that of objects."""
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from vidgru.tasks.motion.camera import (
     heading,
     lengths,
 )
+from vidgru.tasks.motion.flow import MOVING
 from vidgru.tasks.motion.results import (
     AHEAD,
     Ahead,
@@ -32,6 +35,7 @@ AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may
 FASTER = 3.0  # times its fastest cell, which it fills in part: maximum predicted speed of an object
 MIN_MOVING = 0.001  # of the picture: less is noise
 MIN_SHARE = 0.05  # of a cell that moves: less gives no speed
+ENOUGH, INSIDE = 12, 0.75  # fine cells a frame that a speed takes; the quantile of theirs
 SECTORS = 72  # of the compass, to find the main direction
 
 
@@ -61,6 +65,27 @@ def _main(vectors: Array, shares: Array, width: int) -> Heading | None:
     weight = shares[chosen] ** 3
     x, y = weight @ vectors[chosen] / max(float(weight @ shares[chosen]), 1e-9)
     return heading(float(x), float(y), width)
+
+
+def _measured_speed(main: Heading | None, rest: Array, least: Array, width: int) -> Heading | None:
+    """Return a heading with the speed that the flow has there, if it shows enough.
+
+    rest: the flow apart from the camera (frames, fine cells, 2), which counts from `least` on. A
+    cell's mean velocity is below that of a thing that fills it in part; in the flow, most of the
+    thing moves as it does, but for its border.
+    """
+    if main is None:
+        return None
+    way = np.array([math.sin(math.radians(main.degrees)), -math.cos(math.radians(main.degrees))])
+    speed, along = lengths(rest), rest @ way
+    seen = (speed >= least) & (along >= speed * math.cos(math.pi / 4))
+    fast = [np.quantile(one[own], INSIDE) for one, own in zip(along, seen, strict=True)
+            if own.sum() >= ENOUGH]  # fmt: skip
+    if 2 * len(fast) < len(rest):
+        return main
+    # Not the mean: after a frame that came late, everything has moved twice as far.
+    middle = float(np.median(fast))
+    return dataclasses.replace(main, speed=middle, share=middle / width)
 
 
 class ObjectMotion(NamedTuple):
@@ -142,6 +167,11 @@ def summarise_second(
     share = float(object_motion.share.mean())
     moving_cells = object_motion.share > 0
     objects = _main(object_motion.velocity[moving_cells], object_motion.share[moving_cells], width)
+    fine = View.of(fields[0].flow.shape[0], width, height)
+    flow = _stacked([f.flow for f in fields]).reshape(count, len(fine.x), 2)
+    shift = fine.flow(moved)
+    fastest = MOVING * width + SLACK * lengths(shift)
+    objects = _measured_speed(objects, flow - shift, fastest, width)
     if share < MIN_MOVING:
         share, objects = 0.0, None
     apparent = _object_motion(now, least, np.zeros_like(now), moving)
@@ -149,6 +179,7 @@ def summarise_second(
     motion = None
     if apparent.share.mean() >= MIN_MOVING:
         motion = _main(apparent.velocity[moving_cells], apparent.share[moving_cells], width)
+        motion = _measured_speed(motion, flow, np.full_like(fastest, MOVING * width), width)
     later, off = velocity[-1, 1:], spread[-1, 1:]  # (len(AHEAD), cells, ...)
     if panned:
         going, goes = fit_camera(view, later, off)
