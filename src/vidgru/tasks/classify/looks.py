@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,10 @@ def open_for_training(config: ClassifyTrainConfig) -> LooksEncoder | None:
         raise ModelError(
             f"No picture encoder at {path}: restore it, or put it there as {run / LOOKS_NAME}."
         )
-    return LooksEncoder(path, mean=mean, std=std)
+    encoder = LooksEncoder(path, mean=mean, std=std)
+    # A copy in the run folder has another name, which the model does not take.
+    encoder.looks = replace(encoder.looks, name=Path(config.looks).name)
+    return encoder
 
 
 def pack(config: ClassifyTrainConfig, run: Path) -> None:

@@ -36,7 +36,8 @@ MAX_ERROR = 0.05  # for the threshold in the header
 def onnx_step(loaded: LoadedModel) -> OnnxStep:
     """Return a classifier as a graph of one step; raises ModelError."""
     spec, confidence = loaded.spec, loaded.confidence
-    model = Model(loaded, torch.device("cpu"))
+    encoder = open_looks(spec, loaded.path, option=False)
+    model = Model(loaded, torch.device("cpu"), looks=encoder.path if encoder else None)
     answers = confidence.answers
     header = {
         "stride": stride_of(spec.frames),
