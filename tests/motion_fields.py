@@ -21,6 +21,7 @@ class Thing(NamedTuple):
     bottom: float
     vx: float
     vy: float
+    spin: float = 0.0  # rad/s, clockwise
 
 
 def scene(
@@ -43,7 +44,9 @@ def scene(
     dense = np.stack([-pan[0] + log * px - spin * py, -pan[1] + log * py + spin * px], -1)
     for thing in object_motion:
         inside = (x >= thing.left) & (x < thing.right) & (y >= thing.top) & (y < thing.bottom)
-        dense[inside] = thing.vx, thing.vy
+        off = np.stack([x - (thing.left + thing.right) / 2, y - (thing.top + thing.bottom) / 2], -1)
+        around = thing.spin * (off * (width, height))[..., ::-1] * (-1, 1)
+        dense[inside] = (np.array([thing.vx, thing.vy]) + around)[inside]
     moving = cells(np.hypot(*dense.transpose(2, 0, 1)) > 1e-6)
     velocity = np.stack([cells(dense[..., 0]), cells(dense[..., 1])], -1)
     flow = dense.reshape(FLOW, GRID * FINE // FLOW, FLOW, GRID * FINE // FLOW, 2).mean((1, 3))

@@ -92,6 +92,22 @@ def test_a_turning_thing_is_predicted_on_its_circle() -> None:
     assert np.mean(errors) < 0.5 * np.mean(straight_on)
 
 
+@pytest.mark.parametrize("spin", [-3.0, 2.0])
+def test_a_thing_that_spins_is_one(spin: float) -> None:
+    way = straight(300, 300, 150, 60)
+    seen = []
+    for number in range(1, 30):
+        thing = shape(way, number / RATE, 240, 240)._replace(spin=spin)
+        seen.append(scene([thing], time=number / RATE))
+    frames = follow(seen)
+    assert ids(frames) == {1}
+    for field, things in zip(seen[8:], frames[8:], strict=True):
+        (thing,) = things
+        x, y, vx, vy = way(field.time)
+        assert thing.box == pytest.approx((x - 120, y - 120, x + 120, y + 120), abs=25)
+        assert thing.velocity == pytest.approx((vx, vy), abs=35)
+
+
 def test_things_that_cross_without_touching_keep_their_ids() -> None:
     # Their columns cross, and each other's height; they pass 80 pixels from each other.
     ways = straight(250, 230, 300, 0), straight(1000, 470, -300, 0)

@@ -31,7 +31,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch, clip: Path) -> Path:
     """Let the model give two things, and return a video for it."""
-    ways = straight(250, 160, 300, 0), straight(1000, 560, -200, 0)
+    ways = straight(240, 160, 300, 0), straight(1000, 560, -200, 0)
     seen = fields(ways, 2)
     predicted = Known(seen, len(seen) + 1)
     monkeypatch.setattr(motion, "load_motion", lambda *path, **options: predicted)
@@ -49,11 +49,11 @@ def test_rows(vidgru: Vidgru, two: Path) -> None:
         "    1  0:00.08-0:01.92  ", "    2  0:00.08-0:01.92  ",
     ]  # fmt: skip
     words = rows[2].replace(",", "").split()
-    # At 1.92 s the first one's middle is at 826, 160; its sides are 200 and 160 pixels.
-    assert [float(word) for word in words[2:6]] == pytest.approx([726, 80, 926, 240], abs=25)
+    # At 1.92 s the first one's middle is at 816, 160; its sides are 200 and 160 pixels.
+    assert [float(word) for word in words[2:6]] == pytest.approx([716, 80, 916, 240], abs=25)
     assert float(words[6]) == pytest.approx(300, abs=15)
     assert words[7:9] == ["E", "90°"]
-    assert [float(word) for word in words[9:]] == pytest.approx([976, 160], abs=25)
+    assert [float(word) for word in words[9:]] == pytest.approx([966, 160], abs=25)
     assert "W  270°" in rows[1]
     assert max(map(len, rows)) <= 80
 

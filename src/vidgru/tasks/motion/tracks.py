@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgru.tasks.motion.regions import ALIKE, Map, Part, RestFlow, at_border
+from vidgru.tasks.motion.regions import Map, Part, RestFlow, at_border
 
 NEAR = 1.5  # cells around the expected box that belong to a thing
 PARTLY = 0.6  # of its usual area: less is seen of a covered thing, and does not move its box
@@ -24,6 +24,10 @@ SLOWEST, FASTEST = 0.7, 2.5  # of the speed of a thing's flow, its own
 GAINED = 0.3  # of the way to the gain that is measured
 FOLLOWED = 0.5  # of the difference between the expected and the measured place
 TOGETHER = 0.3  # of the speed of a thing, by which that of its parts may be off,
+SIMILAR = 0.2  # cosine of the angle between flow that belongs to a thing and what is expected,
+FASTER = 2.0  # and how much faster it may be, beyond
+SLOWLY = 0.03  # widths/s: where a thing hardly moves, as in the middle of a wheel
+SPUN = 0.5  # of the difference between the expected and the measured spin
 APART = 0.05  # and of the larger one's size, by which they may be apart
 
 
@@ -50,6 +54,7 @@ class Track:
     promised: complex = 0j  # path by its flow
     turn: float = 0.0  # rad/s
     velocity: complex = 0j  # apart from the camera
+    spin: float = 0.0  # rad/s, about its middle
     carried: complex = 0j  # by the camera
     stopped: bool = False
     gain: float = 1.0  # its speed for that of its flow, which is less in small things
@@ -91,12 +96,14 @@ class Track:
             self.area += 0.3 * (part.area - self.area)
         else:
             self.area *= 0.95  # or a thing that became smaller would stay covered
-        self.measured = (part.low + part.high) / 2
+        self.measured = part.centre
+        self.spin += (SPUN if self.history else 1.0) * (part.spin - self.spin)
         x, y = flow.cells(self.centre)
         at = min(max(int(y), 0), flow.side - 1), min(max(int(x), 0), flow.side - 1)
         self.carried = complex(flow.camera[at])
         self.promised += (part.velocity + self.carried) * step
-        self.history.append(Seen(time - step / 2, part.velocity))
+        off = self.centre - part.centre  # where only some of it is seen
+        self.history.append(Seen(time - step / 2, part.velocity + 1j * part.spin * off))
         while len(self.history) > 1 and self.history[0].time < time - MEMORY:
             self.history.popleft()
         velocity, self.turn = _turning(self.history, time)
@@ -121,12 +128,13 @@ def cell_costs(
     across = np.maximum(np.maximum(left - columns - 0.5, columns + 0.5 - right), 0)
     down = np.maximum(np.maximum(top - rows - 0.5, rows + 0.5 - bottom), 0)
     off = np.hypot(across, down)
-    speed = np.abs(rest)
-    cosine = (rest * track.velocity.conjugate()).real / np.maximum(
-        speed * abs(track.velocity), 1e-9
-    )
-    apart = np.abs(rest - track.velocity) / np.maximum(speed, abs(track.velocity))
-    matches = (off <= NEAR) & (cosine >= ALIKE - 0.2)
+    expected = track.velocity + 1j * track.spin * (flow.places[rows, columns] - track.centre)
+    speed, usual = np.abs(rest), np.abs(expected)
+    cosine = (rest * expected.conjugate()).real / np.maximum(speed * usual, 1e-9)
+    apart = np.abs(rest - expected) / np.maximum(np.maximum(speed, usual), 1e-9)
+    slow = SLOWLY * flow.width
+    alike = (cosine >= SIMILAR) | (speed + usual <= slow)
+    matches = (off <= NEAR) & alike & (speed <= FASTER * usual + slow)
     return np.where(matches, off + apart + (0 if track.id else 0.5), np.inf)
 
 
