@@ -14,9 +14,10 @@ Numbers = NDArray[np.float64]
 Matrix = Numbers  # (3, 3), homogeneous
 Place = Callable[[float], Matrix]  # where a layer is at a time
 
-KINDS = ("constant", "accelerating", "bouncing", "turning")
+KINDS = ("constant", "accelerating", "bouncing", "turning", "stopping")
 CAMERAS = ("still", "pan", "zoom", "turn", "shake")
 PATTERNS = ("noise", "fine", "stripes", "checks", "blots")
+STAGES = 8  # of a shape that stops and goes on
 SPRITE = 160  # pixels a side of a shape's picture
 
 
@@ -140,6 +141,14 @@ def _path(
         return lambda t: (
             x0 + bend * (math.cos(angle + turn * t) - math.cos(angle)),
             y0 + bend * (math.sin(angle + turn * t) - math.sin(angle)),
+        )
+    if kind == "stopping":  # and going on, or back
+        times = np.cumsum([0, *rng.uniform(0.3, 1.5, STAGES)])
+        pace = [1, *rng.choice([0, 1, -1], STAGES - 1, p=[0.5, 0.25, 0.25])]
+        way = np.cumsum([0, *(np.diff(times) * pace)])
+        return lambda t: (
+            x0 + vx * float(np.interp(t, times, way)),
+            y0 + vy * float(np.interp(t, times, way)),
         )
     if kind == "accelerating":
         gain = rng.uniform(0.3, 1.0) * rng.choice([-1, 1])

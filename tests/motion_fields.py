@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from vidgru.tasks.motion.fields import MotionPrediction
 from vidgru.tasks.motion.results import AHEAD, MotionField
 
 WIDTH, HEIGHT, GRID, FINE, FLOW = 1280, 720, 8, 20, 32
@@ -66,6 +69,16 @@ def cells(dense: NDArray[np.generic]) -> NDArray[np.float64]:
 
 
 CAR = Thing(0.2, 0.5, 0.45, 0.8, 300, 0)
+
+
+def alone(velocity: Tensor, spread: Tensor, moving: Tensor) -> MotionPrediction:
+    """Return a prediction of which only one thing may happen."""
+    means, spreads = (
+        torch.stack([one, one], dim=dim) for one, dim in ((velocity, -5), (spread, -4))
+    )
+    return MotionPrediction(velocity, spread, moving, means, spreads, torch.zeros_like(spread))
+
+
 Cell = tuple[int, int, int]  # which field, row, column
 
 

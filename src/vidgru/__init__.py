@@ -5,8 +5,7 @@
     for finding in vidgru.check("clips/").findings:
         print(finding.severity, finding.sentence)
     result = vidgru.train("clips/", epochs=50)
-    print(result.validation.accuracy)
-    print(vidgru.evaluate("more_clips/", result.run).scores.accuracy)
+    print(result.validation.accuracy, vidgru.evaluate("more/", result.run).scores.accuracy)
     prediction = vidgru.load(result.run).predict("new.mp4")
     print(prediction.label, prediction.confidence)
     for segment in vidgru.load(result.run).timeline("long.mp4").segments:
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
         MotionField,
         MotionSecond,
         MovingThing,
+        Outcomes,
     )
     from vidgru.tasks.motion.scores import MotionEvaluation, MotionTrainResult
     from vidgru.tasks.scenes.model import ScenesModel
@@ -110,6 +110,7 @@ _LATER = {
         "MotionField",
         "MotionSecond",
         "MovingThing",
+        "Outcomes",
     },
     "vidgru.tasks.motion.scores": {"MotionEvaluation", "MotionTrainResult"},
     "vidgru.tasks.scenes.model": {"ScenesModel"},
@@ -155,6 +156,7 @@ __all__ = [
     "MotionTrainConfig",
     "MotionTrainResult",
     "MovingThing",
+    "Outcomes",
     "Prediction",
     "Progress",
     "Scene",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidgru.tasks.motion.crps import crps
+from vidgru.tasks.motion.crps import crps, mixed_crps
 
 
 def vectors(count: int, seed: int) -> np.ndarray:
@@ -34,3 +34,43 @@ def test_the_true_spread_scores_best() -> None:
     distance = torch.from_numpy(np.linalg.norm(vectors(200_000, 3), axis=1))
     scores = [float(crps(distance, torch.tensor(2.0 * k)).mean()) for k in (0.5, 0.9, 1.0, 1.1, 2)]
     assert scores.index(min(scores)) == 2
+
+
+@pytest.mark.parametrize(
+    ("spreads", "apart", "chance"),
+    [
+        ((0.1, 0.5), 1.0, 0.3),
+        ((1.0, 0.9), 0.1, 0.7),
+        ((0.001, 0.6), 0.5, 0.5),
+        ((2.0, 0.3), 0.0, 0.4),
+        ((0.02, 0.03), 3.0, 0.9),  # further apart than is tabulated
+        ((1e-5, 1.0), 2.0, 0.2),
+    ],
+)
+def test_that_of_a_mixture(spreads: tuple[float, float], apart: float, chance: float) -> None:
+    count = 400_000
+    means, true = np.array([[0.0, 0.0], [0.0, apart]]), np.array([0.3, 0.4])
+
+    def drawn(seed: int) -> np.ndarray:
+        which = (np.random.default_rng(seed).random(count) >= chance).astype(int)
+        half = np.array(spreads)[which] / 2
+        return means[which] + half[:, None] * vectors(count, seed + 100)
+
+    one, other = drawn(1), drawn(2)
+    expected = np.linalg.norm(one - true, axis=1).mean()
+    expected -= np.linalg.norm(one - other, axis=1).mean() / 2
+    distances = torch.from_numpy(np.linalg.norm(means - true, axis=1))
+    found = mixed_crps(distances, torch.tensor(spreads), torch.tensor(apart), torch.tensor(chance))
+    assert float(found) == pytest.approx(expected, abs=0.004 * (apart + max(spreads)))
+
+
+def test_a_mixture_of_one_is_that_one() -> None:
+    distance, spread = torch.tensor([0.0, 0.4, 7.0, 90.0]), torch.tensor([0.3, 0.02, 1.0, 0.5])
+    wanted = crps(distance, spread)
+    same = mixed_crps(
+        distance.expand(2, 4), spread.expand(2, 4), torch.zeros(4), torch.tensor([0, 0.3, 0.5, 1])
+    )
+    assert torch.allclose(same, wanted, rtol=1e-4)
+    far = torch.stack([distance, distance + 1])
+    alone = mixed_crps(far, torch.stack([spread, spread / 3]), torch.ones(4), torch.ones(4))
+    assert torch.allclose(alone, wanted)

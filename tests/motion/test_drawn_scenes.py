@@ -5,7 +5,17 @@ import math
 import cv2
 import numpy as np
 import pytest
-from drawn_scenes import CAMERAS, KINDS, Scene, Shot, _path, make_scene, render, texture
+from drawn_scenes import (
+    CAMERAS,
+    KINDS,
+    STAGES,
+    Scene,
+    Shot,
+    _path,
+    make_scene,
+    render,
+    texture,
+)
 
 
 def scene(seed: int, **wanted: object) -> Scene:
@@ -74,7 +84,7 @@ def test_velocity_does_not_depend_on_size_and_rate() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes_move_as_their_kind_says(kind: str) -> None:
-    times = np.linspace(0, 3, 601)
+    times, stops, turns = np.linspace(0, 3, 601), 0, 0
     for seed in range(10):
         path = _path(np.random.default_rng(seed), kind, 0.1, 0.75, 3.0)
         places = np.array([path(float(t)) for t in times])
@@ -89,11 +99,19 @@ def test_shapes_move_as_their_kind_says(kind: str) -> None:
             assert np.ptp(speed) < 1e-3 * speed.mean()
             assert abs(angle[-1] - angle[0]) > 0.5 * 3 * 0.6
             assert np.ptp(np.diff(angle)) < 1e-6
+        elif kind == "stopping":
+            still, fast = speed < 1e-6, speed > 0.999 * speed.max()
+            assert (~still & ~fast).sum() <= STAGES  # the moments at which that changes
+            ways = np.exp(1j * angle[fast])
+            assert np.allclose((ways / ways[0]).imag, 0, atol=1e-6)
+            stops += still.any()
+            turns += (ways / ways[0]).real.min() < 0
         else:
             assert places.min() >= 0.09 - 1e-9
             assert (places.max(0) <= np.array([0.91, 0.66]) + 1e-9).all()
             away = np.sort(np.abs(steps), axis=0)
             assert np.allclose(away[50:], away[50], atol=1e-6)  # but where it bounces
+    assert kind != "stopping" or (stops > 5 and turns > 2)
 
 
 def test_textures_are_of_many_kinds() -> None:

@@ -6,24 +6,26 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from motion_fields import alone
 from motion_films import measured, shifting, texture
 
 from vidgru.tasks.motion import training as motion_training
 from vidgru.tasks.motion.fields import (
     MOVING_WEIGHT,
+    PLACES,
     SCALE,
     SMOOTH,
-    MotionPrediction,
     known_times,
     loss,
+    pooled,
     read_outputs,
     targets,
 )
 from vidgru.tasks.motion.flow import MOVING
 from vidgru.tasks.motion.flow_cache import measure
 from vidgru.tasks.motion.footage import Footage, seen_through
-from vidgru.tasks.motion.network import FIELDS
-from vidgru.tasks.motion.train_step import fields_of, pooled, random_parts
+from vidgru.tasks.motion.network import FIELDS, FIRST, OUTPUTS
+from vidgru.tasks.motion.train_step import fields_of, random_parts
 
 # Input: measured flow.
 
@@ -131,7 +133,7 @@ def test_a_time_on_a_frame_survives_rounding() -> None:
 
 def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
-    outputs = torch.randn(3, 5, 3 * FIELDS + 1, 2, 2)
+    outputs = torch.randn(3, 5, OUTPUTS, 2, 2)
     target = torch.randn(3, 5, FIELDS, 2, 2, 3) * 0.3
     target[..., 2] = torch.rand(target.shape[:-1])
     known = torch.rand(3, 5, FIELDS) < 0.6
@@ -150,14 +152,26 @@ def test_the_loss_by_hand() -> None:
         asked += 1
         now += h == 0
         for i, j in np.ndindex(2, 2):
-            du, dv = 0.2 * x[b, t, 3 * h : 3 * h + 2, i, j] - y[b, t, h, i, j, :2]
-            spread = 0.2 * math.exp(min(max(x[b, t, 3 * h + 2, i, j], -8), 4)) + 1e-3
-            error = math.sqrt(du**2 + (dv * float(aspect[b])) ** 2 + SMOOTH**2)
-            surprise = error / (spread / 2) + 2 * math.log(spread / 2 / SCALE)
-            total += math.sqrt(spread / SCALE) * surprise / 4
+            out, true = x[b, t, :, i, j], y[b, t, h, i, j]
+            chance = 1 / (1 + math.exp(-out[2 * FIRST + 1 + h]))
+            density, ways = 0.0, []
+            for first, share in ((0, chance), (FIRST + 1, 1 - chance)):
+                u, v, log = out[first + 3 * h : first + 3 * h + 3]
+                half = (0.2 * math.exp(min(max(log, -8), 4)) + 1e-3) / 2
+                ways.append((0.2 * np.array([u, v]), 2 * half, share))
+                du, dv = ways[-1][0] - true[:2]
+                error = math.sqrt(du**2 + (dv * float(aspect[b])) ** 2 + SMOOTH**2)
+                density += share * math.exp(-error / half) / (half / SCALE) ** 2
+            (one, wide, _), (other, broad, _) = ways
+            apart = np.linalg.norm(one - other)
+            spread = min(
+                chance * math.hypot(wide, part * apart)
+                + (1 - chance) * math.hypot(broad, (1 - part) * apart)
+                for part in np.linspace(0, 1, PLACES)
+            )
+            total -= math.sqrt(spread / SCALE) * math.log(density) / 4
             if h == 0:
-                p = 1 / (1 + math.exp(-x[b, t, 3 * FIELDS, i, j]))
-                share = y[b, t, 0, i, j, 2]
+                p, share = 1 / (1 + math.exp(-out[FIRST])), true[2]
                 moving -= (share * math.log(p) + (1 - share) * math.log(1 - p)) / 4
     assert found.item() == pytest.approx(total / asked + MOVING_WEIGHT * moving / now, rel=1e-5)
 
@@ -173,7 +187,7 @@ def test_the_best_spread_is_the_mean_error() -> None:
 
     def slope(value: float) -> float:
         spread = torch.tensor(value, requires_grad=True)
-        predicted = MotionPrediction(
+        predicted = alone(
             torch.zeros(1, 1, FIELDS, 100, 200, 2),
             spread.expand(1, 1, FIELDS, 100, 200),
             torch.zeros(1, 1, 100, 200),
@@ -185,6 +199,34 @@ def test_the_best_spread_is_the_mean_error() -> None:
 
     assert slope(0.097) < 0 < slope(0.103)
     assert lengths.mean() == pytest.approx(0.1, rel=0.02)
+
+
+def test_of_two_things_the_likelier_is_predicted() -> None:
+    # Stay with a spread of 0.02, or move on by 0.4 with one of 0.05.
+    outputs = torch.zeros(OUTPUTS, 1, 1)
+    outputs[0:FIRST:3] = 2.0  # x of the first
+    outputs[2:FIRST:3] = math.log(0.05 / SCALE)
+    outputs[FIRST + 3 : 2 * FIRST + 1 : 3] = math.log(0.02 / SCALE)
+    for chance, wanted in ((0.95, 0.4), (0.8, 0.4), (0.3, 0.0), (0.05, 0.0)):
+        outputs[-FIELDS:] = math.log(chance / (1 - chance))
+        found = read_outputs(outputs)
+        assert found.velocity[..., 0].flatten().tolist() == pytest.approx([wanted] * FIELDS)
+        assert not found.velocity[..., 1].any()
+        stays = 0.051 * chance + math.hypot(0.021, 0.4) * (1 - chance)
+        goes = math.hypot(0.051, 0.4) * chance + 0.021 * (1 - chance)
+        wanted = stays if chance > 0.5 else goes
+        assert found.spread.flatten().tolist() == pytest.approx([wanted] * FIELDS, rel=1e-5)
+        error = found.expected_error(torch.zeros_like(found.velocity))
+        assert error.flatten().tolist() == pytest.approx([goes] * FIELDS, rel=1e-5)
+
+
+def test_between_two_wide_ones_lies_the_middle() -> None:
+    outputs = torch.zeros(OUTPUTS, 1, 1)
+    outputs[0:FIRST:3] = 1.0
+    outputs[FIRST + 1 : 2 * FIRST + 1 : 3] = -1.0
+    assert not read_outputs(outputs).velocity.any()
+    outputs[2:FIRST:3] = -2.0  # the narrower draws it near
+    assert read_outputs(outputs).velocity[..., 0].min() > 0.1
 
 
 def test_losses_of_parts_of_a_batch_add_up() -> None:

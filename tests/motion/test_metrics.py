@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from motion_fields import alone
 
 from vidgru.tasks.motion.crps import crps
 from vidgru.tasks.motion.fields import MotionPrediction
@@ -34,9 +35,7 @@ def field_of(values: list[float]) -> torch.Tensor:
 def predicted(fields: torch.Tensor, off: float, spread: float) -> MotionPrediction:
     velocity = fields[:, None, ..., :2].repeat(1, FIELDS, 1, 1, 1)
     velocity[..., 0] += off
-    return MotionPrediction(
-        velocity, torch.full(velocity.shape[:-1], spread), torch.zeros(len(fields), 2, 2)
-    )
+    return alone(velocity, torch.full(velocity.shape[:-1], spread), torch.zeros(len(fields), 2, 2))
 
 
 def test_steady_motion_is_what_persistence_guesses() -> None:
@@ -108,6 +107,31 @@ def test_clips_too_short_to_tell() -> None:
     assert found.error is None
     assert (found.angle, found.speed) == (None, None)
     assert {(field.cells, field.widths, field.ratio) for field in found.fields} == {(0, None, None)}
+
+
+def test_where_it_is_sure() -> None:
+    # Below, it moves left in the left half, of which the model knows nothing. In the right one it
+    # moves right, then left from 20 on, as the model foresees. Above, nothing moves.
+    fields = torch.zeros(40, 2, 2, 5)
+    fields[:, 1, 0, 0] = -0.4
+    fields[:, 1, 1, 0] = torch.tensor([0.4] * 20 + [-0.4] * 20)
+    fields[..., 2] = fields[..., 0]
+    velocity = torch.zeros(40, FIELDS, 2, 2, 2)
+    velocity[:, :, 1, :, 0] = -0.4
+    spread = torch.full(velocity.shape[:-1], 0.05)
+    spread[:, :, 1, 0] = 3.0
+    accumulator = MetricAccumulator()
+    accumulator.add(alone(velocity, spread, torch.zeros(40, 2, 2)), fields, 10.0, 100, 100)
+    field = accumulator.scores().fields[3]
+    # From 4 to 29: what comes before and after has no quarter of a second before, or second after.
+    assert field.moving == 2 * 26
+    assert field.sure == pytest.approx(26 / 52)
+    errors = field.sure_widths
+    assert errors is not None
+    # Below 10 it is off by 0.8: the turn comes more than a second later.
+    assert errors.model == pytest.approx(0.8 * 6 / 26)
+    assert (errors.zero, errors.persistence) == pytest.approx((0.4, 0.8 * 10 / 26))
+    assert field.sure_ratio == pytest.approx(0.6)
 
 
 def test_the_ratio_is_to_the_best_guess() -> None:

@@ -85,6 +85,18 @@ def test_chunks_give_what_steps_give(
     for field, wanted in zip(fields, direct[1:], strict=True):
         assert field.velocity.shape == (4, 2, 2, 2)
         assert flat(field, 96) == pytest.approx(wanted, abs=1e-5)
+        either = field.outcomes
+        assert either is not None
+        assert either.velocity.shape == (2, 4, 2, 2, 2)
+        # What is predicted lies between the two, nearer to the likelier, or where that is narrow.
+        before, after = (
+            np.linalg.norm(field.velocity - velocity, axis=-1) for velocity in either.velocity
+        )
+        way = np.linalg.norm(np.subtract(*either.velocity), axis=-1)
+        assert before + after == pytest.approx(way, rel=0.02, abs=0.02)
+        expected = either.chance * np.hypot(either.spread[0], before)
+        expected += (1 - either.chance) * np.hypot(either.spread[1], after)
+        assert field.spread == pytest.approx(expected, rel=0.35)  # heights count as widths
     model._most = 8  # other chunks
     again = list(model.fields(clip))
     for field, other in zip(fields, again, strict=True):

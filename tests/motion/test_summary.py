@@ -1,5 +1,6 @@
 """What moves, from motion fields whose truth is known: dense velocities, averaged over cells."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from motion_fields import CAR, HEIGHT, WIDTH, Thing, scene
 
-from vidgru.tasks.motion.results import AHEAD, MotionField, MotionSecond
+from vidgru.tasks.motion.results import AHEAD, MotionField, MotionSecond, Outcomes
 from vidgru.tasks.motion.summary import summarise_second
+from vidgru.tasks.motion.tables import COLUMNS, cells_of, row_of
 
 
 def predicted(*fields: MotionField, width: int = WIDTH, height: int = HEIGHT) -> MotionSecond:
@@ -19,6 +21,25 @@ def predicted(*fields: MotionField, width: int = WIDTH, height: int = HEIGHT) ->
 def apart(a: float, b: float) -> float:
     """Return how far two bearings are apart, in degrees."""
     return abs((a - b + 180) % 360 - 180)
+
+
+def test_where_it_is_not_sure() -> None:
+    field = scene([CAR])
+    chance = np.ones_like(field.spread)
+    for when in range(1 + len(AHEAD)):
+        sure = np.zeros(field.spread.shape, bool)
+        sure[when] = True
+        both = np.stack([field.velocity] * 2), np.stack([field.spread] * 2), chance
+        second = predicted(dataclasses.replace(field, outcomes=Outcomes(*both, sure)))
+        wanted = [when == place for place in range(1, 1 + len(AHEAD))]
+        assert [ahead.sure for ahead in second.ahead] == wanted
+        shown = row_of(second).split()[8:-1]
+        assert shown == [word for known in wanted for word in (["E", "300"] if known else ["?"])]
+        row = dict(zip(COLUMNS, cells_of("a.mp4", second), strict=True))
+        assert [row[f"sure_{s:g}s"] for s in AHEAD] == [f"{known:d}" for known in wanted]
+        assert [row[f"compass_{s:g}s"] for s in AHEAD] == ["E"] * 3  # the guess is there
+    empty = dict(zip(COLUMNS, cells_of("a.mp4", predicted(scene())), strict=True))
+    assert [empty[f"sure_{s:g}s"] for s in AHEAD] == [""] * 3
 
 
 def test_nothing_moves() -> None:

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
-from vidgru.tasks.motion.crps import crps
+from vidgru.tasks.motion.crps import mixed_crps
 from vidgru.tasks.motion.fields import (
     SLACK,
     MotionPrediction,
     at_times,
+    is_sure,
     known_times,
     lengths_of,
     targets,
@@ -52,8 +53,10 @@ class MetricAccumulator:
             "below": (FIELDS,),
             "spread": (FIELDS,),
             "crps": (FIELDS,),
+            "moving": (FIELDS,),
+            "sure": (FIELDS,),
         }
-        sizes |= {"widths": (4, FIELDS), "pixels": (4, FIELDS)}
+        sizes |= {"widths": (4, FIELDS), "pixels": (4, FIELDS), "sure_widths": (4, FIELDS)}
         sizes |= {"angles": (ANGLE_BINS,), "speeds": (SPEED_BINS,)}
         self.sums = {name: torch.zeros(size, dtype=torch.float64) for name, size in sizes.items()}
 
@@ -83,10 +86,21 @@ class MetricAccumulator:
         self.sums["widths"] += total
         self.sums["pixels"] += total * width
         self.sums["spread"] += (spread * known[..., None, None]).sum((0, 2, 3))
-        scored = crps(errors[:, MODEL], spread) * known[..., None, None]
-        self.sums["crps"] += scored.sum((0, 2, 3))
+        means = predicted.means.double()  # (T, 2, FIELDS, grid, grid, 2)
+        scored = mixed_crps(
+            lengths_of(means - target[:, None], aspect).movedim(1, 0),
+            predicted.spreads.movedim(1, 0),
+            lengths_of(means[:, 0] - means[:, 1], aspect),
+            predicted.odds.double().sigmoid(),
+        )
+        self.sums["crps"] += (scored * known[..., None, None]).sum((0, 2, 3))
         below = (errors[:, MODEL] < spread) & known[..., None, None]
         self.sums["below"] += below.sum((0, 2, 3))
+        moving = (lengths_of(velocity, aspect) >= MOVING)[:, None] & known[..., None, None]
+        sure = moving & is_sure(predicted)
+        self.sums["moving"] += moving.sum((0, 2, 3))
+        self.sums["sure"] += sure.sum((0, 2, 3))
+        self.sums["sure_widths"] += (errors * sure[:, None]).sum((0, 3, 4))
         self._add_directions(velocities[:, MODEL, 0], velocity, known[:, 0], aspect)
 
     def _add_directions(self, velocity: Tensor, true: Tensor, known: Tensor, aspect: float) -> None:
@@ -114,29 +128,29 @@ class MetricAccumulator:
         )
 
     def _field(self, place: int, ahead: float) -> FieldScores:
-        count = float(self.sums["count"][place])
+        count, moving, sure = (
+            float(self.sums[name][place]) for name in ("count", "moving", "sure")
+        )
         if count == 0:
             return FieldScores(ahead, 0, None, None, None, None, None)
-        widths, pixels = (
-            EndpointErrors(
-                means[MODEL],
-                means[ZERO],
-                means[PERSISTENCE] if ahead else None,
-                means[ACCELERATION] if ahead else None,
-            )
-            for means in (
-                (self.sums[name][:, place] / count).tolist() for name in ("widths", "pixels")
-            )
-        )
+        errors = self._errors
         return FieldScores(
             seconds=ahead,
             cells=int(count),
-            widths=widths,
-            pixels=pixels,
+            widths=errors("widths", place, count),
+            pixels=errors("pixels", place, count),
             covered=float(self.sums["below"][place]) / count,
             spread=float(self.sums["widths"][MODEL, place] / self.sums["spread"][place]),
             crps=float(self.sums["crps"][place]) / count,
+            moving=int(moving),
+            sure=sure / moving if moving else None,
+            sure_widths=errors("sure_widths", place, sure) if sure else None,
         )
+
+    def _errors(self, name: str, place: int, count: float) -> EndpointErrors:
+        means = (self.sums[name][:, place] / count).tolist()
+        baselines = (means[PERSISTENCE], means[ACCELERATION]) if place else (None, None)
+        return EndpointErrors(means[MODEL], means[ZERO], *baselines)
 
 
 def _median(counts: Tensor, most: float) -> float | None:

@@ -20,11 +20,11 @@ from vidgru.engine.inference import ReadingProgress, VideoModel, each
 from vidgru.engine.model_file import shipped
 from vidgru.nn.cells import State
 from vidgru.nn.inputs import normalise
-from vidgru.tasks.motion.fields import read_outputs
+from vidgru.tasks.motion.fields import is_sure, read_outputs
 from vidgru.tasks.motion.flow import Field, FlowMeter, cell_means
 from vidgru.tasks.motion.model_file import SHIPPED_MOTION, LoadedMotion
 from vidgru.tasks.motion.model_file import load_motion as read_model
-from vidgru.tasks.motion.results import FrameThings, Motion, MotionField, MotionSecond
+from vidgru.tasks.motion.results import FrameThings, Motion, MotionField, MotionSecond, Outcomes
 from vidgru.tasks.motion.save import save_motion
 from vidgru.tasks.motion.summary import summarise_second
 from vidgru.tasks.motion.tracking import Tracker
@@ -229,14 +229,25 @@ class MotionModel(VideoModel[Motion]):
             raise ModelError(f"{self.path} is damaged: its answers are not finite numbers.")
         predicted = read_outputs(outputs.cpu())
         size = np.array([probe.width, probe.height], np.float32)
-        velocity = predicted.velocity.numpy() * size
-        spread = (predicted.spread * probe.width).numpy()
-        moving = predicted.moving.sigmoid().numpy()
-        # Copies: otherwise a whole chunk would stay as long as one of its fields.
-        return [
-            MotionField(seen.frame.time, v.copy(), s.copy(), m.copy(), seen.flow * size)
-            for seen, v, s, m in zip(shown, velocity, spread, moving, strict=True)
-        ]
+        parts = (
+            predicted.velocity.numpy() * size,
+            (predicted.spread * probe.width).numpy(),
+            predicted.moving.sigmoid().numpy(),
+            predicted.means.numpy() * size,
+            (predicted.spreads * probe.width).numpy(),
+            predicted.odds.sigmoid().numpy(),
+            is_sure(predicted).numpy(),
+        )
+        found = []
+        for seen, *rows in zip(shown, *parts, strict=True):
+            # Copies: otherwise a whole chunk would stay as long as one of its fields.
+            velocity, spread, moving, *either = (row.copy() for row in rows)
+            outcomes = Outcomes(*either)
+            flow = seen.flow * size
+            found.append(
+                MotionField(seen.frame.time, velocity, spread, moving, flow, None, outcomes)
+            )
+        return found
 
 
 def _tracked(read: Iterator[list[MotionField]], probe: Probe) -> Iterator[list[MotionField]]:

@@ -16,7 +16,10 @@ from vidgru.tasks.motion.results import AHEAD
 from vidgru.tasks.motion.spec import CELL, FINE
 
 FIELDS = 1 + len(AHEAD)
-OUTPUTS = 3 * FIELDS + 1  # x, y and log spread of each field; then how much moves
+FIRST = 3 * FIELDS  # x, y and log spread of what may happen in each field
+OUTPUTS = 2 * FIRST + FIELDS + 1  # how much moves, the same of what may happen instead, log odds
+SECOND = FIRST + 1 + FIELDS + len(AHEAD)  # where that begins in the output layer
+LIKELY = 2.0  # log odds before any training
 SCALE = 0.2  # widths/s that the network reads as 1: a usual speed
 FRAME_MAPS, MAPS = 24, 64
 KNOWN = 2 + 3 * len(AHEAD)  # maps of the flow: as it is, and carried to each time ahead
@@ -59,7 +62,8 @@ class MotionNetwork(nn.Module):
         )
         self.output = Conv2d(hidden, OUTPUTS + FIELDS + len(AHEAD), 1)
         nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+        with torch.no_grad():
+            self.get_parameter("output.bias").zero_()[-FIELDS:] = LIKELY
         # Not torch.linspace: for a model on the meta device, that imports a second's worth of code.
         places = np.linspace(-1, 1, self.grid, dtype=np.float32)
         grid = np.stack(np.meshgrid(places, places, indexing="ij"))  # (2, grid, grid)
@@ -107,16 +111,18 @@ class MotionNetwork(nn.Module):
         )
         ys, state = unroll(self.core, torch.cat([maps, known], dim=2), state)
         outputs = self.output(self.head(torch.cat([ys, known], dim=2).flatten(0, 1)))
-        outputs, unmoved, comes = outputs.split([OUTPUTS, FIELDS, len(AHEAD)], dim=1)
+        outputs, unmoved, comes, other = outputs.split(
+            [FIRST + 1, FIELDS, len(AHEAD), FIRST + FIELDS], dim=1
+        )
         flow = maps.flatten(0, 1)[:, -KNOWN:]
         now = flow[:, None, :2]  # (B T, 1, 2, grid, grid)
         carried = flow[:, 2:].reshape(-1, len(AHEAD), 3, self.grid, self.grid)[:, :, :2]
         unmoved, comes = 2 * unmoved.sigmoid()[:, :, None], comes.sigmoid()[:, :, None]
         here, ahead = unmoved[:, :1] * now, unmoved[:, 1:] / 2 * now + comes * carried
-        predicted = outputs[:, : 3 * FIELDS].reshape(-1, FIELDS, 3, self.grid, self.grid)
+        predicted = outputs[:, :FIRST].reshape(-1, FIELDS, 3, self.grid, self.grid)
         vectors = predicted[:, :, :2] + torch.cat([here, ahead], dim=1)
         predicted = torch.cat([vectors, predicted[:, :, 2:]], dim=2).flatten(1, 2)
-        outputs = torch.cat([predicted, outputs[:, 3 * FIELDS :]], dim=1)
+        outputs = torch.cat([predicted, outputs[:, FIRST:], other], dim=1)
         return outputs.view(batch, steps, *outputs.shape[1:]), state
 
     def forward(self, clip: Tensor, flow: Tensor, rate: Tensor) -> Tensor:

@@ -19,6 +19,22 @@ Field: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, eq=False)
+class Outcomes(ToDict):
+    """Two things of which one happens in each cell, now and AHEAD.
+
+    velocity: (2, 1 + len(AHEAD), grid, grid, 2), in pixels/s; spread: (2, 1 + len(AHEAD), grid,
+    grid), mean distance from that velocity if it happens, in pixels/s; chance: (1 + len(AHEAD),
+    grid, grid), of the first; sure: (1 + len(AHEAD), grid, grid), where the error to expect is at
+    most 0.95 of that of no motion.
+    """
+
+    velocity: Field
+    spread: Field
+    chance: Field
+    sure: "NDArray[np.bool_]"
+
+
+@dataclass(frozen=True, eq=False)
 class MotionField(ToDict):
     """Motion at one frame and ahead of it, for each cell of a coarse grid over the picture.
 
@@ -26,7 +42,8 @@ class MotionField(ToDict):
     pixels/s of the source, x to the right and y down, first now (since the frame before), then
     AHEAD seconds later; spread: (1 + len(AHEAD), grid, grid), expected error of the velocity,
     in pixels/s; moving: (grid, grid), share of the cell that moves now, camera included; flow:
-    (F, F, 2), as measured on a finer grid, in pixels/s; things: by id, None where not asked for.
+    (F, F, 2), as measured on a finer grid, in pixels/s; things: by id, None where not asked for;
+    outcomes: what the velocity and the spread are chosen from.
     """
 
     time: float
@@ -35,6 +52,7 @@ class MotionField(ToDict):
     moving: Field
     flow: Field
     things: "tuple[MovingThing, ...] | None" = None
+    outcomes: "Outcomes | None" = None
 
 
 @dataclass(frozen=True)
@@ -93,13 +111,15 @@ class Ahead(ToDict):
     """Predicted motion some seconds ahead, apart from the camera.
 
     heading: None where no motion is predicted; spread: expected error of a moving cell's velocity,
-    in pixels/s; centre: of the moving cells, (x, y) as shares of the picture.
+    in pixels/s; centre: of the moving cells, (x, y) as shares of the picture; sure: whether the
+    error to expect is less than if nothing moved.
     """
 
     seconds: float
     heading: Heading | None = None
     spread: float = 0.0
     centre: tuple[float, float] | None = None
+    sure: bool = True
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def show_motion_training(result: MotionTrainResult) -> None:
     sentences = (
         _usefulness(*parts[-1]),
         splitting(result.split),
+        _sure(result.validation),
         _spread(result.validation),
         _now(result.validation),
         trained(result, f", starting from {result.initial_weights}"),
@@ -44,7 +45,7 @@ def show_motion_evaluation(result: MotionEvaluation) -> None:
     """Print the errors of motion on clips that were not trained on."""
     scores, what = result.scores, PARTS[result.part]
     print_tables([_table(scores, what)], result.skipped)
-    for sentence in (_usefulness(scores, what), _spread(scores), _now(scores)):
+    for sentence in (_usefulness(scores, what), _sure(scores), _spread(scores), _now(scores)):
         if sentence:
             open_console().print(Text(sentence))
 
@@ -94,6 +95,20 @@ def _usefulness(scores: MotionScores, what: str) -> str:
         f"its mean error {when} on {what}, {own} % of the width per s, is not below that of "
         f"{baseline}, {best} %",
         {f"+{seconds:g} s": errors.useful for seconds, errors in scores.ahead.items()},
+    )
+
+
+def _sure(scores: MotionScores) -> str:
+    """Return where the model expects to be better than no motion, in a sentence."""
+    sure = [field for field in scores.fields if field.seconds and field.sure_ratio is not None]
+    if not sure:
+        return ""
+    times = ", ".join(f"+{field.seconds:g} s" for field in sure)
+    shares = ", ".join(percent(field.sure) for field in sure)
+    ratios = ", ".join(f"{field.sure_ratio:.2f}" for field in sure)
+    return (
+        f"Of cells that move, it is sure of {shares} at {times}: there its mean error is {ratios} "
+        "of the best baseline's."
     )
 
 

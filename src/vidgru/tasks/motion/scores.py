@@ -29,6 +29,11 @@ class EndpointErrors(ToDict):
         return min(error for error in baselines if error is not None)
 
     @property
+    def ratio(self) -> float | None:
+        """The model's error relative to that of the best baseline; None if that has none."""
+        return self.model / self.best_baseline if self.best_baseline else None
+
+    @property
     def useful(self) -> bool:
         """Whether the model's error is below that of the best baseline."""
         return self.model < self.best_baseline
@@ -41,10 +46,12 @@ class FieldScores(ToDict):
     cells: number of predictions; the rest is None without any. widths, pixels: errors in widths/s
     and in pixels/s of the source; covered: share of errors below the spread; spread: mean error
     for a mean spread of one; crps: mean score in widths/s of the predicted distribution, see
-    `tasks.motion.crps`, lower is better; that of a baseline, which has no spread, is its error.
+    `tasks.motion.crps`, lower is better; that of a baseline, which has no spread, is its error;
+    moving: cells that move now; sure: in which share of these the model expects to be better
+    than no motion (`fields.is_sure`); sure_widths: the errors there.
     """
 
-    _keys = (..., "ratio", "crps_ratio")
+    _keys = (..., "ratio", "crps_ratio", "sure_ratio")
 
     seconds: float
     cells: int
@@ -53,13 +60,19 @@ class FieldScores(ToDict):
     covered: float | None
     spread: float | None
     crps: float | None
+    moving: int = 0
+    sure: float | None = None
+    sure_widths: EndpointErrors | None = None
 
     @property
     def ratio(self) -> float | None:
         """The model's error relative to that of the best baseline; None if that has none."""
-        if self.widths is None or self.widths.best_baseline == 0:
-            return None
-        return self.widths.model / self.widths.best_baseline
+        return None if self.widths is None else self.widths.ratio
+
+    @property
+    def sure_ratio(self) -> float | None:
+        """The same where the model is sure."""
+        return None if self.sure_widths is None else self.sure_widths.ratio
 
     @property
     def crps_ratio(self) -> float | None:

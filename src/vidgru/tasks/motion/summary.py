@@ -32,6 +32,7 @@ from vidgru.tasks.motion.results import (
 SLOW = 0.015  # widths/s: slower motion in a cell, or slower than the spread, is no object's
 SLACK = 0.25  # of the camera's speed, that what moves apart from it must exceed, too
 AHEAD_SPREAD = 0.25  # times the spread: ahead it is large, although the way may be clear
+MOSTLY = 0.5  # of what is predicted to move, where the prediction is sure
 FASTER = 3.0  # times its fastest cell, which it fills in part: maximum predicted speed of an object
 MIN_MOVING = 0.001  # of the picture: less is noise
 MIN_SHARE = 0.05  # of a cell that moves: less gives no speed
@@ -113,7 +114,9 @@ def _object_motion(velocity: Array, least: Array, camera: Array, moving: Array) 
     return ObjectMotion(rest, share * there)
 
 
-def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) -> Ahead:
+def _ahead(
+    view: View, seconds: float, rest: Array, spread: Array, sure: NDArray[np.bool_], area: float
+) -> Ahead:
     """Return the predicted motion, for velocities (cells, 2) apart from the camera's.
 
     `area` is the number of cells that the moving objects fill now, and are assumed to fill later.
@@ -139,6 +142,7 @@ def _ahead(view: View, seconds: float, rest: Array, spread: Array, area: float) 
         heading(float(x * scale), float(y * scale), view.width),
         float(spread[there] @ weight),
         (x0 / view.width + 0.5, y0 / view.height + 0.5),
+        float(sure[there] @ weight) >= MOSTLY,
     )
 
 
@@ -188,7 +192,9 @@ def summarise_second(
     least = SLOW * width + AHEAD_SPREAD * sure[-1:]
     area = float(_object_motion(now[-1:], least, camera[-1:], moving[-1:]).share.sum())
     area = max(area, share * grid**2)
-    ahead = [_ahead(view, *predicted, area) for predicted in zip(AHEAD, later, off, strict=True)]
+    last = fields[-1].outcomes
+    good = np.ones(off.shape, bool) if last is None else last.sure[1:].reshape(off.shape)
+    ahead = [_ahead(view, *each, area) for each in zip(AHEAD, later, off, good, strict=True)]
     mean_field = now.mean(0).reshape(grid, grid, 2).astype(np.float32)
     second = MotionSecond(
         start, end, motion, share, objects, camera_motion(view, moved), tuple(ahead),

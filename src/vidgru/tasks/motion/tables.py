@@ -21,7 +21,7 @@ COLUMNS = (
     *(f"pan_{name}" for name in HEADING),
     "zoom",
     "turn",
-    *(f"{name}_{s:g}s" for s in AHEAD for name in (*HEADING, "spread", "x", "y")),
+    *(f"{name}_{s:g}s" for s in AHEAD for name in (*HEADING, "spread", "x", "y", "sure")),
     "error",
 )
 
@@ -46,6 +46,8 @@ def _bearing(heading: Heading) -> int:
 def _coming(ahead: Ahead) -> str:
     if ahead.heading is None:
         return "-"
+    if not ahead.sure:
+        return "?"
     return f"{ahead.heading.compass:<2} {ahead.heading.speed:.0f}"
 
 
@@ -82,8 +84,8 @@ def cells_of(source: str, second: MotionSecond) -> list[str]:
     row += [*_cells(camera.pan), f"{camera.zoom:.6f}", f"{camera.turn:.3f}"]
     for ahead in second.ahead:
         x, y = ahead.centre or (0.0, 0.0)
-        there = [f"{ahead.spread:.3f}", f"{x:.4f}", f"{y:.4f}"]
-        row += [*_cells(ahead.heading), *(there if ahead.heading else ["", "", ""])]
+        there = [f"{ahead.spread:.3f}", f"{x:.4f}", f"{y:.4f}", f"{ahead.sure:d}"]
+        row += [*_cells(ahead.heading), *(there if ahead.heading else [""] * len(there))]
     return [*row, ""]
 
 

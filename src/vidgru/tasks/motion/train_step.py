@@ -13,7 +13,14 @@ from vidgru.data.augment import AUGMENTATIONS, random_light
 from vidgru.engine.distributed import all_reduce, part, rank, world
 from vidgru.engine.train_step import Settings, TrainStep
 from vidgru.nn.inputs import normalise
-from vidgru.tasks.motion.fields import MotionPrediction, known_times, loss, read_outputs, targets
+from vidgru.tasks.motion.fields import (
+    MotionPrediction,
+    known_times,
+    loss,
+    pooled,
+    read_outputs,
+    targets,
+)
 from vidgru.tasks.motion.footage import Footage, seen_through
 from vidgru.tasks.motion.metrics import MetricAccumulator
 from vidgru.tasks.motion.network import MotionNetwork
@@ -140,14 +147,6 @@ def fields_of(piece: Footage, start: int, end: int) -> NDArray[np.float32]:
     shown = slice(start, end)
     parts = piece.velocity[shown], piece.measured[shown], piece.moving[shown, ..., None]
     return np.concatenate(parts, axis=-1, dtype=np.float32)
-
-
-def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
-    """Return the means over cells of a coarser grid (N, grid, grid, C) of fields (N, F, F, C)."""
-    count, side = fields.shape[:2]
-    fine = side // grid
-    known = torch.from_numpy(np.ascontiguousarray(fields))
-    return known.view(count, grid, fine, grid, fine, -1).mean((2, 4))
 
 
 @torch.inference_mode()

@@ -1,10 +1,11 @@
 """Train a network to predict motion."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vidgru.core.errors import DataError
 from vidgru.core.results import Progress
@@ -17,7 +18,7 @@ from vidgru.tasks.motion.fields import MIN_SPREAD
 from vidgru.tasks.motion.flow_cache import Flow
 from vidgru.tasks.motion.footage import Footage, Stored
 from vidgru.tasks.motion.metrics import BACK
-from vidgru.tasks.motion.network import FIELDS, MotionNetwork
+from vidgru.tasks.motion.network import FIELDS, SECOND, MotionNetwork
 from vidgru.tasks.motion.results import AHEAD
 from vidgru.tasks.motion.scores import MotionScores, MotionTrainResult
 from vidgru.tasks.motion.spec import MotionSpec
@@ -29,6 +30,7 @@ VALIDATIONS = 10
 MAX_VALIDATED = 32  # pieces of footage for validations on the way
 VALIDATED = 0.1  # share of the time for validations
 COLDEST, HOTTEST = 0.1, 10.0  # factors of the spread
+FITS, NEAR = 3, 0.02  # how often it is fitted at most, and how near is enough
 
 CURVE = Curve("val_error", "validation error, % of the width per s", 100)
 
@@ -116,9 +118,7 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         """Fit the spread, evaluate the best weights, and write the model and the plot."""
         network = self.train_step.network
         network.load_state_dict(self.best_weights)
-        scores = self.train_step.measure(self.val)
-        fit_spread(network, scores)
-        validation = self.train_step.measure(self.val)
+        validation = fit_spread(network, lambda: self.train_step.measure(self.val))
         self.best_weights = network.state_dict()
         test = self.train_step.measure(self.test) if len(self.test) else None
         self.save(validation, test)
@@ -136,13 +136,31 @@ class MotionTrainer(Trainer[MotionTrainResult]):
         )
 
 
-def fit_spread(network: MotionNetwork, scores: MotionScores) -> None:
-    """Scale the spread of each field to the mean error of the scores."""
-    bias = network.get_parameter("output.bias")
-    with torch.no_grad():
-        for place, field in zip(range(FIELDS), scores.fields, strict=True):
-            if field.widths is None or not field.spread:
-                continue
-            spread = field.widths.model / field.spread
-            factor = (field.widths.model - MIN_SPREAD) / max(spread - MIN_SPREAD, 1e-9)
-            bias[3 * place + 2] += math.log(min(max(factor, COLDEST), HOTTEST))
+def fit_spread(network: MotionNetwork, measure: Callable[[], MotionScores]) -> MotionScores:
+    """Fit the spread of each field to its mean error, and return the scores with that.
+
+    Both spreads of a field are scaled alike. How far apart the two things are that may happen is
+    part of the error to expect, too, and stays: so it takes several rounds, and may not get there.
+    """
+    scores = measure()
+    for _ in range(FITS):
+        if not _fit_once(network.get_parameter("output.bias"), scores):
+            break
+        scores = measure()
+    return scores
+
+
+@torch.no_grad()
+def _fit_once(bias: Tensor, scores: MotionScores) -> bool:
+    """Scale spreads that do not fit; return whether there are any."""
+    far = False
+    for place, field in zip(range(FIELDS), scores.fields, strict=True):
+        if field.widths is None or not field.spread or abs(field.spread - 1) <= NEAR:
+            continue
+        spread = field.widths.model / field.spread
+        factor = (field.widths.model - MIN_SPREAD) / max(spread - MIN_SPREAD, 1e-9)
+        scale = math.log(min(max(factor, COLDEST), HOTTEST))
+        for first in (0, SECOND):
+            bias[first + 3 * place + 2] += scale
+        far = True
+    return far
