@@ -6,6 +6,7 @@ track is nearest to it. Positions half a second ahead are compared with constant
 place and velocity that were measured, and from the true ones.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -150,10 +151,12 @@ def total(scores: list[ThingScores]) -> Iterator[tuple[str, float]]:
         for found in zip(*(one[:3] for one in scores), strict=True)
     )
     right, frames, tracks, stray = map(sum, zip(*(one[3:] for one in scores), strict=True))
-    yield "+0.5 s, mean error, px", model
-    yield "+0.5 s, error of the model / of constant measured velocity", model / measured
-    yield "+0.5 s, error of the model / of constant true velocity", model / true
-    yield "frames with the right id", right / max(frames, 1)
-    yield "frames with a thing", frames
+    if not math.isnan(model):
+        yield "+0.5 s, mean error, px", model
+        yield "+0.5 s, error of the model / of constant measured velocity", model / measured
+        yield "+0.5 s, error of the model / of constant true velocity", model / true
+    if frames:
+        yield "frames with the right id", right / frames
+        yield "frames with a thing", frames
     yield "tracks", tracks
     yield "tracks that mostly follow nothing", stray

@@ -1,14 +1,17 @@
 """How good `motion`, `forecast` and `scenes` are: one run, one table for the docs.
 
-    python benchmarks/video_tasks.py [PART...] [--seeds N,N,...] [--scenes N]
-                                     [--shots FOLDER]... [--digits DIGITS.npz] [--minutes N]
+    python benchmarks/video_tasks.py [PART...] [--seeds N,N,...] [--scenes N] [--things N]
+                                     [--footage FOLDER]... [--shots FOLDER]... [--trim N]
+                                     [--digits DIGITS.npz] [--minutes N]
 
 Parts: motion, forecast, scenes; left out, all whose data are given. Each is measured as by
 motion.py, digits.py and scenes.py, whose texts say how, once for each seed; a row gives the mean
-over the seeds and, in brackets, the lowest and the highest. `scenes` joins clips of a single shot
-each below every FOLDER, also for PySceneDetect where that is installed; `forecast` trains for some
-minutes for each seed, on moving digits. Below the table: seeds, CPU time, and the load of the
-machine before and after, as trainings for some minutes learn less on a busy one.
+over the seeds and, in brackets, the lowest and the highest. `motion` is also measured on every
+folder of filmed `--footage`, and by following things; `scenes` joins clips of a single shot each
+below every folder of `--shots`, also for PySceneDetect and TransNetV2 where these are installed;
+`forecast` trains for some minutes for each seed, on moving digits. Below the table: seeds, CPU
+time, and the load of the machine before and after, as trainings for some minutes learn less on a
+busy one.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
@@ -24,8 +28,12 @@ from statistics import mean
 import digits
 import motion
 import scenes
+import torch
 
 import vidgru
+from vidgru.core.results import run_to_end
+from vidgru.tasks.motion.evaluation import evaluate_motion_steps
+from vidgru.tasks.motion.model_file import SHIPPED_MOTION, load_motion
 
 CLIPS = 34  # that are joined to a video
 VIDEOS = 3000  # of digits, to train on
@@ -35,11 +43,31 @@ Figure = tuple[str, float]
 
 
 def motion_figures(given: argparse.Namespace, seed: int) -> Iterator[Figure]:
-    """Measure the model of motion that comes with vidgru on generated scenes."""
+    """Measure the model of motion that comes with vidgru on generated scenes, and on footage."""
     model = vidgru.load("motion", threads=1)
     with tempfile.TemporaryDirectory() as folder:
         yield from motion.by_cells(model, Path(folder), seed, given.scenes)
         yield from motion.by_seconds(model, Path(folder), seed, given.scenes)
+        yield from motion.by_things(model, Path(folder), seed, given.things)
+    for footage in given.footage:
+        yield from on_footage(footage)
+
+
+@cache
+def on_footage(folder: Path) -> tuple[Figure, ...]:
+    """Measure the same model on filmed videos, which no seed changes."""
+    figures: list[Figure] = []
+    steps = evaluate_motion_steps(folder, load_motion(SHIPPED_MOTION), torch.device("cpu"))
+    for field in run_to_end(steps).scores.fields:
+        if field.seconds:
+            which = f"{folder.name}, +{field.seconds:g} s"
+            figures += [
+                (f"{which}: error / that of the best baseline", field.ratio or 0),
+                (f"{which}: CRPS / error of the best baseline", field.crps_ratio or 0),
+                (f"{which}: share of what moves where it is sure", field.sure or 0),
+                (f"{which}: error / that of the best baseline, there", field.sure_ratio or 0),
+            ]
+    return tuple(figures)
 
 
 def forecast_figures(given: argparse.Namespace, seed: int) -> Iterator[Figure]:
@@ -60,12 +88,11 @@ def scenes_figures(given: argparse.Namespace, seed: int) -> Iterator[Figure]:
     model = vidgru.load("scenes", threads=1)
     for folder in given.shots:
         for kind, over in scenes.JOINS.items():
-            rows, _ = scenes.measured(folder, model, over, 0, [seed], CLIPS, others=OTHERS)
+            rows, _ = scenes.measured(folder, model, over, given.trim, [seed], CLIPS, others=OTHERS)
             for name, scores in rows.items():
-                yield (
-                    f"{folder.name}, {kind}, {name}: F1 to 2 frames",
-                    scores.tolerances[-1].f1 or 0,
-                )
+                for score in scores.tolerances:
+                    what = f"F1 to {score.tolerance} frames"
+                    yield f"{folder.name}, {kind}, {name}: {what}", score.f1 or 0
 
 
 PARTS: dict[str, Callable[[argparse.Namespace, int], Iterator[Figure]]] = {
@@ -87,7 +114,7 @@ def chosen(given: argparse.Namespace) -> list[str]:
 
 def cell(figures: list[float]) -> str:
     """Return figures of several seeds as a cell of the table."""
-    if len(figures) == 1:
+    if min(figures) == max(figures):
         return f"{figures[0]:.3f}"
     return f"{mean(figures):.3f} ({min(figures):.3f} to {max(figures):.3f})"
 
@@ -103,7 +130,10 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART")
     parser.add_argument("--seeds", default="2026")
     parser.add_argument("--scenes", type=int, default=40, help="generated ones, of each kind")
+    parser.add_argument("--things", type=int, default=12, help="scenes with things to follow")
+    parser.add_argument("--footage", type=Path, action="append", default=[])
     parser.add_argument("--shots", type=Path, action="append", default=[])
+    parser.add_argument("--trim", type=int, default=0, help="frames left out at ends of shots")
     parser.add_argument("--digits", type=Path)
     parser.add_argument("--minutes", type=float, default=30.0)
     given = parser.parse_args()
@@ -120,8 +150,8 @@ def main() -> None:
     spent = sum(os.times()[:4]) - sum(begun[:4])
     print(
         f"\n{time.strftime('%Y-%m-%d')}, seeds {given.seeds}, "
-        f"{given.scenes} scenes; {spent:.0f} s of CPU time; load of {os.cpu_count()} cores: "
-        f"{before} before, {load()} after."
+        f"{given.scenes} scenes, {given.things} with things; {spent:.0f} s of CPU time; "
+        f"load of {os.cpu_count()} cores: {before} before, {load()} after."
     )
 
 
