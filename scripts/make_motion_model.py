@@ -1,6 +1,6 @@
 """Make the model of motion that comes with vidgru, from generated videos only.
 
-    python scripts/make_motion_model.py [--scenes 2500] [--steps 4500] [--seed 1] [--out FILE]
+    python scripts/make_motion_model.py [--scenes 2500] [--steps 4500] [--seed 2] [--out FILE]
 
 Takes some 6 GB of disk in a temporary folder, and three quarters of an hour on two cores. The
 recipe, the seed and the scores on other scenes are written into the file. The same seed gives
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--out", type=Path, default=SHIPPED_MOTION)
     given = parser.parse_args()
     prepare(None)
