@@ -8,6 +8,7 @@ import pytest
 from motion_fields import HEIGHT, RATE, WIDTH, Path, fields, scene, shape, straight
 from motion_models import Known
 
+from vidgru.tasks.motion.regions import RestFlow, measure_part
 from vidgru.tasks.motion.results import AHEAD, FrameThings, MotionField, MovingThing
 from vidgru.tasks.motion.tracking import Tracker
 
@@ -106,6 +107,15 @@ def test_a_thing_that_spins_is_one(spin: float) -> None:
         x, y, vx, vy = way(field.time)
         assert thing.box == pytest.approx((x - 120, y - 120, x + 120, y + 120), abs=25)
         assert thing.velocity == pytest.approx((vx, vy), abs=35)
+
+
+def test_what_grows_evenly_fills_its_cells() -> None:
+    y, x = np.mgrid[:32, :32] + 0.5
+    mask = (abs(x - 16) < 4) & (abs(y - 16) < 4)
+    rest = np.where(mask, 10 * (x - 16) + 10j * (y - 16), 0)  # whose mean is exactly none
+    part = measure_part(RestFlow(rest, 0 * rest, mask, mask, True, 320, 320), mask)
+    assert (part.low, part.high, part.area) == (120 + 120j, 200 + 200j, 64)
+    assert (abs(part.velocity), part.spin) == pytest.approx((0, 0), abs=1e-9)
 
 
 def test_things_that_cross_without_touching_keep_their_ids() -> None:

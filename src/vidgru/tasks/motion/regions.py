@@ -18,6 +18,7 @@ SMALLEST = 3.0  # cells
 FITS = 3  # of a thing's motion to its cells, in turns with which of them show it:
 CORE = 0.8  # from this share of it on
 ROUND = 1.0  # cells: a part of this radius is taken to spin half as fast as it seems to
+EXPLAINED = 0.5  # of its flow: less is no motion in one piece
 SHARPER = 1.5  # times: how fast a thing ends, for how fast its flow does, which is blurred
 
 
@@ -83,6 +84,9 @@ def measure_part(flow: RestFlow, mask: Mask) -> Part:
         weights = np.abs(rest) * ((along >= CORE) & (along <= 1 / CORE))
         if not weights.any():
             break
+    # What does not move in one piece, as what grows, fills its cells.
+    if np.abs(expected).mean() < EXPLAINED * np.abs(rest).mean():
+        along = np.ones(len(rest))
     filled = np.zeros(mask.shape)
     filled[mask] = np.clip(1 - SHARPER * (1 - along), 0, 1)
     left, right = _ends(filled.max(0))
