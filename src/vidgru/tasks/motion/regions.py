@@ -38,12 +38,10 @@ class RestFlow(NamedTuple):
         """Cells of the grid a side."""
         return len(self.rest)
 
-    @property
-    def places(self) -> NDArray[np.complex128]:
-        """The middles of the cells (F, F), in pixels."""
-        x = (np.arange(self.side) + 0.5) * self.width / self.side
-        y = (np.arange(self.side) + 0.5) * self.height / self.side
-        return np.asarray(x + 1j * y[:, None])
+    def places(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.complex128]:
+        """Return the middles of cells (N,), in pixels."""
+        x, y = (columns + 0.5) * self.width, (rows + 0.5) * self.height
+        return np.asarray((x + 1j * y) / self.side)
 
     def cells(self, pixels: complex) -> tuple[float, float]:
         """Return pixels as numbers of cells across and down."""
@@ -75,7 +73,7 @@ def as_complex(vectors: Map) -> NDArray[np.complex128]:
 
 def measure_part(flow: RestFlow, mask: Mask) -> Part:
     """Return what the cells of a mask show, to parts of a cell."""
-    rest, places = flow.rest[mask], flow.places[mask]
+    rest, places = flow.rest[mask], flow.places(*np.nonzero(mask))
     weights, along = np.abs(rest), np.ones(len(rest))
     for _ in range(FITS):
         middle, velocity, spin = _fit(rest, places, weights, flow)

@@ -128,7 +128,7 @@ def cell_costs(
     across = np.maximum(np.maximum(left - columns - 0.5, columns + 0.5 - right), 0)
     down = np.maximum(np.maximum(top - rows - 0.5, rows + 0.5 - bottom), 0)
     off = np.hypot(across, down)
-    expected = track.velocity + 1j * track.spin * (flow.places[rows, columns] - track.centre)
+    expected = track.velocity + 1j * track.spin * (flow.places(rows, columns) - track.centre)
     speed, usual = np.abs(rest), np.abs(expected)
     cosine = (rest * expected.conjugate()).real / np.maximum(speed * usual, 1e-9)
     apart = np.abs(rest - expected) / np.maximum(np.maximum(speed, usual), 1e-9)
