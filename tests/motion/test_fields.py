@@ -17,7 +17,6 @@ from vidgru.tasks.motion.fields import (
     SMOOTH,
     known_times,
     loss,
-    pooled,
     read_outputs,
     targets,
 )
@@ -25,7 +24,7 @@ from vidgru.tasks.motion.flow import MOVING
 from vidgru.tasks.motion.flow_cache import measure
 from vidgru.tasks.motion.footage import Footage, seen_through
 from vidgru.tasks.motion.network import FIELDS, FIRST, OUTPUTS
-from vidgru.tasks.motion.train_step import fields_of, random_parts
+from vidgru.tasks.motion.train_step import fields_of, pooled, random_parts
 
 # Input: measured flow.
 

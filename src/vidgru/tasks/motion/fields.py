@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -80,14 +78,6 @@ def _mean_distance(chance: Tensor, spreads: Sequence[Tensor], apart: Sequence[Te
     """
     first, other = ((s.square() + d.square()).sqrt() for s, d in zip(spreads, apart, strict=True))
     return chance * first + (1 - chance) * other
-
-
-def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
-    """Return the means over cells of a coarser grid (N, grid, grid, C) of fields (N, F, F, C)."""
-    count, side = fields.shape[:2]
-    fine = side // grid
-    known = torch.from_numpy(np.ascontiguousarray(fields))
-    return known.view(count, grid, fine, grid, fine, -1).mean((2, 4))
 
 
 def known_times(lengths: Tensor, rate: Tensor, steps: int) -> Tensor:

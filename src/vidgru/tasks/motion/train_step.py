@@ -17,7 +17,6 @@ from vidgru.tasks.motion.fields import (
     MotionPrediction,
     known_times,
     loss,
-    pooled,
     read_outputs,
     targets,
 )
@@ -178,3 +177,11 @@ def add_clip(
     predicted = follow(network, piece, most)
     fields = pooled(fields_of(piece, 0, len(piece.frames[:most])), spec.grid)
     accumulator.add(predicted, fields, piece.rate, piece.width, piece.height)
+
+
+def pooled(fields: NDArray[np.float32], grid: int) -> Tensor:
+    """Return the means over cells of a coarser grid (N, grid, grid, C) of fields (N, F, F, C)."""
+    count, side = fields.shape[:2]
+    fine = side // grid
+    known = torch.from_numpy(np.ascontiguousarray(fields))
+    return known.view(count, grid, fine, grid, fine, -1).mean((2, 4))
