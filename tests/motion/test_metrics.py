@@ -8,7 +8,7 @@ import pytest
 import torch
 from motion_fields import alone
 
-from vidgru.tasks.motion.crps import crps
+from vidgru.tasks.motion.crps import mixed_crps
 from vidgru.tasks.motion.fields import MotionPrediction
 from vidgru.tasks.motion.metrics import MetricAccumulator, baselines
 from vidgru.tasks.motion.network import FIELDS
@@ -59,7 +59,8 @@ def test_steady_motion_is_what_persistence_guesses() -> None:
             assert (field.widths.persistence, field.widths.acceleration) == (None, None)
         assert field.covered == 1
         # Less than the error: the spread knows that there is one.
-        expected = crps(torch.tensor(0.1), torch.tensor(0.2))
+        one = torch.ones(())
+        expected = mixed_crps(torch.full((2,), 0.1), torch.full((2,), 0.2), 0 * one, one)
         assert field.crps == pytest.approx(float(expected), rel=1e-5)
         assert field.crps < 0.1
         assert field.spread == pytest.approx(0.5)

@@ -14,23 +14,14 @@ NARROW, RATIOS = 1e-3, 40  # tabulated ratios of two spreads: the least, and how
 Numbers = NDArray[np.float64]
 
 
-def crps(distance: Tensor, spread: Tensor) -> Tensor:
+def mixed_crps(distances: Tensor, spreads: Tensor, apart: Tensor, chance: Tensor) -> Tensor:
     """Return the energy score E|X - y| - E|X - X'| / 2 of predictions (...), in their units.
 
-    Gneiting and Raftery 2007, eq. 22, which is CRPS for vectors. X and X' have the density
-    exp(-|x - v| / h) / (2 pi h^2) around the predicted v; spread: its mean length 2 h, more than 0.
-    distance: |v - y|. For a prediction without spread, such as that of a baseline, the score is the
-    distance.
-    """
-    half = spread.double() / 2
-    return _distance(distance, half) - half * float(_table()[1][0, -1]) / 2
-
-
-def mixed_crps(distances: Tensor, spreads: Tensor, apart: Tensor, chance: Tensor) -> Tensor:
-    """Return the energy score of mixtures of two of the densities of `crps`, with which it is one.
-
-    distances, spreads: (2, ...), of y from each mean, and mean lengths; apart: (...), distance
-    between the means; chance: (...), that it is the first.
+    Gneiting and Raftery 2007, eq. 22, which is CRPS for vectors. X and X' have a mixture of two
+    densities exp(-|x - v| / h) / (2 pi h^2), each around its predicted v. distances: (2, ...), of y
+    from each v; spreads: (2, ...), their mean lengths 2 h, more than 0; apart: (...), distance
+    between the two v; chance: (...), that it is the first. For a prediction without spread, such as
+    that of a baseline, the score is the distance.
     """
     chance = torch.stack([chance, 1 - chance]).double()
     half = spreads.double() / 2
